@@ -1,0 +1,209 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import {
+  ApplyResult,
+  AtView,
+  ConfigView,
+  CreatedToken,
+  EventList,
+  OutcomeReceipt,
+  PlanPreview,
+  RolloutList,
+  RolloutView,
+  TargetView,
+  TokenView,
+} from '#libs/contracts';
+import type {
+  Acknowledgement,
+  ApplyRequest,
+  CreateTokenRequest,
+  EventView,
+  OutcomeBatch,
+  PlanRequest,
+  RolloutStatus,
+  StartRolloutRequest,
+} from '#libs/contracts';
+import { Transport } from './transport.js';
+import type { TransportOptions } from './transport.js';
+
+const Configs = z.object({ items: z.array(ConfigView) });
+const Targets = z.object({ items: z.array(TargetView) });
+const Tokens = z.object({ items: z.array(TokenView) });
+
+export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'abort';
+
+/** Which rollouts; `status` and `config` must both fit. */
+export interface RolloutFilter {
+  readonly status?: RolloutStatus | undefined;
+  readonly config?: string | undefined;
+}
+
+/** Which events; all that are given must fit. */
+export interface EventFilter {
+  readonly rollout?: string | undefined;
+  readonly config?: string | undefined;
+  readonly target?: string | undefined;
+  readonly stream?: string | undefined;
+  readonly type?: string | undefined;
+}
+
+/** Makes a repetition harmless, and refuses to act on a state that is not the one that was looked at. */
+export interface WriteOptions {
+  /** One key for one intention; by default a new one for each call. */
+  readonly idempotencyKey?: string | undefined;
+  /** The version of the rollout that must still hold (412 `stale-version` otherwise). */
+  readonly ifVersion?: number | undefined;
+}
+
+/** A moment, as ISO time or as global position, and which targets. */
+export interface AtQuery {
+  readonly time?: string | undefined;
+  readonly position?: number | undefined;
+  readonly target?: string | undefined;
+  readonly platform?: string | undefined;
+}
+
+const PAGE = 200;
+const at = encodeURIComponent;
+
+/**
+ * The HTTP API of a controller, typed by the contracts. Requests are repeated after network failures and 502, 503, 504;
+ * a write carries one `Idempotency-Key` through all its attempts.
+ * Throws `ProblemError` when refused, `UnreachableError` without an answer, `ReplyError` for an answer off the contract.
+ */
+export class HeadgateClient {
+  readonly #transport: Transport;
+
+  constructor(options: TransportOptions) {
+    this.#transport = new Transport(options);
+  }
+
+  /** Base URL, without a slash at its end. */
+  get url(): string {
+    return this.#transport.url;
+  }
+
+  apply(body: z.input<typeof ApplyRequest>, options?: WriteOptions): Promise<ApplyResult> {
+    return this.#write('/v1/manifests', body, ApplyResult, options);
+  }
+
+  async configs(): Promise<readonly ConfigView[]> {
+    return (await this.#read('/v1/configs', {}, Configs)).items;
+  }
+
+  /** Keys: `router.context`, `signal/NAME`, `plan/NAME`. */
+  config(key: string): Promise<ConfigView> {
+    return this.#read(`/v1/configs/${at(key)}`, {}, ConfigView);
+  }
+
+  async targets(): Promise<readonly TargetView[]> {
+    return (await this.#read('/v1/targets', {}, Targets)).items;
+  }
+
+  target(name: string): Promise<TargetView> {
+    return this.#read(`/v1/targets/${at(name)}`, {}, TargetView);
+  }
+
+  /** What a rollout would do; nothing is written. */
+  preview(body: z.input<typeof PlanRequest>): Promise<PlanPreview> {
+    return this.#write('/v1/plan-previews', body, PlanPreview);
+  }
+
+  start(body: z.input<typeof StartRolloutRequest>, options?: WriteOptions): Promise<RolloutView> {
+    return this.#write('/v1/rollouts', body, RolloutView, options);
+  }
+
+  rollout(id: string): Promise<RolloutView> {
+    return this.#read(`/v1/rollouts/${at(id)}`, {}, RolloutView);
+  }
+
+  rollouts(filter: RolloutFilter = {}, page: { limit?: number; cursor?: string | undefined } = {}) {
+    return this.#read('/v1/rollouts', { ...filter, limit: page.limit ?? PAGE, cursor: page.cursor }, RolloutList);
+  }
+
+  /** All rollouts that fit, page by page. */
+  async *allRollouts(filter: RolloutFilter = {}): AsyncGenerator<RolloutView> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.rollouts(filter, { cursor });
+      yield* page.items;
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  /** Pauses, resumes, promotes (one `track` or all) or aborts a rollout. */
+  command(
+    id: string,
+    command: RolloutCommand,
+    body: { readonly reason: string; readonly track?: string | undefined },
+    options?: WriteOptions,
+  ): Promise<RolloutView> {
+    return this.#write(`/v1/rollouts/${at(id)}/${command}`, body, RolloutView, options);
+  }
+
+  /** One page of events after a position, oldest first. */
+  events(filter: EventFilter = {}, page: { after?: number | undefined; limit?: number } = {}) {
+    return this.#read('/v1/events', { ...filter, after: page.after, limit: page.limit ?? PAGE }, EventList);
+  }
+
+  /** All events after a position, oldest first, page by page. */
+  async *allEvents(filter: EventFilter = {}, after = 0): AsyncGenerator<EventView> {
+    let from = after;
+    for (;;) {
+      const page = await this.events(filter, { after: from });
+      yield* page.items;
+      const last = page.items.at(-1);
+      if (!last || page.nextCursor === null) return;
+      from = last.position;
+    }
+  }
+
+  /** Opens the event stream after a position; the caller parses and reconnects (see `follow`). */
+  openEventStream(filter: EventFilter, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    return this.#transport.open('/v1/events/stream', { ...filter }, { 'last-event-id': String(after) }, signal);
+  }
+
+  at(query: AtQuery): Promise<AtView> {
+    return this.#read('/v1/at', { ...query }, AtView);
+  }
+
+  /** The batch's own id makes a repetition harmless. */
+  sendOutcomes(batch: z.input<typeof OutcomeBatch>): Promise<OutcomeReceipt> {
+    return this.#transport.send({ method: 'POST', path: '/v1/outcomes', body: batch }, OutcomeReceipt);
+  }
+
+  async acknowledge(target: string, instance: string, body: z.input<typeof Acknowledgement>): Promise<void> {
+    const path = `/v1/targets/${at(target)}/instances/${at(instance)}`;
+    await this.#transport.send({ method: 'PUT', path, body }, z.undefined());
+  }
+
+  createToken(
+    body: z.input<typeof CreateTokenRequest>,
+    options?: WriteOptions,
+  ): Promise<z.output<typeof CreatedToken>> {
+    return this.#write('/v1/tokens', body, CreatedToken, options);
+  }
+
+  async tokens(): Promise<readonly z.output<typeof TokenView>[]> {
+    return (await this.#read('/v1/tokens', {}, Tokens)).items;
+  }
+
+  /** Throws `ProblemError` when there is no such token. */
+  async revokeToken(id: string): Promise<void> {
+    await this.#transport.send({ method: 'DELETE', path: `/v1/tokens/${at(id)}` }, z.unknown());
+  }
+
+  #read<T>(
+    path: string,
+    query: Readonly<Record<string, string | number | undefined>>,
+    reply: z.ZodType<T>,
+  ): Promise<T> {
+    return this.#transport.send({ method: 'GET', path, query }, reply);
+  }
+
+  #write<T>(path: string, body: unknown, reply: z.ZodType<T>, options: WriteOptions = {}): Promise<T> {
+    const headers: Record<string, string> = { 'idempotency-key': options.idempotencyKey ?? randomUUID() };
+    if (options.ifVersion !== undefined) headers['if-match'] = `"${options.ifVersion}"`;
+    return this.#transport.send({ method: 'POST', path, body, headers }, reply);
+  }
+}

@@ -1,0 +1,289 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EventList, RolloutView } from '#libs/contracts';
+import { EXIT, EXIT_MEANINGS } from './exit-codes.js';
+import { buildProgram, runCli } from './program.js';
+import { Session } from './session.js';
+import { at, event, OTHER_ID, preview, problem, rollout, ROLLOUT_ID, rolledBack } from './testing/fixtures.js';
+import { startServer } from './testing/http-server.js';
+import type { TestServer } from './testing/http-server.js';
+import { scriptedTerminal } from './testing/scripted-terminal.js';
+
+const SIGNAL =
+  'apiVersion: headgate.dev/v1\nkind: Signal\nmetadata: { name: errors }\nspec: { type: rate, title: errors }\n';
+
+describe('the command line', () => {
+  let server: TestServer;
+  const listing = (...items: ReturnType<typeof rollout>[]) =>
+    server.on('GET /v1/rollouts', ({ query }) => ({
+      json: {
+        items: items.filter((one) => query['config'] === undefined || one.config === query['config']),
+        nextCursor: null,
+      },
+    }));
+
+  const run = async (args: string, script: Parameters<typeof scriptedTerminal>[0] = {}) => {
+    const terminal = scriptedTerminal({
+      ...script,
+      env: { HEADGATE_URL: server.url, HEADGATE_TOKEN: 'hg_operator_x', ...script.env },
+    });
+    const code = await runCli(
+      args.split(' ').map((part) => part.replaceAll('_', ' ')),
+      terminal,
+    );
+    return { code, out: terminal.stdout(), err: terminal.stderr(), terminal };
+  };
+
+  beforeEach(async () => {
+    server = await startServer();
+  });
+  afterEach(() => server.close());
+
+  it('apply sends all manifests at once and prints data on stdout, progress on stderr', async () => {
+    server.on('POST /v1/manifests', () => ({
+      json: { dryRun: false, results: [{ kind: 'Signal', name: 'errors', action: 'created', changes: [] }] },
+    }));
+    const { code, out, err } = await run('apply -f - --reason first_signal', { input: SIGNAL });
+    expect(code).toBe(EXIT.ok);
+    expect(out).toBe('signal/errors  created\n');
+    expect(err).toBe('1 manifest: 1 created\n');
+    expect(server.seen[0]?.body).toMatchObject({
+      manifests: [{ kind: 'Signal' }],
+      reason: 'first signal',
+      dryRun: false,
+    });
+  });
+
+  it('apply maps the pointers of a refusal back to files and lines', async () => {
+    server.on('POST /v1/manifests', () => ({
+      status: 400,
+      json: problem({
+        status: 400,
+        code: 'invalid-request',
+        detail: 'A manifest cannot be applied',
+        errors: [{ pointer: '/manifests/0/spec/title', detail: 'is used by another signal' }],
+      }),
+    }));
+    const { code, out, err } = await run('apply -f -', { input: SIGNAL });
+    expect(code).toBe(EXIT.usage);
+    expect(out).toBe('');
+    expect(err).toContain('A manifest cannot be applied (invalid-request, 400)');
+    expect(err).toContain('stdin:4: /spec/title: is used by another signal');
+    expect(err).toContain('next: mend the files');
+  });
+
+  it('apply sends nothing while any manifest is wrong', async () => {
+    const { code, err } = await run('apply -f -', { input: `${SIGNAL}---\nkind: Pod` });
+    expect(code).toBe(EXIT.usage);
+    expect(err).toContain('stdin:6');
+    expect(server.seen).toHaveLength(0);
+  });
+
+  it('plan shows the preview and writes nothing', async () => {
+    server.on('POST /v1/plan-previews', () => ({ json: preview() }));
+    const { code, out } = await run('plan router.context --plan cautious --revision 2');
+    expect(code).toBe(EXIT.ok);
+    expect(out).toContain('SMALLEST HARM SEEN');
+    expect(server.seen.map(({ path, body }) => [path, body])).toEqual([
+      ['/v1/plan-previews', { config: 'router.context', plan: 'cautious', revision: 2 }],
+    ]);
+  });
+
+  it('start needs a reason; without a terminal nothing is asked', async () => {
+    const { code, err } = await run('start router.context --plan cautious');
+    expect(code).toBe(EXIT.usage);
+    expect(err).toContain('needs a reason');
+    expect(server.seen).toHaveLength(0);
+  });
+
+  it('start asks for the reason in a terminal', async () => {
+    server.on('POST /v1/rollouts', () => ({ status: 201, json: rollout() }));
+    const { code, terminal } = await run('start router.context --plan cautious', {
+      tty: true,
+      answers: ['short prompts'],
+    });
+    expect(code).toBe(EXIT.ok);
+    expect(terminal.questions).toHaveLength(1);
+    expect(server.seen[0]?.body).toEqual({ config: 'router.context', plan: 'cautious', reason: 'short prompts' });
+  });
+
+  it.each([
+    ['json', (out: string) => expect(RolloutView.parse(JSON.parse(out))).toEqual(rollout())],
+    ['yaml', (out: string) => expect(out).toContain('startedAt: 2025-08-29T12:00:00.000Z')],
+    ['name', (out: string) => expect(out).toBe(`rollout/${ROLLOUT_ID}\n`)],
+  ])('-o %s prints the resource as the API gives it, with times in UTC', async (format, check) => {
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rollout() }));
+    const { code, out } = await run(`status ${ROLLOUT_ID} -o ${format}`);
+    expect(code).toBe(EXIT.ok);
+    check(out);
+  });
+
+  it('a rollout is found by the beginning of its id and by its config', async () => {
+    listing(rollout(), rollout({ id: OTHER_ID, config: 'sampling.top-k' }));
+    expect((await run('status 01990a3c-9 -o name')).out).toBe(`rollout/${OTHER_ID}\n`);
+    expect((await run('status router.context -o name')).out).toBe(`rollout/${ROLLOUT_ID}\n`);
+    const unclear = await run('status 01990a3c');
+    expect(unclear.code).toBe(EXIT.usage);
+    expect(unclear.err).toContain('fits 2 rollouts');
+    expect((await run('status nothing-such')).err).toContain('no rollout has an id or a config that fits');
+  });
+
+  it('a config means its running rollout; one that has ended can be looked at but not acted on', async () => {
+    listing(rolledBack({ id: OTHER_ID }));
+    expect((await run('status router.context -o name')).out).toBe(`rollout/${OTHER_ID}\n`);
+    const { code, err } = await run('abort router.context --reason late');
+    expect(code).toBe(EXIT.conflict);
+    expect(err).toContain('no rollout of router.context is running');
+  });
+
+  it('abort asks for nothing but the reason, and can be tied to the state that was looked at', async () => {
+    listing(rollout());
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/abort`, () => ({ json: rollout({ status: 'rolling-back' }) }));
+    const { code, terminal } = await run('abort router.context --reason bad_answers --if-version 9', { tty: true });
+    expect(code).toBe(EXIT.ok);
+    expect(terminal.questions).toEqual([]);
+    expect(server.seen.at(-1)).toMatchObject({ body: { reason: 'bad answers' }, headers: { 'if-match': '"9"' } });
+  });
+
+  it('promote asks first in a terminal; "no" sends nothing, --yes answers', async () => {
+    listing(rollout());
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/promote`, () => ({ json: rollout() }));
+    const no = await run('promote router.context --reason urgent', { tty: true, answers: ['n'] });
+    expect(no.err).toContain('not confirmed');
+    expect(server.seen.every(({ method }) => method === 'GET')).toBe(true);
+    const yes = await run('promote router.context --reason urgent --track api --yes', { tty: true });
+    expect(yes.code).toBe(EXIT.ok);
+    expect(server.seen.at(-1)?.body).toEqual({ reason: 'urgent', track: 'api' });
+  });
+
+  it.each([
+    [401, EXIT.auth, 'expired'],
+    [403, EXIT.auth, 'role'],
+    [404, EXIT.usage, ''],
+    [409, EXIT.conflict, 'headgate status'],
+    [412, EXIT.conflict, 'look again'],
+    [422, EXIT.usage, ''],
+    [500, EXIT.unexpected, 'log of the controller'],
+  ])('a refusal with %d ends with exit code %d and says what to do next', async (status, exitCode, next) => {
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ status, json: problem({ status }) }));
+    const { code, out, err } = await run(`status ${ROLLOUT_ID}`);
+    expect(code).toBe(exitCode);
+    expect(out).toBe('');
+    expect(err).toContain(`(target-claimed, ${status})`);
+    expect(err).toContain(next);
+  });
+
+  it('a controller that is not there is said with what was tried and what to do', async () => {
+    await server.close();
+    const { code, err } = await run('status');
+    expect(code).toBe(EXIT.unexpected);
+    expect(err).toContain(`no controller answers at ${server.url}`);
+    expect(err).toMatch(/tried GET \/v1\/rollouts 4 times: .*ECONNREFUSED/);
+    expect(err).toContain('the address is from HEADGATE_URL');
+    expect(err).toContain('next: check HEADGATE_URL');
+  });
+
+  it('history shows the newest events that fit, oldest first, and says when there are more', async () => {
+    server.on('GET /v1/events', ({ query }) => {
+      const from = Number(query['after'] ?? 0);
+      const items = [1, 2, 3, 4, 5]
+        .filter((position) => position > from)
+        .slice(0, 2)
+        .map((position) => event(position));
+      return { json: { items, nextCursor: items.length < 2 ? null : String(items.at(-1)?.position) } };
+    });
+    const { out, err } = await run('history --config router.context --type StageEntered --limit 3 -o json');
+    expect(EventList.parse(JSON.parse(out)).items.map(({ position }) => position)).toEqual([3, 4, 5]);
+    expect(err).toContain('2 older events fit too');
+    expect(server.seen[0]?.query).toMatchObject({ config: 'router.context', type: 'StageEntered', after: '0' });
+  });
+
+  it('history without filters begins near the end of the log, and --since at its moment', async () => {
+    server.on('GET /v1/at', () => ({ json: at(1, { position: 5_000 }) }));
+    server.on('GET /v1/events', () => ({ json: { items: [], nextCursor: null } }));
+    await run('history --limit 20');
+    expect(server.seen.at(-1)?.query['after']).toBe('4980');
+    await run('history --since 10m --rollout 01990a3c');
+    listing(rollout());
+    await run('history --since 10m --rollout router.context');
+    expect(server.seen.at(-1)?.query).toMatchObject({ after: '5000', rollout: ROLLOUT_ID });
+    expect(server.seen.findLast(({ path }) => path === '/v1/at')?.query['time']).toBe('2025-08-29T12:05:00.000Z');
+  });
+
+  it('at and diff ask for the moments that were named', async () => {
+    server.on('GET /v1/at', ({ query }) => ({ json: query['position'] === '7' ? at(1) : at(2) }));
+    expect((await run('at 2025-08-29T12:00Z --platform api')).out).toContain('api-tpu');
+    expect(server.seen.at(-1)?.query).toEqual({ time: '2025-08-29T12:00:00.000Z', platform: 'api' });
+    expect((await run('diff #7 now')).out).toContain('~ /window: 200000 → 1000000');
+    expect((await run('diff --targets api-gpu api-tpu')).out).toContain('api-gpu → api-tpu');
+    const missing = await run('diff --targets api-gpu moon');
+    expect([missing.code, missing.err]).toEqual([EXIT.usage, expect.stringContaining('no target moon') as string]);
+    expect((await run('diff 1h now --targets a b')).code).toBe(EXIT.usage);
+  });
+
+  it('the secret of a new token is alone on stdout, so that a script can catch it', async () => {
+    const created = { id: 't1', subject: 'ci', role: 'operator', secret: 'hg_operator_s', expiresAt: null };
+    server.on('POST /v1/tokens', () => ({ status: 201, json: created }));
+    const { out, err } = await run('token create ci --role operator');
+    expect(out).toBe('hg_operator_s\n');
+    expect(err).toContain('not shown again');
+    server.on('DELETE /v1/tokens/t1', () => ({ status: 204 }));
+    expect((await run('token revoke token/t1')).out).toBe('token t1 is revoked\n');
+  });
+
+  it.each([
+    ['frobnicate', 'unknown command'],
+    ['statsu', 'Did you mean status?'],
+    ['status --limit many', 'Write a whole number'],
+    ['watch x --timeout soon', 'Write a duration'],
+    ['plan router.context', '--plan'],
+    ['token create ci --role king', 'Allowed choices'],
+    ['at yesterday', 'is not a time'],
+    ['help frobnicate', 'there is no command'],
+  ])('`headgate %s` is a usage error that says why', async (args, why) => {
+    const { code, out, err } = await run(args);
+    expect(code).toBe(EXIT.usage);
+    expect(out).toBe('');
+    expect(err).toContain(why);
+  });
+
+  it('help and version are data, and help knows the exit codes', async () => {
+    expect(await run('--version')).toMatchObject({
+      code: EXIT.ok,
+      out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
+    });
+    expect(await run('help exit-codes')).toMatchObject({
+      code: EXIT.ok,
+      out: expect.stringMatching(/130 {2}Ctrl-C/) as string,
+    });
+    expect((await run('help token create')).out).toContain('--expires-in-days');
+    expect((await run('status --help')).out).toContain('--token-file');
+  });
+
+  it('schemas are written without a controller', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'headgate-cli-'));
+    const { code, out } = await run('schemas out', { cwd });
+    expect(code).toBe(EXIT.ok);
+    expect(out.trim().split('\n')).toContain('out/manifest.json');
+    expect(JSON.parse(readFileSync(join(cwd, 'out/plan.json'), 'utf8'))).toMatchObject({
+      title: 'Headgate plan (headgate.dev/v1)',
+    });
+    writeFileSync(join(cwd, 'file'), '');
+    expect((await run('schemas file', { cwd })).code).toBe(EXIT.usage);
+    rmSync(cwd, { recursive: true });
+  });
+
+  it('the reference page names every command, every option and every exit code', () => {
+    const page = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
+    const program = buildProgram(new Session(scriptedTerminal()));
+    const commands = program.commands.flatMap((command) => [command, ...command.commands]);
+    const options = [program, ...commands].flatMap((command) => command.options.map((option) => option.long ?? ''));
+    const names = commands.map(
+      (command) => `headgate ${command.parent === program ? '' : `${command.parent?.name()} `}${command.name()}`,
+    );
+    expect([...names, ...options].filter((word) => !page.includes(word))).toEqual([]);
+    expect(EXIT_MEANINGS.filter(([code]) => !new RegExp(`\\| ${code} +\\|`).test(page))).toEqual([]);
+  });
+});

@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError, Option } from 'commander';
+import { z } from 'zod';
+import { addHelpCommand } from './commands/help.js';
+import { addHistoryCommands } from './commands/history.js';
+import { addManifestCommands } from './commands/manifests.js';
+import { addRolloutCommands } from './commands/rollouts.js';
+import { addTokenCommands } from './commands/tokens.js';
+import { EXIT } from './exit-codes.js';
+import type { ExitCode } from './exit-codes.js';
+import { failureOf, renderFailure } from './failures.js';
+import { FORMATS, Session } from './session.js';
+import type { Terminal } from './terminal.js';
+
+const PackageFile = z.object({ name: z.literal('headgate'), version: z.string() });
+
+/** The version in package.json, which stands at different heights above the source and the built file. */
+const readVersion = (): string => {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== dirname(folder); folder = dirname(folder)) {
+    const file = join(folder, 'package.json');
+    const parsed = existsSync(file) ? PackageFile.safeParse(JSON.parse(readFileSync(file, 'utf8'))) : undefined;
+    if (parsed?.success) return parsed.data.version;
+  }
+  return 'unknown';
+};
+
+const AFTER_HELP = `
+Rollouts are named by id, by a unique beginning of one, or by their config.
+The controller and the token come from the flags, then HEADGATE_URL and HEADGATE_TOKEN, then .headgate/ in this folder.
+Exit codes: headgate help exit-codes`;
+
+/** The whole command line. */
+export const buildProgram = (session: Session): Command => {
+  const { terminal } = session;
+  const program = new Command('headgate')
+    .description('Staged rollouts of config changes, gated by live quality signals.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpCommand(false)
+    .option('--url <url>', 'the controller (env HEADGATE_URL)')
+    .option('--token-file <file>', 'a file that holds the token (env HEADGATE_TOKEN holds the token itself)')
+    .addOption(new Option('-o, --output <format>', 'how data is printed').choices(FORMATS))
+    .option('--no-color', 'no colours (env NO_COLOR)')
+    .option('-y, --yes', 'answer yes to questions')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: () => undefined,
+      getOutHelpWidth: () => terminal.columns ?? 100,
+      getErrHelpWidth: () => terminal.columns ?? 100,
+    })
+    .exitOverride()
+    .addHelpText('after', AFTER_HELP)
+    .hook('preAction', (_, command) => session.begin(command));
+  addManifestCommands(program, session);
+  addRolloutCommands(program, session);
+  addHistoryCommands(program, session);
+  addTokenCommands(program, session);
+  addHelpCommand(program, session);
+  return program;
+};
+
+/** Runs one command line and gives its exit code. Never throws: whatever goes wrong is shown on stderr. */
+export const runCli = async (args: readonly string[], terminal: Terminal): Promise<ExitCode> => {
+  const session = new Session(terminal);
+  try {
+    const program = buildProgram(session);
+    if (args.length === 0) {
+      terminal.err(program.helpInformation());
+      return EXIT.usage;
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    return session.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const failure = failureOf(error, session.settings);
+    terminal.err(renderFailure(failure, session.errorLook.paint));
+    return failure.exitCode;
+  }
+};

@@ -1,0 +1,61 @@
+import type { ApplyResult } from '#libs/contracts';
+import { plain, plural, showValue } from '../format.js';
+import { paintStatus } from '../look.js';
+import type { Look } from '../look.js';
+
+/** One difference at a path; `undefined` is a field that is not there. */
+export interface ValueChange {
+  readonly path: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+const LONGEST_VALUE = 400;
+
+/** `+ path: new`, `- path: old`, `~ path: old → new`. */
+export const renderChange = (change: ValueChange, { paint }: Look): string => {
+  const path = plain(change.path || '/');
+  const before = plain(showValue(change.before, LONGEST_VALUE));
+  const after = plain(showValue(change.after, LONGEST_VALUE));
+  if (change.before === undefined) return paint.green(`+ ${path}: ${after}`);
+  if (change.after === undefined) return paint.red(`- ${path}: ${before}`);
+  return `${paint.yellow(`~ ${path}:`)} ${paint.red(before)} → ${paint.green(after)}`;
+};
+
+type Result = ApplyResult['results'][number];
+
+/** `config/router.context`. */
+export const manifestName = (result: Pick<Result, 'kind' | 'name'>): string =>
+  `${result.kind.toLowerCase()}/${result.name}`;
+
+const WOULD: Readonly<Record<Result['action'], string>> = {
+  created: 'would be created',
+  revised: 'would be revised',
+  updated: 'would be updated',
+  unchanged: 'unchanged',
+};
+
+const renderResult = (result: Result, dryRun: boolean, look: Look): string => {
+  const { paint } = look;
+  const action = dryRun ? WOULD[result.action] : result.action;
+  const shown =
+    result.action === 'unchanged'
+      ? paint.dim(action)
+      : paintStatus(result.action, paint).replace(result.action, action);
+  const revision = result.revision === undefined ? '' : `  r${result.revision}`;
+  const baseline = result.baseline ? paint.dim('  baseline: what runs today') : '';
+  const head = `${paint.bold(plain(manifestName(result)))}  ${shown}${revision}${baseline}`;
+  return [head, ...result.changes.map((change) => `  ${renderChange(change, look)}`)].join('\n');
+};
+
+/** One block per manifest: what happened to it and its differences. */
+export const renderApply = (applied: ApplyResult, look: Look): string =>
+  applied.results.map((result) => renderResult(result, applied.dryRun, look)).join('\n');
+
+/** `3 manifests: 1 created, 2 unchanged`. */
+export const summariseApply = (applied: ApplyResult): string => {
+  const counts = new Map<string, number>();
+  for (const { action } of applied.results) counts.set(action, (counts.get(action) ?? 0) + 1);
+  const parts = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
+  return `${plural(applied.results.length, 'manifest')}: ${parts}${applied.dryRun ? ' (dry run, nothing was written)' : ''}`;
+};

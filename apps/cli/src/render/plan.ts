@@ -1,0 +1,68 @@
+import { showShare } from '#libs/contracts';
+import type { PlanPreview, StagePrediction } from '#libs/contracts';
+import { plain, showCount, showDuration, showPrediction, showRatio } from '../format.js';
+import { table } from '../look.js';
+import type { Look } from '../look.js';
+
+const stageCells = (stage: StagePrediction): readonly string[] => [
+  plain(stage.track),
+  plain(stage.stage),
+  showShare(stage.exposureBp),
+  showDuration(stage.bakeMs),
+  showPrediction(stage.predictedMs),
+  plain(stage.limitedBy),
+  plain(stage.targets.join(', ')),
+];
+
+const signalCells = (stage: StagePrediction): readonly (readonly string[])[] =>
+  stage.signals.map((signal) => [
+    plain(`${stage.track}/${stage.stage}`),
+    plain(signal.signal),
+    signal.tolerate === null ? 'none' : showRatio(signal.tolerate),
+    signal.smallestHarm === null ? 'none' : showRatio(signal.smallestHarm),
+    showPrediction(signal.predictedMs),
+    plain(signal.note),
+  ]);
+
+const controlLine = (control: PlanPreview['control']): string => {
+  const byRevision = new Map<number, string[]>();
+  for (const [target, revision] of Object.entries(control)) {
+    byRevision.set(revision, [...(byRevision.get(revision) ?? []), target]);
+  }
+  return [...byRevision].map(([revision, targets]) => `r${revision} on ${targets.join(', ')}`).join('; ') || 'none';
+};
+
+const trafficLine = ({ perTarget, spanMs }: PlanPreview['traffic']): string => {
+  const rates = Object.entries(perTarget).map(([target, rate]) => `${target} ${showCount(rate)}/s`);
+  return rates.length === 0 ? 'none seen yet' : `${rates.join(', ')} (requests, over the last ${showDuration(spanMs)})`;
+};
+
+/** What a rollout would do: stages, predictions and what they can see, total, warnings. */
+export const renderPlan = (preview: PlanPreview, look: Look): string => {
+  const { paint } = look;
+  const stages = table(
+    ['TRACK', 'STAGE', 'EXPOSURE', 'BAKE', 'PREDICTED', 'LIMITED BY', 'TARGETS'],
+    preview.stages.map(stageCells),
+    look,
+  );
+  const signals = table(
+    ['STAGE', 'SIGNAL', 'TOLERATE', 'SMALLEST HARM SEEN', 'PREDICTED', 'NOTE'],
+    preview.stages.flatMap(signalCells),
+    look,
+  );
+  const total =
+    preview.totalMs === null
+      ? paint.yellow('never, with the traffic of today')
+      : paint.bold(showDuration(preview.totalMs));
+  return [
+    `${paint.bold(plain(preview.config))} r${preview.revision} by plan ${paint.bold(plain(preview.plan))}`,
+    `control  ${plain(controlLine(preview.control))}`,
+    `traffic  ${plain(trafficLine(preview.traffic))}`,
+    '',
+    stages,
+    ...(signals === '' ? [] : ['', signals]),
+    '',
+    `total    ${total}`,
+    ...preview.warnings.map((warning) => `${paint.yellow('warning')}  ${plain(warning)}`),
+  ].join('\n');
+};

@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { compareMoments, compareTwoTargets } from '../compare.js';
+import { paintFor, wantsColour } from '../look.js';
+import type { Look } from '../look.js';
+import { at, event, failVerdict, OTHER_ID, preview, rollout, ROLLOUT_ID, rolledBack } from '../testing/fixtures.js';
+import { renderAt, renderDifferences, showLive } from './at.js';
+import { renderApply, summariseApply } from './changes.js';
+import { renderEventLine, renderHistory } from './events.js';
+import { renderPlan } from './plan.js';
+import { idLength, renderRollout, renderRollouts } from './rollouts.js';
+import { renderTokens } from './tokens.js';
+
+const look: Look = {
+  paint: paintFor({ env: {}, isTty: false, refused: true }),
+  width: 200,
+  zone: 'UTC',
+  now: Date.parse('2025-08-29T12:15:00.000Z'),
+};
+const coloured: Look = { ...look, paint: paintFor({ env: { FORCE_COLOR: '1' }, isTty: false, refused: false }) };
+const lineWith = (text: string, part: string) => text.split('\n').find((line) => line.includes(part));
+
+describe('colours', () => {
+  it.each([
+    ['a terminal has colours', {}, true, false, true],
+    ['a pipe has none', {}, false, false, false],
+    ['NO_COLOR takes them away', { NO_COLOR: '1' }, true, false, false],
+    ['FORCE_COLOR gives them to a pipe', { FORCE_COLOR: '1' }, false, false, true],
+    ['FORCE_COLOR=0 takes them away', { FORCE_COLOR: '0' }, true, false, false],
+    ['NO_COLOR wins over FORCE_COLOR', { NO_COLOR: '1', FORCE_COLOR: '1' }, true, false, false],
+    ['TERM=dumb has none', { TERM: 'dumb' }, true, false, false],
+    ['--no-color wins over all', { FORCE_COLOR: '1' }, true, true, false],
+  ])('%s', (_, env, isTty, refused, wanted) => {
+    expect(wantsColour({ env, isTty, refused })).toBe(wanted);
+  });
+});
+
+describe('one rollout in full', () => {
+  it('shows each stage of each track with its exposure, state, and bake so far', () => {
+    const text = renderRollout(rollout(), look);
+    expect(text).toContain('router.context r2 by plan cautious: staging');
+    expect(text).toContain('started  2025-08-29 12:00:00 (15 min ago) by alice');
+    expect(lineWith(text, '2025-08-29 12:05:00')).toMatch(
+      /^\s+5%\s+5%\s+in-stage\s+2025-08-29 12:05:00\s+20 s of 30 s$/,
+    );
+    expect(lineWith(text, 'bedrock  ')).toMatch(/^bedrock\s+1%\s+1%\s+waiting\s+-\s+- of 30 s$/);
+  });
+
+  it('shows for each target what is desired, and whether it was delivered and has converged', () => {
+    const text = renderRollout(rollout(), look);
+    expect(lineWith(text, 'TARGET')).toMatch(/TARGET\s+CONTROL\s+DESIRED\s+GENERATION\s+DELIVERED\s+CONVERGED/);
+    expect(lineWith(text, 'api-tpu')).toMatch(/^api-tpu\s+r1\s+5%\s+42\s+yes\s+no\s+-\s+-$/);
+  });
+
+  it('shows the evidence of each verdict as its sentence, what it waits for, and who holds it until when', () => {
+    const held = { by: 'policy', reason: 'no outcomes from api-tpu', until: '2025-08-29T12:20:00.000Z' } as const;
+    const text = renderRollout(rollout({ verdicts: [failVerdict()], held }), look);
+    expect(lineWith(text, '41 of 9,120')).toMatch(
+      /^fail\s+script-errors\s+api\/5%\s+script errors on api-tpu: 41 of 9,120/,
+    );
+    expect(text).toContain('- api/5%: 1,204 more units');
+    expect(text).toContain('held     by a policy until 2025-08-29 12:20:00: no outcomes from api-tpu');
+    expect(text).toContain('staging, held');
+  });
+
+  it('after a rollback says of each target how it ended', () => {
+    expect(lineWith(renderRollout(rolledBack(), look), 'api-tpu  ')).toContain('drained');
+  });
+
+  it('in a narrow terminal the last column wraps instead of running over', () => {
+    const text = renderRollout(rollout({ verdicts: [failVerdict()] }), { ...look, width: 80 });
+    const verdicts = text.slice(text.indexOf('VERDICT'));
+    expect(Math.max(...verdicts.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(verdicts.replace(/\s+/g, ' ')).toContain('at least 18 times');
+  });
+
+  it('colours are added around words and take no room in the columns', () => {
+    // oxlint-disable-next-line no-control-regex -- colours are escape sequences
+    expect(renderRollout(rollout(), coloured).replace(/\u001b\[\d+m/g, '')).toBe(renderRollout(rollout(), look));
+  });
+
+  it('what others wrote cannot send escape sequences to the terminal', () => {
+    expect(renderRollout(rollout({ reason: 'x\u001b]0;owned\u0007' }), look)).not.toContain('\u001b');
+  });
+});
+
+describe('a list of rollouts', () => {
+  it('ids are cut to where they still differ', () => {
+    expect(idLength([ROLLOUT_ID, OTHER_ID])).toBe(10);
+    expect(idLength([])).toBe(8);
+    const text = renderRollouts([rollout(), rollout({ id: OTHER_ID, config: 'sampling.top-k' })], look);
+    expect(lineWith(text, 'sampling.top-k')).toMatch(/^01990a3c-9\s/);
+    expect(lineWith(text, 'router.context')).toContain('api 5%, bedrock waiting');
+  });
+});
+
+describe('a plan', () => {
+  it('shows stages with bake, prediction and its limit, then the smallest harm that each signal sees', () => {
+    const text = renderPlan(preview(), look);
+    expect(lineWith(text, 'activation of tpu')).toMatch(
+      /^api\s+1%\s+1%\s+30 s\s+42 s\s+activation of tpu\/haiku\s+api-gpu, api-tpu$/,
+    );
+    expect(lineWith(text, '80% power')).toMatch(/^api\/1%\s+script-errors\s+none\s+4\.2 times\s+42 s/);
+    expect(lineWith(text, 'too rare')).toMatch(/refusals\s+3 times\s+none\s+never/);
+    expect(text).toContain('traffic  api-tpu 1,204.5/s (requests, over the last 1 h)');
+    expect(text).toContain('total    never, with the traffic of today');
+    expect(text).toContain('warning  refusals cannot be judged at 1%');
+  });
+});
+
+describe('what apply did', () => {
+  const applied = {
+    dryRun: false,
+    results: [
+      {
+        kind: 'Config',
+        name: 'router.context',
+        action: 'revised' as const,
+        revision: 2,
+        changes: [{ path: '/value/window', before: 1, after: 2 }],
+      },
+      { kind: 'Plan', name: 'cautious', action: 'created' as const, changes: [{ path: '/alpha', after: 0.001 }] },
+      { kind: 'Target', name: 'api-tpu', action: 'unchanged' as const, changes: [] },
+    ],
+  };
+
+  it('prints a diff for each manifest', () => {
+    expect(renderApply(applied, look)).toBe(
+      [
+        'config/router.context  revised  r2',
+        '  ~ /value/window: 1 → 2',
+        'plan/cautious  created',
+        '  + /alpha: 0.001',
+        'target/api-tpu  unchanged',
+      ].join('\n'),
+    );
+    expect(summariseApply(applied)).toBe('3 manifests: 1 revised, 1 created, 1 unchanged');
+  });
+
+  it('a dry run says what would be', () => {
+    const dry = { ...applied, dryRun: true };
+    expect(renderApply(dry, look)).toContain('config/router.context  would be revised');
+    expect(summariseApply(dry)).toContain('dry run, nothing was written');
+  });
+});
+
+describe('the log', () => {
+  it('shows who, when, what and why, without saying the reason twice', () => {
+    const events = [
+      event(7, { summary: 'api enters 5%' }),
+      event(8, { type: 'RolledBack', summary: 'taken back: bad', reason: 'bad' }),
+    ];
+    const text = renderHistory(events, look);
+    expect(lineWith(text, '#7')).toMatch(/^#7\s+2025-08-29 12:03:12\s+alice\s+StageEntered\s+api enters 5%$/);
+    expect(lineWith(text, '#8')).toMatch(/taken back: bad$/);
+    expect(renderEventLine(event(9, { reason: 'too quiet' }), look)).toBe('12:03:12  event 9 (too quiet)');
+  });
+});
+
+describe('moments and their differences', () => {
+  it('shows what each target was asked to serve, and the documents on request', () => {
+    const text = renderAt(at(2), true, look);
+    expect(text).toContain('as of 2025-08-29 12:00:00 (position #100)');
+    expect(lineWith(text, 'api-tpu')).toMatch(/^api-tpu\s+api\s+42\s+router\.context\s+r2\s+-$/);
+    expect(text).toContain('"window": 1000000');
+    expect(renderAt(at(2), false, look)).not.toContain('window');
+  });
+
+  it('names both revisions while a share is on the candidate', () => {
+    const config = { ...at(1).targets[0]!.configs[0]!, candidate: 3, shareBp: 500 };
+    expect(showLive(config)).toBe('r3 for 5%, r1 for the rest');
+    expect(showLive({ ...config, shareBp: 10_000 })).toBe('r3');
+    expect(showLive({ ...config, shareBp: 0 })).toBe('r1');
+  });
+
+  it('between two moments only what changed is shown, down to the field', () => {
+    const differences = compareMoments(at(1), at(2));
+    expect(renderDifferences(differences, look)).toBe(
+      'api-tpu  router.context  r1 → r2\n  ~ /window: 200000 → 1000000',
+    );
+    expect(renderDifferences(compareMoments(at(1), at(1)), look)).toBe('no difference');
+  });
+
+  it('a target that is new since then is a difference too', () => {
+    const before = { ...at(1), targets: at(1).targets.slice(0, 1) };
+    expect(compareMoments(before, at(1))).toMatchObject([{ where: 'api-tpu', before: null, after: { control: 1 } }]);
+  });
+
+  it('two targets are compared by what they serve, whichever rollout brought it', () => {
+    expect(compareTwoTargets(at(1), 'api-gpu', 'api-tpu')).toEqual([]);
+    expect(compareTwoTargets(at(2), 'api-gpu', 'api-tpu')).toMatchObject([
+      { where: 'api-gpu → api-tpu', changes: [{ path: '/window', before: 200_000, after: 1_000_000 }] },
+    ]);
+  });
+});
+
+describe('tokens', () => {
+  it('shows who has which role until when, and only the last characters', () => {
+    const token = {
+      id: 't1',
+      subject: 'ci',
+      role: 'operator' as const,
+      last4: 'a1b2',
+      createdAt: '2025-08-01T00:00:00Z',
+      expiresAt: null,
+      revokedAt: null,
+    };
+    const text = renderTokens(
+      [
+        token,
+        { ...token, id: 't2', expiresAt: '2025-08-02T00:00:00Z' },
+        { ...token, id: 't3', revokedAt: '2025-08-03T00:00:00Z' },
+      ],
+      look,
+    );
+    expect(lineWith(text, 't1 ')).toMatch(/ci\s+operator\s+…a1b2\s+2025-08-01 00:00:00\s+valid, never expires$/);
+    expect(lineWith(text, 't2 ')).toContain('expired 2025-08-02');
+    expect(lineWith(text, 't3 ')).toContain('revoked 2025-08-03');
+  });
+});

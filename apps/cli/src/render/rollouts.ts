@@ -1,0 +1,138 @@
+import { showShare } from '#libs/contracts';
+import type { RolloutView, VerdictView } from '#libs/contracts';
+import { plain, showAgo, showDuration, showTime } from '../format.js';
+import { paintStatus, table } from '../look.js';
+import type { Look } from '../look.js';
+
+type Track = RolloutView['tracks'][number];
+type Target = RolloutView['targets'][number];
+
+const SHORTEST_ID = 8;
+
+/** The shortest length at which the beginnings of all ids differ, at least 8. */
+export const idLength = (ids: readonly string[]): number => {
+  const longest = Math.max(SHORTEST_ID, ...ids.map((id) => id.length));
+  for (let length = SHORTEST_ID; length < longest; length += 1) {
+    if (new Set(ids.map((id) => id.slice(0, length))).size === new Set(ids).size) return length;
+  }
+  return longest;
+};
+
+const trackWords = (track: Track): string =>
+  track.stage === null ? `${track.name} ${track.status}` : `${track.name} ${track.stage}`;
+
+/** `staging`, or `staging, held` while a person or a policy holds it. */
+const statusWords = (rollout: RolloutView, look: Look): string => {
+  const status = paintStatus(rollout.status, look.paint);
+  return rollout.held ? `${status}, ${look.paint.yellow('held')}` : status;
+};
+
+const listCells = (rollout: RolloutView, length: number, look: Look): readonly string[] => [
+  rollout.id.slice(0, length),
+  plain(rollout.config),
+  `r${rollout.revision}`,
+  plain(rollout.plan),
+  statusWords(rollout, look),
+  plain(rollout.tracks.map(trackWords).join(', ')),
+  showTime(rollout.startedAt, look.zone),
+  plain(rollout.waitingFor.join('; ') || '-'),
+];
+
+/** One line per rollout. */
+export const renderRollouts = (rollouts: readonly RolloutView[], look: Look): string => {
+  const length = idLength(rollouts.map(({ id }) => id));
+  const head = ['ROLLOUT', 'CONFIG', 'REVISION', 'PLAN', 'STATUS', 'STAGES', 'STARTED', 'WAITING FOR'];
+  return table(
+    head,
+    rollouts.map((rollout) => listCells(rollout, length, look)),
+    look,
+  );
+};
+
+const stageRows = (track: Track, look: Look): readonly (readonly string[])[] =>
+  track.stages.map((stage, index) => [
+    index === 0 ? plain(track.name) : '',
+    plain(stage.name),
+    showShare(stage.exposureBp),
+    `${paintStatus(stage.status, look.paint)}${stage.skipped ? look.paint.yellow(' (bake skipped)') : ''}`,
+    stage.enteredAt === null ? '-' : showTime(stage.enteredAt, look.zone),
+    stage.bakedMs === null
+      ? `- of ${showDuration(stage.bakeMs)}`
+      : `${showDuration(stage.bakedMs)} of ${showDuration(stage.bakeMs)}`,
+  ]);
+
+const notReached = (track: Track, look: Look): readonly (readonly string[])[] =>
+  track.status === 'not-reached' ? [['', paintStatus('not-reached', look.paint), '', '', '', '']] : [];
+
+const yesNo = (yes: boolean, look: Look): string => paintStatus(yes ? 'yes' : 'no', look.paint);
+
+const targetRow = (target: Target, takenBack: boolean, look: Look): readonly string[] => [
+  plain(target.target),
+  `r${target.control}`,
+  showShare(target.requestedBp),
+  String(target.generation),
+  yesNo(target.delivered, look),
+  yesNo(target.converged, look),
+  takenBack ? (target.readBack ? (target.ended ?? 'read back') : look.paint.yellow('not yet')) : '-',
+  target.error === null ? '-' : look.paint.red(plain(target.error)),
+];
+
+/** `fail  script-errors  api/1%  41 of 9,120 …`: the verdict and its evidence in one sentence. */
+export const verdictCells = (verdict: VerdictView, look: Look): readonly string[] => [
+  paintStatus(verdict.verdict, look.paint),
+  plain(verdict.signal) + (verdict.shadow ? look.paint.dim(' (shadow)') : ''),
+  plain([verdict.track, verdict.stage].filter((part) => part !== null).join('/') || '-'),
+  plain(verdict.sentence),
+];
+
+const heldLine = ({ held }: RolloutView, look: Look): readonly string[] => {
+  if (!held) return [];
+  const until = held.until === null ? '' : ` until ${showTime(held.until, look.zone)}`;
+  return [look.paint.yellow(`held     by a ${held.by}${until}: ${plain(held.reason)}`)];
+};
+
+const headLines = (rollout: RolloutView, look: Look): readonly string[] => {
+  const { paint, zone, now } = look;
+  const ended = rollout.endedAt === null ? [] : [`ended    ${showTime(rollout.endedAt, zone)}`];
+  return [
+    `${paint.bold(`${plain(rollout.config)} r${rollout.revision}`)} by plan ${plain(rollout.plan)}: ${statusWords(rollout, look)}`,
+    `rollout  ${rollout.id}`,
+    `started  ${showTime(rollout.startedAt, zone)} (${showAgo(rollout.startedAt, now)}) by ${plain(rollout.startedBy)}`,
+    ...ended,
+    `reason   ${plain(rollout.reason)}`,
+    `alpha    ${rollout.alpha}: the highest chance that a harmless rollout is rolled back`,
+    ...(rollout.cause === null ? [] : [`cause    ${plain(rollout.cause)}`]),
+    ...heldLine(rollout, look),
+  ];
+};
+
+const section = (title: string, body: string, look: Look): readonly string[] =>
+  body === '' ? [] : ['', look.paint.bold(title), body];
+
+/** Everything about one rollout. */
+export const renderRollout = (rollout: RolloutView, look: Look): string => {
+  const takenBack =
+    rollout.status === 'rolling-back' || rollout.status === 'rolled-back' || rollout.status === 'cancelled';
+  const stages = table(
+    ['TRACK', 'STAGE', 'EXPOSURE', 'STATUS', 'ENTERED', 'BAKED'],
+    rollout.tracks.flatMap((track) => [...stageRows(track, look), ...notReached(track, look)]),
+    look,
+  );
+  const targets = table(
+    ['TARGET', 'CONTROL', 'DESIRED', 'GENERATION', 'DELIVERED', 'CONVERGED', 'TAKEN BACK', 'ERROR'],
+    rollout.targets.map((target) => targetRow(target, takenBack, look)),
+    look,
+  );
+  const verdicts = table(
+    ['VERDICT', 'SIGNAL', 'STAGE', 'EVIDENCE'],
+    rollout.verdicts.map((verdict) => verdictCells(verdict, look)),
+    look,
+  );
+  return [
+    ...headLines(rollout, look),
+    ...section('Stages', stages, look),
+    ...section('Targets', targets, look),
+    ...section('Verdicts', verdicts, look),
+    ...section('Waiting for', rollout.waitingFor.map((what) => `- ${plain(what)}`).join('\n'), look),
+  ].join('\n');
+};

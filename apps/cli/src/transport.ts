@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { z } from 'zod';
+import { Problem } from '#libs/contracts';
+import { ProblemError, ReplyError, rootCause, UnreachableError } from './client-errors.js';
+
+export interface TransportOptions {
+  readonly url: string;
+  readonly token?: string | undefined;
+  /** How often a request is tried in all (default 4). */
+  readonly attempts?: number;
+  /** How long one attempt may take, in ms (default 30,000). */
+  readonly timeoutMs?: number;
+  /** First pause between attempts, in ms (default 200); it doubles, with chance in it. */
+  readonly pauseMs?: number;
+}
+
+interface Request {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const AGAIN: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+const LONGEST_PAUSE_MS = 5_000;
+
+/** What the controller waits for before another try, in ms; undefined when it does not say. */
+const retryAfter = (response: Response): number | undefined => {
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1_000, LONGEST_PAUSE_MS) : undefined;
+};
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+};
+
+/** The problem in an answer; one is made up for answers of proxies that know no problem details. */
+const problemOf = async (response: Response): Promise<Problem> => {
+  const text = await response.text();
+  const parsed = Problem.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const title = response.statusText || `HTTP ${response.status}`;
+  const detail = text.trim().slice(0, 300) || title;
+  return { type: 'about:blank', title, status: response.status, detail, code: `http-${response.status}` };
+};
+
+/** Sends requests, repeats what may be repeated, and checks answers against a schema. */
+export class Transport {
+  readonly url: string;
+  readonly #options: TransportOptions;
+
+  constructor(options: TransportOptions) {
+    this.url = options.url.replace(/\/+$/, '');
+    this.#options = options;
+  }
+
+  /** Every write carries a key or is idempotent by itself, so each request may be repeated. */
+  async send<T>(request: Request, reply: z.ZodType<T>): Promise<T> {
+    const name = `${request.method} ${request.path}`;
+    const text = await this.#attempt(name, async () => {
+      const response = await this.#fetch(request, AbortSignal.timeout(this.#options.timeoutMs ?? 30_000));
+      return response.ok ? { response, text: await response.text() } : { response };
+    });
+    const json = text === '' ? undefined : parseJson(text);
+    if (text !== '' && json === undefined) throw new ReplyError(this.url, name, `not JSON: ${text.slice(0, 80)}`);
+    const parsed = reply.safeParse(json);
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    throw new ReplyError(this.url, name, `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'unknown'}`);
+  }
+
+  /** Opens a stream of events, once: throws `ProblemError` when refused, the error of fetch when unreachable. */
+  async open(
+    path: string,
+    query: Request['query'],
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const request: Request = {
+      method: 'GET',
+      path,
+      headers: { accept: 'text/event-stream', ...headers },
+      ...(query ? { query } : {}),
+    };
+    const response = await this.#fetch(request, signal);
+    const type = response.headers.get('content-type') ?? '';
+    if (!response.ok) throw new ProblemError(await problemOf(response), `GET ${path}`);
+    if (!response.body || !type.startsWith('text/event-stream')) {
+      await response.body?.cancel();
+      throw new ReplyError(this.url, `GET ${path}`, `not an event stream but ${type || 'nothing'}`);
+    }
+    return response.body;
+  }
+
+  async #attempt(
+    name: string,
+    once: () => Promise<{ readonly response: Response; readonly text?: string }>,
+  ): Promise<string> {
+    const attempts = this.#options.attempts ?? 4;
+    for (let attempt = 1; ; attempt += 1) {
+      let wait: number | undefined;
+      try {
+        const { response, text } = await once();
+        if (response.ok) return text ?? '';
+        if (!AGAIN.has(response.status) || attempt >= attempts) throw new ProblemError(await problemOf(response), name);
+        wait = retryAfter(response);
+        await response.body?.cancel();
+      } catch (error) {
+        if (error instanceof ProblemError) throw error;
+        if (attempt >= attempts) throw new UnreachableError(this.url, name, attempt, rootCause(error));
+      }
+      await sleep(wait ?? (this.#options.pauseMs ?? 200) * 2 ** (attempt - 1) * (0.75 + Math.random() / 2));
+    }
+  }
+
+  #fetch(request: Request, signal: AbortSignal): Promise<Response> {
+    const url = new URL(`${this.url}${request.path}`);
+    for (const [name, value] of Object.entries(request.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
+    if (this.#options.token !== undefined) headers['authorization'] = `Bearer ${this.#options.token}`;
+    const body = request.body === undefined ? {} : { body: JSON.stringify(request.body) };
+    if (request.body !== undefined) headers['content-type'] = 'application/json';
+    return fetch(url, { method: request.method, headers, signal, ...body });
+  }
+}

@@ -1,0 +1,117 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { ApplyManifestsCommand, configView, Delivery, LiveView, targetView } from '#libs/application';
+import { API_VERSION, ApplyRequest, ApplyResult, ConfigView, LATER_KINDS, Manifest, TargetView } from '#libs/contracts';
+import type { JsonObject } from '#libs/kernel';
+import { Needs, type Caller } from './auth.js';
+import { accepted, contextOf } from './command-context.js';
+import { invalidRequest, ProblemError } from './problem.js';
+
+type Read = { readonly raw: JsonObject; readonly parsed: Manifest };
+
+const KINDS = ['Config', 'Signal', 'Plan', 'Target'];
+
+const readManifest = (raw: JsonObject, index: number): Read => {
+  const kind = String(raw['kind']);
+  const at = `/manifests/${index}`;
+  if ((LATER_KINDS as readonly string[]).includes(kind)) {
+    throw new ProblemError(
+      'not-supported-yet',
+      `Manifests of kind ${kind} are not supported yet: leave it out for now.`,
+      [{ pointer: `${at}/kind`, detail: 'not supported yet' }],
+    );
+  }
+  if (!KINDS.includes(kind)) {
+    throw new ProblemError(
+      'invalid-request',
+      `Manifest ${index + 1} has kind ${kind}: use ${KINDS.join(', ')} and apiVersion ${API_VERSION}.`,
+      [{ pointer: `${at}/kind`, detail: `one of ${KINDS.join(', ')}` }],
+    );
+  }
+  const result = Manifest.safeParse(raw);
+  if (!result.success) throw invalidRequest(result.error.issues, at);
+  return { raw, parsed: result.data };
+};
+
+const refuseTwice = (manifests: readonly Read[]): void => {
+  const seen = new Set<string>();
+  for (const [index, { parsed }] of manifests.entries()) {
+    const name = `${parsed.kind} ${parsed.metadata.name}`;
+    if (seen.has(name)) {
+      throw new ProblemError('invalid-request', `${name} is given twice: keep one of them.`, [
+        { pointer: `/manifests/${index}/metadata/name`, detail: 'given twice' },
+      ]);
+    }
+    seen.add(name);
+  }
+};
+
+const ConfigList = z.object({ items: z.array(ConfigView) }).meta({ id: 'ConfigList' });
+const TargetList = z.object({ items: z.array(TargetView) }).meta({ id: 'TargetList' });
+
+@ApiTags('configuration')
+@ApiBearerAuth()
+@Controller('v1')
+export class ConfigsController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly view: LiveView,
+    private readonly delivery: Delivery,
+  ) {}
+
+  /** Applies manifests, all or none. Applying the same again changes nothing. */
+  @Post('manifests')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: ApplyResult })
+  async apply(
+    @Body({ schema: ApplyRequest }) body: z.output<typeof ApplyRequest>,
+    @Req() request: Caller,
+  ): Promise<ApplyResult> {
+    const manifests = body.manifests.map((raw, index) => readManifest(raw as JsonObject, index));
+    refuseTwice(manifests);
+    const context = contextOf(request, body, body.reason);
+    const { outcome, lastPosition } = accepted(
+      await this.commands.execute(new ApplyManifestsCommand(manifests, body.dryRun, context)),
+    );
+    await this.view.caughtUpWith(lastPosition);
+    return ApplyResult.parse({ dryRun: body.dryRun, results: outcome['results'] });
+  }
+
+  @Get('configs')
+  @Needs('viewer')
+  @ApiOkResponse({ standardSchema: ConfigList })
+  list(): z.output<typeof ConfigList> {
+    return { items: [...this.view.fleet.configs.keys()].toSorted().flatMap((key) => configView(this.view, key) ?? []) };
+  }
+
+  @Get('configs/:key')
+  @Needs('viewer')
+  @ApiOkResponse({ standardSchema: ConfigView })
+  read(@Param('key') key: string): ConfigView {
+    const config = configView(this.view, key);
+    if (!config) throw new ProblemError('config-not-found', `There is no config ${key}. Apply its manifest first.`);
+    return config;
+  }
+
+  @Get('targets')
+  @Needs('viewer')
+  @ApiOkResponse({ standardSchema: TargetList })
+  async targets(): Promise<z.output<typeof TargetList>> {
+    const views = await Promise.all(
+      [...this.view.fleet.targets.keys()].toSorted().map((name) => targetView(this.view, this.delivery, name)),
+    );
+    return { items: views.flatMap((target) => target ?? []) };
+  }
+
+  @Get('targets/:target')
+  @Needs('viewer')
+  @ApiOkResponse({ standardSchema: TargetView })
+  async target(@Param('target') name: string): Promise<TargetView> {
+    const target = await targetView(this.view, this.delivery, name);
+    if (!target) throw new ProblemError('target-not-found', `There is no target ${name}. Apply its manifest first.`);
+    return target;
+  }
+}

@@ -1,0 +1,97 @@
+import { Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { atView, eventView, fleetAt, LiveView } from '#libs/application';
+import { AtView, EventList, Name } from '#libs/contracts';
+import { Clock, EventStore } from '#libs/kernel';
+import { Needs, type Caller } from './auth.js';
+import { EventFilter, matchesFilter } from './event-filter.js';
+import { EventStreams } from './event-streams.js';
+import { ProblemError } from './problem.js';
+
+const Position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const ListQuery = EventFilter.extend({
+  after: Position.optional(),
+  /** The `nextCursor` of the page before. */
+  cursor: Position.optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+});
+const StreamQuery = EventFilter.extend({ after: Position.optional() });
+const AtQuery = z.object({
+  time: z.iso.datetime({ offset: true }).optional(),
+  position: Position.optional(),
+  target: Name.optional(),
+  platform: Name.optional(),
+});
+
+const PAGE = 1_000;
+/** A filter that finds little reads no more than this per page; the cursor goes on from there. */
+const MOST_READ = 50_000;
+
+@ApiTags('history')
+@ApiBearerAuth()
+@Controller('v1')
+@Needs('viewer')
+export class EventsController {
+  constructor(
+    private readonly store: EventStore,
+    private readonly view: LiveView,
+    private readonly streams: EventStreams,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The log, oldest first. */
+  @Get('events')
+  @ApiOkResponse({ standardSchema: EventList })
+  async list(@Query({ schema: ListQuery }) query: z.output<typeof ListQuery>): Promise<z.output<typeof EventList>> {
+    const items: ReturnType<typeof eventView>[] = [];
+    let after = query.cursor ?? query.after ?? 0;
+    for (let read = 0; read < MOST_READ; read += PAGE) {
+      const page = await this.store.readAll({ after, limit: PAGE });
+      for (const event of page) {
+        after = event.position;
+        if (matchesFilter(event, query, this.view)) items.push(eventView(event));
+        if (items.length === query.limit) return { items, nextCursor: String(after) };
+      }
+      if (page.length < PAGE) return { items, nextCursor: null };
+    }
+    return { items, nextCursor: String(after) };
+  }
+
+  /** The log as it grows. Ids are positions: `Last-Event-ID` resumes exactly. Without one, from now on. */
+  @Get('events/stream')
+  @ApiOkResponse({ description: 'text/event-stream of EventView' })
+  stream(
+    @Query({ schema: StreamQuery }) query: z.output<typeof StreamQuery>,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: Caller,
+    @Res() reply: FastifyReply,
+  ): void {
+    const resumed = Position.safeParse(lastEventId);
+    if (lastEventId !== undefined && !resumed.success) {
+      throw new ProblemError('invalid-request', 'Last-Event-ID must be the id of an event of this stream.', [
+        { pointer: '/headers/last-event-id', detail: 'a position' },
+      ]);
+    }
+    const after = resumed.data ?? query.after ?? this.view.position;
+    this.streams.open(request, reply, after, query);
+  }
+
+  /** What each target was desired to serve at a moment. */
+  @Get('at')
+  @ApiOkResponse({ standardSchema: AtView })
+  async at(@Query({ schema: AtQuery }) query: z.output<typeof AtQuery>): Promise<AtView> {
+    if (query.position !== undefined) {
+      return atView(await fleetAt(this.store, { position: query.position }), `position ${query.position}`, query);
+    }
+    const time = query.time === undefined ? this.clock.now() : Date.parse(query.time);
+    if (time > this.clock.now()) {
+      throw new ProblemError('invalid-request', 'The time lies in the future: nobody knows what is live then.', [
+        { pointer: '/time', detail: 'in the future' },
+      ]);
+    }
+    return atView(await fleetAt(this.store, { time }), new Date(time).toISOString(), query);
+  }
+}

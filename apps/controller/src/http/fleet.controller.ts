@@ -1,0 +1,101 @@
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Acknowledgement, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
+import { Clock } from '#libs/kernel';
+import { LiveView } from '#libs/application';
+import { OfrepEvaluator, PullDriver, RulesetFeed, rulesetResponse, type OfrepResponse } from '#libs/platforms';
+import { OutcomeIntake } from '#libs/signals';
+import { Needs, type Caller } from './auth.js';
+import { ProblemError } from './problem.js';
+
+const send = (
+  reply: FastifyReply,
+  { status, body, headers }: OfrepResponse | ReturnType<typeof rulesetResponse>,
+): void => {
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  void reply
+    .status(status)
+    .headers({ ...(text === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' }), ...headers })
+    .send(text);
+};
+
+/** What fleets call: rulesets and evaluation on the way out, acknowledgements and outcomes on the way in. */
+@ApiTags('fleet')
+@ApiBearerAuth()
+@Controller('v1')
+@Needs('service')
+export class FleetController {
+  constructor(
+    private readonly view: LiveView,
+    private readonly feed: RulesetFeed,
+    private readonly ofrep: OfrepEvaluator,
+    private readonly driver: PullDriver,
+    private readonly intake: OutcomeIntake,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The target's ruleset in flagd's format, for evaluation in process; its generation is the entity tag. */
+  @Get('targets/:target/ruleset')
+  @ApiOkResponse({ description: 'A flagd flag definition' })
+  ruleset(
+    @Param('target') target: string,
+    @Headers('if-none-match') etag: string | undefined,
+    @Res() reply: FastifyReply,
+  ): void {
+    const response = rulesetResponse(this.feed, target, etag);
+    if (response.status === 404)
+      throw new ProblemError('target-not-found', `Target ${target} has no ruleset. Apply its manifest first.`);
+    send(reply, response);
+  }
+
+  /** A heartbeat of an instance that says which generation it evaluates with. */
+  @Put('targets/:target/instances/:instance')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  async acknowledge(
+    @Param('target') target: string,
+    @Param('instance') instance: string,
+    @Body({ schema: Acknowledgement }) body: Acknowledgement,
+  ): Promise<void> {
+    if (!this.view.fleet.targets.has(target))
+      throw new ProblemError('target-not-found', `There is no target ${target}. Apply its manifest first.`);
+    if (instance.length > 128)
+      throw new ProblemError('invalid-request', 'An instance id has at most 128 characters.', [
+        { pointer: '/instance', detail: 'at most 128 characters' },
+      ]);
+    await this.driver.acknowledge(target, instance, body, this.clock.now());
+  }
+
+  /** Outcomes: bad ones one by one, good ones as counts. Wrong items are refused by themselves, the rest is kept. */
+  @Post('outcomes')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ standardSchema: OutcomeReceipt })
+  async outcomes(@Body({ schema: OutcomeBatch }) batch: OutcomeBatch, @Req() request: Caller): Promise<OutcomeReceipt> {
+    return this.intake.submit(batch, { token: request.caller?.subject ?? '' }, this.clock.now());
+  }
+
+  @Post('targets/:target/ofrep/v1/evaluate/flags')
+  @HttpCode(200)
+  @ApiOkResponse({ description: 'OFREP bulk evaluation' })
+  evaluateAll(
+    @Param('target') target: string,
+    @Body() body: unknown,
+    @Headers('if-none-match') etag: string | undefined,
+    @Res() reply: FastifyReply,
+  ): void {
+    send(reply, this.ofrep.evaluateAll(target, body, etag));
+  }
+
+  @Post('targets/:target/ofrep/v1/evaluate/flags/:key')
+  @HttpCode(200)
+  @ApiOkResponse({ description: 'OFREP evaluation' })
+  evaluateOne(
+    @Param('target') target: string,
+    @Param('key') key: string,
+    @Body() body: unknown,
+    @Res() reply: FastifyReply,
+  ): void {
+    send(reply, this.ofrep.evaluateOne(target, key, body));
+  }
+}

@@ -1,0 +1,74 @@
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { trace } from '@opentelemetry/api';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Log } from '#libs/application';
+import { IntakeBusyError, IntakeClosedError } from '#libs/signals';
+import { ProblemError } from './problem.js';
+
+const fromHttp = (error: HttpException): ProblemError => {
+  const status = error.getStatus();
+  if (status === 404)
+    return new ProblemError(
+      'not-found',
+      `There is nothing here: ${error.message}. See /openapi.json for what there is.`,
+    );
+  return new ProblemError(status === 413 ? 'too-large' : 'invalid-request', error.message);
+};
+
+type Coded = { readonly code?: unknown; readonly statusCode?: unknown; readonly message?: unknown };
+
+/** Errors of the server itself while it reads a request: too large, not JSON, wrong length. */
+const fromFastify = (error: Coded): ProblemError | undefined => {
+  if (typeof error.statusCode !== 'number' || error.statusCode >= 500) return undefined;
+  if (error.statusCode === 413)
+    return new ProblemError('too-large', 'The body is too large: send less at once (4 MiB at most).');
+  return new ProblemError('invalid-request', `The request cannot be read: ${String(error.message)}.`);
+};
+
+/** The one place where refusals become answers. What nobody expected is logged and answered without details. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly log: Log) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const known = this.expected(error);
+    const path = request.url.split('?')[0] ?? '';
+    const traceId = trace.getActiveSpan()?.spanContext().traceId;
+    if (known) {
+      const problem = { ...known.toProblem(path), ...(traceId === undefined ? {} : { traceId }) };
+      void reply
+        .status(known.status)
+        .headers(known.headers)
+        .type('application/problem+json')
+        .send(JSON.stringify(problem));
+      return;
+    }
+    this.log.error('A request failed unexpectedly.', {
+      method: request.method,
+      path,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    const detail =
+      'Headgate failed to answer this request; the reason is in its log. Nothing was half-written: send it again.';
+    const problem = {
+      type: 'urn:headgate:problem:internal',
+      title: 'Internal error',
+      status: 500,
+      detail,
+      code: 'internal',
+      instance: path,
+      ...(traceId === undefined ? {} : { traceId }),
+    };
+    void reply.status(500).type('application/problem+json').send(JSON.stringify(problem));
+  }
+
+  private expected(error: unknown): ProblemError | undefined {
+    if (error instanceof ProblemError) return error;
+    if (error instanceof HttpException) return fromHttp(error);
+    if (error instanceof IntakeBusyError || error instanceof IntakeClosedError)
+      return new ProblemError('busy', error.message, [], { 'retry-after': '2' });
+    return typeof error === 'object' && error !== null ? fromFastify(error) : undefined;
+  }
+}

@@ -1,0 +1,206 @@
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import {
+  Evidence,
+  LiveView,
+  prepare,
+  previewOf,
+  ProgressBoard,
+  rolloutView,
+  StartRolloutCommand,
+  SteerRolloutCommand,
+  type Outcome,
+  type StartRequest,
+  type Steering,
+} from '#libs/application';
+import {
+  AbortRequest,
+  PauseRequest,
+  PlanPreview,
+  PlanRequest,
+  PromoteRequest,
+  ResumeRequest,
+  RolloutList,
+  RolloutStatus,
+  RolloutView,
+  StartRolloutRequest,
+} from '#libs/contracts';
+import { Clock } from '#libs/kernel';
+import { Needs, type Caller } from './auth.js';
+import { accepted, contextOf } from './command-context.js';
+import { ProblemError } from './problem.js';
+
+/** Traffic of the last ten minutes is what a preview rests on. */
+const LATELY_MS = 600_000;
+
+const ListQuery = z.object({
+  status: RolloutStatus.optional(),
+  config: z.string().max(100).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(40).optional(),
+});
+
+@ApiTags('rollouts')
+@ApiBearerAuth()
+@Controller('v1')
+export class RolloutsController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly view: LiveView,
+    private readonly board: ProgressBoard,
+    private readonly evidence: Evidence,
+    private readonly clock: Clock,
+  ) {}
+
+  /** What a rollout would do and how long each stage must last. Writes nothing. */
+  @Post('plan-previews')
+  @HttpCode(200)
+  @Needs('viewer')
+  @ApiOkResponse({ standardSchema: PlanPreview })
+  async preview(@Body({ schema: PlanRequest }) request: z.output<typeof PlanRequest>): Promise<PlanPreview> {
+    return (await this.forecast(request)).preview;
+  }
+
+  /** Starts a rollout: its first stage is asked for in the same transaction. */
+  @Post('rollouts')
+  @Needs('operator')
+  @ApiCreatedResponse({ standardSchema: RolloutView })
+  async start(
+    @Body({ schema: StartRolloutRequest }) body: z.output<typeof StartRolloutRequest>,
+    @Req() request: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RolloutView> {
+    const { impossible } = await this.forecast(body);
+    const [first] = impossible;
+    if (first !== undefined) {
+      throw new ProblemError(
+        'stage-never-measures',
+        `This plan has a stage that can never be measured. ${first}`,
+        impossible.map((detail) => ({ pointer: '/plan', detail })),
+      );
+    }
+    const context = contextOf(request, body, body.reason);
+    const outcome = await this.commands.execute(new StartRolloutCommand(body, context));
+    return this.answer(outcome, reply);
+  }
+
+  @Get('rollouts')
+  @Needs('viewer')
+  @ApiOkResponse({ standardSchema: RolloutList })
+  async list(@Query({ schema: ListQuery }) query: z.output<typeof ListQuery>): Promise<z.output<typeof RolloutList>> {
+    const all = [...this.view.rollouts.values()]
+      .filter(
+        ({ rollout }) =>
+          (query.status ?? rollout.status) === rollout.status && (query.config ?? rollout.config) === rollout.config,
+      )
+      .toReversed();
+    const from = query.cursor === undefined ? 0 : all.findIndex(({ rollout }) => rollout.id === query.cursor) + 1;
+    const page = all.slice(from, from + query.limit);
+    const progress = await this.board.get(page.map(({ rollout }) => rollout.id));
+    const last = page.at(-1)?.rollout.id ?? null;
+    return {
+      items: page.map((entry) => rolloutView(entry, progress.get(entry.rollout.id))),
+      nextCursor: from + page.length < all.length ? last : null,
+    };
+  }
+
+  @Get('rollouts/:id')
+  @Needs('viewer')
+  @ApiOkResponse({ standardSchema: RolloutView })
+  async read(@Param('id') id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<RolloutView> {
+    return this.show(id, reply);
+  }
+
+  /** Stops advance on all tracks; guardrails and rollback go on. */
+  @Post('rollouts/:id/pause')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: RolloutView })
+  pause(
+    @Param('id') id: string,
+    @Body({ schema: PauseRequest }) body: z.output<typeof PauseRequest>,
+    @Req() request: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RolloutView> {
+    return this.steer(id, 'pause', body, request, reply);
+  }
+
+  @Post('rollouts/:id/resume')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: RolloutView })
+  resume(
+    @Param('id') id: string,
+    @Body({ schema: ResumeRequest }) body: z.output<typeof ResumeRequest>,
+    @Req() request: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RolloutView> {
+    return this.steer(id, 'resume', body, request, reply);
+  }
+
+  /** Sends the current stage on before it has shown all it should; never past a failed signal. */
+  @Post('rollouts/:id/promote')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: RolloutView })
+  promote(
+    @Param('id') id: string,
+    @Body({ schema: PromoteRequest }) body: z.output<typeof PromoteRequest>,
+    @Req() request: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RolloutView> {
+    return this.steer(id, 'promote', body, request, reply);
+  }
+
+  /** Takes the candidate back everywhere. */
+  @Post('rollouts/:id/abort')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: RolloutView })
+  abort(
+    @Param('id') id: string,
+    @Body({ schema: AbortRequest }) body: z.output<typeof AbortRequest>,
+    @Req() request: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RolloutView> {
+    return this.steer(id, 'abort', body, request, reply);
+  }
+
+  private async steer(
+    id: string,
+    steering: Steering,
+    body: { readonly reason: string; readonly track?: string | undefined },
+    request: Caller,
+    reply: FastifyReply,
+  ): Promise<RolloutView> {
+    const context = contextOf(request, body, body.reason);
+    const outcome = await this.commands.execute(
+      new SteerRolloutCommand(id, steering, body.reason, body.track ?? null, context),
+    );
+    return this.answer(outcome, reply);
+  }
+
+  private async forecast(request: StartRequest): Promise<ReturnType<typeof previewOf>> {
+    const prepared = prepare(this.view, request);
+    if ('rejection' in prepared) throw ProblemError.of(prepared.rejection);
+    const traffic = await this.evidence.traffic({ now: this.clock.now(), spanMs: LATELY_MS });
+    return previewOf(prepared, traffic, LATELY_MS);
+  }
+
+  private async answer(outcome: Outcome, reply: FastifyReply): Promise<RolloutView> {
+    const { outcome: remembered, lastPosition } = accepted(outcome);
+    await this.view.caughtUpWith(lastPosition);
+    return this.show(String(remembered['rollout']), reply);
+  }
+
+  private async show(id: string, reply: FastifyReply): Promise<RolloutView> {
+    const entry = this.view.rollouts.get(id);
+    if (!entry) throw new ProblemError('rollout-not-found', `There is no rollout ${id}. List them: headgate status`);
+    const progress = await this.board.get([id]);
+    void reply.header('etag', `"${entry.version}"`);
+    return rolloutView(entry, progress.get(id));
+  }
+}

@@ -1,0 +1,141 @@
+import { Module, StandardSchemaValidationPipe, type DynamicModule } from '@nestjs/common';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import {
+  ApplyManifestsHandler,
+  CommandRunner,
+  Conductor,
+  Delivery,
+  Evidence,
+  IssueTokenHandler,
+  LiveView,
+  ProgressBoard,
+  RevokeTokenHandler,
+  StartRolloutHandler,
+  SteerRolloutHandler,
+} from '#libs/application';
+import { Clock, EventStore } from '#libs/kernel';
+import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
+import { OutcomeIntake } from '#libs/signals';
+import type { Core } from '../composition/core.js';
+import { TokenChecker } from '../composition/token-checker.js';
+import { AuthGuard } from './auth.js';
+import { ConfigsController } from './configs.controller.js';
+import { EventStreams } from './event-streams.js';
+import { EventsController } from './events.controller.js';
+import { FleetController } from './fleet.controller.js';
+import { HealthController, Readiness } from './health.controller.js';
+import { invalidRequest } from './problem.js';
+import { ProblemFilter } from './problem.filter.js';
+import { RolloutsController } from './rollouts.controller.js';
+import { TokensController } from './tokens.controller.js';
+
+const MOST_BODY_BYTES = 4 * 1024 * 1024;
+/** A body that is not there after this is given up. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+@Module({})
+class HttpModule {
+  static with(core: Core): DynamicModule {
+    const values: readonly (readonly [unknown, unknown])[] = [
+      [CommandRunner, core.runner],
+      [LiveView, core.view],
+      [Conductor, core.conductor],
+      [ProgressBoard, core.board],
+      [Evidence, core.evidence],
+      [Delivery, core.delivery],
+      [PullDriver, core.delivery],
+      [RulesetFeed, core.feed],
+      [OfrepEvaluator, new OfrepEvaluator(core.feed)],
+      [OutcomeIntake, core.intake],
+      [EventStore, core.store],
+      [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
+      [TokenChecker, core.tokens],
+      [Clock, core.clock],
+      [Readiness, readinessOf(core)],
+    ];
+    return {
+      module: HttpModule,
+      imports: [CqrsModule.forRoot()],
+      controllers: [
+        RolloutsController,
+        ConfigsController,
+        EventsController,
+        FleetController,
+        TokensController,
+        HealthController,
+      ],
+      providers: [
+        ...values.map(([provide, useValue]) => ({ provide: provide as never, useValue })),
+        { provide: APP_GUARD, useClass: AuthGuard },
+        ApplyManifestsHandler,
+        StartRolloutHandler,
+        SteerRolloutHandler,
+        IssueTokenHandler,
+        RevokeTokenHandler,
+      ],
+    };
+  }
+}
+
+const readinessOf = (core: Core): Readiness => ({
+  check: async () => {
+    const stopped = core
+      .readers()
+      .filter(({ state }) => state !== 'running')
+      .map(({ name, error }) => `${name}: ${error ?? 'stopped'}`);
+    const database = await core.pool.query('select 1').then(
+      () => [],
+      (error: unknown) => [`database: ${String(error)}`],
+    );
+    const reasons = [...stopped, ...database];
+    return { ready: reasons.length === 0, reasons };
+  },
+});
+
+export type HttpServer = {
+  readonly url: string;
+  readonly close: () => Promise<void>;
+  readonly openApi: () => OpenAPIObject;
+};
+
+const describe = (app: NestFastifyApplication): OpenAPIObject => {
+  const builder = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Headgate')
+    .setDescription(
+      'Records every config change as an event, advances it in stages over several platforms, and takes it back when quality degrades.',
+    )
+    .setVersion('v1')
+    .addBearerAuth();
+  return SwaggerModule.createDocument(app, builder.build());
+};
+
+/** Serves the HTTP API of a running core. */
+export const startHttp = async (core: Core, host: string, port: number): Promise<HttpServer> => {
+  const adapter = new FastifyAdapter({
+    bodyLimit: MOST_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(HttpModule.with(core), adapter, {
+    logger: false,
+    abortOnError: false,
+  });
+  app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));
+  app.useGlobalFilters(new ProblemFilter(core.log));
+  let document: OpenAPIObject | undefined;
+  const openApi = (): OpenAPIObject => (document ??= describe(app));
+  adapter.getInstance().get('/openapi.json', (_request, reply) => void reply.send(openApi()));
+  await app.listen(port, host);
+  return {
+    url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
+    close: async () => {
+      app.get(EventStreams).close();
+      await app.close();
+    },
+    openApi,
+  };
+};

@@ -1,0 +1,30 @@
+/** What the commands at the end are about. */
+export type Place = {
+  readonly url: string;
+  /** A file that holds an admin token. */
+  readonly tokenFile: string;
+  readonly good: { readonly rollout: string; readonly config: string };
+  readonly bad: { readonly rollout: string; readonly config: string };
+  readonly target: string;
+  /** ISO time at which the bad change was live. */
+  readonly badAt: string;
+};
+
+/** Commands that work as they stand, with the ids of this run. */
+export const lookAround = (place: Place): string => {
+  const headgate = 'npm run -s headgate --';
+  return [
+    'Look around (in another terminal, same folder):',
+    '',
+    `  export HEADGATE_URL=${place.url} HEADGATE_TOKEN=$(cat ${place.tokenFile})`,
+    `  ${headgate} status`,
+    `  ${headgate} status ${place.bad.rollout}       # why it came back, with the evidence`,
+    `  ${headgate} history --rollout ${place.good.rollout}`,
+    `  ${headgate} history --config ${place.bad.config}`,
+    `  ${headgate} at ${place.badAt} --target ${place.target}   # what was live there at that moment`,
+    `  ${headgate} diff ${place.badAt} now`,
+    `  ${headgate} plan ${place.good.config} three-platforms`,
+    '',
+    'Ctrl-C ends the demo.',
+  ].join('\n');
+};

@@ -1,0 +1,158 @@
+import type { PlanPreview } from '#libs/contracts';
+import type { StoryEvent, StoryPlan, StoryVerdict } from './events.js';
+
+/** What the story knows of one rollout. */
+type Chapter = {
+  readonly config: string;
+  readonly revision: number;
+  readonly plan: StoryPlan;
+  readonly controls: Readonly<Record<string, number>>;
+  /** `track/stage` → when it was entered. */
+  readonly entered: Readonly<Record<string, number>>;
+  /** `signal@track` → the last verdict. */
+  readonly verdicts: Readonly<Record<string, StoryVerdict>>;
+  readonly back: readonly string[];
+  /** Set once the rollback has begun. */
+  readonly rollback: { readonly at: number; readonly targets: readonly string[] } | undefined;
+};
+
+/** Everything told so far. Plain data: the same events tell the same story. */
+export type Story = {
+  /** ms since 1970 at which the story's clock is 0. */
+  readonly begunAt: number;
+  /** Config → `track/stage` → what the plan predicted, in ms; null: never. */
+  readonly predictions: Readonly<Record<string, Readonly<Record<string, number | null>>>>;
+  readonly chapters: Readonly<Record<string, Chapter>>;
+};
+
+export const beginStory = (begunAt: number): Story => ({ begunAt, predictions: {}, chapters: {} });
+
+/** Remembers what `plan` said of a config, to be told beside what comes. */
+export const withPrediction = (story: Story, preview: PlanPreview): Story => {
+  const stages = Object.fromEntries(preview.stages.map(({ track, stage, predictedMs }) => [`${track}/${stage}`, predictedMs]));
+  return { ...story, predictions: { ...story.predictions, [preview.config]: stages } };
+};
+
+const count = (value: number): string => Math.round(value).toLocaleString('en-US');
+export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+const LABEL = 10;
+
+/** `12.4s  api       text` */
+export const line = (story: Story, at: number, who: string, text: string): string =>
+  `${((at - story.begunAt) / 1_000).toFixed(1).padStart(6)}s  ${who.padEnd(LABEL)} ${text}`;
+
+const times = (ratio: number): string => String(Number(ratio.toPrecision(2)));
+
+/** "syntax errors 61 of 12,300 vs 540 of 111,000; at most 2.4 times" */
+export const evidenceText = (verdict: StoryVerdict, title: string): string => {
+  const { candidateBad, candidateRequests, controlBad, controlRequests } = verdict.counts;
+  const counts = `${title} ${count(candidateBad)} of ${count(candidateRequests)} vs ${count(controlBad)} of ${count(controlRequests)}`;
+  const high = verdict.interval?.[1] ?? null;
+  return high === null || !Number.isFinite(high) ? counts : `${counts}; at most ${times(high)} times`;
+};
+
+const bestEvidence = (chapter: Chapter, track: string): string => {
+  const told = chapter.plan.signals
+    .filter(({ type }) => type === 'rate')
+    .flatMap(({ signal, title }) => {
+      const verdict = chapter.verdicts[`${signal}@${track}`] ?? chapter.verdicts[`${signal}@`];
+      return verdict ? [{ verdict, title }] : [];
+    })
+    .toSorted((a, b) => b.verdict.counts.controlBad - a.verdict.counts.controlBad);
+  const [best] = told;
+  return best ? `: ${evidenceText(best.verdict, best.title)}` : '';
+};
+
+type Of<Type extends StoryEvent['type']> = Extract<StoryEvent, { type: Type }>;
+
+const passed = (story: Story, chapter: Chapter, { at, data }: Of<'StagePassed'>): string => {
+  const stages = chapter.plan.tracks.find(({ name }) => name === data.track)?.stages ?? [];
+  const next = stages[stages.findIndex(({ name }) => name === data.stage) + 1];
+  const key = `${data.track}/${data.stage}`;
+  const took = seconds(at - (chapter.entered[key] ?? at));
+  const predicted = story.predictions[chapter.config]?.[key];
+  const said = predicted === undefined ? '' : ` (plan said ${predicted === null ? 'never' : seconds(predicted)})`;
+  const step = (next ? `${data.stage} -> ${next.name}` : `${data.stage} done`).padEnd(12);
+  return line(story, at, data.track, `${step} passed after ${took}${said}${bestEvidence(chapter, data.track)}`);
+};
+
+const detected = (story: Story, chapter: Chapter, { at, data }: Of<'DegradationDetected'>): string => {
+  const entered = data.stages.map((stage) => chapter.entered[stage]).filter((when) => when !== undefined);
+  const after = entered.length === 0 ? '' : ` after ${seconds(at - Math.max(...entered))}`;
+  return line(story, at, 'caught', `${chapter.config} r${chapter.revision} in ${data.stages.join(', ')}${after}: ${data.sentence}`);
+};
+
+const readBack = (story: Story, chapter: Chapter, at: number): string[] => {
+  if (chapter.rollback === undefined || chapter.back.length < chapter.rollback.targets.length) return [];
+  const revisions = [...new Set(chapter.back.map((target) => chapter.controls[target]))].map((revision) => `r${revision}`);
+  const took = seconds(at - chapter.rollback.at);
+  return [line(story, at, 'read back', `${chapter.back.join(', ')} on ${revisions.join(', ')} again, ${took} after the rollback began`)];
+};
+
+const linesOf = (story: Story, chapter: Chapter, event: StoryEvent): readonly string[] => {
+  const { at } = event;
+  const name = `${chapter.config} r${chapter.revision}`;
+  switch (event.type) {
+    case 'RolloutPlanned':
+      return [line(story, at, 'start', `${name} by plan ${chapter.plan.plan}, ${Object.keys(chapter.controls).length} targets`)];
+    case 'StageEntered':
+      return chapter.plan.tracks.some(({ name: track, stages }) => track === event.data.track && stages[0]?.name === event.data.stage)
+        ? [line(story, at, event.data.track, `${event.data.stage} of ${name} is asked for`)]
+        : [];
+    case 'StagePassed':
+      return [passed(story, chapter, event)];
+    case 'RolloutHeld':
+      return [line(story, at, 'held', `${name}: ${event.data.reason}`)];
+    case 'RolloutResumed':
+      return [line(story, at, 'goes on', `${name}: ${event.data.reason}`)];
+    case 'DegradationDetected':
+      return [detected(story, chapter, event)];
+    case 'RollbackStarted':
+      return [line(story, at, 'rollback', `${name} is taken back from ${event.data.targets.join(', ')}`)];
+    case 'TargetReadBack':
+      return readBack(story, chapter, at);
+    case 'TargetDrained':
+      return [line(story, at, event.data.outcome, `${event.data.target}: ${event.data.detail}`)];
+    case 'RolledBack':
+      return [line(story, at, 'gone', `${name} is gone everywhere, ${seconds(at - (chapter.rollback?.at ?? at))} after the rollback began`)];
+    case 'FullyExposed':
+      return [line(story, at, 'watch', `${name} is everywhere but on a holdback of ${event.data.holdbackBp / 100}%; watched for ${seconds(chapter.plan.watchMs)}`)];
+    case 'RolloutSettled':
+      return [line(story, at, 'settled', `${name} is last known good on ${event.data.targets.length} targets`)];
+    default:
+      return [];
+  }
+};
+
+const changed = (chapter: Chapter, event: StoryEvent): Chapter => {
+  switch (event.type) {
+    case 'StageEntered':
+      return { ...chapter, entered: { ...chapter.entered, [`${event.data.track}/${event.data.stage}`]: event.at } };
+    case 'VerdictRecorded': {
+      const { verdict } = event.data;
+      return { ...chapter, verdicts: { ...chapter.verdicts, [`${verdict.signal}@${verdict.track ?? ''}`]: verdict } };
+    }
+    case 'RollbackStarted':
+      return { ...chapter, rollback: { at: event.at, targets: event.data.targets } };
+    case 'TargetReadBack':
+      return { ...chapter, back: [...chapter.back, event.data.target] };
+    default:
+      return chapter;
+  }
+};
+
+const chapterOf = (story: Story, event: StoryEvent): Chapter | undefined => {
+  const known = story.chapters[event.data.rollout];
+  if (known || event.type !== 'RolloutPlanned') return known;
+  const { config, revision, plan, controls } = event.data;
+  return { config, revision, plan, controls, entered: {}, verdicts: {}, back: [], rollback: undefined };
+};
+
+/** Tells one event: the story goes on, and these lines are printed. Events of rollouts that it never saw begin are left out. */
+export const tell = (story: Story, event: StoryEvent): { readonly story: Story; readonly lines: readonly string[] } => {
+  const before = chapterOf(story, event);
+  if (!before) return { story, lines: [] };
+  const chapter = changed(before, event);
+  const lines = linesOf(story, chapter, event);
+  return { story: { ...story, chapters: { ...story.chapters, [event.data.rollout]: chapter } }, lines };
+};

@@ -1,0 +1,130 @@
+import type { OutcomeWindow } from '#libs/contracts';
+
+/** One request as it was really served. */
+export type Served = {
+  readonly model: string;
+  readonly generation: number;
+  /** Config → revision, in the order of the scenario's configs; 0 where no revision of it is known. */
+  readonly revisions: readonly number[];
+  /** Config by config: a rule chose the revision, so who was served proves something. */
+  readonly ruled: readonly boolean[];
+  /** Undefined: the request had no targeting key. */
+  readonly unit: string | undefined;
+  readonly request: string | undefined;
+  readonly bad: readonly string[];
+};
+
+type Arm = { requests: number; unassigned: number; readonly units: string[] };
+type Open = {
+  readonly model: string;
+  readonly generation: number;
+  readonly from: number;
+  to: number;
+  requests: number;
+  readonly arms: readonly Map<number, Arm>[];
+  readonly bad: OutcomeWindow['bad'];
+};
+type Sample = { readonly seen: Set<string>; lastUsed: number };
+
+/** Outcomes of one instance, gathered per model and generation until they are taken. */
+export type Windows = {
+  /** @param from @param to span of the tick the request belongs to, ms since 1970 */
+  readonly add: (served: Served, from: number, to: number) => void;
+  /** Everything gathered so far, ready to be sent. */
+  readonly take: () => OutcomeWindow[];
+};
+
+/** Units named for each config, revision and model; they prove activation, so more would be wasted. */
+export const UNIT_SAMPLE = 64;
+const MOST_BAD = 5_000;
+// A revision that comes back after this pause is a new attempt: its units are named again.
+const FORGET_MS = 10_000;
+const SHORTEST_MS = 100;
+
+/** @param configs names, in the order of `Served.revisions` */
+export const createWindows = (configs: readonly string[]): Windows => {
+  const open = new Map<string, Open>();
+  const samples = new Map<string, Sample>();
+  let closed: OutcomeWindow[] = [];
+
+  const close = ({ from, to, model, generation, requests, arms, bad }: Open): OutcomeWindow => ({
+    from: new Date(from).toISOString(),
+    ms: Math.max(SHORTEST_MS, Math.round(to - from)),
+    model,
+    generation,
+    requests,
+    arms: arms.flatMap((revisions, index) =>
+      [...revisions].map(([revision, arm]) => ({ config: configs[index] ?? '', revision, ...arm })),
+    ),
+    bad,
+  });
+
+  const named = (config: number, revision: number, model: string, now: number): Sample => {
+    const key = `${config}/${revision}/${model}`;
+    const known = samples.get(key);
+    if (known && now - known.lastUsed <= FORGET_MS) {
+      known.lastUsed = now;
+      return known;
+    }
+    const fresh: Sample = { seen: new Set(), lastUsed: now };
+    samples.set(key, fresh);
+    return fresh;
+  };
+
+  const count = (window: Open, served: Served, to: number): void => {
+    for (const [config, revision] of served.revisions.entries()) {
+      if (revision === 0) continue;
+      const revisions = window.arms[config];
+      if (!revisions) continue;
+      let arm = revisions.get(revision);
+      if (!arm) revisions.set(revision, (arm = { requests: 0, unassigned: 0, units: [] }));
+      arm.requests += 1;
+      if (served.unit === undefined) arm.unassigned += 1;
+      else if (served.ruled[config] === true) {
+        const { seen } = named(config, revision, served.model, to);
+        if (seen.size < UNIT_SAMPLE && !seen.has(served.unit)) {
+          seen.add(served.unit);
+          arm.units.push(served.unit);
+        }
+      }
+    }
+  };
+
+  const windowOf = ({ model, generation }: Served, from: number, to: number): Open => {
+    const key = `${generation}/${model}`;
+    let window = open.get(key);
+    if (window && window.bad.length >= MOST_BAD) {
+      closed.push(close(window));
+      window = undefined;
+    }
+    if (!window) {
+      window = { model, generation, from, to, requests: 0, arms: configs.map(() => new Map<number, Arm>()), bad: [] };
+      open.set(key, window);
+    }
+    window.to = to;
+    return window;
+  };
+
+  const add = (served: Served, from: number, to: number): void => {
+    const window = windowOf(served, from, to);
+    window.requests += 1;
+    count(window, served, to);
+    if (served.bad.length === 0) return;
+    const revisions = Object.fromEntries(
+      served.revisions.flatMap((revision, index) => (revision === 0 ? [] : [[configs[index] ?? '', revision]])),
+    );
+    const who = {
+      ...(served.unit === undefined ? {} : { unit: served.unit }),
+      ...(served.request === undefined ? {} : { request: served.request }),
+    };
+    for (const signal of served.bad) window.bad.push({ signal, ...who, revisions });
+  };
+
+  const take = (): OutcomeWindow[] => {
+    const taken = [...closed, ...[...open.values()].map(close)];
+    closed = [];
+    open.clear();
+    return taken;
+  };
+  return { add, take };
+};

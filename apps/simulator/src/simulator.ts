@@ -1,0 +1,185 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from './fleet/connection.js';
+import { emptyTruth, snapshotTruth, type GroundTruth, type TargetTruth } from './fleet/ground-truth.js';
+import { instanceName, startInstance, type FleetEvent, type Instance } from './fleet/instance.js';
+import { checkFault, type FaultInput, type Scenario } from './scenario/index.js';
+
+export type { FleetEvent } from './fleet/instance.js';
+export type { FaultTruth, GroundTruth } from './fleet/ground-truth.js';
+export { checkScenario, loadScenario, parseScenario, ScenarioError, type Scenario } from './scenario/index.js';
+
+export type SimulatorOptions = {
+  readonly scenario: Scenario;
+  /** Where the controller listens, such as http://127.0.0.1:7070. */
+  readonly url: string;
+  /** Its port for flagd sync. */
+  readonly syncPort: number;
+  /** A token with the role service. */
+  readonly token: string;
+  /** Keeps the fleets' key and the last ruleset of each instance. */
+  readonly dataDir: string;
+  /** Gets one line for what a person should know. */
+  readonly log?: (line: string) => void;
+};
+
+/** Counters since the start, over all instances. */
+export type SimulatorStats = {
+  readonly seconds: number;
+  /** CPU time of the whole process since the start, in seconds. */
+  readonly cpuSeconds: number;
+  readonly instances: number;
+  readonly requests: number;
+  readonly requestsPerSecond: number;
+  readonly evaluations: number;
+  readonly acknowledgements: number;
+  readonly failedAcknowledgements: number;
+  readonly batches: {
+    readonly sent: number;
+    readonly repeated: number;
+    readonly retries: number;
+    readonly dropped: number;
+    readonly refused: number;
+    readonly rejectedItems: number;
+    readonly waiting: number;
+    readonly lastProblem: string | null;
+  };
+  readonly sources: { readonly controller: number; readonly disk: number; readonly none: number };
+  /** Target → lowest and highest generation that its instances evaluate with. */
+  readonly generations: Readonly<Record<string, readonly [number, number]>>;
+};
+
+/** Fleets that are running. */
+export type Simulator = {
+  readonly stats: () => SimulatorStats;
+  readonly groundTruth: () => GroundTruth;
+  /** Makes one more fault possible from now on. A fault of the same name is replaced. @throws ScenarioError */
+  readonly addFault: (fault: FaultInput) => void;
+  /** Ends a fault, sticky sessions included; its ground truth is kept. */
+  readonly clearFault: (name: string) => void;
+  /** Returns a function that ends the listening. */
+  readonly onEvent: (listener: (event: FleetEvent) => void) => () => void;
+  /** Sends what is left, and ends all instances. */
+  readonly stop: () => Promise<void>;
+};
+
+const KEY_BYTES = 32;
+
+const fleetKey = async (dataDir: string): Promise<Buffer> => {
+  const path = join(dataDir, 'unit.key');
+  const known = await readFile(path).catch(() => undefined);
+  if (known?.length === KEY_BYTES) return known;
+  const fresh = randomBytes(KEY_BYTES);
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(path, fresh, { mode: 0o600 });
+  return fresh;
+};
+
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);
+
+const range = (numbers: readonly number[]): readonly [number, number] => [Math.min(...numbers), Math.max(...numbers)];
+
+const statsOf = (instances: readonly Instance[], startedAt: number, startedCpu: NodeJS.CpuUsage): SimulatorStats => {
+  const seconds = (Date.now() - startedAt) / 1_000;
+  const cpu = process.cpuUsage(startedCpu);
+  const requests = sum(instances, ({ traffic }) => traffic.requests());
+  const targets = [...new Set(instances.map(({ target }) => target))];
+  const from = (source: string): number => instances.filter((instance) => instance.source() === source).length;
+  return {
+    seconds,
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    instances: instances.length,
+    requests,
+    requestsPerSecond: requests / Math.max(seconds, 0.001),
+    evaluations: sum(instances, ({ traffic }) => traffic.evaluations()),
+    acknowledgements: sum(instances, ({ acknowledgements }) => acknowledgements.done),
+    failedAcknowledgements: sum(instances, ({ acknowledgements }) => acknowledgements.failed),
+    batches: {
+      sent: sum(instances, ({ outbox }) => outbox.sent),
+      repeated: sum(instances, ({ outbox }) => outbox.repeated),
+      retries: sum(instances, ({ outbox }) => outbox.retries),
+      dropped: sum(instances, ({ outbox }) => outbox.dropped),
+      refused: sum(instances, ({ outbox }) => outbox.refused),
+      rejectedItems: sum(instances, ({ outbox }) => outbox.rejectedItems),
+      waiting: sum(instances, ({ waiting }) => waiting()),
+      lastProblem: instances.findLast(({ outbox }) => outbox.lastProblem !== null)?.outbox.lastProblem ?? null,
+    },
+    sources: { controller: from('controller'), disk: from('disk'), none: from('none') },
+    generations: Object.fromEntries(
+      targets.map((name) => [
+        name,
+        range(instances.filter(({ target }) => target === name).map(({ generation }) => generation())),
+      ]),
+    ),
+  };
+};
+
+/**
+ * Starts all fleets of a scenario. It resolves when every instance has a ruleset, or knows that none is to be had now;
+ * instances that found no controller go on trying.
+ */
+export const startSimulator = async (options: SimulatorOptions): Promise<Simulator> => {
+  const { scenario, url, syncPort, token, dataDir, log } = options;
+  const connection = connect(url, token);
+  const key = await fleetKey(dataDir);
+  const fleet = randomUUID();
+  const truths = new Map<string, TargetTruth>(scenario.targets.map(({ target }) => [target, emptyTruth()]));
+  const listeners = new Set<(event: FleetEvent) => void>();
+  const onEvent = (event: FleetEvent): void => {
+    for (const listener of listeners) listener(event);
+    if (event.type === 'source' && event.source !== 'controller') {
+      const instead =
+        event.source === 'disk' ? 'starts from the ruleset on its disk' : 'serves the defaults of its code';
+      log?.(`${event.instance}: no controller answers at ${url}; it ${instead} and goes on trying.`);
+    }
+  };
+  const host = new URL(url).hostname;
+  const starting = scenario.targets.flatMap((target) =>
+    Array.from({ length: target.instances }, (_, index) => {
+      const rulesetPath = join(dataDir, 'rulesets', target.target, `${instanceName(target.target, index)}.json`);
+      const truth = truths.get(target.target) ?? emptyTruth();
+      return startInstance({
+        scenario,
+        target,
+        index,
+        connection,
+        host,
+        syncPort,
+        token,
+        fleet,
+        key,
+        rulesetPath,
+        truth,
+        onEvent,
+      });
+    }),
+  );
+  const instances = await Promise.all(starting);
+  const startedAt = Date.now();
+  const startedCpu = process.cpuUsage();
+  let faults = scenario.faults;
+  const setFaults = (next: typeof faults): void => {
+    faults = next;
+    for (const instance of instances) instance.setFaults(faults);
+  };
+
+  return {
+    stats: () => statsOf(instances, startedAt, startedCpu),
+    groundTruth: () => snapshotTruth(truths),
+    addFault: (input) => {
+      const fault = checkFault(input, scenario);
+      setFaults([...faults.filter(({ name }) => name !== fault.name), fault]);
+    },
+    clearFault: (name) => setFaults(faults.filter((fault) => fault.name !== name)),
+    onEvent: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stop: async () => {
+      await Promise.all(instances.map((instance) => instance.stop()));
+      connection.close();
+    },
+  };
+};

@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Manifest } from '#libs/contracts';
+import type { JsonObject } from '#libs/kernel';
+import {
+  configDecider,
+  configStream,
+  planFaults,
+  schemaFaults,
+  targetDecider,
+  targetStream,
+  valueFaults,
+  type ConfigCommand,
+  type ConfigKind,
+  type ConfigState,
+} from '#libs/domain';
+import { canonicalJson } from './canonical.js';
+import { changesBetween, type Change } from './changes.js';
+import type { CommandContext } from './context.js';
+import { CommandRunner, type Outcome, type Session } from './runner.js';
+
+export type ManifestResult = {
+  readonly kind: string;
+  readonly name: string;
+  readonly action: 'created' | 'revised' | 'updated' | 'unchanged';
+  readonly revision?: number;
+  readonly baseline?: boolean;
+  readonly changes: readonly Change[];
+};
+
+export class ApplyManifestsCommand extends Command<Outcome> {
+  constructor(
+    /** Each as read, and as checked with defaults filled in. */
+    readonly manifests: readonly { readonly raw: JsonObject; readonly parsed: Manifest }[],
+    readonly dryRun: boolean,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+const digestOf = (value: JsonObject): string => createHash('sha256').update(canonicalJson(value)).digest('hex');
+
+type Wanted = {
+  readonly key: string;
+  readonly kind: ConfigKind;
+  readonly assignment: 'unit' | 'request' | 'instance' | null;
+  readonly description: string | null;
+  readonly schema: JsonObject | null;
+  readonly value: JsonObject;
+  readonly links: readonly string[];
+};
+
+/** The stored form of a signal or plan is its manifest's spec as written: reading it again gives the same plan. */
+const wantedOf = (raw: JsonObject, manifest: Exclude<Manifest, { kind: 'Target' }>): Wanted => {
+  const name = manifest.metadata.name;
+  if (manifest.kind === 'Config') {
+    const { kind, assignment, description, schema, value, links } = manifest.spec;
+    return {
+      key: name,
+      kind,
+      assignment,
+      description: description ?? null,
+      schema: schema as JsonObject,
+      value: value as JsonObject,
+      links,
+    };
+  }
+  const kind = manifest.kind === 'Signal' ? 'signal' : 'plan';
+  return {
+    key: `${kind}/${name}`,
+    kind,
+    assignment: null,
+    description: null,
+    schema: null,
+    value: raw['spec'] as JsonObject,
+    links: [],
+  };
+};
+
+@CommandHandler(ApplyManifestsCommand)
+export class ApplyManifestsHandler implements ICommandHandler<ApplyManifestsCommand> {
+  constructor(private readonly runner: CommandRunner) {}
+
+  async execute({ manifests, dryRun, context }: ApplyManifestsCommand): Promise<Outcome> {
+    const results: ManifestResult[] = [];
+    const attempt = async (session: Session): Promise<JsonObject> => {
+      results.length = 0;
+      for (const [index, { raw, parsed }] of manifests.entries()) {
+        const result = await applyOne(session, raw, parsed, `/manifests/${index}`);
+        if (session.rejection) return {};
+        results.push(result);
+      }
+      if (dryRun) session.discard();
+      return {
+        results: results.map((result): JsonObject => ({
+          ...result,
+          changes: result.changes.map((change) => ({ ...change })),
+        })),
+      };
+    };
+    return this.runner.run('ApplyManifests', context, attempt);
+  }
+}
+
+const applyOne = async (session: Session, raw: JsonObject, manifest: Manifest, at: string): Promise<ManifestResult> => {
+  const name = manifest.metadata.name;
+  if (manifest.kind !== 'Target') return applyConfig(session, wantedOf(raw, manifest), manifest, at);
+  const { platform, labels, models, driver } = manifest.spec;
+  const { state } = await session.load(targetDecider, targetStream(name));
+  const command = { type: 'RegisterTarget' as const, target: name, platform, labels, models, driver };
+  const events = decideAt(session, at, () => session.decide(targetDecider, targetStream(name), state, command));
+  const before: JsonObject = state.status === 'unknown' ? {} : { labels: state.labels, models: state.models };
+  const created = state.status === 'unknown';
+  const action = created ? 'created' : events.length > 0 ? 'updated' : 'unchanged';
+  const after: JsonObject = created ? { platform, labels, models, driver } : { labels, models };
+  return { kind: 'Target', name, action, changes: action === 'unchanged' ? [] : changesBetween(before, after) };
+};
+
+/** Rejections name the manifest as well as its field. */
+const decideAt = <T>(session: Session, at: string, decide: () => T): T => {
+  const had = session.rejection;
+  const result = decide();
+  const { rejection } = session;
+  if (!had && rejection) session.rejection = { ...rejection, field: `${at}${rejection.field ?? ''}` };
+  return result;
+};
+
+const faultOf = (
+  wanted: Wanted,
+  manifest: Manifest,
+): { readonly code: string; readonly message: string; readonly field: string } | undefined => {
+  if (manifest.kind === 'Plan') {
+    const [fault] = planFaults(manifest.spec);
+    return fault && { ...fault, field: fault.field ?? '' };
+  }
+  if (wanted.schema === null) return undefined;
+  const [bad] = schemaFaults(wanted.schema);
+  if (bad) {
+    return {
+      code: 'schema-invalid',
+      message: `The schema of config ${wanted.key} is no JSON Schema: ${bad.detail}.`,
+      field: `/spec/schema${bad.pointer}`,
+    };
+  }
+  const [misfit] = valueFaults(wanted.schema, wanted.value);
+  return (
+    misfit && {
+      code: 'value-does-not-fit-schema',
+      message: `The value of config ${wanted.key} does not fit its schema at ${misfit.pointer === '' ? 'its root' : misfit.pointer}: ${misfit.detail}.`,
+      field: `/spec/value${misfit.pointer}`,
+    }
+  );
+};
+
+const applyConfig = async (
+  session: Session,
+  wanted: Wanted,
+  manifest: Manifest,
+  at: string,
+): Promise<ManifestResult> => {
+  const fault = faultOf(wanted, manifest);
+  if (fault) session.reject(fault.code, fault.message, `${at}${fault.field}`);
+  const stream = configStream(wanted.key);
+  const { state } = await session.load(configDecider, stream);
+  const { key, kind, assignment, description, schema, value, links } = wanted;
+  const commands: ConfigCommand[] = [{ type: 'RegisterConfig', key, kind, assignment, description, schema }];
+  if (state.status !== 'unknown' && schema !== null) commands.push({ type: 'ChangeSchema', schema, description });
+  commands.push({ type: 'ProposeRevision', digest: digestOf(value), value, links });
+  const { after, types } = decideAt(session, at, () => decideAll(session, stream, state, commands));
+  const created = state.status === 'unknown';
+  const revised = types.includes('RevisionProposed');
+  const before = state.status === 'unknown' ? undefined : state.revisions.at(-1)?.value;
+  const newest = after.status === 'unknown' ? 0 : after.revisions.length;
+  const action = created ? 'created' : revised ? 'revised' : types.length > 0 ? 'updated' : 'unchanged';
+  return {
+    kind: manifest.kind,
+    name: manifest.metadata.name,
+    action,
+    revision: newest,
+    baseline: created,
+    changes: revised ? changesBetween(before ?? {}, value) : [],
+  };
+};
+
+/** Several commands on one stream, each decided on what the one before left. */
+const decideAll = (
+  session: Session,
+  stream: string,
+  state: ConfigState,
+  commands: readonly ConfigCommand[],
+): { readonly after: ConfigState; readonly types: readonly string[] } => {
+  let after = state;
+  const types: string[] = [];
+  for (const command of commands) {
+    for (const event of session.decide(configDecider, stream, after, command)) {
+      after = configDecider.evolve(after, event);
+      types.push(event.type);
+    }
+    if (session.rejection) break;
+  }
+  return { after, types };
+};

@@ -1,0 +1,65 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { JsonObject } from '#libs/kernel';
+import { rolloutDecider, rolloutStream, type RolloutCommand } from '#libs/domain';
+import { CommandRunner, type Outcome } from './runner.js';
+import type { CommandContext } from './context.js';
+import { LiveView } from '../queries/live-view.js';
+import { Conductor } from '../workers/conduct.js';
+
+export type Steering = 'pause' | 'resume' | 'promote' | 'abort';
+
+export class SteerRolloutCommand extends Command<Outcome> {
+  constructor(
+    readonly rollout: string,
+    readonly steering: Steering,
+    readonly reason: string,
+    readonly track: string | null,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(SteerRolloutCommand)
+export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand> {
+  constructor(
+    private readonly runner: CommandRunner,
+    private readonly view: LiveView,
+    private readonly conductor: Conductor,
+  ) {}
+
+  async execute(command: SteerRolloutCommand): Promise<Outcome> {
+    const { rollout, steering, context } = command;
+    return this.runner.run(`${steering}Rollout`, context, async (session): Promise<JsonObject> => {
+      const stream = rolloutStream(rollout);
+      const { state, version } = await session.load(rolloutDecider, stream);
+      if (context.expectedVersion !== undefined && context.expectedVersion !== version) {
+        session.reject(
+          'stale-version',
+          `Rollout ${rollout} is at version ${version}, not ${context.expectedVersion}: read it again and decide anew.`,
+        );
+        return {};
+      }
+      session.decide(rolloutDecider, stream, state, await this.domainCommand(command));
+      return { rollout };
+    });
+  }
+
+  private async domainCommand({ rollout, steering, reason, track }: SteerRolloutCommand): Promise<RolloutCommand> {
+    switch (steering) {
+      case 'pause':
+        return { type: 'PauseRollout', reason, until: null };
+      case 'resume':
+        return { type: 'ResumeRollout', reason };
+      case 'abort':
+        return { type: 'AbortRollout', reason };
+      case 'promote': {
+        const known = this.view.rollouts.get(rollout)?.rollout;
+        const facts = known
+          ? await this.conductor.factsOf(known)
+          : { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
+        return { type: 'PromoteRollout', reason, track, facts };
+      }
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import type { JsonObject } from '#libs/kernel';
+import type { Look } from '#libs/domain';
+
+type Slice = { readonly target: string; readonly model: string };
+
+export type StoredLook = Look & { readonly at: number; readonly digest: string };
+export type SliceTotals = Slice & {
+  readonly candidateRequests: number;
+  readonly controlRequests: number;
+  readonly unassigned: number;
+};
+export type BadTotals = Slice & { readonly signal: string; readonly candidateBad: number; readonly controlBad: number };
+export type TargetSeen = {
+  readonly target: string;
+  readonly candidateAt: number | undefined;
+  readonly anyAt: number | undefined;
+};
+export type Violation = Slice & {
+  readonly instance: string;
+  readonly request: string | undefined;
+  readonly reporter: string;
+  readonly at: number;
+};
+export type ViolationReport = {
+  readonly candidate: number;
+  readonly controlInLookback: number;
+  readonly first: Violation | undefined;
+};
+export type Traffic = {
+  readonly requests: readonly (Slice & { readonly requestsPerSecond: number })[];
+  readonly bad: readonly (Slice & { readonly signal: string; readonly badPerSecond: number })[];
+};
+
+/** What was seen of the fleets. Times are epoch ms. */
+export abstract class Evidence {
+  abstract foldLook(rollout: string, at: number): Promise<StoredLook>;
+  abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
+  abstract totals(
+    rollout: string,
+  ): Promise<{ readonly slices: readonly SliceTotals[]; readonly bad: readonly BadTotals[] }>;
+  abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
+  abstract violations(
+    rollout: string,
+    signal: string,
+    options: { readonly lookBackMs: number; readonly now: number; readonly targets?: readonly string[] },
+  ): Promise<ViolationReport>;
+  abstract lastSeen(rollout: string): Promise<readonly TargetSeen[]>;
+  abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
+  abstract advanceBake(
+    rollout: string,
+    track: string,
+    stage: string,
+    now: number,
+    flowing: boolean,
+    maxGapMs: number,
+  ): Promise<number>;
+  abstract bakedMs(
+    rollout: string,
+  ): Promise<readonly { readonly track: string; readonly stage: string; readonly bakedMs: number }[]>;
+  abstract onEvidence(listener: (rollouts: readonly string[]) => void): () => void;
+}
+
+export type ApplyOutcome =
+  | { readonly kind: 'applied'; readonly generation: number }
+  | { readonly kind: 'in-progress'; readonly generation: number }
+  | { readonly kind: 'conflict'; readonly reason: string; readonly current: number | null; readonly message: string }
+  | { readonly kind: 'throttled'; readonly retryAfterMs: number | null; readonly message: string }
+  | { readonly kind: 'rejected' | 'denied' | 'unknown'; readonly message: string };
+
+/** Makes targets serve rulesets, and says what they serve. */
+export abstract class Delivery {
+  abstract apply(target: string, ruleset: JsonObject, generation: number): Promise<ApplyOutcome>;
+  abstract read(target: string): Promise<{ readonly generation: number } | undefined>;
+  abstract observe(target: string): Promise<{
+    readonly instances: readonly {
+      readonly instance: string;
+      readonly generation: number;
+      readonly seenAt: number;
+      readonly error: string | null;
+    }[];
+  }>;
+}
+
+/** Where the newest assessment of each rollout is kept for readers. */
+export abstract class ProgressBoard {
+  abstract put(rollout: string, progress: Progress): Promise<void>;
+  abstract get(rollouts: readonly string[]): Promise<ReadonlyMap<string, Progress>>;
+}
+
+/** What a rollout waits for and how its signals stand, as of its newest assessment. */
+export type Progress = {
+  readonly at: number;
+  readonly waitingFor: readonly string[];
+  readonly bakedMs: Readonly<Record<string, number>>;
+  readonly verdicts: readonly JsonObject[];
+};

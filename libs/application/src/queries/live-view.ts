@@ -1,0 +1,143 @@
+import {
+  asHeadgateEvent,
+  Fleet,
+  rolloutDecider,
+  summarise,
+  type AccessEvent,
+  type HeadgateEvent,
+  type Recorded,
+  type Rollout,
+  type RolloutEvent,
+  type RolloutState,
+} from '#libs/domain';
+import type { RecordedEvent } from '#libs/kernel';
+
+export type RolloutEntry = {
+  readonly rollout: Rollout;
+  readonly version: number;
+  readonly position: number;
+  readonly startedBy: string;
+  readonly reason: string;
+};
+export type RevisionFacts = { readonly author: string; readonly reason: string | null; readonly at: string };
+export type Token = {
+  readonly id: string;
+  readonly subject: string;
+  readonly role: 'admin' | 'operator' | 'viewer' | 'service';
+  readonly last4: string;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+};
+
+const ROLLOUT = 'rollout-';
+
+/**
+ * What the log says, folded in memory by each controller: fleet, rollouts, tokens. A reader that must see its own
+ * write waits for the write's position.
+ */
+export class LiveView {
+  readonly fleet = new Fleet();
+  readonly #rollouts = new Map<string, RolloutEntry>();
+  readonly #tokens = new Map<string, Token>();
+  readonly #tokensById = new Map<string, string>();
+  readonly #revisions = new Map<string, RevisionFacts>();
+  readonly #streamVersions = new Map<string, number>();
+  readonly #waiters = new Set<{ readonly position: number; readonly done: () => void }>();
+  readonly #eventListeners = new Set<(event: RecordedEvent) => void>();
+  readonly #listeners = new Set<(targets: readonly string[]) => void>();
+
+  get position(): number {
+    return this.fleet.position;
+  }
+
+  get rollouts(): ReadonlyMap<string, RolloutEntry> {
+    return this.#rollouts;
+  }
+
+  get tokens(): readonly Token[] {
+    return [...this.#tokens.values()];
+  }
+
+  tokenByHash(hash: string): Token | undefined {
+    return this.#tokens.get(hash);
+  }
+
+  revisionFacts(key: string, revision: number): RevisionFacts | undefined {
+    return this.#revisions.get(`${key}@${revision}`);
+  }
+
+  streamVersion(streamId: string): number {
+    return this.#streamVersions.get(streamId) ?? 0;
+  }
+
+  /** Rings with the targets whose ruleset an event changed. */
+  onRulesetChange(listener: (targets: readonly string[]) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Rings with each event once it is folded in, in order. */
+  onEvent(listener: (event: RecordedEvent) => void): void {
+    this.#eventListeners.add(listener);
+  }
+
+  apply(recorded: RecordedEvent): void {
+    const event = asHeadgateEvent(recorded);
+    const changed = this.fleet.apply(event);
+    this.#streamVersions.set(recorded.streamId, recorded.streamVersion);
+    if (recorded.streamId.startsWith(ROLLOUT)) this.#applyRollout(recorded, event as Recorded<RolloutEvent>);
+    this.#applyFacts(recorded, event);
+    for (const waiter of this.#waiters) {
+      if (waiter.position > recorded.position) continue;
+      this.#waiters.delete(waiter);
+      waiter.done();
+    }
+    if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
+    for (const listener of this.#eventListeners) listener(recorded);
+  }
+
+  /** Resolves once the view has folded `position`. */
+  async caughtUpWith(position: number): Promise<void> {
+    if (this.position >= position) return;
+    await new Promise<void>((done) => this.#waiters.add({ position, done }));
+  }
+
+  #applyRollout(recorded: RecordedEvent, event: Recorded<RolloutEvent>): void {
+    const id = recorded.streamId.slice(ROLLOUT.length);
+    const before = this.#rollouts.get(id);
+    const state: RolloutState = rolloutDecider.evolve(before?.rollout ?? rolloutDecider.initial, event);
+    if (state.status === 'none') return;
+    this.#rollouts.set(id, {
+      rollout: state,
+      version: recorded.streamVersion,
+      position: recorded.position,
+      startedBy: before?.startedBy ?? recorded.metadata.actor.name,
+      reason: before?.reason ?? recorded.metadata.reason ?? '',
+    });
+  }
+
+  #applyFacts(recorded: RecordedEvent, event: Recorded<HeadgateEvent>): void {
+    if (event.type === 'RevisionProposed') {
+      const { actor, reason, occurredAt } = recorded.metadata;
+      this.#revisions.set(`${event.data.key}@${event.data.revision}`, {
+        author: actor.name,
+        reason: reason ?? null,
+        at: occurredAt,
+      });
+    }
+    if (event.type === 'TokenIssued') this.#issue(event.data, recorded.recordedAt);
+    if (event.type === 'TokenRevoked') {
+      const hash = this.#tokensById.get(event.data.token);
+      const token = hash === undefined ? undefined : this.#tokens.get(hash);
+      if (hash !== undefined && token) this.#tokens.set(hash, { ...token, revokedAt: recorded.recordedAt });
+    }
+  }
+
+  #issue(data: Extract<AccessEvent, { type: 'TokenIssued' }>['data'], createdAt: string): void {
+    const { token: id, subject, role, hash, last4, expiresAt } = data;
+    this.#tokens.set(hash, { id, subject, role, last4, createdAt, expiresAt, revokedAt: null });
+    this.#tokensById.set(id, hash);
+  }
+}
+
+export { summarise };

@@ -1,0 +1,167 @@
+import { isServed, stageName, summarise, asHeadgateEvent, trackOf, type Rollout } from '#libs/domain';
+import type { JsonObject, RecordedEvent } from '#libs/kernel';
+import type { ConfigView, EventView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
+import type { Delivery, Progress } from '../ports.js';
+import type { LiveView, RolloutEntry } from './live-view.js';
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
+
+type Track = RolloutView['tracks'][number];
+
+const trackStatus = (rollout: Rollout, name: string, stages: number): Track['status'] => {
+  const { stage, passed } = trackOf(rollout, name);
+  if (passed.length === stages) return 'passed';
+  const over = rollout.status === 'rolling-back' || rollout.status === 'rolled-back';
+  if (stage < 0) return over ? 'not-reached' : 'waiting';
+  return 'in-stage';
+};
+
+const trackView = (
+  rollout: Rollout,
+  track: Rollout['plan']['tracks'][number],
+  progress: Progress | undefined,
+): Track => {
+  const { stage: current, passed, enteredAt } = trackOf(rollout, track.name);
+  return {
+    name: track.name,
+    status: trackStatus(rollout, track.name, track.stages.length),
+    stage: track.stages[current]?.name ?? null,
+    stages: track.stages.map((stage, index) => {
+      const done = passed[index];
+      const entered = enteredAt[index];
+      return {
+        name: stage.name,
+        exposureBp: stage.exposureBp,
+        status: done ? 'passed' : entered === undefined ? 'waiting' : 'in-stage',
+        enteredAt: entered === undefined ? null : iso(entered),
+        passedAt: done ? iso(done.at) : null,
+        bakeMs: stage.bakeMs,
+        bakedMs: done ? done.bakedMs : index === current ? (progress?.bakedMs[track.name] ?? 0) : null,
+        skipped: done?.skipped ?? false,
+      };
+    }),
+  };
+};
+
+const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictView[] => {
+  const live = (progress?.verdicts ?? []) as unknown as readonly Omit<VerdictView, 'at'>[];
+  const at = progress ? iso(progress.at) : iso(rollout.startedAt);
+  const fresh = live.map((verdict): VerdictView => ({ ...verdict, at }));
+  const keys = new Set(fresh.map(({ track, signal }) => `${track}/${signal}`));
+  const recorded = Object.values(rollout.verdicts)
+    .filter(({ track, signal }) => !keys.has(`${track}/${signal}`))
+    .map((verdict): VerdictView => ({ ...verdict, at: iso(verdict.at) }));
+  return [...fresh, ...recorded];
+};
+
+const targetViews = (rollout: Rollout): RolloutView['targets'] =>
+  Object.entries(rollout.targets).map(
+    ([target, { control, wanted, delivered, converged, readBack, ended, error }]) => ({
+      target,
+      control,
+      requestedBp: wanted?.shareBp ?? 0,
+      generation: wanted?.generation ?? 0,
+      delivered: wanted !== null && delivered >= wanted.generation,
+      converged: wanted !== null && converged >= wanted.generation,
+      readBack,
+      ended,
+      error,
+    }),
+  );
+
+/** A rollout as a person reads it. `progress` is its newest assessment, if any. */
+export const rolloutView = (
+  { rollout, version, position, startedBy, reason }: RolloutEntry,
+  progress: Progress | undefined,
+): RolloutView => ({
+  id: rollout.id,
+  config: rollout.config,
+  revision: rollout.revision,
+  plan: rollout.plan.plan,
+  reason,
+  startedBy,
+  startedAt: iso(rollout.startedAt),
+  endedAt: isoOrNull(rollout.endedAt),
+  status: rollout.status,
+  held: rollout.held === null ? null : { ...rollout.held, until: isoOrNull(rollout.held.until) },
+  waitingFor: rollout.endedAt === null ? [...(progress?.waitingFor ?? [])] : [],
+  alpha: rollout.plan.alpha,
+  tracks: rollout.plan.tracks.map((track) => trackView(rollout, track, progress)),
+  targets: targetViews(rollout),
+  verdicts: verdictsOf(rollout, rollout.endedAt === null ? progress : undefined),
+  cause: rollout.cause,
+  version,
+  position,
+});
+
+export const configView = (view: LiveView, key: string): ConfigView | undefined => {
+  const config = view.fleet.configs.get(key);
+  if (!config) return undefined;
+  const live: Record<string, number> = {};
+  if (isServed(config.kind))
+    for (const target of view.fleet.targets.keys()) live[target] = config.settled[target]?.at(-1) ?? 1;
+  return {
+    key,
+    kind: config.kind,
+    assignment: config.assignment,
+    description: config.description,
+    schema: config.schema as ConfigView['schema'],
+    revisions: config.revisions.map(({ revision, digest, value }) => {
+      const facts = view.revisionFacts(key, revision);
+      return {
+        revision,
+        digest,
+        value: value as ConfigView['schema'],
+        author: facts?.author ?? '',
+        reason: facts?.reason ?? null,
+        at: facts?.at ?? '',
+        baseline: revision === 1,
+        vetoed: (config.vetoes[revision] ?? 0) > 0,
+      };
+    }),
+    live,
+    claims: { ...config.claims },
+    retired: config.status === 'retired',
+    version: view.streamVersion(`config-${key}`),
+  };
+};
+
+export const targetView = async (view: LiveView, delivery: Delivery, name: string): Promise<TargetView | undefined> => {
+  const known = view.fleet.targets.get(name);
+  if (!known) return undefined;
+  const { instances } = await delivery.observe(name);
+  return {
+    target: name,
+    platform: known.platform,
+    labels: { ...known.labels },
+    models: [...known.models],
+    driver: known.driver,
+    generation: known.generation,
+    instances: instances.map(({ seenAt, ...instance }) => ({ ...instance, seenAt: iso(seenAt) })),
+    live: view.fleet.desired(name).map(({ since: _, ...desired }) => desired),
+    retired: known.retired,
+    version: known.version,
+  };
+};
+
+export const eventView = (recorded: RecordedEvent): EventView => ({
+  position: recorded.position,
+  stream: recorded.streamId,
+  version: recorded.streamVersion,
+  type: recorded.type,
+  summary: summarise(asHeadgateEvent(recorded)),
+  actor: { ...recorded.metadata.actor },
+  reason: recorded.metadata.reason ?? null,
+  occurredAt: recorded.metadata.occurredAt,
+  recordedAt: recorded.recordedAt,
+  causationId: recorded.metadata.causationId ?? null,
+  eventId: recorded.eventId,
+  data: redacted(recorded) as EventView['data'],
+});
+
+/** Hashes of secrets are of no use to a reader of history. */
+const redacted = ({ type, data }: RecordedEvent): JsonObject =>
+  type === 'TokenIssued' ? Object.fromEntries(Object.entries(data).filter(([key]) => key !== 'hash')) : data;
+
+export { stageName };

@@ -1,0 +1,104 @@
+import type { ClaimedTask, JsonObject } from '#libs/kernel';
+import { renderRuleset, rolloutDecider, rolloutStream, type FleetTarget } from '#libs/domain';
+import { automation } from '../commands/context.js';
+import type { CommandRunner } from '../commands/runner.js';
+import type { ApplyOutcome, Delivery } from '../ports.js';
+import type { LiveView } from '../queries/live-view.js';
+import type { Disposition } from './task-loop.js';
+
+const RETRY_FIRST_MS = 200;
+const RETRY_MOST_MS = 30_000;
+
+/** Doubles from 200 ms to 30 s; a rollback is never given up. */
+const backOff = (attempts: number): number => Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempts, 10));
+
+/** The whole folded ruleset of a target, as the log desires it now. */
+export const rulesetOf = (view: LiveView, target: FleetTarget): JsonObject =>
+  renderRuleset({
+    target: target.target,
+    generation: target.generation,
+    configs: view.fleet.desired(target.target).map((desired) => {
+      const revisions = desired.candidate === null ? [desired.control] : [desired.control, desired.candidate];
+      const values = Object.fromEntries(
+        revisions.map((revision) => [revision, view.fleet.valueOf(desired.config, revision) ?? {}]),
+      );
+      return { ...desired, values };
+    }),
+  });
+
+/** Delivers rulesets. A newer generation satisfies an older task, so a late task finds its work done. */
+export class Deliverer {
+  readonly #runner: CommandRunner;
+  readonly #view: LiveView;
+  readonly #delivery: Delivery;
+
+  constructor(runner: CommandRunner, view: LiveView, delivery: Delivery) {
+    this.#runner = runner;
+    this.#view = view;
+    this.#delivery = delivery;
+  }
+
+  async run(task: ClaimedTask): Promise<Disposition> {
+    const generation = Number(task.payload['generation']);
+    const only = task.payload['target'];
+    await this.#view.caughtUpWith(generation);
+    const targets = [...this.#view.fleet.targets.values()].filter(
+      ({ target, retired }) => !retired && (only === null || target === only),
+    );
+    const failures = await Promise.all(targets.map((target) => this.#deliver(target)));
+    const failed = failures.find((failure) => failure !== undefined);
+    if (failed === undefined) return { kind: 'done' };
+    return { kind: 'again', atMs: this.#runner.now() + (failed.retryAfterMs ?? backOff(task.attempts)), fresh: false };
+  }
+
+  async #deliver(target: FleetTarget): Promise<{ readonly retryAfterMs: number | null } | undefined> {
+    const { generation } = target;
+    const outcome = await this.#apply(target);
+    const done = outcome.kind === 'applied' || (outcome.kind === 'conflict' && outcome.reason === 'superseded');
+    const rollouts = this.#view.fleet
+      .desired(target.target)
+      .flatMap(({ rollout }) => (rollout === null ? [] : [rollout]));
+    for (const rollout of rollouts) await this.#record(rollout, target.target, generation, outcome, done);
+    if (done || outcome.kind === 'rejected') return undefined;
+    return { retryAfterMs: outcome.kind === 'throttled' ? outcome.retryAfterMs : null };
+  }
+
+  async #apply(target: FleetTarget): Promise<ApplyOutcome> {
+    try {
+      return await this.#delivery.apply(target.target, rulesetOf(this.#view, target), target.generation);
+    } catch (error) {
+      return { kind: 'unknown', message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async #record(
+    rollout: string,
+    target: string,
+    generation: number,
+    outcome: ApplyOutcome,
+    done: boolean,
+  ): Promise<void> {
+    const entry = this.#view.rollouts.get(rollout);
+    const progress = entry?.rollout.targets[target];
+    if (!progress?.wanted || progress.delivered >= progress.wanted.generation) return;
+    const context = automation(this.#runner.newId());
+    await this.#runner.run(done ? 'RecordExposureChanged' : 'RecordExposureFailed', context, async (session) => {
+      const stream = rolloutStream(rollout);
+      const { state } = await session.load(rolloutDecider, stream);
+      session.decide(
+        rolloutDecider,
+        stream,
+        state,
+        done
+          ? { type: 'RecordExposureChanged', target, generation }
+          : {
+              type: 'RecordExposureFailed',
+              target,
+              generation,
+              error: 'message' in outcome ? outcome.message : outcome.kind,
+            },
+      );
+      return { rollout };
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import {
+  trackOf,
+  type Facts,
+  type RecordedVerdict,
+  type Rollout,
+  type StageFacts,
+  type TargetFacts,
+} from '#libs/domain';
+import type { Delivery, Evidence, TargetSeen } from '../ports.js';
+
+/** Silence longer than this stops the bake; shorter than any plan's grace. */
+const FRESH_MS = 10_000;
+/** Time between two assessments that counts as one stretch of bake. */
+const MAX_GAP_MS = 2_000;
+
+type Sources = { readonly evidence: Evidence; readonly delivery: Delivery };
+
+const targetFacts = async (
+  rollout: Rollout,
+  target: string,
+  seen: TargetSeen | undefined,
+  { delivery }: Sources,
+): Promise<TargetFacts> => {
+  const wanted = rollout.targets[target]?.wanted?.generation ?? 0;
+  const needsReadBack = rollout.status === 'rolling-back' && rollout.targets[target]?.readBack === false;
+  const [observed, live] = await Promise.all([
+    delivery.observe(target).catch(() => ({ instances: [] })),
+    needsReadBack ? delivery.read(target).catch(() => undefined) : undefined,
+  ]);
+  const usable = observed.instances.filter(({ error }) => error === null);
+  const generations = usable.map(({ generation }) => generation);
+  return {
+    instances: observed.instances.length,
+    acknowledged: generations.filter((generation) => generation >= wanted).length,
+    acknowledgedGeneration: generations.length > 0 ? Math.min(...generations) : 0,
+    readBack: live?.generation ?? null,
+    candidateSeenAt: seen?.candidateAt ?? null,
+    trafficSeenAt: seen?.anyAt ?? null,
+  };
+};
+
+const silentFor = (
+  targets: readonly string[],
+  seen: ReadonlyMap<string, TargetSeen>,
+  since: number,
+  now: number,
+): number => Math.max(0, ...targets.map((target) => now - Math.max(since, seen.get(target)?.anyAt ?? 0)));
+
+const isFlowing = (
+  targets: readonly string[],
+  seen: ReadonlyMap<string, TargetSeen>,
+  freshMs: number,
+  now: number,
+): boolean => targets.every((target) => now - (seen.get(target)?.anyAt ?? 0) <= freshMs);
+
+const stageFacts = async (
+  rollout: Rollout,
+  seen: ReadonlyMap<string, TargetSeen>,
+  now: number,
+  { evidence }: Sources,
+): Promise<Readonly<Record<string, StageFacts>>> => {
+  const freshMs = Math.min(FRESH_MS, rollout.plan.graceMs);
+  const units = await evidence.activation(rollout.id);
+  const facts: Record<string, StageFacts> = {};
+  for (const track of rollout.plan.tracks) {
+    const progress = trackOf(rollout, track.name);
+    const stage = track.stages[progress.stage];
+    if (!stage) continue;
+    const targets = track.targets.map(({ target }) => target);
+    const converged = targets.every((target) => {
+      const known = rollout.targets[target];
+      return known?.wanted ? known.converged >= known.wanted.generation : false;
+    });
+    const flowing = converged && isFlowing(targets, seen, freshMs, now);
+    facts[track.name] = {
+      bakedMs: await evidence.advanceBake(rollout.id, track.name, stage.name, now, flowing, MAX_GAP_MS),
+      activation: units.filter(({ target }) => targets.includes(target)),
+      silentMs: silentFor(targets, seen, progress.enteredAt.at(-1) ?? now, now),
+    };
+  }
+  return facts;
+};
+
+const watchFacts = async (
+  rollout: Rollout,
+  seen: ReadonlyMap<string, TargetSeen>,
+  now: number,
+  { evidence }: Sources,
+): Promise<Facts['watch']> => {
+  if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
+  const targets = Object.keys(rollout.targets);
+  const flowing = isFlowing(targets, seen, Math.min(FRESH_MS, rollout.plan.graceMs), now);
+  return {
+    bakedMs: await evidence.advanceBake(rollout.id, '*', 'watch', now, flowing, MAX_GAP_MS),
+    silentMs: silentFor(targets, seen, rollout.startedAt, now),
+  };
+};
+
+/** Everything that an assessment of this rollout rests on, gathered now. */
+export const gatherFacts = async (
+  rollout: Rollout,
+  verdicts: readonly RecordedVerdict[],
+  now: number,
+  sources: Sources,
+): Promise<Facts> => {
+  const seen = new Map((await sources.evidence.lastSeen(rollout.id)).map((each) => [each.target, each]));
+  const reached = Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
+  const [targets, stages, watch] = await Promise.all([
+    Promise.all(
+      reached.map(async (target) => [target, await targetFacts(rollout, target, seen.get(target), sources)] as const),
+    ),
+    stageFacts(rollout, seen, now, sources),
+    watchFacts(rollout, seen, now, sources),
+  ]);
+  return { targets: Object.fromEntries(targets), stages, verdicts, watch };
+};

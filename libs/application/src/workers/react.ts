@@ -1,0 +1,36 @@
+import type { ProcessManager, RecordedEvent, Task } from '#libs/kernel';
+import { asHeadgateEvent } from '#libs/domain';
+
+export const DELIVER = 'deliver';
+export const CONDUCT = 'conduct';
+
+export const conductTaskId = (rollout: string): string => `${CONDUCT}/${rollout}`;
+
+const deliver = (position: number, target: string | null): Task => ({
+  id: `${DELIVER}/${position}`,
+  kind: DELIVER,
+  dueAt: 0,
+  payload: { target, generation: position },
+});
+
+/** Which tasks an event leads to. Pure; the same event always leads to the same tasks. */
+export const react = (recorded: RecordedEvent): readonly Task[] => {
+  const event = asHeadgateEvent(recorded);
+  switch (event.type) {
+    case 'ExposureRequested':
+    case 'TargetRegistered':
+      return [deliver(event.position, event.data.target)];
+    case 'RevisionProposed':
+      return event.data.baseline ? [deliver(event.position, null)] : [];
+    case 'ConfigRetired':
+      return [deliver(event.position, null)];
+    case 'RolloutStarted':
+      return [
+        { id: conductTaskId(event.data.rollout), kind: CONDUCT, dueAt: 0, payload: { rollout: event.data.rollout } },
+      ];
+    default:
+      return [];
+  }
+};
+
+export const conductor: ProcessManager = { name: 'conductor', react };

@@ -1,0 +1,139 @@
+import { trace } from '@opentelemetry/api';
+import type { ClaimedTask, TaskQueue } from '#libs/kernel';
+
+export type Disposition =
+  | { readonly kind: 'done' }
+  /** `fresh`: this was no failure, so attempts are counted anew. */
+  | { readonly kind: 'again'; readonly atMs: number; readonly fresh: boolean };
+
+export type Log = {
+  readonly info: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+  readonly error: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+};
+
+export type TaskHandlers = Readonly<Record<string, (task: ClaimedTask) => Promise<Disposition>>>;
+
+/** Longer than the longest deadline of a driver (10 s), or two workers would move one target. */
+const LEASE_MS = 30_000;
+const POLL_MS = 250;
+const RETRY_MS = 1_000;
+const AT_ONCE = 16;
+
+/** Claims due tasks and runs them, several at once; a task that throws is tried again. */
+export class TaskLoop {
+  readonly #queue: TaskQueue;
+  readonly #handlers: TaskHandlers;
+  readonly #now: () => number;
+  readonly #log: Log;
+  readonly #running = new Set<Promise<void>>();
+  #stopped = false;
+  #ring: () => void = () => undefined;
+  #rung = false;
+  #loop: Promise<void> | undefined;
+  #unsubscribe: () => void = () => undefined;
+
+  constructor(queue: TaskQueue, handlers: TaskHandlers, now: () => number, log: Log) {
+    this.#queue = queue;
+    this.#handlers = handlers;
+    this.#now = now;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#queue.onDue(() => this.wake());
+    this.#loop = this.#work();
+  }
+
+  /** Looks for due tasks at once. */
+  wake(): void {
+    this.#rung = true;
+    this.#ring();
+  }
+
+  /** Claims nothing more and waits for what is running. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#unsubscribe();
+    this.wake();
+    await this.#loop;
+    await Promise.all(this.#running);
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopped) {
+      this.#rung = false;
+      const claimed = await this.#claim();
+      for (const task of claimed) this.#run(task);
+      if (claimed.length === 0) await this.#rest();
+    }
+  }
+
+  async #claim(): Promise<readonly ClaimedTask[]> {
+    const free = AT_ONCE - this.#running.size;
+    if (free <= 0) return [];
+    try {
+      return await this.#queue.claim(Object.keys(this.#handlers), free, LEASE_MS);
+    } catch (error) {
+      this.#log.error('Tasks cannot be claimed; trying again.', { error: String(error) });
+      await this.#pause(RETRY_MS);
+      return [];
+    }
+  }
+
+  #run(task: ClaimedTask): void {
+    const running = this.#handle(task).finally(() => {
+      this.#running.delete(running);
+      this.wake();
+    });
+    this.#running.add(running);
+  }
+
+  async #handle(task: ClaimedTask): Promise<void> {
+    await trace.getTracer('headgate').startActiveSpan(`task ${task.kind}`, async (span) => {
+      try {
+        const disposition = await this.#outcomeOf(task);
+        if (disposition.kind === 'done') await this.#queue.complete(task);
+        else await this.#queue.reschedule(task, disposition.atMs, disposition.fresh);
+      } catch (error) {
+        this.#log.error('A task could not be given back; its lease will run out.', {
+          task: task.id,
+          error: String(error),
+        });
+      } finally {
+        span.end();
+      }
+    });
+  }
+
+  async #outcomeOf(task: ClaimedTask): Promise<Disposition> {
+    const handler = this.#handlers[task.kind];
+    if (!handler) throw new Error(`Task ${task.id} has kind ${task.kind}, which nothing handles.`);
+    try {
+      return await handler(task);
+    } catch (error) {
+      this.#log.error('A task failed and will be tried again.', {
+        task: task.id,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      return {
+        kind: 'again',
+        atMs: this.#now() + Math.min(RETRY_MS * 2 ** Math.min(task.attempts, 5), 30_000),
+        fresh: false,
+      };
+    }
+  }
+
+  async #rest(): Promise<void> {
+    if (!this.#rung) await this.#pause(POLL_MS);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#ring = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,5 @@
+export * from './primitives.js';
+export * from './manifests.js';
+export * from './outcomes.js';
+export * from './http.js';
+export * from './problems.js';

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { Duration, Name, Reason, Share } from './primitives.js';
+
+export const API_VERSION = 'headgate.dev/v1';
+
+const JsonValue: z.ZodType<unknown> = z.json();
+const Metadata = z.strictObject({ name: Name });
+const head = { apiVersion: z.literal(API_VERSION), metadata: Metadata };
+
+/** How traffic is split: by sticky key, by request, or by whole processes. */
+export const Assignment = z.enum(['unit', 'request', 'instance']);
+export type Assignment = z.output<typeof Assignment>;
+
+export const ConfigManifest = z
+  .strictObject({
+    ...head,
+    kind: z.literal('Config'),
+    spec: z.strictObject({
+      kind: z.enum(['quality', 'weights', 'switch']).default('quality'),
+      assignment: Assignment.default('unit'),
+      description: z.string().max(500).optional(),
+      /** JSON Schema (2020-12) that every revision must fit. */
+      schema: z.record(z.string(), JsonValue).default({}),
+      /** The revision's value: a JSON object. */
+      value: z.record(z.string(), JsonValue),
+      reason: Reason.optional(),
+      links: z.array(z.url().max(500)).max(10).default([]),
+    }),
+  })
+  .meta({ id: 'ConfigManifest' });
+
+export const SignalManifest = z
+  .strictObject({
+    ...head,
+    kind: z.literal('Signal'),
+    spec: z.strictObject({
+      /** `invariant`: should never be seen. `rate`: bad outcomes per unit or request. */
+      type: z.enum(['invariant', 'rate']),
+      /** What is counted, as it reads in a sentence: "script errors". */
+      title: z.string().min(1).max(80),
+      description: z.string().max(500).optional(),
+    }),
+  })
+  .meta({ id: 'SignalManifest' });
+
+export const TargetManifest = z
+  .strictObject({
+    ...head,
+    kind: z.literal('Target'),
+    spec: z.strictObject({
+      platform: Name,
+      labels: z.record(Name, z.string().min(1).max(100)).default({}),
+      models: z.array(Name).min(1).max(50),
+      driver: z.enum(['pull']).default('pull'),
+    }),
+  })
+  .meta({ id: 'TargetManifest' });
+
+/** A margin above 1, or `none`: go on without proof of harmlessness. */
+const Tolerate = z.union([z.number().gt(1).max(100), z.literal('none')]);
+
+const PlanSignal = z.strictObject({
+  signal: Name,
+  /** Roll back when the ratio to control is shown to be above this. */
+  harm: z.number().min(1).max(100).default(1),
+  /** Go on when the ratio is shown to be below this; by default by stage: none below 5%, 3 below 25%, 2 below 100%, 1.5 to settle. */
+  tolerate: Tolerate.optional(),
+  /** Share of the error bound, relative to the other signals. */
+  weight: z.number().positive().max(1_000).default(1),
+  /** Measured and shown, decides nothing. */
+  shadow: z.boolean().default(false),
+});
+
+const PlanStage = z.strictObject({
+  exposure: Share,
+  /** Time the stage must hold while evidence flows. */
+  bake: Duration,
+  /** Distinct units on the candidate in every hardware × model cell. */
+  activation: z.int().min(0).max(1_000_000).default(50),
+  tolerate: z.record(Name, Tolerate).default({}),
+});
+
+/** Which targets: a list of names, or labels that all must match (`platform` is a label too). */
+export const TargetSelector = z.union([
+  z.array(Name).min(1).max(500),
+  z.record(Name, z.string()).refine((labels) => Object.keys(labels).length > 0, 'name at least one label'),
+]);
+export type TargetSelector = z.output<typeof TargetSelector>;
+
+const PlanTrack = z.strictObject({
+  name: Name,
+  targets: TargetSelector,
+  /** `<track>/<stage>` that must have passed first, such as api/50%. */
+  after: z.string().max(120).optional(),
+  stages: z.array(PlanStage).min(1).max(50),
+});
+
+export const PlanManifest = z
+  .strictObject({
+    ...head,
+    kind: z.literal('Plan'),
+    spec: z.strictObject({
+      /** Highest chance that a harmless rollout is rolled back by its statistical signals. */
+      alpha: z.number().gt(0).max(0.1).default(0.001),
+      holdback: Share.default(100),
+      /** Why there is no holdback; needed when it is 0%. */
+      holdbackReason: Reason.optional(),
+      watch: Duration.default(86_400_000),
+      /** Traffic on a withdrawn revision must be gone for this long. */
+      drain: Duration.default(300_000),
+      /** How long a stage may stay unmeasured before it is said to hold. */
+      grace: Duration.default(60_000),
+      signals: z.array(PlanSignal).min(1).max(100),
+      tracks: z.array(PlanTrack).min(1).max(50),
+    }),
+  })
+  .meta({ id: 'PlanManifest' });
+
+/** Kinds that the design names and a later release brings. */
+export const LATER_KINDS = ['Policy', 'Freeze', 'Approval', 'Monitor'] as const;
+
+export const Manifest = z.discriminatedUnion('kind', [ConfigManifest, SignalManifest, TargetManifest, PlanManifest]);
+export type Manifest = z.output<typeof Manifest>;
+export type ConfigManifest = z.output<typeof ConfigManifest>;
+export type SignalManifest = z.output<typeof SignalManifest>;
+export type TargetManifest = z.output<typeof TargetManifest>;
+export type PlanManifest = z.output<typeof PlanManifest>;

@@ -1,0 +1,27 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import type { JsonObject } from '#libs/kernel';
+
+export type SchemaFault = { readonly pointer: string; readonly detail: string };
+
+const newAjv = (): Ajv2020 => new Ajv2020({ allErrors: true, strict: false, validateFormats: false });
+
+const describe = (error: ErrorObject): SchemaFault => {
+  const extra = error.keyword === 'additionalProperties' ? `/${String(error.params['additionalProperty'])}` : '';
+  return { pointer: `${error.instancePath}${extra}`, detail: error.message ?? error.keyword };
+};
+
+/** What is wrong with a JSON Schema (2020-12) itself; empty when it can be used. */
+export const schemaFaults = (schema: JsonObject): readonly SchemaFault[] => {
+  try {
+    newAjv().compile(schema);
+    return [];
+  } catch (error) {
+    return [{ pointer: '', detail: error instanceof Error ? error.message : String(error) }];
+  }
+};
+
+/** Where a value does not fit its schema; empty when it fits. */
+export const valueFaults = (schema: JsonObject, value: JsonObject): readonly SchemaFault[] => {
+  const validate = newAjv().compile(schema);
+  return validate(value) ? [] : (validate.errors ?? []).map(describe);
+};

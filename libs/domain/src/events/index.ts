@@ -1,0 +1,84 @@
+import type { z } from 'zod';
+import { UnknownEventError, type EventCodec, type JsonObject, type NewEvent, type RecordedEvent } from '#libs/kernel';
+import { configEvents } from './config.events.js';
+import { rolloutEvents } from './rollout.events.js';
+import { targetEvents } from './target.events.js';
+import { accessEvents } from './access.events.js';
+
+export * from './config.events.js';
+export * from './rollout.events.js';
+export * from './target.events.js';
+export * from './access.events.js';
+
+type Versions = { readonly [version: number]: z.ZodType };
+type EventOf<Schemas extends Record<string, Versions>> = {
+  [Type in keyof Schemas & string]: {
+    readonly type: Type;
+    readonly data: z.output<Schemas[Type][1]>;
+  };
+}[keyof Schemas & string];
+
+export type ConfigEvent = EventOf<typeof configEvents>;
+export type TargetEvent = EventOf<typeof targetEvents>;
+export type RolloutEvent = EventOf<typeof rolloutEvents>;
+export type AccessEvent = EventOf<typeof accessEvents>;
+export type HeadgateEvent = ConfigEvent | TargetEvent | RolloutEvent | AccessEvent;
+
+/** A domain event with where and when the log holds it. */
+export type Recorded<E> = E & { readonly position: number; readonly at: number };
+
+const registry: Readonly<Record<string, Versions>> = {
+  ...configEvents,
+  ...targetEvents,
+  ...rolloutEvents,
+  ...accessEvents,
+};
+
+/** Type and version → a pure function to the next version. Empty until an event type gets its second version. */
+const upcasters: Readonly<Record<string, Readonly<Record<number, (data: JsonObject) => JsonObject>>>> = {};
+
+/** Every event type of this build with its newest version. */
+export const eventVersions: Readonly<Record<string, number>> = Object.fromEntries(
+  Object.entries(registry).map(([type, versions]) => [type, Math.max(...Object.keys(versions).map(Number))]),
+);
+
+export const newestVersion = (type: string): number => {
+  const version = eventVersions[type];
+  if (version === undefined) throw new Error(`Event type ${type} is not declared in libs/domain/events.`);
+  return version;
+};
+
+/** Strict on write, lenient on unknown keys on read; an unknown or newer event is refused loudly, never skipped. */
+export const eventCodec: EventCodec = {
+  decode: (event: RecordedEvent): RecordedEvent => {
+    const newest = eventVersions[event.type];
+    if (newest === event.schemaVersion) return event;
+    if (newest === undefined || event.schemaVersion > newest) {
+      throw new UnknownEventError(event.type, event.schemaVersion, event.position, newest);
+    }
+    let data = event.data;
+    for (let version = event.schemaVersion; version < newest; version += 1) {
+      const upcast = upcasters[event.type]?.[version];
+      if (!upcast) throw new Error(`Event ${event.type} v${version} has no upcaster to v${version + 1}.`);
+      data = upcast(data);
+    }
+    return { ...event, data, schemaVersion: newest };
+  },
+  check: (event: NewEvent): void => {
+    const schema = registry[event.type]?.[event.schemaVersion];
+    if (!schema) throw new Error(`Event ${event.type} v${event.schemaVersion} is not declared in libs/domain/events.`);
+    const result = schema.safeParse(event.data);
+    if (!result.success) {
+      throw new Error(`Event ${event.type} does not fit its schema: ${result.error.message}`, { cause: result.error });
+    }
+  },
+};
+
+/** Narrows a decoded event to the types of this build; safe because the codec refused all others. */
+export const asHeadgateEvent = (event: RecordedEvent): Recorded<HeadgateEvent> =>
+  ({
+    type: event.type,
+    data: event.data,
+    position: event.position,
+    at: Date.parse(event.recordedAt),
+  }) as Recorded<HeadgateEvent>;

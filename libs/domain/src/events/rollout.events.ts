@@ -1,0 +1,146 @@
+import { z } from 'zod';
+
+const Rollout = z.string();
+const Targets = z.array(z.string());
+const TrackStage = { rollout: Rollout, track: z.string(), stage: z.string() };
+const Tolerance = z.number().nullable();
+
+/** A plan as one rollout runs it: targets chosen, defaults filled in, signals with their types. */
+export const ResolvedPlan = z.object({
+  plan: z.string(),
+  planRevision: z.int(),
+  alpha: z.number(),
+  holdbackBp: z.int(),
+  watchMs: z.number(),
+  drainMs: z.number(),
+  graceMs: z.number(),
+  signals: z.array(
+    z.object({
+      signal: z.string(),
+      title: z.string(),
+      type: z.enum(['invariant', 'rate']),
+      harm: z.number(),
+      weight: z.number(),
+      shadow: z.boolean(),
+      /** Margin before settling; null: none asked. */
+      settleTolerate: Tolerance,
+    }),
+  ),
+  tracks: z.array(
+    z.object({
+      name: z.string(),
+      after: z.object({ track: z.string(), stage: z.string() }).nullable(),
+      targets: z.array(z.object({ target: z.string(), models: z.array(z.string()), hardware: z.string().nullable() })),
+      stages: z.array(
+        z.object({
+          name: z.string(),
+          exposureBp: z.int(),
+          bakeMs: z.number(),
+          activation: z.int(),
+          /** Signal → margin; null: none asked. */
+          tolerate: z.record(z.string(), Tolerance),
+        }),
+      ),
+    }),
+  ),
+});
+export type ResolvedPlan = z.output<typeof ResolvedPlan>;
+
+/** A verdict with what it rests on. `digest` names the folded looks: replaying them gives the same verdict. */
+export const RecordedVerdict = z.object({
+  signal: z.string(),
+  track: z.string().nullable(),
+  stage: z.string().nullable(),
+  verdict: z.enum(['pass', 'fail', 'inconclusive', 'not-measured']),
+  shadow: z.boolean(),
+  sentence: z.string(),
+  method: z.string(),
+  counts: z.object({
+    candidateBad: z.number(),
+    candidateRequests: z.number(),
+    controlBad: z.number(),
+    controlRequests: z.number(),
+  }),
+  ratio: z.number().nullable(),
+  interval: z.tuple([z.number().nullable(), z.number().nullable()]).nullable(),
+  logE: z.number(),
+  logBound: z.number(),
+  look: z.int(),
+  digest: z.string(),
+});
+export type RecordedVerdict = z.output<typeof RecordedVerdict>;
+
+export const ExposurePurpose = z.enum(['stage', 'settle', 'rollback']);
+export const DrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
+export type DrainOutcome = z.output<typeof DrainOutcome>;
+
+export const rolloutEvents = {
+  RolloutPlanned: {
+    1: z.object({
+      rollout: Rollout,
+      config: z.string(),
+      revision: z.int(),
+      assignment: z.enum(['unit', 'request']),
+      plan: ResolvedPlan,
+      /** Target → revision it runs on now, and goes back to. Pinned for the life of the rollout. */
+      controls: z.record(z.string(), z.int()),
+      vetoReason: z.string().nullable(),
+    }),
+  },
+  RolloutStarted: { 1: z.object({ rollout: Rollout }) },
+  StageEntered: { 1: z.object({ ...TrackStage, exposureBp: z.int() }) },
+  /** What is wanted of a target from here on. The position of this event is the target's new generation. */
+  ExposureRequested: {
+    1: z.object({
+      rollout: Rollout,
+      target: z.string(),
+      config: z.string(),
+      candidate: z.int(),
+      control: z.int(),
+      shareBp: z.int(),
+      purpose: ExposurePurpose,
+    }),
+  },
+  /** The driver made it so, and read it back. */
+  ExposureChanged: { 1: z.object({ rollout: Rollout, target: z.string(), generation: z.int(), shareBp: z.int() }) },
+  ExposureFailed: {
+    1: z.object({ rollout: Rollout, target: z.string(), generation: z.int(), error: z.string() }),
+  },
+  TargetConverged: {
+    1: z.object({ rollout: Rollout, target: z.string(), generation: z.int(), instances: z.int() }),
+  },
+  VerdictRecorded: { 1: z.object({ rollout: Rollout, verdict: RecordedVerdict }) },
+  StagePassed: { 1: z.object({ ...TrackStage, bakedMs: z.number(), sentences: z.array(z.string()) }) },
+  RolloutHeld: {
+    1: z.object({
+      rollout: Rollout,
+      by: z.enum(['person', 'policy']),
+      reason: z.string(),
+      /** Epoch ms; null: until someone resumes. */ until: z.number().nullable(),
+    }),
+  },
+  RolloutResumed: { 1: z.object({ rollout: Rollout, by: z.enum(['person', 'policy']), reason: z.string() }) },
+  /** A person sent a stage on before it had shown all it should; what was missing is listed. */
+  BakeSkipped: { 1: z.object({ ...TrackStage, reason: z.string(), missing: z.array(z.string()) }) },
+  DegradationDetected: {
+    1: z.object({ rollout: Rollout, signal: z.string(), stages: z.array(z.string()), sentence: z.string() }),
+  },
+  RollbackStarted: {
+    1: z.object({ rollout: Rollout, cause: z.enum(['degradation', 'abort']), reason: z.string(), targets: Targets }),
+  },
+  /** The target was asked what is live, and it is the control again. */
+  TargetReadBack: { 1: z.object({ rollout: Rollout, target: z.string(), generation: z.int() }) },
+  TargetDrained: {
+    1: z.object({
+      rollout: Rollout,
+      target: z.string(),
+      outcome: DrainOutcome,
+      /** Epoch ms of the last traffic on the withdrawn revision; null: none was seen. */
+      lastSeenAt: z.number().nullable(),
+      detail: z.string(),
+    }),
+  },
+  RolledBack: { 1: z.object({ rollout: Rollout, targets: z.record(z.string(), DrainOutcome), tookMs: z.number() }) },
+  FullyExposed: { 1: z.object({ rollout: Rollout, holdbackBp: z.int() }) },
+  RolloutSettled: { 1: z.object({ rollout: Rollout, config: z.string(), revision: z.int(), targets: Targets }) },
+} as const;

@@ -1,0 +1,55 @@
+import type { HeadgateEvent } from './index.js';
+import { stageName } from '../plan/plan.js';
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+const list = (names: readonly string[]): string => names.join(', ');
+
+type Words = { readonly [E in HeadgateEvent as E['type']]: (data: E['data']) => string };
+
+const words: Words = {
+  ConfigRegistered: ({ key, kind }) => `${key} registered as ${kind}`,
+  RevisionProposed: ({ key, revision, baseline }) =>
+    baseline ? `${key} r${revision} imported as baseline: live on every target` : `${key} r${revision} proposed`,
+  SchemaChanged: ({ key }) => `${key}: schema changed`,
+  ConfigRetired: ({ key }) => `${key} retired`,
+  TargetsClaimed: ({ key, revision, targets }) => `${key} r${revision} holds ${list(targets)}`,
+  TargetsReleased: ({ key, revision, targets, outcome }) =>
+    `${key} r${revision} lets go of ${list(targets)}: ${outcome}`,
+  TargetRegistered: ({ target, platform }) => `${target} registered on ${platform}`,
+  TargetLabelled: ({ target }) => `${target}: labels or models changed`,
+  TargetRetired: ({ target }) => `${target} retired`,
+  GenerationAcknowledged: ({ target, generation, instances }) =>
+    `${target}: all ${instances} instances evaluate with generation ${generation}`,
+  RolloutPlanned: ({ config, revision, plan }) =>
+    `${config} r${revision} planned with ${plan.plan} over ${list(plan.tracks.map(({ name }) => name))}`,
+  RolloutStarted: () => 'rollout started',
+  StageEntered: ({ track, stage }) => `${track} enters ${stage}`,
+  ExposureRequested: ({ target, shareBp, candidate, purpose }) =>
+    purpose === 'rollback'
+      ? `${target}: take r${candidate} back`
+      : `${target}: r${candidate} to ${stageName(shareBp)} (${purpose})`,
+  ExposureChanged: ({ target, shareBp, generation }) =>
+    `${target}: delivered ${stageName(shareBp)}, generation ${generation}`,
+  ExposureFailed: ({ target, error }) => `${target}: delivery failed, will be tried again: ${error}`,
+  TargetConverged: ({ target, instances, generation }) =>
+    `${target}: converged, ${instances} instances on generation ${generation}`,
+  VerdictRecorded: ({ verdict }) => `${verdict.verdict}${verdict.shadow ? ' (shadow)' : ''}: ${verdict.sentence}`,
+  StagePassed: ({ track, stage, bakedMs }) => `${track} passed ${stage} after a bake of ${seconds(bakedMs)}`,
+  RolloutHeld: ({ by, reason }) => `held by ${by}: ${reason}`,
+  RolloutResumed: ({ reason }) => `resumed: ${reason}`,
+  BakeSkipped: ({ track, stage, reason, missing }) =>
+    `${track === '*' ? '' : `${track} `}${stage} skipped: ${reason}${missing.length > 0 ? ` (missing: ${missing.join('; ')})` : ''}`,
+  DegradationDetected: ({ sentence, stages }) => `degradation in ${list(stages)}: ${sentence}`,
+  RollbackStarted: ({ targets, reason }) => `rolling back ${list(targets)}: ${reason}`,
+  TargetReadBack: ({ target }) => `${target}: read back, the control is live`,
+  TargetDrained: ({ target, outcome, detail }) => `${target}: ${outcome}, ${detail}`,
+  RolledBack: ({ targets, tookMs }) => `rolled back on ${list(Object.keys(targets))} in ${seconds(tookMs)}`,
+  FullyExposed: ({ holdbackBp }) => `fully exposed, holdback ${stageName(holdbackBp)}; watching`,
+  RolloutSettled: ({ config, revision }) => `${config} r${revision} settled: last known good`,
+  TokenIssued: ({ subject, role }) => `token for ${subject} (${role}) issued`,
+  TokenRevoked: ({ token }) => `token ${token} revoked`,
+};
+
+/** One event in a sentence. */
+export const summarise = (event: HeadgateEvent): string =>
+  (words[event.type] as (data: HeadgateEvent['data']) => string)(event.data);

@@ -1,0 +1,184 @@
+import type { JsonObject } from '#libs/kernel';
+import type { HeadgateEvent, Recorded, ResolvedPlan } from '../events/index.js';
+import { configDecider, isServed, lastKnownGood, type ConfigState, type RegisteredConfig } from '../config/config.js';
+
+/** What is desired of one config on one target since a position of the log. */
+export type Desired = {
+  readonly since: number;
+  readonly config: string;
+  readonly control: number;
+  readonly candidate: number | null;
+  readonly shareBp: number;
+  readonly rollout: string | null;
+};
+
+export type FleetTarget = {
+  readonly target: string;
+  readonly platform: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly models: readonly string[];
+  readonly driver: string;
+  readonly retired: boolean;
+  /** Position of the last event that changed its ruleset. */
+  readonly generation: number;
+  readonly version: number;
+};
+
+type RolloutFacts = { readonly config: string; readonly assignment: 'unit' | 'request'; readonly plan: ResolvedPlan };
+
+const slot = (target: string, config: string): string => `${target}\u0000${config}`;
+
+/**
+ * The whole fleet as the log desires it: every config, every target, and for each pair the history of exposures. One
+ * instance folds the log from the start; it is the live projection behind rulesets, `at` and the resolution of outcomes.
+ */
+export class Fleet {
+  readonly #configs = new Map<string, RegisteredConfig>();
+  readonly #targets = new Map<string, FleetTarget>();
+  readonly #exposures = new Map<string, Desired[]>();
+  readonly #rollouts = new Map<string, RolloutFacts>();
+  #position = 0;
+
+  /** Position of the last event folded in. */
+  get position(): number {
+    return this.#position;
+  }
+
+  get configs(): ReadonlyMap<string, RegisteredConfig> {
+    return this.#configs;
+  }
+
+  get targets(): ReadonlyMap<string, FleetTarget> {
+    return this.#targets;
+  }
+
+  rollout(id: string): RolloutFacts | undefined {
+    return this.#rollouts.get(id);
+  }
+
+  /** Folds one event in and names the targets whose ruleset it changed. Events at or before `position` change nothing. */
+  apply(event: Recorded<HeadgateEvent>): readonly string[] {
+    if (event.position <= this.#position) return [];
+    this.#position = event.position;
+    const changed = this.#fold(event);
+    for (const target of changed) this.#touch(target, event.position);
+    return changed;
+  }
+
+  /** What is desired of every served config on a target; empty for an unknown target. */
+  desired(target: string): readonly Desired[] {
+    if (!this.#targets.has(target)) return [];
+    return [...this.#configs.values()]
+      .filter(({ kind, status, revisions }) => isServed(kind) && status === 'registered' && revisions.length > 0)
+      .map((config) => this.#exposures.get(slot(target, config.key))?.at(-1) ?? this.#resting(target, config));
+  }
+
+  /** What was desired of a config on a target under a generation: the share that outcomes of it were served with. */
+  exposureAt(target: string, config: string, generation: number): Desired | undefined {
+    const history = this.#exposures.get(slot(target, config)) ?? [];
+    for (let index = history.length - 1; index >= 0; index -= 1) {
+      const entry = history[index];
+      if (entry && entry.since <= generation) return entry;
+    }
+    return undefined;
+  }
+
+  /** The newest rollout of this config on this target that had this candidate, if its exposure is now gone. */
+  withdrawn(target: string, config: string, revision: number): string | undefined {
+    const history = this.#exposures.get(slot(target, config)) ?? [];
+    const last = history.at(-1);
+    if (!last || last.shareBp > 0) return undefined;
+    return history.findLast(({ candidate, shareBp }) => candidate === revision && shareBp > 0)?.rollout ?? undefined;
+  }
+
+  valueOf(config: string, revision: number): JsonObject | undefined {
+    return this.#configs.get(config)?.revisions.find((candidate) => candidate.revision === revision)?.value;
+  }
+
+  #resting(target: string, config: RegisteredConfig): Desired {
+    return {
+      since: 0,
+      config: config.key,
+      control: lastKnownGood(config, target),
+      candidate: null,
+      shareBp: 0,
+      rollout: null,
+    };
+  }
+
+  #touch(target: string, generation: number): void {
+    const known = this.#targets.get(target);
+    if (known) this.#targets.set(target, { ...known, generation });
+  }
+
+  #fold(event: Recorded<HeadgateEvent>): readonly string[] {
+    switch (event.type) {
+      case 'ConfigRegistered':
+      case 'SchemaChanged':
+      case 'TargetsClaimed':
+      case 'TargetsReleased':
+        this.#evolveConfig(event.data.key, event);
+        return [];
+      case 'RevisionProposed':
+      case 'ConfigRetired': {
+        const config = this.#evolveConfig(event.data.key, event);
+        const changes =
+          config !== undefined && isServed(config.kind) && (event.type === 'ConfigRetired' || event.data.baseline);
+        return changes ? [...this.#targets.keys()] : [];
+      }
+      case 'TargetRegistered': {
+        const { target } = event.data;
+        this.#targets.set(target, { ...event.data, retired: false, generation: event.position, version: 1 });
+        return [target];
+      }
+      case 'TargetLabelled':
+      case 'TargetRetired':
+      case 'GenerationAcknowledged': {
+        this.#evolveTarget(event);
+        return [];
+      }
+      case 'RolloutPlanned': {
+        const { rollout, config, assignment, plan } = event.data;
+        this.#rollouts.set(rollout, { config, assignment, plan });
+        return [];
+      }
+      case 'ExposureRequested':
+        return [this.#expose(event)];
+      default:
+        return [];
+    }
+  }
+
+  #evolveConfig(key: string, event: Parameters<typeof configDecider.evolve>[1]): RegisteredConfig | undefined {
+    const state: ConfigState = this.#configs.get(key) ?? configDecider.initial;
+    const next = configDecider.evolve(state, event);
+    if (next.status === 'unknown') return undefined;
+    this.#configs.set(key, next);
+    return next;
+  }
+
+  #evolveTarget(
+    event: Recorded<Extract<HeadgateEvent, { type: 'TargetLabelled' | 'TargetRetired' | 'GenerationAcknowledged' }>>,
+  ): void {
+    const known = this.#targets.get(event.data.target);
+    if (!known) return;
+    const version = known.version + 1;
+    const { labels, models } = event.type === 'TargetLabelled' ? event.data : known;
+    this.#targets.set(known.target, {
+      ...known,
+      labels,
+      models,
+      retired: known.retired || event.type === 'TargetRetired',
+      version,
+    });
+  }
+
+  #expose({ data, position }: Recorded<Extract<HeadgateEvent, { type: 'ExposureRequested' }>>): string {
+    const { target, config, candidate, control, shareBp, rollout } = data;
+    const key = slot(target, config);
+    const history = this.#exposures.get(key) ?? [];
+    history.push({ since: position, config, control, candidate, shareBp, rollout });
+    this.#exposures.set(key, history);
+    return target;
+  }
+}

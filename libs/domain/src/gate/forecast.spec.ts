@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { predictStage } from './index.js';
+import type { StageToPredict } from './index.js';
+
+const stage: StageToPredict = {
+  alpha: 1e-3,
+  signals: [
+    { signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0.01 },
+    { signal: 'wrong-pool', type: 'invariant', shadow: false, badPerRequest: 0 },
+  ],
+  traffic: [
+    { target: 'api/tpu', model: 'sonnet', shareBp: 1000, requestsPerSecond: 100 },
+    { target: 'api/gpu', model: 'sonnet', shareBp: 1000, requestsPerSecond: 50 },
+  ],
+  bakeMs: 10_000,
+  activationUnits: 50,
+  minRequests: 300,
+  tolerate: null,
+};
+
+const reason = (of: StageToPredict, name: string): number | null | undefined =>
+  predictStage(of).reasons.find((each) => each.reason === name)?.ms;
+
+describe('the prediction of a stage', () => {
+  it('says how long activation, samples and bake take, and that the longest decides', () => {
+    expect(reason(stage, 'activation')).toBe(10_000);
+    expect(reason(stage, 'samples')).toBe(20_000);
+    expect(reason(stage, 'bake')).toBe(10_000);
+    expect(predictStage(stage)).toMatchObject({ ms: 20_000, impossible: [] });
+  });
+
+  it('takes into account that units come back, and that there are only so many of them', () => {
+    const few = {
+      ...stage,
+      traffic: [{ target: 'api/tpu', model: 'sonnet', shareBp: 1000, requestsPerSecond: 100, units: 600 }],
+    };
+    expect(reason(few, 'activation')).toBeGreaterThan(10_000);
+    const tooFew = {
+      ...stage,
+      traffic: [{ target: 'api/tpu', model: 'sonnet', shareBp: 1000, requestsPerSecond: 100, units: 400 }],
+    };
+    expect(predictStage(tooFew).impossible).toMatchObject([{ code: 'never-activates', target: 'api/tpu' }]);
+    expect(predictStage(tooFew).ms).toBeNull();
+  });
+
+  it('says how long each signal needs to be shown below tolerate: longer for rarer signals and tighter margins', () => {
+    const wide = reason({ ...stage, tolerate: 3 }, 'tolerate') ?? 0;
+    expect(wide).toBeGreaterThan(10_000);
+    expect(reason({ ...stage, tolerate: 1.5 }, 'tolerate')).toBeGreaterThan(3 * wide);
+    const rarer = {
+      ...stage,
+      tolerate: 3,
+      signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0.001 }],
+    } as const;
+    expect((reason(rarer, 'tolerate') ?? 0) / wide).toBeCloseTo(10, 2);
+  });
+
+  it('says which harm is seen by the end, and a longer stage sees less', () => {
+    const short = predictStage(stage).sees[0];
+    const long = predictStage({ ...stage, bakeMs: 600_000 }).sees[0];
+    expect(short?.signal).toBe('errors');
+    expect(short?.nearlySure).toBeGreaterThan(short?.likely ?? 1e9);
+    expect(long?.likely).toBeLessThan(short?.likely ?? 0);
+    expect(long?.likely).toBeGreaterThan(1);
+  });
+
+  it('does not pretend to know a base rate', () => {
+    const unknown = {
+      ...stage,
+      tolerate: 3,
+      signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: null }],
+    } as const;
+    expect(predictStage(unknown)).toMatchObject({ ms: null, impossible: [], sees: [] });
+  });
+
+  it.each([
+    ['no-candidate-traffic', { traffic: [{ target: 't', model: 'm', shareBp: 1000, requestsPerSecond: 0 }] }],
+    ['no-candidate-traffic', { traffic: [] }],
+    ['no-control-traffic', { traffic: [{ target: 't', model: 'm', shareBp: 10_000, requestsPerSecond: 5 }] }],
+    ['never-shown', { tolerate: 2, signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0 }] }],
+    [
+      'never-shown',
+      { tolerate: 2, signals: [{ signal: 'errors', type: 'rate', shadow: false, harm: 2, badPerRequest: 0.1 }] },
+    ],
+  ] satisfies [string, Partial<StageToPredict>][])('finds a stage impossible with code %s', (code, over) => {
+    const { impossible, ms } = predictStage({ ...stage, ...over });
+    expect(impossible.map((each) => each.code)).toContain(code);
+    expect(ms).toBeNull();
+  });
+});

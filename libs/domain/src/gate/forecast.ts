@@ -1,0 +1,186 @@
+import { smallestHarm, timeToPromote } from '#libs/statistics';
+import { PROMOTION_ALPHA } from './judge.js';
+import type { SignalSpec } from './types.js';
+import { cellShares, signalShares } from './weights.js';
+
+/** Traffic of one slice, both arms together, and the candidate's share of it in this stage. */
+export type StageTraffic = {
+  readonly target: string;
+  readonly model: string;
+  /** Candidate share in basis points, 0..10000. */
+  readonly shareBp: number;
+  readonly requestsPerSecond: number;
+  /** Requests per second of units not seen before, at first; default every request. */
+  readonly unitsPerSecond?: number;
+  /** How many distinct units there are; default no end of them. */
+  readonly units?: number;
+};
+
+/** A signal with the share of control's requests that are bad today; null when it is not known. */
+export type SignalForecast = SignalSpec & { readonly badPerRequest: number | null };
+
+export type StageToPredict = {
+  readonly alpha: number;
+  /** All signals of the rollout: they share alpha. */
+  readonly signals: readonly SignalForecast[];
+  /** Slices of the whole rollout, which share each signal's bound; default those of this stage. */
+  readonly sliceCount?: number;
+  readonly traffic: readonly StageTraffic[];
+  readonly bakeMs: number;
+  /** Distinct units that every slice needs on the candidate. */
+  readonly activationUnits: number;
+  /** Candidate requests that the stage needs. */
+  readonly minRequests: number;
+  readonly tolerate: number | null;
+};
+
+/** One reason for a stage to last, and how long; null where it can not be told. */
+export type StageReason = {
+  readonly reason: 'activation' | 'samples' | 'tolerate' | 'bake';
+  readonly signal: string | null;
+  readonly ms: number | null;
+};
+
+/** Why a stage could never go on by itself. */
+export type StageImpossible = {
+  readonly code: 'no-candidate-traffic' | 'no-control-traffic' | 'never-activates' | 'never-shown';
+  readonly target: string | null;
+  readonly signal: string | null;
+  readonly message: string;
+};
+
+export type StageForecast = {
+  /** Expected length: the longest reason; null while the stage is impossible or a base rate is not known. */
+  readonly ms: number | null;
+  readonly reasons: readonly StageReason[];
+  /** Smallest ratio of harm over all slices that the stage sees by its end with chance 0.8 and 0.95; null for none. */
+  readonly sees: readonly {
+    readonly signal: string;
+    readonly likely: number | null;
+    readonly nearlySure: number | null;
+  }[];
+  /** Not empty: refuse the stage. */
+  readonly impossible: readonly StageImpossible[];
+};
+
+const candidateRate = ({ requestsPerSecond, shareBp }: StageTraffic): number => (requestsPerSecond * shareBp) / 10_000;
+const controlRate = (traffic: StageTraffic): number => traffic.requestsPerSecond - candidateRate(traffic);
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** Seconds until `needed` distinct units are expected on the candidate; null for never. */
+const activationSeconds = (traffic: StageTraffic, needed: number): number | null => {
+  if (needed <= 0) return 0;
+  const share = traffic.shareBp / 10_000;
+  const rate = (traffic.unitsPerSecond ?? traffic.requestsPerSecond) * share;
+  if (rate <= 0) return null;
+  if (traffic.units === undefined) return needed / rate;
+  const reachable = traffic.units * share;
+  // Each unit comes at random: of U units, U(1 - exp(-rate t / U)) are expected by time t.
+  return needed >= reachable ? null : (-reachable / rate) * Math.log1p(-needed / reachable);
+};
+
+const impossibleActivation = (traffic: StageTraffic, needed: number): readonly StageImpossible[] => {
+  if (activationSeconds(traffic, needed) !== null) return [];
+  const { target, model } = traffic;
+  const message = `${target} (${model}) can never show ${needed} units on the candidate: give it traffic or a larger share, ask for fewer units, or leave it out of the stage.`;
+  return [{ code: 'never-activates', target, signal: null, message }];
+};
+
+const impossibleSignals = (stage: StageToPredict): readonly StageImpossible[] =>
+  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, harm = 1 }) => {
+    if (type !== 'rate' || shadow || stage.tolerate === null) return [];
+    const tolerate = stage.tolerate;
+    if (badPerRequest !== 0 && tolerate > harm) return [];
+    const message =
+      badPerRequest === 0
+        ? `${signal} is never bad on control, so it can not be shown to be below x${tolerate}: make it an invariant, or leave tolerate out.`
+        : `${signal} has harm ${harm}, which tolerate ${tolerate} does not exceed: raise tolerate or lower harm.`;
+    return [{ code: 'never-shown', target: null, signal, message } as const];
+  });
+
+const impossibilities = (stage: StageToPredict): readonly StageImpossible[] => {
+  const none = { target: null, signal: null };
+  if (sum(stage.traffic.map(candidateRate)) <= 0) {
+    return [
+      {
+        ...none,
+        code: 'no-candidate-traffic',
+        message:
+          'No slice of the stage has traffic on the candidate: raise an exposure or choose targets with traffic.',
+      },
+    ];
+  }
+  const rates = stage.signals.filter(({ type, shadow }) => type === 'rate' && !shadow);
+  const noControl: readonly StageImpossible[] =
+    rates.length > 0 && sum(stage.traffic.map(controlRate)) <= 0
+      ? [
+          {
+            ...none,
+            code: 'no-control-traffic',
+            message:
+              'No slice of the stage keeps traffic on control: keep a holdback, so that guardrails have something to compare with.',
+          },
+        ]
+      : [];
+  const activation = stage.traffic.flatMap((each) => impossibleActivation(each, stage.activationUnits));
+  return [...noControl, ...activation, ...impossibleSignals(stage)];
+};
+
+const toMs = (seconds: number | null): number | null => (seconds === null ? null : Math.ceil(seconds * 1000));
+
+const tolerateReasons = (stage: StageToPredict): readonly StageReason[] =>
+  stage.signals.flatMap(({ signal, type, shadow, badPerRequest }) => {
+    if (stage.tolerate === null || type !== 'rate' || shadow) return [];
+    const bad = badPerRequest ?? 0;
+    const perSecond = stage.traffic.map((each) => ({
+      candidate: candidateRate(each) * bad,
+      control: controlRate(each) * bad,
+    }));
+    return [
+      { reason: 'tolerate', signal, ms: toMs(timeToPromote(perSecond, stage.tolerate, PROMOTION_ALPHA)) } as const,
+    ];
+  });
+
+const activationReason = ({ traffic, activationUnits }: StageToPredict): StageReason => {
+  const seconds = traffic.map((each) => activationSeconds(each, activationUnits));
+  const longest = seconds.includes(null) ? null : Math.max(0, ...seconds.flatMap((each) => each ?? []));
+  return { reason: 'activation', signal: null, ms: toMs(longest) };
+};
+
+const samplesReason = ({ traffic, minRequests }: StageToPredict): StageReason => {
+  const rate = sum(traffic.map(candidateRate));
+  return { reason: 'samples', signal: null, ms: rate > 0 ? toMs(minRequests / rate) : null };
+};
+
+const sightOf = (stage: StageToPredict, seconds: number): StageForecast['sees'] => {
+  const shares = signalShares(stage.signals);
+  const slices = Array.from({ length: stage.sliceCount ?? stage.traffic.length }, () => ({ target: '', model: '' }));
+  const headline = slices.length <= 1 ? 1 : 1 - sum(cellShares(slices));
+  return stage.signals.flatMap(({ signal, type, badPerRequest, harm = 1 }, i) => {
+    if (type !== 'rate' || badPerRequest === null) return [];
+    const expected = {
+      candidate: sum(stage.traffic.map(candidateRate)) * badPerRequest * seconds,
+      control: sum(stage.traffic.map(controlRate)) * badPerRequest * seconds,
+    };
+    const sight = { expected, harm, logBound: -Math.log(stage.alpha * (shares[i] ?? 0) * headline) };
+    return [{ signal, likely: smallestHarm(sight, 0.8), nearlySure: smallestHarm(sight, 0.95) }];
+  });
+};
+
+/**
+ * How long a stage must be expected to last, reason by reason, when the candidate is as good as control, and the
+ * smallest harm it would see by then. Activation: units that come at random; tolerate: the promotion mixture along its
+ * expected path (Wald); sight: Poisson events against the detection mixture. Pure; nothing is simulated.
+ */
+export const predictStage = (stage: StageToPredict): StageForecast => {
+  const impossible = impossibilities(stage);
+  const reasons: readonly StageReason[] = [
+    activationReason(stage),
+    samplesReason(stage),
+    ...tolerateReasons(stage),
+    { reason: 'bake', signal: null, ms: stage.bakeMs },
+  ];
+  const isKnown = impossible.length === 0 && reasons.every(({ ms }) => ms !== null);
+  const longest = Math.max(...reasons.map(({ ms }) => ms ?? 0));
+  return { ms: isKnown ? longest : null, reasons, sees: sightOf(stage, longest / 1000), impossible };
+};

@@ -1,0 +1,16 @@
+export { foldLook, hasFailed, startEvidence } from './evidence.js';
+export type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
+export { predictStage } from './forecast.js';
+export type {
+  SignalForecast,
+  StageForecast,
+  StageImpossible,
+  StageReason,
+  StageToPredict,
+  StageTraffic,
+} from './forecast.js';
+export { INTERVAL_ALPHA, judge, PROMOTION_ALPHA } from './judge.js';
+export { evidenceRecord } from './record.js';
+export type { EvidenceRecord } from './record.js';
+export type * from './types.js';
+export { DECLARED_SHARE, HEADLINE_WEIGHT } from './weights.js';

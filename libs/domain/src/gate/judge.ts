@@ -1,0 +1,195 @@
+import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
+import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
+import { countsPhrase, harmPhrase, needPhrase, placesPhrase, slicePhrase } from './sentence.js';
+import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind } from './types.js';
+import { keyOf } from './weights.js';
+
+/** Level of the interval that a verdict shows. */
+export const INTERVAL_ALPHA = 0.05;
+
+/** Chance of going on although the ratio is at the margin or above. */
+export const PROMOTION_ALPHA = 0.05;
+
+/** Nothing passes while the evidence of harm is already this e-value, spread over the signals like the bound. */
+const SUSPICION = 10;
+
+const NO_COUNTS: ArmCounts = { candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
+
+const totals = (slices: readonly ArmCounts[]): ArmCounts =>
+  slices.reduce<ArmCounts>(
+    (sum, each) => ({
+      candidateBad: sum.candidateBad + each.candidateBad,
+      candidateRequests: sum.candidateRequests + each.candidateRequests,
+      controlBad: sum.controlBad + each.controlBad,
+      controlRequests: sum.controlRequests + each.controlRequests,
+    }),
+    NO_COUNTS,
+  );
+
+const sumLikelihoods = (cells: readonly CellEvidence[]): Float64Array | null => {
+  const known = cells.flatMap(({ likelihood }) => (likelihood === null ? [] : [likelihood]));
+  const [first, ...rest] = known;
+  if (first === undefined) return null;
+  const sum = Float64Array.from(first);
+  for (const each of rest) for (let j = 0; j < sum.length; j += 1) sum[j] = (sum[j] ?? 0) + (each[j] ?? 0);
+  return sum;
+};
+
+/** Everything a judgement looks at, gathered once. */
+type Case = {
+  readonly state: RolloutEvidence;
+  readonly signal: SignalEvidence;
+  readonly options: JudgeOptions;
+  readonly slices: readonly SliceCounts[];
+  readonly counts: ArmCounts;
+  readonly likelihood: Float64Array | null;
+  readonly interval: readonly [number | null, number | null] | null;
+  readonly logPromote: number | null;
+  readonly proved: readonly CellEvidence[];
+};
+
+const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOptions): Case => {
+  const isInScope = ({ target }: CellKey): boolean => options.targets === null || options.targets.includes(target);
+  const cells = [...signal.cells.values()];
+  const slices = options.counts.filter(isInScope);
+  const likelihood = sumLikelihoods(cells.filter(({ key }) => isInScope(key)));
+  return {
+    state,
+    signal,
+    options,
+    slices,
+    counts: totals(slices),
+    likelihood,
+    interval: likelihood === null ? null : confidenceSequence(likelihood, INTERVAL_ALPHA),
+    logPromote: promotionOf(state, likelihood, options.tolerate),
+    proved: cells.filter(({ maxLogE, logBound }) => maxLogE >= logBound).toSorted((a, b) => b.maxLogE - a.maxLogE),
+  };
+};
+
+const promotionOf = (
+  state: RolloutEvidence,
+  likelihood: Float64Array | null,
+  tolerate: number | null,
+): number | null => {
+  if (tolerate === null) return null;
+  return logPromotion(likelihood ?? new Float64Array(state.scale.ratios.length), state.scale, tolerate);
+};
+
+const placesOf = ({ state, slices }: Pick<Case, 'state' | 'slices'>): readonly string[] => {
+  const namesModel = new Set(state.spec.cells.map(({ model }) => model)).size > 1;
+  return slices.map((slice) => slicePhrase(slice, namesModel));
+};
+
+const titleOf = ({ spec }: SignalEvidence): string => spec.title ?? spec.signal;
+
+type Finding = { readonly verdict: VerdictKind; readonly sentence: string };
+
+const failOfRate = (all: Case): Finding => {
+  const { state, signal, options } = all;
+  const harm = signal.spec.harm ?? 1;
+  const [worst, ...others] = all.proved;
+  const counts =
+    worst &&
+    options.counts.filter((slice) => keyOf(slice.target, slice.model) === keyOf(worst.key.target, worst.key.model));
+  if (worst === undefined || counts === undefined || counts.length === 0) {
+    const everywhere = gather(state, signal, { ...options, targets: null });
+    const said = `${countsPhrase(everywhere.counts)}; ${harmPhrase(everywhere.interval?.[0] ?? null, harm)}`;
+    return { verdict: 'fail', sentence: `${titleOf(signal)} ${placesPhrase(placesOf(everywhere))}: ${said}` };
+  }
+  const low = worst.likelihood === null ? null : confidenceSequence(worst.likelihood, INTERVAL_ALPHA)[0];
+  const more =
+    others.length === 0 ? '' : `; proved on ${others.length} more ${others.length === 1 ? 'slice' : 'slices'}`;
+  const places = placesPhrase(placesOf({ state, slices: counts }));
+  return {
+    verdict: 'fail',
+    sentence: `${titleOf(signal)} ${places}: ${countsPhrase(totals(counts))}; ${harmPhrase(low, harm)}${more}`,
+  };
+};
+
+const isSuspicious = ({ state, signal }: Case): boolean =>
+  signal.logE >= signal.logBound + Math.log(state.spec.alpha) + Math.log(SUSPICION);
+
+const judgeRate = (all: Case): Finding => {
+  const { signal, counts, options, logPromote } = all;
+  const { tolerate, minRequests = 1 } = options;
+  if (signal.failedAt !== null) return failOfRate(all);
+  const title = titleOf(signal);
+  if (counts.candidateRequests === 0 || counts.controlRequests === 0) {
+    const arm = counts.candidateRequests === 0 ? 'the candidate' : 'control';
+    return { verdict: 'not-measured', sentence: `${title}: no request measured on ${arm} yet` };
+  }
+  const said = `${title} ${placesPhrase(placesOf(all))}: ${countsPhrase(counts)}`;
+  if (counts.candidateRequests < minRequests) {
+    return { verdict: 'inconclusive', sentence: `${said}; ${needPhrase(counts.candidateRequests, minRequests)}` };
+  }
+  if (isSuspicious(all))
+    return { verdict: 'inconclusive', sentence: `${said}; not shown harmful, but too suspicious to go on` };
+  if (tolerate === null || logPromote === null) return { verdict: 'pass', sentence: `${said}; not shown harmful` };
+  return logPromote >= -Math.log(PROMOTION_ALPHA)
+    ? { verdict: 'pass', sentence: `${said}; shown to be below x${tolerate}` }
+    : { verdict: 'inconclusive', sentence: `${said}; not yet shown to be below x${tolerate}` };
+};
+
+const judgeInvariant = (all: Case, violations: number): Finding => {
+  const { signal, slices, counts, options } = all;
+  const { minRequests = 1 } = options;
+  const title = titleOf(signal);
+  if (violations > 0) {
+    const hit = slices.filter(({ candidateBad }) => candidateBad > 0);
+    const named = hit.length === 0 ? slices : hit;
+    const where = named.length === 0 ? '' : ` ${placesPhrase(placesOf({ ...all, slices: named }))}`;
+    const seen = `${violations} on the candidate, none on control in the look-back`;
+    return { verdict: 'fail', sentence: `${title}${where}: ${seen}; it must never be seen` };
+  }
+  if (counts.candidateRequests === 0)
+    return { verdict: 'not-measured', sentence: `${title}: no request measured on the candidate yet` };
+  const said = `${title} ${placesPhrase(placesOf(all))}: none in ${counts.candidateRequests.toLocaleString('en-US')} on the candidate`;
+  return counts.candidateRequests < minRequests
+    ? { verdict: 'inconclusive', sentence: `${said}; ${needPhrase(counts.candidateRequests, minRequests)}` }
+    : { verdict: 'pass', sentence: `${said}; not shown harmful` };
+};
+
+const MIXED = ' (control violates it too, so it is judged as a rate)';
+
+const find = (all: Case): Finding & Pick<Verdict, 'method'> => {
+  const { spec } = all.signal;
+  if (spec.type === 'rate') return { ...judgeRate(all), method: 'rate-grid-v1' };
+  const { candidate, controlInLookback } = all.options.violations ?? { candidate: 0, controlInLookback: 0 };
+  if (controlInLookback === 0) return { ...judgeInvariant(all, candidate), method: 'invariant-v1' };
+  const finding = judgeRate(all);
+  return { verdict: finding.verdict, sentence: finding.sentence + MIXED, method: 'rate-grid-v1' };
+};
+
+/**
+ * Judges one signal on the evidence folded so far. Harm is found over the whole rollout and stays found (`fail` wins);
+ * samples, margins and estimates are those of `targets`. Throws a RangeError for a signal or margin that was not
+ * declared when the evidence started.
+ */
+export const judge = (state: RolloutEvidence, name: string, options: JudgeOptions): Verdict => {
+  const signal = state.signals.get(name);
+  if (signal === undefined) {
+    throw new RangeError(
+      `Signal ${name} was not declared when the evidence started: judge ${[...state.signals.keys()].join(', ')}.`,
+    );
+  }
+  const all = gather(state, signal, options);
+  const { verdict, sentence, method } = find(all);
+  return {
+    signal: name,
+    verdict,
+    method,
+    scope: options.targets === null ? { kind: 'rollout' } : { kind: 'targets', targets: options.targets },
+    shadow: signal.spec.shadow,
+    look: state.look,
+    counts: all.counts,
+    ratio: all.likelihood === null ? null : likeliestRatio(all.likelihood),
+    interval: all.interval,
+    logE: signal.logE,
+    maxLogE: signal.maxLogE,
+    logBound: signal.logBound,
+    logPromote: all.logPromote,
+    tolerate: options.tolerate,
+    proved: all.proved.map(({ key }) => key),
+    sentence,
+  };
+};

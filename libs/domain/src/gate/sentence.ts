@@ -1,0 +1,32 @@
+import type { ArmCounts, CellKey } from './types.js';
+
+const whole = (count: number): string => Math.round(count).toLocaleString('en-US');
+
+/** Two significant digits, rounded towards zero: a claim of "at least" is never larger than the evidence. */
+export const roundedDown = (ratio: number): string => {
+  const digit = 10 ** (Math.floor(Math.log10(ratio)) - 1);
+  return String(Number((Math.floor(ratio / digit + 1e-9) * digit).toPrecision(2)));
+};
+
+export const countsPhrase = (counts: ArmCounts): string =>
+  `${whole(counts.candidateBad)} of ${whole(counts.candidateRequests)} on the candidate against ` +
+  `${whole(counts.controlBad)} of ${whole(counts.controlRequests)} on control`;
+
+/** "api/tpu", with its model only where the rollout knows several. */
+export const slicePhrase = ({ target, model }: CellKey, namesModel: boolean): string =>
+  namesModel ? `${target} (${model})` : target;
+
+export const placesPhrase = (places: readonly string[]): string => {
+  const [first = 'nowhere', second] = places;
+  if (second === undefined) return `on ${first}`;
+  return places.length === 2 ? `on ${first} and ${second}` : `over ${places.length} slices`;
+};
+
+/** "at least 18 times", or what can be said when the whole run's interval does not show it (a late fault). */
+export const harmPhrase = (low: number | null, harm: number): string => {
+  if (low !== null && low > harm) return `at least ${roundedDown(low)} times`;
+  return harm === 1 ? 'shown to be above control' : `shown to be above x${harm} of control`;
+};
+
+export const needPhrase = (have: number, need: number): string =>
+  `${whole(have)} of the ${whole(need)} candidate requests that are needed`;

@@ -1,0 +1,117 @@
+/** `invariant`: should never be seen. `rate`: a guardrail that may not get worse than the concurrent control. */
+export type SignalType = 'invariant' | 'rate';
+
+/** What the gate is told about one signal when a rollout starts; it does not change afterwards. */
+export type SignalSpec = {
+  readonly signal: string;
+  readonly type: SignalType;
+  /** Tolerated ratio of the candidate's rate to the control's before it counts as harm: at least 1, default 1. */
+  readonly harm?: number;
+  /** Measured and shown, decides nothing, takes no part of alpha. */
+  readonly shadow: boolean;
+  /** Importance against the other signals: above 0, default 1. */
+  readonly weight?: number;
+  /** How sentences name it; default the signal's key. */
+  readonly title?: string;
+};
+
+/** `unit`: bad events are first ones per unit and the share is the configured one. `request`: realised shares. */
+export type GateAssignment = 'unit' | 'request';
+
+/** One slice of traffic. */
+export type CellKey = { readonly target: string; readonly model: string };
+
+/** A slice named when the rollout starts, with its importance (for instance the square root of its traffic). */
+export type CellSpec = CellKey & { readonly weight?: number };
+
+/**
+ * What arrived for one signal in one slice since the last look, for one share. Events that were served under several
+ * generations come as several counts, each with the candidate's share of its own generation.
+ */
+export type CellCount = {
+  readonly signal: string;
+  readonly target: string;
+  readonly model: string;
+  /** Candidate share in basis points of the generation the events were served under: 0..10000. */
+  readonly shareBp: number;
+  /** `unit`: first bad events of units on the candidate. `request`: bad requests. */
+  readonly candidateBad: number;
+  readonly controlBad: number;
+  /** Requests in this look; needed for `request`, where they give the realised share. */
+  readonly candidateRequests?: number;
+  readonly controlRequests?: number;
+};
+
+/** Everything that newly arrived at one evaluation, in order of arrival. Numbers grow; repeated looks change nothing. */
+export type Look = { readonly look: number; readonly cells: readonly CellCount[] };
+
+export type EvidenceSpec = {
+  /** Chance that a harmless rollout is rolled back by its signals; a restart after a veto gets a share of it. */
+  readonly alpha: number;
+  readonly assignment: GateAssignment;
+  readonly signals: readonly SignalSpec[];
+  readonly cells: readonly CellSpec[];
+  /** Every `tolerate` that a stage of this rollout will ask for, each above 1. */
+  readonly margins: readonly number[];
+};
+
+export type VerdictKind = 'pass' | 'fail' | 'inconclusive' | 'not-measured';
+
+export type GateMethod = 'rate-grid-v1' | 'invariant-v1';
+
+/** Totals since the rollout started, for the sentence and for minimum samples. */
+export type ArmCounts = {
+  readonly candidateBad: number;
+  readonly candidateRequests: number;
+  readonly controlBad: number;
+  readonly controlRequests: number;
+};
+
+/** Totals of one slice. */
+export type SliceCounts = CellKey & ArmCounts;
+
+/** Violations of an invariant: on the candidate in this rollout, on control within the look-back. */
+export type Violations = { readonly candidate: number; readonly controlInLookback: number };
+
+export type JudgeOptions = {
+  /** Go on only when the ratio is shown to be below this margin; null asks for "not shown harmful" alone. */
+  readonly tolerate: number | null;
+  /** Targets whose samples and margins this judgement is about (a track); null for the whole rollout. */
+  readonly targets: readonly string[] | null;
+  /** Totals by slice; slices outside `targets` are ignored. */
+  readonly counts: readonly SliceCounts[];
+  /** Needed for invariants. */
+  readonly violations?: Violations;
+  /** Candidate requests, over all slices in scope, without which nothing passes. Default 1. */
+  readonly minRequests?: number;
+};
+
+export type VerdictScope =
+  { readonly kind: 'rollout' } | { readonly kind: 'targets'; readonly targets: readonly string[] };
+
+/** One signal judged on the evidence up to a look, JSON-serialisable as it stands. */
+export type Verdict = {
+  readonly signal: string;
+  readonly verdict: VerdictKind;
+  readonly method: GateMethod;
+  readonly scope: VerdictScope;
+  readonly shadow: boolean;
+  /** The last look folded in. */
+  readonly look: number;
+  readonly counts: ArmCounts;
+  /** Estimated ratio of the candidate's rate to the control's; null without bad events on both sides of a share. */
+  readonly ratio: number | null;
+  /** 95% confidence sequence of the ratio; a side that the evidence does not bound is null. */
+  readonly interval: readonly [low: number | null, high: number | null] | null;
+  /** Natural logarithm of the merged e-value: its running maximum is what decides. */
+  readonly logE: number;
+  readonly maxLogE: number;
+  /** ln 1/(alpha w): the verdict is `fail` once `maxLogE` reaches it. */
+  readonly logBound: number;
+  /** Natural logarithm of the promotion e-value against `tolerate`; null without it. */
+  readonly logPromote: number | null;
+  readonly tolerate: number | null;
+  /** Slices whose own evidence reached the bound by itself. */
+  readonly proved: readonly CellKey[];
+  readonly sentence: string;
+};

@@ -1,0 +1,15 @@
+import type { Recorded, RolloutEvent } from '../events/index.js';
+import { decideRollout } from './rollout.decide.js';
+import { evolveRollout } from './rollout.evolve.js';
+import type { RolloutState } from './rollout.state.js';
+
+export * from './rollout.state.js';
+export * from './rollout.facts.js';
+export { waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';
+export type { RolloutCommand } from './rollout.decide.js';
+
+export const rolloutDecider: {
+  readonly initial: RolloutState;
+  readonly decide: typeof decideRollout;
+  readonly evolve: (state: RolloutState, event: Recorded<RolloutEvent>) => RolloutState;
+} = { initial: { status: 'none' }, decide: decideRollout, evolve: evolveRollout };

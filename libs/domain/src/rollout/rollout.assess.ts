@@ -1,0 +1,238 @@
+import { accept, type Decision } from '#libs/kernel';
+import type { DrainOutcome, RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
+import type { Facts, TargetFacts } from './rollout.facts.js';
+import { missingForSettling, missingForStage } from './rollout.missing.js';
+import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
+
+type Track = ResolvedPlan['tracks'][number];
+type Subject = { readonly id: string; readonly config: string; readonly revision: number };
+type Controls = Readonly<Record<string, number>>;
+
+export const requestExposure = (
+  rollout: Subject & { readonly targets: Readonly<Record<string, { readonly control: number }>> },
+  target: string,
+  shareBp: number,
+  purpose: 'stage' | 'settle' | 'rollback',
+): RolloutEvent => ({
+  type: 'ExposureRequested',
+  data: {
+    rollout: rollout.id,
+    target,
+    config: rollout.config,
+    candidate: rollout.revision,
+    control: rollout.targets[target]?.control ?? 1,
+    shareBp,
+    purpose,
+  },
+});
+
+/** Enters a stage of a track: the stage, then what it asks of each target. */
+export const enterStage = (rollout: Subject, controls: Controls, track: Track, index: number): RolloutEvent[] => {
+  const stage = track.stages[index];
+  if (!stage) return [];
+  const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
+  return [
+    {
+      type: 'StageEntered',
+      data: { rollout: rollout.id, track: track.name, stage: stage.name, exposureBp: stage.exposureBp },
+    },
+    ...track.targets.map(({ target }) => requestExposure({ ...rollout, targets }, target, stage.exposureBp, 'stage')),
+  ];
+};
+
+/** Takes the candidate back from every target that was asked to show it, all at once. */
+export const takeBack = (rollout: Rollout, cause: 'degradation' | 'abort', reason: string): RolloutEvent[] => {
+  const targets = Object.entries(rollout.targets)
+    .filter(([, { wanted }]) => wanted !== null)
+    .map(([target]) => target);
+  return [
+    { type: 'RollbackStarted', data: { rollout: rollout.id, cause, reason, targets } },
+    ...targets.map((target) => requestExposure(rollout, target, 0, 'rollback')),
+  ];
+};
+
+const exposedStages = (rollout: Rollout): string[] =>
+  rollout.plan.tracks.flatMap((track) => {
+    const { stage } = trackOf(rollout, track.name);
+    const name = stage < 0 ? undefined : (track.stages[stage]?.name ?? 'watch');
+    return name === undefined ? [] : [`${track.name}/${name}`];
+  });
+
+const changedVerdicts = (rollout: Rollout, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
+  verdicts
+    .filter((verdict) => {
+      const before = rollout.verdicts[verdictKey(verdict)];
+      return before?.verdict !== verdict.verdict || before.stage !== verdict.stage;
+    })
+    .map((verdict) => ({ type: 'VerdictRecorded', data: { rollout: rollout.id, verdict } }));
+
+const converged = (rollout: Rollout, facts: Facts): RolloutEvent[] =>
+  Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
+    const known = facts.targets[target];
+    const wanted = progress.wanted?.generation;
+    if (wanted === undefined || !known || progress.delivered < wanted || progress.converged >= wanted) return [];
+    const all = known.instances > 0 && known.acknowledged === known.instances && known.acknowledgedGeneration >= wanted;
+    return all
+      ? [
+          {
+            type: 'TargetConverged',
+            data: { rollout: rollout.id, target, generation: wanted, instances: known.instances },
+          },
+        ]
+      : [];
+  });
+
+const openTracks = (rollout: Rollout): RolloutEvent[] => {
+  const controls = Object.fromEntries(
+    Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
+  );
+  return rollout.plan.tracks.flatMap((track) => {
+    if (track.after === null || trackOf(rollout, track.name).stage >= 0) return [];
+    const { track: other, stage } = track.after;
+    const reached = trackOf(rollout, other).passed.some(({ name }) => name === stage);
+    return reached ? enterStage(rollout, controls, track, 0) : [];
+  });
+};
+
+const sentencesOf = (facts: Facts, track: string | null): string[] =>
+  facts.verdicts.filter((verdict) => verdict.track === track && !verdict.shadow).map(({ sentence }) => sentence);
+
+const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
+  const controls = Object.fromEntries(
+    Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
+  );
+  return rollout.plan.tracks.flatMap((track): RolloutEvent[] => {
+    const index = trackOf(rollout, track.name).stage;
+    const stage = track.stages[index];
+    if (!stage || missingForStage(rollout, track, facts).length > 0) return [];
+    const bakedMs = facts.stages[track.name]?.bakedMs ?? 0;
+    const data = { rollout: rollout.id, track: track.name, stage: stage.name, bakedMs };
+    return [
+      { type: 'StagePassed', data: { ...data, sentences: sentencesOf(facts, track.name) } },
+      ...(index + 1 < track.stages.length ? enterStage(rollout, controls, track, index + 1) : []),
+    ];
+  });
+};
+
+const allTracksPassed = (rollout: Rollout): boolean =>
+  rollout.plan.tracks.every((track) => trackOf(rollout, track.name).passed.length === track.stages.length);
+
+const silence = (rollout: Rollout, facts: Facts): string | undefined => {
+  const silent = rollout.plan.tracks
+    .filter((track) => track.stages[trackOf(rollout, track.name).stage] !== undefined)
+    .filter((track) => (facts.stages[track.name]?.silentMs ?? 0) > rollout.plan.graceMs)
+    .map(({ name }) => name);
+  if (rollout.status === 'watching' && facts.watch.silentMs > rollout.plan.graceMs)
+    return 'the watch: no evidence arrives';
+  return silent.length > 0 ? `${silent.join(', ')}: no evidence arrives` : undefined;
+};
+
+/** Holds that nobody asked for: a pause that has run out, and stages where nothing is measured. */
+const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
+  const { held, id } = rollout;
+  if (held?.by === 'person') {
+    return held.until !== null && at >= held.until
+      ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'the pause has run out' } }]
+      : [];
+  }
+  const reason = silence(rollout, facts);
+  if (reason !== undefined && held === null) {
+    return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
+  }
+  return reason === undefined && held !== null
+    ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'evidence flows again' } }]
+    : [];
+};
+
+const drainOf = (
+  rollout: Rollout,
+  progress: TargetProgress,
+  known: TargetFacts,
+  at: number,
+): { readonly outcome: DrainOutcome; readonly detail: string } | undefined => {
+  const since = Math.max(known.candidateSeenAt ?? 0, progress.wanted?.at ?? 0);
+  const { drainMs, graceMs } = rollout.plan;
+  const quiet = `${(drainMs / 1000).toFixed(1)} s`;
+  if (known.trafficSeenAt !== null && known.trafficSeenAt - since >= drainMs) {
+    return {
+      outcome: 'drained',
+      detail: `no request on the withdrawn revision for ${quiet}, while others were served`,
+    };
+  }
+  const blindSince = Math.max(known.trafficSeenAt ?? 0, progress.wanted?.at ?? 0);
+  if (at - blindSince >= drainMs + graceMs) {
+    const detail = `every live instance (${known.instances}) acknowledged; the drain cannot be measured: no outcomes arrive from here`;
+    return { outcome: 'acknowledged', detail };
+  }
+  return undefined;
+};
+
+const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
+  const reached = Object.entries(rollout.targets).filter(([, { wanted }]) => wanted !== null);
+  const events = reached.flatMap(([target, progress]): RolloutEvent[] => {
+    const known = facts.targets[target];
+    const wanted = progress.wanted?.generation ?? 0;
+    if (!known || progress.ended !== null) return [];
+    if (!progress.readBack) {
+      return progress.delivered >= wanted && (known.readBack ?? 0) >= wanted
+        ? [{ type: 'TargetReadBack', data: { rollout: rollout.id, target, generation: wanted } }]
+        : [];
+    }
+    const settled = progress.converged >= wanted || known.instances === 0;
+    const drain = settled ? drainOf(rollout, progress, known, at) : undefined;
+    const data = { rollout: rollout.id, target, lastSeenAt: known.candidateSeenAt };
+    return drain ? [{ type: 'TargetDrained', data: { ...data, ...drain } }] : [];
+  });
+  if (events.length > 0) return events;
+  if (!reached.every(([, { ended }]) => ended !== null)) return [];
+  const targets = Object.fromEntries(reached.map(([target, { ended }]) => [target, ended ?? 'acknowledged']));
+  return [{ type: 'RolledBack', data: { rollout: rollout.id, targets, tookMs: at - (rollout.rollbackAt ?? at) } }];
+};
+
+const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
+  switch (rollout.status) {
+    case 'staging': {
+      const passed = advance(rollout, facts);
+      if (passed.length > 0) return passed;
+      const opened = openTracks(rollout);
+      if (opened.length > 0) return opened;
+      return allTracksPassed(rollout)
+        ? [{ type: 'FullyExposed', data: { rollout: rollout.id, holdbackBp: rollout.plan.holdbackBp } }]
+        : [];
+    }
+    case 'watching':
+      return missingForSettling(rollout, facts).length > 0
+        ? []
+        : Object.keys(rollout.targets).map((target) => requestExposure(rollout, target, 10_000, 'settle'));
+    case 'settling': {
+      const { id, config, revision, targets } = rollout;
+      const everywhere = Object.values(targets).every(
+        ({ wanted, converged: done }) => wanted && done >= wanted.generation,
+      );
+      return everywhere
+        ? [{ type: 'RolloutSettled', data: { rollout: id, config, revision, targets: Object.keys(targets) } }]
+        : [];
+    }
+    default:
+      return [];
+  }
+};
+
+/**
+ * One look at a running rollout. A `fail` takes everything back, whatever else is the case; otherwise what came true
+ * is recorded, and the rollout goes on where nothing is missing. One step at a time: assess again after each append.
+ */
+export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<RolloutEvent> => {
+  const arrived = converged(rollout, facts);
+  if (rollout.status === 'rolling-back') return accept<RolloutEvent>(...arrived, ...backOut(rollout, at, facts));
+  const verdicts = changedVerdicts(rollout, facts.verdicts);
+  const failed = facts.verdicts.find(({ verdict, shadow }) => verdict === 'fail' && !shadow);
+  if (failed) {
+    const { signal, sentence } = failed;
+    const data = { rollout: rollout.id, signal, stages: exposedStages(rollout), sentence };
+    const back = takeBack(rollout, 'degradation', sentence);
+    return accept<RolloutEvent>(...verdicts, { type: 'DegradationDetected', data }, ...back);
+  }
+  const recorded = [...arrived, ...verdicts, ...holds(rollout, at, facts)];
+  return accept<RolloutEvent>(...recorded, ...(recorded.length > 0 ? [] : goOn(rollout, facts)));
+};

@@ -1,0 +1,177 @@
+import { accept, reject, unreachable, type Decision } from '#libs/kernel';
+import type { ResolvedPlan, RolloutEvent } from '../events/index.js';
+import { assess, enterStage, requestExposure, takeBack } from './rollout.assess.js';
+import type { Facts } from './rollout.facts.js';
+import { missingForSettling, missingForStage } from './rollout.missing.js';
+import { isOver, trackOf, type Rollout, type RolloutState } from './rollout.state.js';
+
+export type RolloutCommand =
+  | {
+      readonly type: 'StartRollout';
+      readonly rollout: string;
+      readonly config: string;
+      readonly revision: number;
+      readonly assignment: 'unit' | 'request' | 'instance' | null;
+      readonly plan: ResolvedPlan;
+      readonly controls: Readonly<Record<string, number>>;
+      readonly vetoReason: string | null;
+    }
+  | { readonly type: 'PauseRollout'; readonly reason: string; readonly until: number | null }
+  | { readonly type: 'ResumeRollout'; readonly reason: string }
+  | { readonly type: 'PromoteRollout'; readonly reason: string; readonly track: string | null; readonly facts: Facts }
+  | { readonly type: 'AbortRollout'; readonly reason: string }
+  | { readonly type: 'RecordExposureChanged'; readonly target: string; readonly generation: number }
+  | {
+      readonly type: 'RecordExposureFailed';
+      readonly target: string;
+      readonly generation: number;
+      readonly error: string;
+    }
+  | { readonly type: 'AssessRollout'; readonly at: number; readonly facts: Facts };
+
+type Of<T extends RolloutCommand['type']> = Extract<RolloutCommand, { type: T }>;
+
+const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<RolloutEvent> => {
+  const { rollout, config, revision, assignment, plan, controls, vetoReason } = command;
+  if (state.status !== 'none') return reject('rollout-exists', `Rollout ${rollout} exists already.`);
+  if (assignment !== 'unit' && assignment !== 'request') {
+    return reject(
+      'not-supported-yet',
+      `Config ${config} is assigned by ${assignment ?? 'nothing'}: rollouts by instance are not supported yet. Use assignment unit or request.`,
+      '/config',
+    );
+  }
+  const first: RolloutEvent[] = plan.tracks
+    .filter(({ after }) => after === null)
+    .flatMap((track) => enterStage({ id: rollout, config, revision }, controls, track, 0));
+  return accept<RolloutEvent>(
+    {
+      type: 'RolloutPlanned',
+      data: { rollout, config, revision, assignment, plan, controls: { ...controls }, vetoReason },
+    },
+    { type: 'RolloutStarted', data: { rollout } },
+    ...first,
+  );
+};
+
+const finished = (state: Rollout): Decision<never> =>
+  reject(
+    'rollout-already-finished',
+    `Rollout ${state.id} is ${state.status}: nothing can be changed any more. Start another one.`,
+  );
+
+const pause = (state: Rollout, { reason, until }: Of<'PauseRollout'>): Decision<RolloutEvent> => {
+  if (isOver(state)) return finished(state);
+  if (state.status === 'rolling-back') {
+    return reject('rollback-under-way', `Rollout ${state.id} is being rolled back, which nothing holds up.`);
+  }
+  if (state.held?.by === 'person') return accept();
+  return accept<RolloutEvent>({ type: 'RolloutHeld', data: { rollout: state.id, by: 'person', reason, until } });
+};
+
+const resume = (state: Rollout, { reason }: Of<'ResumeRollout'>): Decision<RolloutEvent> => {
+  if (isOver(state)) return finished(state);
+  if (state.held?.by !== 'person') return accept();
+  return accept<RolloutEvent>({ type: 'RolloutResumed', data: { rollout: state.id, by: 'person', reason } });
+};
+
+const failing = (state: Rollout, facts: Facts): string | undefined =>
+  [...facts.verdicts, ...Object.values(state.verdicts)].find(({ verdict, shadow }) => verdict === 'fail' && !shadow)
+    ?.sentence;
+
+const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
+  const inStage = state.plan.tracks.filter((track) => {
+    const { stage } = trackOf(state, track.name);
+    return stage >= 0 && stage < track.stages.length && (command.track === null || command.track === track.name);
+  });
+  if (inStage.length === 0) {
+    const which = command.track === null ? 'no track' : `track ${command.track} not`;
+    return reject(
+      'nothing-to-promote',
+      `In rollout ${state.id} ${which} is in a stage now. See: headgate status ${state.id}`,
+      '/track',
+    );
+  }
+  return accept<RolloutEvent>(
+    ...inStage.flatMap((track): RolloutEvent[] => {
+      const { stage } = trackOf(state, track.name);
+      const name = track.stages[stage]?.name ?? '';
+      const { id: rollout } = state;
+      const bakedMs = command.facts.stages[track.name]?.bakedMs ?? 0;
+      const missing = [...missingForStage(state, track, command.facts)];
+      return [
+        { type: 'BakeSkipped', data: { rollout, track: track.name, stage: name, reason: command.reason, missing } },
+        { type: 'StagePassed', data: { rollout, track: track.name, stage: name, bakedMs, sentences: [] } },
+        ...(stage + 1 < track.stages.length ? enterStage(state, controlsOf(state), track, stage + 1) : []),
+      ];
+    }),
+  );
+};
+
+const controlsOf = (state: Rollout): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(state.targets).map(([target, { control }]) => [target, control]));
+
+const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
+  if (isOver(state)) return finished(state);
+  if (state.status === 'rolling-back') {
+    return reject('rollback-under-way', `Rollout ${state.id} is being rolled back: it cannot be promoted.`);
+  }
+  const fault = failing(state, command.facts);
+  if (fault !== undefined)
+    return reject('guardrail-failed', `Rollout ${state.id} cannot be promoted past a failed signal: ${fault}`);
+  if (state.held?.by === 'person') {
+    return reject('rollout-held', `Rollout ${state.id} is paused (${state.held.reason}): resume it first.`);
+  }
+  if (state.status === 'staging') return promoteStages(state, command);
+  if (state.status === 'settling') return accept();
+  const missing = [...missingForSettling(state, command.facts)];
+  return accept<RolloutEvent>(
+    {
+      type: 'BakeSkipped',
+      data: { rollout: state.id, track: '*', stage: 'watch', reason: command.reason, missing },
+    },
+    ...Object.keys(state.targets).map((target) => requestExposure(state, target, 10_000, 'settle')),
+  );
+};
+
+const abort = (state: Rollout, { reason }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
+  if (isOver(state)) return finished(state);
+  return state.status === 'rolling-back' ? accept() : accept<RolloutEvent>(...takeBack(state, 'abort', reason));
+};
+
+/** Decides on one rollout. Pure and idempotent: deciding again on the new state adds nothing. */
+export const decideRollout = (state: RolloutState, command: RolloutCommand): Decision<RolloutEvent> => {
+  if (command.type === 'StartRollout') return start(state, command);
+  if (state.status === 'none')
+    return reject('rollout-not-found', 'There is no such rollout. List them: headgate status');
+  switch (command.type) {
+    case 'PauseRollout':
+      return pause(state, command);
+    case 'ResumeRollout':
+      return resume(state, command);
+    case 'PromoteRollout':
+      return promote(state, command);
+    case 'AbortRollout':
+      return abort(state, command);
+    case 'RecordExposureChanged': {
+      const progress = state.targets[command.target];
+      if (!progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
+      if (command.generation < progress.wanted.generation) return accept();
+      const { generation, shareBp } = progress.wanted;
+      return accept<RolloutEvent>({
+        type: 'ExposureChanged',
+        data: { rollout: state.id, target: command.target, generation, shareBp },
+      });
+    }
+    case 'RecordExposureFailed': {
+      const { target, generation, error } = command;
+      const progress = state.targets[target];
+      if (!progress?.wanted || progress.delivered >= generation || progress.error === error) return accept();
+      return accept<RolloutEvent>({ type: 'ExposureFailed', data: { rollout: state.id, target, generation, error } });
+    }
+    case 'AssessRollout':
+      return isOver(state) ? accept() : assess(state, command.at, command.facts);
+    default:
+      return unreachable(command);
+  }
+};

@@ -1,0 +1,121 @@
+import { unreachable } from '#libs/kernel';
+import type { Recorded, RolloutEvent } from '../events/index.js';
+import { trackOf, verdictKey, type Rollout, type RolloutState, type TargetProgress } from './rollout.state.js';
+
+type Of<T extends RolloutEvent['type']> = Recorded<Extract<RolloutEvent, { type: T }>>;
+
+const planned = ({ data, at }: Of<'RolloutPlanned'>): Rollout => ({
+  status: 'staging',
+  id: data.rollout,
+  config: data.config,
+  revision: data.revision,
+  assignment: data.assignment,
+  plan: data.plan,
+  vetoReason: data.vetoReason,
+  startedAt: at,
+  endedAt: null,
+  held: null,
+  tracks: {},
+  targets: Object.fromEntries(
+    Object.entries(data.controls).map(([target, control]) => [
+      target,
+      { control, wanted: null, delivered: 0, converged: 0, readBack: false, ended: null, error: null },
+    ]),
+  ),
+  verdicts: {},
+  cause: null,
+  rollbackAt: null,
+});
+
+const withTarget = (
+  rollout: Rollout,
+  target: string,
+  change: (progress: TargetProgress) => Partial<TargetProgress>,
+): Rollout => {
+  const progress = rollout.targets[target];
+  return progress
+    ? { ...rollout, targets: { ...rollout.targets, [target]: { ...progress, ...change(progress) } } }
+    : rollout;
+};
+
+const entered = (rollout: Rollout, { data, at }: Of<'StageEntered'>): Rollout => {
+  const track = trackOf(rollout, data.track);
+  const next = { ...track, stage: track.stage + 1, enteredAt: [...track.enteredAt, at], skipping: false };
+  return { ...rollout, tracks: { ...rollout.tracks, [data.track]: next } };
+};
+
+const passed = (rollout: Rollout, { data, at }: Of<'StagePassed'>): Rollout => {
+  const track = trackOf(rollout, data.track);
+  const stages = rollout.plan.tracks.find(({ name }) => name === data.track)?.stages ?? [];
+  const done = [...track.passed, { name: data.stage, at, bakedMs: data.bakedMs, skipped: track.skipping }];
+  const stage = done.length === stages.length ? stages.length : track.stage;
+  return {
+    ...rollout,
+    tracks: { ...rollout.tracks, [data.track]: { ...track, stage, passed: done, skipping: false } },
+  };
+};
+
+const requested = (rollout: Rollout, { data, position, at }: Of<'ExposureRequested'>): Rollout => {
+  const wanted = { generation: position, shareBp: data.shareBp, purpose: data.purpose, at };
+  const next = withTarget(rollout, data.target, () => ({ wanted }));
+  return data.purpose === 'settle' ? { ...next, status: 'settling' } : next;
+};
+
+/** Applies one recorded event. Total: an event that does not concern the state leaves it as it is. */
+export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>): RolloutState => {
+  if (event.type === 'RolloutPlanned') return planned(event);
+  if (state.status === 'none') return state;
+  switch (event.type) {
+    case 'RolloutStarted':
+      return { ...state, startedAt: event.at };
+    case 'StageEntered':
+      return entered(state, event);
+    case 'StagePassed':
+      return passed(state, event);
+    case 'ExposureRequested':
+      return requested(state, event);
+    case 'ExposureChanged':
+      return withTarget(state, event.data.target, ({ delivered }) => ({
+        delivered: Math.max(delivered, event.data.generation),
+        error: null,
+      }));
+    case 'ExposureFailed':
+      return withTarget(state, event.data.target, () => ({ error: event.data.error }));
+    case 'TargetConverged':
+      return withTarget(state, event.data.target, ({ converged }) => ({
+        converged: Math.max(converged, event.data.generation),
+      }));
+    case 'VerdictRecorded':
+      return {
+        ...state,
+        verdicts: { ...state.verdicts, [verdictKey(event.data.verdict)]: { ...event.data.verdict, at: event.at } },
+      };
+    case 'RolloutHeld': {
+      const { by, reason, until } = event.data;
+      return { ...state, held: { by, reason, until } };
+    }
+    case 'RolloutResumed':
+      return { ...state, held: null };
+    case 'BakeSkipped': {
+      if (event.data.track === '*') return state;
+      const track = trackOf(state, event.data.track);
+      return { ...state, tracks: { ...state.tracks, [event.data.track]: { ...track, skipping: true } } };
+    }
+    case 'DegradationDetected':
+      return { ...state, cause: event.data.sentence };
+    case 'RollbackStarted':
+      return { ...state, status: 'rolling-back', held: null, cause: event.data.reason, rollbackAt: event.at };
+    case 'TargetReadBack':
+      return withTarget(state, event.data.target, () => ({ readBack: true }));
+    case 'TargetDrained':
+      return withTarget(state, event.data.target, () => ({ ended: event.data.outcome }));
+    case 'RolledBack':
+      return { ...state, status: 'rolled-back', endedAt: event.at };
+    case 'FullyExposed':
+      return { ...state, status: 'watching' };
+    case 'RolloutSettled':
+      return { ...state, status: 'settled', endedAt: event.at };
+    default:
+      return unreachable(event);
+  }
+};

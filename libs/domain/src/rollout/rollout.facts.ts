@@ -1,0 +1,33 @@
+import type { RecordedVerdict } from '../events/index.js';
+
+/** What is known of one target when a rollout is assessed. Times are epoch ms. */
+export type TargetFacts = {
+  /** Live instances, and how many of them evaluate with `generation` or newer. */
+  readonly instances: number;
+  readonly acknowledged: number;
+  readonly acknowledgedGeneration: number;
+  /** Generation that the driver reads back as live; null when it does not answer. */
+  readonly readBack: number | null;
+  /** End of the last window with traffic on the candidate, and with any traffic. */
+  readonly candidateSeenAt: number | null;
+  readonly trafficSeenAt: number | null;
+};
+
+export type Activation = { readonly target: string; readonly model: string; readonly units: number };
+
+/** What is known of the stage a track is in. */
+export type StageFacts = {
+  readonly bakedMs: number;
+  readonly activation: readonly Activation[];
+  /** How long nothing was measured here, in ms; 0 while evidence flows. */
+  readonly silentMs: number;
+};
+
+/** Everything an assessment rests on. It arrives in the command, so the same facts give the same decision. */
+export type Facts = {
+  readonly targets: Readonly<Record<string, TargetFacts>>;
+  readonly stages: Readonly<Record<string, StageFacts>>;
+  /** One per signal and track that is in a stage; with track null while the whole rollout is watched. */
+  readonly verdicts: readonly RecordedVerdict[];
+  readonly watch: { readonly bakedMs: number; readonly silentMs: number };
+};

@@ -1,0 +1,86 @@
+import type { ResolvedPlan } from '../events/index.js';
+import type { Facts } from './rollout.facts.js';
+import { trackOf, type Rollout } from './rollout.state.js';
+
+type Track = ResolvedPlan['tracks'][number];
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+const unconverged = (rollout: Rollout, track: Track, facts: Facts): string[] =>
+  track.targets.flatMap(({ target }) => {
+    const progress = rollout.targets[target];
+    if (!progress?.wanted || progress.converged >= progress.wanted.generation) return [];
+    if (progress.delivered < progress.wanted.generation) {
+      return [progress.error === null ? `${target}: delivery` : `${target}: delivery, which failed: ${progress.error}`];
+    }
+    const known = facts.targets[target];
+    if (!known || known.instances === 0) return [`${target}: no live instance has acknowledged anything`];
+    return [
+      `${target}: ${known.acknowledged} of ${known.instances} instances have acknowledged generation ${progress.wanted.generation}`,
+    ];
+  });
+
+const notActivated = (track: Track, stage: Track['stages'][number], facts: Facts): string[] =>
+  track.targets.flatMap(({ target, models, hardware }) =>
+    models.flatMap((model) => {
+      const seen = facts.stages[track.name]?.activation.find((cell) => cell.target === target && cell.model === model);
+      const units = seen?.units ?? 0;
+      const cell = hardware === null ? `${target} × ${model}` : `${target} (${hardware}) × ${model}`;
+      return units >= stage.activation ? [] : [`activation: ${units} of ${stage.activation} units on ${cell}`];
+    }),
+  );
+
+const unproven = (rollout: Rollout, facts: Facts, track: string | null): string[] =>
+  rollout.plan.signals.flatMap(({ signal, title, shadow }) => {
+    if (shadow) return [];
+    const verdict = facts.verdicts.find((candidate) => candidate.signal === signal && candidate.track === track);
+    return verdict?.verdict === 'pass' ? [] : [verdict?.sentence ?? `${title}: not measured`];
+  });
+
+/** What a track's stage still lacks before it may pass, in words; empty when it has all of it. */
+export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): readonly string[] => {
+  const stage = track.stages[trackOf(rollout, track.name).stage];
+  if (!stage) return [];
+  const baked = facts.stages[track.name]?.bakedMs ?? 0;
+  return [
+    ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
+    ...unconverged(rollout, track, facts),
+    ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
+    ...notActivated(track, stage, facts),
+    ...unproven(rollout, facts, track.name),
+  ];
+};
+
+/** What the watch still lacks before the rollout may settle. */
+export const missingForSettling = (rollout: Rollout, facts: Facts): readonly string[] => [
+  ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
+  ...rollout.plan.tracks.flatMap((track) => unconverged(rollout, track, facts)),
+  ...(facts.watch.bakedMs >= rollout.plan.watchMs
+    ? []
+    : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
+  ...unproven(rollout, facts, null),
+];
+
+/** What the rollout as a whole waits for now. */
+export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] => {
+  switch (rollout.status) {
+    case 'staging':
+      return rollout.plan.tracks.flatMap((track) => {
+        const { stage } = trackOf(rollout, track.name);
+        const name = track.stages[stage]?.name;
+        return name === undefined
+          ? []
+          : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
+      });
+    case 'watching':
+      return missingForSettling(rollout, facts);
+    case 'settling':
+      return rollout.plan.tracks.flatMap((track) => unconverged(rollout, track, facts));
+    case 'rolling-back':
+      return Object.entries(rollout.targets).flatMap(([target, { wanted, ended, readBack }]) =>
+        wanted === null || ended !== null ? [] : [`${target}: ${readBack ? 'drain' : 'reading back'}`],
+      );
+    default:
+      return [];
+  }
+};

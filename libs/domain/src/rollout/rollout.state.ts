@@ -1,0 +1,90 @@
+import type { DrainOutcome, RecordedVerdict, ResolvedPlan } from '../events/index.js';
+
+export type Exposure = {
+  /** Position of the event that asked for it: the target's generation. */
+  readonly generation: number;
+  readonly shareBp: number;
+  readonly purpose: 'stage' | 'settle' | 'rollback';
+  readonly at: number;
+};
+
+/** One target of the rollout. `wanted` is null until its track reaches it. */
+export type TargetProgress = {
+  readonly control: number;
+  readonly wanted: Exposure | null;
+  readonly delivered: number;
+  readonly converged: number;
+  readonly readBack: boolean;
+  readonly ended: DrainOutcome | null;
+  /** Why the last delivery failed; null once one succeeds. */
+  readonly error: string | null;
+};
+
+export type PassedStage = {
+  readonly name: string;
+  readonly at: number;
+  readonly bakedMs: number;
+  readonly skipped: boolean;
+};
+
+export type TrackProgress = {
+  /** Index of the stage it is in; -1 before the first; the number of stages once all are passed. */
+  readonly stage: number;
+  readonly enteredAt: readonly number[];
+  readonly passed: readonly PassedStage[];
+  /** Set between BakeSkipped and StagePassed. */
+  readonly skipping: boolean;
+};
+
+export type Hold = {
+  readonly by: 'person' | 'policy';
+  readonly reason: string;
+  /** Epoch ms; null: until someone resumes. */ readonly until: number | null;
+};
+
+export type Status = 'staging' | 'watching' | 'settling' | 'rolling-back' | 'settled' | 'rolled-back';
+
+export type Rollout = {
+  readonly status: Status;
+  readonly id: string;
+  readonly config: string;
+  readonly revision: number;
+  readonly assignment: 'unit' | 'request';
+  readonly plan: ResolvedPlan;
+  readonly vetoReason: string | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly held: Hold | null;
+  readonly tracks: Readonly<Record<string, TrackProgress>>;
+  readonly targets: Readonly<Record<string, TargetProgress>>;
+  /** Newest recorded verdict by `<track or *>/<signal>`. */
+  readonly verdicts: Readonly<Record<string, RecordedVerdict & { readonly at: number }>>;
+  /** Why it was taken back. */
+  readonly cause: string | null;
+  readonly rollbackAt: number | null;
+};
+
+export type RolloutState = { readonly status: 'none' } | Rollout;
+
+export const verdictKey = (verdict: { readonly track: string | null; readonly signal: string }): string =>
+  `${verdict.track ?? '*'}/${verdict.signal}`;
+
+export const trackOf = (rollout: Rollout, name: string): TrackProgress =>
+  rollout.tracks[name] ?? { stage: -1, enteredAt: [], passed: [], skipping: false };
+
+export const isOver = (rollout: Rollout): boolean => rollout.status === 'settled' || rollout.status === 'rolled-back';
+
+/** Targets that were asked to show the candidate, ever. */
+export const reachedTargets = (rollout: Rollout): readonly string[] =>
+  Object.entries(rollout.targets)
+    .filter(([, { wanted }]) => wanted !== null)
+    .map(([target]) => target);
+
+/** True once the config may be rolled out again on the rollout's targets. */
+export const hasLetGo = (rollout: Rollout): boolean =>
+  rollout.status === 'settled' ||
+  rollout.status === 'rolled-back' ||
+  (rollout.status === 'rolling-back' &&
+    Object.values(rollout.targets).every(({ wanted, readBack }) => wanted === null || readBack));
+
+export const rolloutStream = (id: string): string => `rollout-${id}`;

@@ -1,0 +1,17 @@
+export { Bell } from './bell.js';
+export { canonicalBody, canonicalJson, leafHash } from './canonical.js';
+export type { Doorbell, PostgresDoorbellOptions } from './doorbell.js';
+export { PostgresDoorbell } from './doorbell.js';
+export type { ReaderHealth } from './health.js';
+export { MemoryEventStore } from './memory-event-store.js';
+export { MemoryTaskQueue } from './memory-task-queue.js';
+export type { InlineProjection, PostgresEventStoreOptions } from './postgres-event-store.js';
+export { PostgresEventStore } from './postgres-event-store.js';
+export type { PostgresTaskQueueOptions } from './postgres-task-queue.js';
+export { PostgresTaskQueue } from './postgres-task-queue.js';
+export type { PostgresProcessStoreOptions, ProcessStore, StepResult } from './process-store.js';
+export { MemoryProcessStore, PostgresProcessStore } from './process-store.js';
+export type { ProcessRunner, ProcessRunnerOptions } from './process-runner.js';
+export { runProcessManager } from './process-runner.js';
+export type { SubscriptionOptions } from './subscription.js';
+export { subscribe, Subscription } from './subscription.js';

@@ -1,0 +1,203 @@
+import type { AppendRequest, AppendResult, EventCodec, JsonObject, RecordedEvent } from '#libs/kernel';
+import { EventStore } from '#libs/kernel';
+import type { Pool, PoolClient } from 'pg';
+import { Bell } from './bell.js';
+import type { Doorbell } from './doorbell.js';
+import type { FlushAnswer } from './flush.js';
+import { APPEND_SQL, flushParameters, flushResults } from './flush.js';
+import { GroupCommit } from './group-commit.js';
+import { asError } from './health.js';
+import type { PreparedRequest } from './requests.js';
+import { prepare } from './requests.js';
+
+const MAX_REQUESTS = 512;
+const MAX_SIZE = 4_000_000;
+
+/** The channel on which the append function rings, with the highest position. */
+export const COMMIT_CHANNEL = 'event_store_commit';
+
+/** Tables that are written with the events: one call for each flush, with all events that it accepted, in order. */
+export type InlineProjection = {
+  readonly apply: (transaction: PoolClient, events: readonly RecordedEvent[]) => Promise<void>;
+};
+
+export type PostgresEventStoreOptions = {
+  readonly pool: Pool;
+  readonly codec: EventCodec;
+  /** Brings the commits of other processes; without one only polls notice them. */
+  readonly doorbell?: Doorbell;
+  readonly inline?: readonly InlineProjection[];
+};
+
+/** True for an answer of the server that ends the transaction; false where the commit may have happened. */
+const refusedByServer = (error: Error): boolean => {
+  if (!('severity' in error) || !('code' in error)) return false;
+  const code = String(error.code);
+  return !code.startsWith('08') && !code.startsWith('57');
+};
+
+/** As many requests as one flush carries: bounded, and each command id once. */
+const fit = (waiting: readonly PreparedRequest[]): number => {
+  const commands = new Set<string>();
+  let size = 0;
+  for (const [index, { request, size: own }] of waiting.entries()) {
+    const id = request.command?.id;
+    size += own;
+    if (index > 0 && (index >= MAX_REQUESTS || size > MAX_SIZE || (id !== undefined && commands.has(id)))) return index;
+    if (id !== undefined) commands.add(id);
+  }
+  return waiting.length;
+};
+
+type BodyRow = [string];
+
+/**
+ * The log in PostgreSQL. Appends of this process are committed in groups, one statement in flight, under an advisory
+ * lock that all processes share, so positions are gapless and their order is commit order. When the connection breaks
+ * during an append its promise rejects and the outcome is unknown: send the same command again, its id decides.
+ */
+export class PostgresEventStore extends EventStore {
+  readonly #pool: Pool;
+  readonly #codec: EventCodec;
+  readonly #inline: readonly InlineProjection[];
+  readonly #bell = new Bell<number>();
+  readonly #commits: GroupCommit<PreparedRequest, AppendResult>;
+  readonly #silence: () => void;
+  /** Failures after which we took the transaction back ourselves. */
+  readonly #takenBack = new WeakSet<Error>();
+
+  constructor(options: PostgresEventStoreOptions) {
+    super();
+    this.#pool = options.pool;
+    this.#codec = options.codec;
+    this.#inline = options.inline ?? [];
+    this.#commits = new GroupCommit({
+      flush: (group) => this.#flush(group),
+      fit,
+      isRolledBack: (error) => this.#isRolledBack(error),
+    });
+    this.#silence =
+      options.doorbell?.listen(COMMIT_CHANNEL, (payload) => this.#bell.ring(Number(payload))) ?? (() => undefined);
+  }
+
+  override async append(request: AppendRequest): Promise<AppendResult> {
+    return this.#commits.submit(prepare(request, this.#codec));
+  }
+
+  override async readStream(streamId: string, options: { readonly afterVersion?: number } = {}) {
+    const { rows } = await this.#pool.query<BodyRow>({
+      name: 'event_store_read_stream',
+      text: 'select body from event_store.events where stream_id = $1 and stream_version > $2 order by stream_version',
+      values: [streamId, options.afterVersion ?? 0],
+      rowMode: 'array',
+    });
+    return this.#decode(rows);
+  }
+
+  override readAll(options: { readonly after: number; readonly limit: number }): Promise<readonly RecordedEvent[]> {
+    return this.readAllOn(this.#pool, options);
+  }
+
+  /** The same on a connection of the caller's, inside its transaction. */
+  async readAllOn(
+    connection: Pick<Pool | PoolClient, 'query'>,
+    options: { readonly after: number; readonly limit: number },
+  ): Promise<readonly RecordedEvent[]> {
+    const { rows } = await connection.query<BodyRow>({
+      name: 'event_store_read_all',
+      text: 'select body from event_store.events where position > $1 order by position limit $2',
+      values: [options.after, options.limit],
+      rowMode: 'array',
+    });
+    return this.#decode(rows);
+  }
+
+  override async head(): Promise<number> {
+    const { rows } = await this.#pool.query<{ head: number | string }>(
+      'select coalesce(max(position), 0) as head from event_store.events',
+    );
+    return Number(rows[0]?.head ?? 0);
+  }
+
+  override async findCommand(commandId: string) {
+    const { rows } = await this.#pool.query<{
+      fingerprint: string;
+      outcome: JsonObject;
+      last_position: number | string;
+    }>({
+      name: 'event_store_find_command',
+      text: 'select fingerprint, outcome, last_position from event_store.commands where id = $1',
+      values: [commandId],
+    });
+    const row = rows[0];
+    if (row === undefined) return undefined;
+    return { fingerprint: row.fingerprint, outcome: row.outcome, lastPosition: Number(row.last_position) };
+  }
+
+  override onCommit(listener: (position: number) => void): () => void {
+    return this.#bell.listen(listener);
+  }
+
+  /** Waits for the appends that are on their way and stops listening. The pool stays open. */
+  async close(): Promise<void> {
+    this.#silence();
+    await this.#commits.idle();
+  }
+
+  #decode(rows: readonly BodyRow[]): readonly RecordedEvent[] {
+    return rows.map(([body]) => this.#codec.decode(JSON.parse(body) as RecordedEvent));
+  }
+
+  async #flush(group: readonly PreparedRequest[]): Promise<readonly AppendResult[]> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      const { results, events } = await (this.#inline.length === 0
+        ? this.#write(client, group)
+        : this.#writeWithProjections(client, group));
+      const last = events.at(-1);
+      if (last !== undefined) this.#bell.ring(last.position);
+      return results;
+    } catch (error) {
+      if (!this.#isRolledBack(error)) broken = asError(error);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async #write(client: PoolClient, group: readonly PreparedRequest[]) {
+    const { rows } = await client.query<{ result: FlushAnswer }>({
+      name: 'event_store_append',
+      text: APPEND_SQL,
+      values: [...flushParameters(group)],
+    });
+    const answer = rows[0]?.result;
+    if (answer === undefined) throw new Error('The append function returned nothing: run headgate migrate.');
+    const results = flushResults(group, answer);
+    const events = results.flatMap((result) => (result.kind === 'appended' ? result.events : []));
+    return { results, events };
+  }
+
+  async #writeWithProjections(client: PoolClient, group: readonly PreparedRequest[]) {
+    await client.query('begin');
+    try {
+      const written = await this.#write(client, group);
+      if (written.events.length > 0)
+        for (const projection of this.#inline) await projection.apply(client, written.events);
+      await client.query('commit');
+      return written;
+    } catch (thrown) {
+      const error = asError(thrown);
+      await client.query('rollback').then(
+        () => this.#takenBack.add(error),
+        (cause: unknown) => (error.cause ??= cause),
+      );
+      throw error;
+    }
+  }
+
+  #isRolledBack(error: unknown): boolean {
+    return error instanceof Error && (this.#takenBack.has(error) || refusedByServer(error));
+  }
+}

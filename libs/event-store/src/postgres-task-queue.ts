@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import type { ClaimedTask, Clock, JsonObject, Task } from '#libs/kernel';
+import { TaskQueue } from '#libs/kernel';
+import type { Pool, PoolClient } from 'pg';
+import { Bell } from './bell.js';
+import type { Doorbell } from './doorbell.js';
+import { DueTimer } from './due-timer.js';
+
+const TASK_CHANNEL = 'process_tasks';
+
+/** Epoch milliseconds by the server's clock, the one clock that all controllers share. */
+const SERVER_NOW = `(extract(epoch from clock_timestamp()) * 1000)::bigint`;
+
+export type PostgresTaskQueueOptions = {
+  readonly pool: Pool;
+  /** Brings tasks that other processes add; without one only polls notice them. */
+  readonly doorbell?: Doorbell;
+  /** For tests that turn the clock. Default: the server's clock for leases, this machine's for the ring. */
+  readonly clock?: Clock;
+};
+
+type ClaimRow = {
+  readonly id: string;
+  readonly kind: string;
+  readonly payload: JsonObject;
+  readonly due_at: string | number;
+  readonly ready_at: string | number;
+  readonly attempts: number;
+};
+
+const toClaimed = (row: ClaimRow, token: string): ClaimedTask => ({
+  id: row.id,
+  kind: row.kind,
+  payload: row.payload,
+  dueAt: Number(row.due_at),
+  leaseUntil: Number(row.ready_at),
+  attempts: row.attempts,
+  token,
+});
+
+/** Tasks in PostgreSQL, for any number of controllers: a lease keeps others away, its token fences off a late holder. */
+export class PostgresTaskQueue extends TaskQueue {
+  readonly #pool: Pool;
+  readonly #clock: Clock | undefined;
+  readonly #bell = new Bell<void>();
+  readonly #timer: DueTimer;
+  readonly #silence: () => void;
+
+  constructor(options: PostgresTaskQueueOptions) {
+    super();
+    this.#pool = options.pool;
+    this.#clock = options.clock;
+    this.#timer = new DueTimer(options.clock ?? { now: () => Date.now() }, () => this.#bell.ring());
+    this.#silence = options.doorbell?.listen(TASK_CHANNEL, () => this.#bell.ring()) ?? (() => undefined);
+  }
+
+  override async add(tasks: readonly Task[]): Promise<void> {
+    await this.addOn(this.#pool, tasks);
+    this.announce(tasks);
+  }
+
+  /** The same on a connection of the caller's, inside its transaction; `announce` when that is committed. */
+  async addOn(connection: Pick<Pool | PoolClient, 'query'>, tasks: readonly Task[]): Promise<void> {
+    if (tasks.length === 0) return;
+    await connection.query({
+      name: 'process_add_tasks',
+      text: `with added as (
+          insert into process.tasks (id, kind, payload, due_at, ready_at)
+          select id, kind, payload::json, due_at, due_at
+          from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as t(id, kind, payload, due_at)
+          on conflict (id) do nothing
+          returning due_at)
+        select pg_notify('${TASK_CHANNEL}', min(due_at)::text) from added having count(*) > 0`,
+      values: [
+        tasks.map((task) => task.id),
+        tasks.map((task) => task.kind),
+        tasks.map((task) => JSON.stringify(task.payload)),
+        tasks.map((task) => task.dueAt),
+      ],
+    });
+  }
+
+  /** Wakes the workers of this process for tasks that are committed now. */
+  announce(tasks: readonly Task[]): void {
+    for (const task of tasks) this.#timer.expect(task.dueAt);
+  }
+
+  override async claim(kinds: readonly string[], limit: number, leaseMs: number): Promise<readonly ClaimedTask[]> {
+    const token = randomUUID();
+    const { rows } = await this.#pool.query<ClaimRow & { readonly next_in: string | number | null }>({
+      name: 'process_claim_tasks',
+      text: `with clock as materialized (select coalesce($4::bigint, ${SERVER_NOW}) as now),
+        due as (
+          select id from process.tasks, clock
+          where done_at is null and ready_at <= now and kind = any($1)
+          order by due_at, id limit $2
+          for update of tasks skip locked),
+        claimed as (
+          update process.tasks t
+          set token = $3, ready_at = now + $5::bigint, attempts = attempts + 1, hastened = false
+          from due, clock where t.id = due.id
+          returning t.id, t.kind, t.payload, t.due_at, t.ready_at, t.attempts),
+        waiting as (
+          select min(ready_at - now) as next_in from process.tasks, clock
+          where done_at is null and ready_at > now and kind = any($1))
+        select claimed.*, next_in from waiting left join claimed on true order by due_at, id`,
+      values: [kinds, limit, token, this.#clock?.now() ?? null, leaseMs],
+    });
+    const next = rows[0]?.next_in;
+    if (next !== null && next !== undefined) this.#timer.expectIn(Number(next));
+    return rows.flatMap((row) => (row.id === null ? [] : [toClaimed(row, token)]));
+  }
+
+  override async complete(task: ClaimedTask): Promise<boolean> {
+    const { rowCount } = await this.#pool.query({
+      name: 'process_complete_task',
+      text: `update process.tasks set done_at = coalesce($3::bigint, ${SERVER_NOW}), token = null
+        where id = $1 and token = $2 and done_at is null`,
+      values: [task.id, task.token, this.#clock?.now() ?? null],
+    });
+    return rowCount === 1;
+  }
+
+  override async reschedule(task: ClaimedTask, dueAt: number, fresh: boolean): Promise<boolean> {
+    const { rows } = await this.#pool.query<{ due_at: string | number }>({
+      name: 'process_reschedule_task',
+      text: `update process.tasks t
+        set due_at = n.due, ready_at = n.due, token = null, hastened = false,
+            attempts = case when $4 then 0 else attempts end
+        from (select id, case when hastened then least($3::bigint, coalesce($5::bigint, ${SERVER_NOW}))
+                              else $3::bigint end as due
+              from process.tasks where id = $1 for update) n
+        where t.id = n.id and t.token = $2 and t.done_at is null
+        returning t.due_at`,
+      values: [task.id, task.token, dueAt, fresh, this.#clock?.now() ?? null],
+    });
+    const row = rows[0];
+    if (row === undefined) return false;
+    this.#timer.expect(Number(row.due_at));
+    return true;
+  }
+
+  override async hasten(id: string): Promise<void> {
+    const { rowCount } = await this.#pool.query({
+      name: 'process_hasten_task',
+      text: `with hastened as (
+          update process.tasks t
+          set hastened = t.token is not null,
+              due_at = case when t.token is null then least(t.due_at, n.now) else t.due_at end,
+              ready_at = case when t.token is null then least(t.ready_at, n.now) else t.ready_at end
+          from (select coalesce($2::bigint, ${SERVER_NOW}) as now) n
+          where t.id = $1 and t.done_at is null
+          returning t.token)
+        select pg_notify('${TASK_CHANNEL}', '') from hastened where token is null`,
+      values: [id, this.#clock?.now() ?? null],
+    });
+    if (rowCount === 1) this.#bell.ring();
+  }
+
+  override onDue(listener: () => void): () => void {
+    return this.#bell.listen(listener);
+  }
+
+  /** Deletes finished tasks that ended before this time (epoch milliseconds); their ids could be added again then. */
+  async forgetDone(before: number): Promise<number> {
+    const { rowCount } = await this.#pool.query('delete from process.tasks where done_at < $1', [before]);
+    return rowCount ?? 0;
+  }
+
+  /** Stops ringing. The pool stays open. */
+  close(): void {
+    this.#silence();
+    this.#timer.stop();
+  }
+}

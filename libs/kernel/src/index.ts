@@ -1,0 +1,6 @@
+export * from './json.js';
+export * from './events.js';
+export * from './decider.js';
+export * from './event-store.js';
+export * from './tasks.js';
+export * from './ports.js';

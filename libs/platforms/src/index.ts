@@ -1,0 +1,16 @@
+export { PlatformDriver } from './driver.js';
+export type { Capabilities, Heartbeat, Instance, Observation, Outcome, TargetRuleset } from './driver.js';
+export { RulesetCache, RulesetFeed } from './feed.js';
+export type { RulesetSnapshot } from './feed.js';
+export { MemoryDriver, MemoryPlatform } from './memory/memory-driver.js';
+export { PullDriver } from './pull/pull-driver.js';
+export type { PullDriverOptions } from './pull/pull-driver.js';
+export { PostgresRulesetFeed } from './pull/postgres-feed.js';
+export type { ListeningPool, PostgresFeedOptions } from './pull/postgres-feed.js';
+export type { Queryable } from './pull/postgres.js';
+export { startSyncServer } from './sync/server.js';
+export type { SyncLogEntry, SyncServer, SyncServerOptions } from './sync/server.js';
+export { OfrepEvaluator } from './ofrep/evaluator.js';
+export type { OfrepResponse } from './ofrep/evaluator.js';
+export { rulesetResponse } from './ofrep/ruleset-response.js';
+export type { RulesetResponse } from './ofrep/ruleset-response.js';

@@ -1,0 +1,91 @@
+import type { Heartbeat } from '../driver.js';
+import { CHANNEL, type Queryable } from './postgres.js';
+
+type Row = {
+  readonly target: string;
+  readonly instance: string;
+  readonly generation: number;
+  readonly error: string | null;
+  readonly seenAt: number;
+};
+
+/** Heartbeats that are written together, by instance. */
+type Group = { readonly rows: Map<string, Row>; readonly written: Promise<void> };
+
+const WRITE = `
+with written as (
+  insert into delivery.instances as known (target, instance, generation, error, seen_at)
+  select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])
+  on conflict (target, instance) do update
+  set generation = excluded.generation, error = excluded.error, seen_at = excluded.seen_at
+  where known.seen_at <= excluded.seen_at
+)
+select pg_notify('${CHANNEL}', 'instances ' || target) from unnest($6::text[]) as news (target)`;
+
+const FORGET = 'delete from delivery.instances where seen_at < $1';
+const FORGET_EVERY_MS = 60_000;
+const MOST_REMEMBERED = 100_000;
+
+const saying = (row: Row): string => `${row.generation} ${row.error ?? ''}`;
+
+/**
+ * Writes heartbeats in groups: while one write is under way the next ones gather, and the last of each instance wins.
+ * Rings the channel only for targets where an instance is new or says something new.
+ */
+export class AcknowledgementWriter {
+  private gathering: Group | undefined;
+  private underWay: Promise<void> = Promise.resolve();
+  private readonly said = new Map<string, string>();
+  private forgottenAt = 0;
+
+  constructor(
+    private readonly database: Queryable,
+    private readonly forgetAfterMs: number,
+  ) {}
+
+  /** Resolves when the heartbeat, or a later one of the same instance, is durable; rejects when the write failed. */
+  add(target: string, instance: string, heartbeat: Heartbeat, now: number): Promise<void> {
+    const { generation, error = null } = heartbeat;
+    const group = (this.gathering ??= this.open());
+    const key = JSON.stringify([target, instance]);
+    if ((group.rows.get(key)?.seenAt ?? 0) <= now) {
+      group.rows.set(key, { target, instance, generation, error, seenAt: now });
+    }
+    return group.written;
+  }
+
+  private open(): Group {
+    const rows = new Map<string, Row>();
+    const written = this.underWay.then(() => {
+      this.gathering = undefined;
+      return this.write(rows);
+    });
+    // Those who wait for this group are told of its failure; the next group starts all the same.
+    this.underWay = written.catch(() => undefined);
+    return { rows, written };
+  }
+
+  /** Rows go in one order everywhere, so that two controllers cannot block each other. */
+  private async write(rows: ReadonlyMap<string, Row>): Promise<void> {
+    const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
+    const list = sorted.map(([, row]) => row);
+    const news = sorted.filter(([key, row]) => this.said.get(key) !== saying(row)).map(([, row]) => row.target);
+    await this.database.query(WRITE, [
+      list.map((row) => row.target),
+      list.map((row) => row.instance),
+      list.map((row) => row.generation),
+      list.map((row) => row.error),
+      list.map((row) => new Date(row.seenAt)),
+      [...new Set(news)],
+    ]);
+    if (this.said.size > MOST_REMEMBERED) this.said.clear();
+    for (const [key, row] of sorted) this.said.set(key, saying(row));
+    await this.forget(Math.max(...list.map((row) => row.seenAt)));
+  }
+
+  private async forget(now: number): Promise<void> {
+    if (now - this.forgottenAt < FORGET_EVERY_MS) return;
+    this.forgottenAt = now;
+    await this.database.query(FORGET, [new Date(now - this.forgetAfterMs)]);
+  }
+}

@@ -1,0 +1,4 @@
+export * from './embedded/start-embedded-postgres.js';
+export * from './databases.js';
+export * from './pool.js';
+export * from './migrate.js';

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { assess } from './assess.js';
+import { badOf, batchOf, exposureOf, NOON, ToldExposures, windowOf, type WindowInput } from './spec-kit.js';
+
+const exposures = new ToldExposures();
+exposures.tell('api-tpu', 'router', 10, exposureOf('rollout-1', 1_000));
+exposures.tell('api-tpu', 'sampling', 10, exposureOf('rollout-2', 500, { assignment: 'request' }));
+
+const rejectedOf = (batch: Parameters<typeof assess>[0]) =>
+  assess(batch, 'reporter', NOON, exposures).rejected.map(({ pointer, code }) => `${pointer} ${code}`);
+
+describe('what is wrong in a batch is refused item by item', () => {
+  it('refuses everything of a target that is not registered', () => {
+    const result = assess(batchOf([{}, {}], { target: 'api-moon' }), 'reporter', NOON, exposures);
+    expect(result.rejected.map((item) => item.pointer)).toEqual(['/target']);
+    expect(result.acceptedWindows).toBe(0);
+  });
+
+  it('refuses the windows of an unknown model, an unknown generation or the future, and keeps the others', () => {
+    const arms = [{ config: 'router', revision: 1, requests: 5 }];
+    const late = new Date(NOON + 60_000).toISOString();
+    const windows = [{ model: 'opus' }, { generation: 4_711, arms }, { from: late }, { arms }];
+    const result = assess(batchOf(windows), 'reporter', NOON, exposures);
+    expect(result.rejected.map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([
+      '/windows/0/model unknown-model',
+      '/windows/1/generation unknown-generation',
+      '/windows/2/from window-in-future',
+    ]);
+    expect(result.acceptedWindows).toBe(1);
+  });
+
+  it('accepts a window whose clock runs ahead by less than a minute, as one that ends now', () => {
+    const from = new Date(NOON + 49_000).toISOString();
+    const result = assess(batchOf([{ from }]), 'reporter', NOON, exposures);
+    expect(result.rejected).toEqual([]);
+    expect(result.facts.traffic).toMatchObject([{ firstAt: NOON, lastAt: NOON }]);
+  });
+
+  it('refuses arms of configs and revisions that do not exist, or that the generation did not serve', () => {
+    const arms = [
+      { config: 'router', revision: 2, requests: 5 },
+      { config: 'tone', revision: 1, requests: 5 },
+      { config: 'router', revision: 6, requests: 5 },
+      { config: 'router', revision: 3, requests: 5 },
+    ];
+    expect(rejectedOf(batchOf([{ arms }]))).toEqual([
+      '/windows/0/arms/1/config unknown-config',
+      '/windows/0/arms/2/revision unknown-revision',
+      '/windows/0/arms/3/revision arm-mismatch',
+    ]);
+  });
+
+  it('refuses bad outcomes of unknown signals, without the unit that is needed, or with a revision that was not served', () => {
+    const bad: WindowInput['bad'] = [
+      badOf('u1', 2),
+      badOf('u1', 2, 'boredom'),
+      { signal: 'script-error', revisions: { router: 2 } },
+      badOf('u1', 4),
+      { signal: 'script-error', revisions: { sampling: 2 } },
+      { signal: 'misrouted', revisions: { router: 2 } },
+      { signal: 'latency', revisions: { router: 2 } },
+    ];
+    expect(rejectedOf(batchOf([{ bad }]))).toEqual([
+      '/windows/0/bad/1/signal unknown-signal',
+      '/windows/0/bad/2/unit unit-required',
+      '/windows/0/bad/3/revisions/router arm-mismatch',
+    ]);
+  });
+
+  it('refuses ids that the database cannot hold, and only the items that carry them', () => {
+    const arms = [{ config: 'router', revision: 2, requests: 5, units: ['a\u0000b'] }];
+    const bad = [badOf('a\u0000b', 2), { ...badOf('u1', 2), request: '\ud800' }, badOf('u2', 2)];
+    expect(rejectedOf(batchOf([{ arms, bad }]))).toEqual([
+      '/windows/0/arms/0/units invalid-characters',
+      '/windows/0/bad/0/unit invalid-characters',
+      '/windows/0/bad/1/request invalid-characters',
+    ]);
+    expect(rejectedOf(batchOf([{}], { instance: 'tpu\u0000' }))).toEqual(['/instance invalid-characters']);
+  });
+
+  it('says in each refusal what to do next', () => {
+    const [refusal] = assess(batchOf([windowOf({ model: 'opus' })]), 'reporter', NOON, exposures).rejected;
+    expect(refusal?.detail).toBe(
+      "Target api-tpu does not serve the model opus: add it to the target's manifest or correct the name.",
+    );
+  });
+});
+
+describe('what counts for a rollout', () => {
+  it('takes one bad outcome as evidence of every rollout it was served under', () => {
+    const bad = [{ signal: 'script-error', unit: 'u1', revisions: { router: 2, sampling: 1 } }];
+    const { facts } = assess(batchOf([{ bad }]), 'reporter', NOON, exposures);
+    expect(facts.unitBad).toMatchObject([{ rollout: 'rollout-1', arm: 'candidate', shareBp: 1_000 }]);
+    expect(facts.requestCells).toMatchObject([{ rollout: 'rollout-2', candidateBad: 0, controlBad: 1, shareBp: 500 }]);
+    expect(facts.trafficBad).toHaveLength(1);
+  });
+
+  it('leaves a unit uncounted where nobody can be on the candidate, so that its coin still counts elsewhere', () => {
+    const told = new ToldExposures();
+    told.tell('api-tpu', 'router', 10, exposureOf('rollout-1', 0));
+    const { facts } = assess(batchOf([{ bad: [badOf('u1', 1)] }]), 'reporter', NOON, told);
+    expect(facts.unitBad).toEqual([]);
+    expect(facts.trafficBad).toHaveLength(1);
+  });
+
+  it('takes signals that the plan does not name as background only', () => {
+    const { facts } = assess(batchOf([{ bad: [badOf('u1', 2, 'latency')] }]), 'reporter', NOON, exposures);
+    expect([facts.unitBad, facts.violations, facts.trafficBad.length]).toEqual([[], [], 1]);
+  });
+});

@@ -1,0 +1,257 @@
+import type { BadOutcome, OutcomeBatch, OutcomeReceipt, OutcomeWindow } from '#libs/contracts';
+import type { Arm } from './evidence-store.js';
+import type { Exposure, ExposureLookup } from './exposure.js';
+import type { Facts } from './facts.js';
+import { noFacts } from './facts.js';
+import type { Fault, InRollout } from './window-scope.js';
+import { WindowScope } from './window-scope.js';
+
+export type Rejected = OutcomeReceipt['rejected'][number];
+
+/** What a batch is worth: the items refused, and what the others add. */
+export type Assessment = {
+  readonly facts: Facts;
+  readonly rejected: readonly Rejected[];
+  readonly acceptedWindows: number;
+};
+
+const MAX_AHEAD_MS = 60_000;
+
+type ArmCount = OutcomeWindow['arms'][number];
+
+/** PostgreSQL cannot hold a NUL in text, and half a surrogate pair would be stored as another character. */
+const isStorable = (text: string): boolean => !text.includes('\u0000') && !/\p{Surrogate}/u.test(text);
+
+const unstorable = (what: string): Fault => ({
+  code: 'invalid-characters',
+  detail: `The ${what} holds a NUL or half a character: send printable text, such as hexadecimal.`,
+});
+
+/** Judges one batch item by item. Pure: asks only the lookup, writes nothing. */
+export const assess = (batch: OutcomeBatch, reporter: string, now: number, lookup: ExposureLookup): Assessment => {
+  const assessor = new Assessor(batch, reporter, now, lookup);
+  return assessor.run();
+};
+
+class Assessor {
+  private readonly facts = noFacts();
+  private readonly rejected: Rejected[] = [];
+  private acceptedWindows = 0;
+
+  constructor(
+    private readonly batch: OutcomeBatch,
+    private readonly reporter: string,
+    private readonly now: number,
+    private readonly lookup: ExposureLookup,
+  ) {}
+
+  run(): Assessment {
+    const fault = this.batchFault();
+    if (fault !== undefined) this.refuse(fault.pointer, fault);
+    else for (const [index, window] of this.batch.windows.entries()) this.takeWindow(window, `/windows/${index}`);
+    return { facts: this.facts, rejected: this.rejected, acceptedWindows: this.acceptedWindows };
+  }
+
+  private refuse(pointer: string, fault: Fault): void {
+    this.rejected.push({ pointer, code: fault.code, detail: fault.detail });
+  }
+
+  private batchFault(): (Fault & { readonly pointer: string }) | undefined {
+    const { target, instance } = this.batch;
+    if (!this.lookup.knowsTarget(target))
+      return {
+        pointer: '/target',
+        code: 'unknown-target',
+        detail: `Target ${target} is not registered: apply its manifest first, then send the batch again under a new id.`,
+      };
+    return isStorable(instance) ? undefined : { pointer: '/instance', ...unstorable('instance') };
+  }
+
+  private takeWindow(window: OutcomeWindow, pointer: string): void {
+    const fault = this.windowFault(window);
+    if (fault !== undefined) return this.refuse(pointer + fault.pointer, fault);
+    this.acceptedWindows += 1;
+    const scope = new WindowScope(this.batch.target, window, this.now, this.lookup);
+    this.addTraffic(scope);
+    for (const [index, arm] of window.arms.entries()) this.takeArm(scope, arm, `${pointer}/arms/${index}`);
+    for (const [index, bad] of window.bad.entries()) this.takeBad(scope, bad, `${pointer}/bad/${index}`);
+    for (const rollout of scope.rollouts) this.facts.rollouts.push(rollout);
+  }
+
+  private windowFault(window: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined {
+    const { target } = this.batch;
+    if (!this.lookup.knowsModel(target, window.model))
+      return {
+        pointer: '/model',
+        code: 'unknown-model',
+        detail: `Target ${target} does not serve the model ${window.model}: add it to the target's manifest or correct the name.`,
+      };
+    if (Date.parse(window.from) + window.ms > this.now + MAX_AHEAD_MS)
+      return {
+        pointer: '/from',
+        code: 'window-in-future',
+        detail: `The window that starts at ${window.from} ends more than a minute from now: set the clock of ${this.batch.instance}.`,
+      };
+    return this.generationFault(window);
+  }
+
+  private generationFault(window: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined {
+    const { target } = this.batch;
+    const configs = new Set(window.arms.map((arm) => arm.config));
+    for (const bad of window.bad) for (const config of Object.keys(bad.revisions)) configs.add(config);
+    for (const config of configs) {
+      if (this.lookup.find(target, config, window.generation) === 'unknown-generation')
+        return {
+          pointer: '/generation',
+          code: 'unknown-generation',
+          detail: `Target ${target} never had the generation ${window.generation}: report the version of the ruleset that was in use.`,
+        };
+    }
+    return undefined;
+  }
+
+  private addTraffic(scope: WindowScope): void {
+    const { target, model, minute, from, until } = scope;
+    if (scope.window.requests === 0) return;
+    this.facts.traffic.push({ target, model, minute, requests: scope.window.requests, firstAt: from, lastAt: until });
+  }
+
+  private takeArm(scope: WindowScope, count: ArmCount, pointer: string): void {
+    if (!count.units.every(isStorable)) return this.refuse(`${pointer}/units`, unstorable('unit'));
+    const place = scope.place(count.config, count.revision);
+    if ('code' in place) return this.refuse(`${pointer}/${place.field}`, place);
+    if (place.kind === 'background') return;
+    if (place.kind === 'draining') this.addDraining(scope, count, place.rollout);
+    else this.addArm(scope, count, place);
+  }
+
+  /** Seen after its rollout was taken back: proves that the drain is not over, and is no evidence. */
+  private addDraining(scope: WindowScope, count: ArmCount, rollout: string): void {
+    const { target, model, until } = scope;
+    if (count.requests === 0) return;
+    const counts = { shareBp: 0, requests: count.requests, unassigned: 0, lastAt: until };
+    this.facts.arms.push({ rollout, target, model, arm: 'candidate', generation: scope.window.generation, ...counts });
+  }
+
+  private addArm(scope: WindowScope, count: ArmCount, { arm, exposure }: InRollout): void {
+    const { target, model, until } = scope;
+    const { rollout, shareBp } = exposure;
+    const { requests, unassigned } = count;
+    const generation = scope.window.generation;
+    if (requests > 0 || unassigned > 0)
+      this.facts.arms.push({ rollout, target, model, arm, generation, shareBp, requests, unassigned, lastAt: until });
+    if (shareBp === 0) return;
+    if (arm === 'candidate')
+      for (const unit of count.units) this.facts.units.push({ rollout, target, model, unit, shareBp });
+    if (exposure.assignment === 'request')
+      for (const signal of exposure.signals) this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
+  }
+
+  private addRequestCell(
+    { target, model }: WindowScope,
+    { rollout, shareBp }: Exposure,
+    signal: string,
+    arm: Arm,
+    { bad, requests }: { readonly bad: number; readonly requests: number },
+  ): void {
+    const candidate = arm === 'candidate';
+    this.facts.requestCells.push({
+      rollout,
+      signal,
+      target,
+      model,
+      shareBp,
+      candidateBad: candidate ? bad : 0,
+      controlBad: candidate ? 0 : bad,
+      candidateRequests: candidate ? requests : 0,
+      controlRequests: candidate ? 0 : requests,
+    });
+  }
+
+  private takeBad(scope: WindowScope, bad: BadOutcome, pointer: string): void {
+    const type = this.lookup.knowsSignal(bad.signal);
+    if (type === undefined)
+      return this.refuse(`${pointer}/signal`, {
+        code: 'unknown-signal',
+        detail: `The signal ${bad.signal} is not registered: apply its manifest first or correct the name.`,
+      });
+    if (bad.unit !== undefined && !isStorable(bad.unit)) return this.refuse(`${pointer}/unit`, unstorable('unit'));
+    if (bad.request !== undefined && !isStorable(bad.request))
+      return this.refuse(`${pointer}/request`, unstorable('request'));
+    const places = this.placeBad(scope, bad, pointer);
+    if (places === undefined) return;
+    const { target, model, minute } = scope;
+    this.facts.trafficBad.push({ signal: bad.signal, target, model, minute, bad: 1 });
+    for (const place of places) this.addBad(scope, bad, place);
+    if (type === 'invariant' || places.some((place) => place.exposure.invariants.has(bad.signal)))
+      this.addViolationSeen(scope, bad);
+  }
+
+  /** Where a bad outcome counts; undefined when it was refused, which happens as a whole. */
+  private placeBad(scope: WindowScope, bad: BadOutcome, pointer: string): readonly InRollout[] | undefined {
+    const places: InRollout[] = [];
+    for (const [config, revision] of Object.entries(bad.revisions)) {
+      const place = scope.place(config, revision);
+      if ('code' in place) {
+        this.refuse(`${pointer}/revisions/${config}`, place);
+        return undefined;
+      }
+      if (place.kind !== 'rollout') continue;
+      const { assignment, signals } = place.exposure;
+      if (assignment === 'unit' && signals.has(bad.signal) && bad.unit === undefined) {
+        this.refuse(`${pointer}/unit`, {
+          code: 'unit-required',
+          detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome.`,
+        });
+        return undefined;
+      }
+      places.push(place);
+    }
+    return places;
+  }
+
+  private addBad(scope: WindowScope, bad: BadOutcome, { arm, exposure }: InRollout): void {
+    const { signal } = bad;
+    if (exposure.invariants.has(signal)) return this.addViolation(scope, bad, arm, exposure);
+    // Where nobody can be on the candidate the arm says nothing, and the unit's coin stays unused for another target.
+    if (!exposure.signals.has(signal) || exposure.shareBp === 0) return;
+    if (exposure.assignment === 'request')
+      return this.addRequestCell(scope, exposure, signal, arm, { bad: 1, requests: 0 });
+    if (bad.unit === undefined) return;
+    const { target, model, window } = scope;
+    const { rollout, shareBp } = exposure;
+    const { generation } = window;
+    this.facts.unitBad.push({ rollout, signal, unit: bad.unit, target, model, arm, shareBp, generation });
+  }
+
+  private addViolation(scope: WindowScope, bad: BadOutcome, arm: Arm, { rollout }: Exposure): void {
+    const { target, model, until, window } = scope;
+    this.facts.violations.push({
+      rollout,
+      signal: bad.signal,
+      target,
+      model,
+      arm,
+      generation: window.generation,
+      instance: this.batch.instance,
+      request: bad.request ?? null,
+      unit: bad.unit ?? null,
+      reporter: this.reporter,
+      at: until,
+    });
+  }
+
+  private addViolationSeen({ target, model, minute, until }: WindowScope, bad: BadOutcome): void {
+    const entries = Object.entries(bad.revisions).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const revisions = JSON.stringify(Object.fromEntries(entries));
+    this.facts.violationsSeen.push({
+      signal: bad.signal,
+      target,
+      model,
+      revisions,
+      minute,
+      violations: 1,
+      lastAt: until,
+    });
+  }
+}

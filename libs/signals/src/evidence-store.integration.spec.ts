@@ -1,0 +1,275 @@
+import { createTestDatabase, type TestDatabase } from '#test/test-database';
+import fc from 'fast-check';
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore, UNIT_CAP } from './index.js';
+import { badOf, batchOf, exposureOf, NOON, ToldExposures, type WindowInput } from './spec-kit.js';
+
+const REPORTER = { token: 'tpu-fleet' };
+const HOUR = 3_600_000;
+let database: TestDatabase;
+let exposures: ToldExposures;
+let intake: GroupCommitIntake;
+let store: PostgresEvidenceStore;
+let number = 0;
+let rollout = '';
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  await database.pool.query(
+    'truncate evidence.violations_seen, evidence.traffic, evidence.traffic_bad, evidence.targets_seen',
+  );
+  rollout = `rollout-${(number += 1)}`;
+  exposures = new ToldExposures();
+  exposures.tell('api-tpu', 'router', 10, exposureOf(rollout, 1_000));
+  const bell = new EvidenceBell();
+  intake = new GroupCommitIntake(database.pool, exposures, bell, { lingerMs: 0 });
+  store = new PostgresEvidenceStore(database.pool, bell);
+});
+
+const at = (ms: number) => new Date(ms - 10_000).toISOString();
+const send = (windows: readonly WindowInput[], more: { target?: string; instance?: string } = {}, now = NOON) =>
+  intake.submit(batchOf(windows, more), REPORTER, now);
+const served = (revision: number, requests: number, units: string[] = []) => ({
+  config: 'router',
+  revision,
+  requests,
+  units,
+});
+
+describe('looks', () => {
+  it('gives each outcome to exactly one look when two controllers look at the same time', async () => {
+    const other = new PostgresEvidenceStore(database.pool, new EvidenceBell());
+    const sending = Array.from({ length: 40 }, (_, index) => send([{ bad: [badOf(`u${index}`, 2)] }]));
+    const looking = Array.from({ length: 20 }, (_, index) => (index % 2 ? store : other).foldLook(rollout, NOON));
+    await Promise.all([...sending, ...looking]);
+    await store.foldLook(rollout, NOON);
+    const looks = await Promise.all(looking);
+    expect(looks.map((look) => look.look).toSorted((a, b) => a - b)).toEqual(looking.map((_, index) => index + 1));
+    const kept = await store.readLooks(rollout, 0);
+    expect(kept.reduce((sum, look) => sum + (look.cells[0]?.candidateBad ?? 0), 0)).toBe(40);
+  });
+
+  it('counts empty looks without keeping them', async () => {
+    await store.foldLook(rollout, NOON);
+    await send([{ bad: [badOf('u1', 2)] }]);
+    const look = await store.foldLook(rollout, NOON + 1_000);
+    expect(await store.foldLook(rollout, NOON + 2_000)).toMatchObject({ look: 3, cells: [] });
+    expect(await store.lookCount(rollout)).toBe(3);
+    expect(await store.readLooks(rollout, 0)).toEqual([look]);
+    expect(await store.readLooks(rollout, 2)).toEqual([]);
+    expect(look).toMatchObject({ look: 2, at: NOON + 1_000 });
+  });
+
+  it('carries the digest of its cells, and notices when a kept look was altered', async () => {
+    await send([{ bad: [badOf('u1', 2), badOf('u2', 1, 'refusal')] }]);
+    const look = await store.foldLook(rollout, NOON);
+    const canonical =
+      '[{"candidateBad":0,"controlBad":1,"model":"haiku","shareBp":1000,"signal":"refusal","target":"api-tpu"},' +
+      '{"candidateBad":1,"controlBad":0,"model":"haiku","shareBp":1000,"signal":"script-error","target":"api-tpu"}]';
+    expect(look.digest).toBe(createHash('sha256').update(canonical).digest('hex'));
+    await database.pool.query(`update evidence.looks set cells = replace(cells, '1000', '5000') where rollout = $1`, [
+      rollout,
+    ]);
+    await expect(store.readLooks(rollout, 0)).rejects.toThrow(/was altered/);
+  });
+});
+
+describe('activation', () => {
+  it('counts distinct units on the candidate per slice, and not those on control', async () => {
+    await send([{ arms: [served(2, 3, ['u1', 'u2']), served(1, 3, ['u9'])] }, { arms: [served(2, 1, ['u2', 'u3'])] }]);
+    await send([{ model: 'sonnet', arms: [served(2, 1, ['u1'])] }]);
+    expect(await store.activation(rollout)).toEqual([
+      { target: 'api-tpu', model: 'haiku', units: 3 },
+      { target: 'api-tpu', model: 'sonnet', units: 1 },
+    ]);
+  });
+
+  it('stops to collect units when there are enough', async () => {
+    for (let batch = 0; batch < 12; batch += 1)
+      await send([
+        {
+          arms: [
+            served(
+              2,
+              64,
+              Array.from({ length: 64 }, (_, index) => `u${batch}-${index}`),
+            ),
+          ],
+        },
+      ]);
+    const other = new GroupCommitIntake(database.pool, exposures, new EvidenceBell());
+    await other.submit(batchOf([{ arms: [served(2, 2, ['late-1', 'late-2'])] }]), REPORTER, NOON);
+    const [slice] = await store.activation(rollout);
+    expect(slice?.units).toBe(UNIT_CAP);
+  });
+});
+
+describe('violations of an invariant', () => {
+  const violation = (revision: number, request: string) => ({
+    signal: 'misrouted',
+    request,
+    revisions: { router: revision },
+  });
+  const look = { lookBackMs: 24 * HOUR, now: NOON };
+
+  it('names instance, request, model, time and reporter of the first one on the candidate', async () => {
+    await send([{ bad: [violation(2, 'req-1'), violation(2, 'req-2')] }]);
+    await send([{ bad: [violation(2, 'req-3')] }], { instance: 'tpu-8' });
+    const report = await store.violations(rollout, 'misrouted', look);
+    expect(report).toMatchObject({ candidate: 3, controlInLookback: 0 });
+    expect(report.first).toEqual({
+      target: 'api-tpu',
+      model: 'haiku',
+      arm: 'candidate',
+      generation: 10,
+      instance: 'tpu-7',
+      request: 'req-1',
+      reporter: 'tpu-fleet',
+      at: NOON,
+    });
+  });
+
+  it('remembers those on control from before the rollout, as far as the look-back goes', async () => {
+    const old = { generation: 3, bad: [violation(1, 'old')] };
+    await send([{ ...old, from: at(NOON - 24 * HOUR - 20_000) }]);
+    await send([{ ...old, from: at(NOON - 2 * HOUR) }]);
+    await send([{ ...old, from: at(NOON - 2 * HOUR) }], { target: 'api-gpu' });
+    await send([{ arms: [served(2, 5)], bad: [violation(1, 'beside'), violation(2, 'on it')] }]);
+    const report = await store.violations(rollout, 'misrouted', look);
+    expect(report).toMatchObject({ candidate: 1, controlInLookback: 2 });
+    expect(report.controlByTarget).toEqual([{ target: 'api-tpu', violations: 2 }]);
+    const everywhere = { ...look, targets: ['api-tpu', 'api-gpu'] };
+    expect(await store.violations(rollout, 'misrouted', everywhere)).toMatchObject({ controlInLookback: 3 });
+  });
+
+  it('counts all of a flood and keeps the first ones in full', async () => {
+    const flood = Array.from({ length: 400 }, (_, index) => violation(2, `req-${index}`));
+    await Promise.all([send([{ bad: flood }]), send([{ bad: flood }])]);
+    await send([{ bad: flood }]);
+    expect(await store.violations(rollout, 'misrouted', look)).toMatchObject({ candidate: 1_200 });
+    const kept = await database.pool.query('select 1 from evidence.violations where rollout = $1', [rollout]);
+    expect(kept.rows).toHaveLength(50);
+  });
+
+  it('reports none for a rollout that nothing was seen of', async () => {
+    expect(await store.violations('unseen', 'misrouted', look)).toEqual({
+      candidate: 0,
+      candidateByTarget: [],
+      controlInLookback: 0,
+      controlByTarget: [],
+      first: undefined,
+    });
+  });
+});
+
+describe('drain', () => {
+  it('tells per target when the candidate and when anything was served last, also after it was withdrawn', async () => {
+    await send([{ arms: [served(2, 5), served(1, 5)] }]);
+    exposures.withdraw('api-tpu', 'router', 2, rollout);
+    const later = NOON + 60_000;
+    await send([{ generation: 30, from: at(later), arms: [served(2, 1), served(1, 9)] }], {}, later);
+    const latest = NOON + 120_000;
+    await send([{ generation: 30, from: at(latest), arms: [served(2, 0), served(1, 10)] }], {}, latest);
+    await send([{ generation: 30, from: at(NOON + 30_000), arms: [served(2, 1), served(1, 9)] }], {}, latest);
+    expect(await store.lastSeen(rollout)).toEqual([{ target: 'api-tpu', candidateAt: later, anyAt: latest }]);
+    expect((await store.totals(rollout)).slices).toMatchObject([{ candidateRequests: 5, controlRequests: 5 }]);
+  });
+
+  it('sees a withdrawn candidate beside the next rollout of the same config', async () => {
+    exposures.withdraw('api-tpu', 'router', 2, rollout);
+    const next = `${rollout}-next`;
+    exposures.tell('api-tpu', 'router', 40, exposureOf(next, 500, { candidate: 3 }));
+    const receipt = await send([{ generation: 40, arms: [served(2, 1), served(3, 2)], bad: [badOf('u1', 2)] }]);
+    expect(receipt.rejected).toEqual([]);
+    expect(await store.lastSeen(rollout)).toMatchObject([{ candidateAt: NOON }]);
+    expect(await store.totals(next)).toMatchObject({ slices: [{ candidateRequests: 2 }], bad: [] });
+  });
+});
+
+describe('traffic', () => {
+  it('gives rates per slice and signal over the time that was seen, rollout or not', async () => {
+    for (const back of [0, 10_000, 20_000])
+      await send([{ generation: 3, from: at(NOON - back), requests: 50, bad: [badOf('u1', 1)] }]);
+    await send([{ generation: 3, from: at(NOON - 3 * HOUR), requests: 99_999 }]);
+    expect(await store.traffic({ now: NOON + 5_000, spanMs: HOUR })).toEqual({
+      requests: [{ target: 'api-tpu', model: 'haiku', requestsPerSecond: 5 }],
+      bad: [{ signal: 'script-error', target: 'api-tpu', model: 'haiku', badPerSecond: 0.1 }],
+    });
+  });
+});
+
+describe('bake', () => {
+  const step = (now: number, flowing: boolean) => store.advanceBake(rollout, 'api', '10%', now, flowing, 5_000);
+
+  it('counts only time in which evidence flowed and a controller was alive', async () => {
+    expect(await step(NOON, true)).toBe(0);
+    expect(await step(NOON + 1_000, true)).toBe(1_000);
+    expect(await step(NOON + 2_000, false)).toBe(1_000);
+    expect(await step(NOON + 3_000, true)).toBe(2_000);
+    expect(await step(NOON + 60_000, true)).toBe(7_000);
+    expect(await store.bakedMs(rollout)).toEqual([{ track: 'api', stage: '10%', bakedMs: 7_000 }]);
+  });
+
+  it('counts no time twice when several controllers advance it', async () => {
+    await step(NOON, true);
+    const steps = Array.from({ length: 20 }, (_, index) => step(NOON + 1_000 + index * 10, true));
+    const baked = await Promise.all(steps);
+    expect(Math.max(...baked)).toBe(1_190);
+  });
+});
+
+describe('whatever the order and however often batches come', () => {
+  // A unit is sticky: its arm, target and model follow from its number.
+  const bads = fc.array(fc.tuple(fc.integer({ min: 0, max: 12 }), fc.constantFrom('script-error', 'refusal')), {
+    maxLength: 6,
+  });
+  const batches = fc.array(
+    fc.record({ gpu: fc.boolean(), candidate: fc.nat(50), control: fc.nat(50), bads, misrouted: fc.nat(2) }),
+    { minLength: 1, maxLength: 8 },
+  );
+  const orders = fc.array(fc.nat(1_000), { minLength: 8, maxLength: 24 });
+
+  const evidenceOf = async (name: string) => {
+    const look = await store.foldLook(name, NOON);
+    const options = { lookBackMs: HOUR, now: NOON, targets: ['api-tpu', 'api-gpu'] };
+    const { candidate } = await store.violations(name, 'misrouted', options);
+    return {
+      totals: await store.totals(name),
+      activation: await store.activation(name),
+      digest: look.digest,
+      candidate,
+      seen: await store.lastSeen(name),
+    };
+  };
+
+  it('adds up to the same evidence', async () => {
+    await fc.assert(
+      fc.asyncProperty(batches, orders, async (contents, order) => {
+        const results = [];
+        for (const shuffled of [false, true]) {
+          const name = `rollout-${(number += 1)}-order`;
+          for (const target of ['api-tpu', 'api-gpu'])
+            exposures.tell(target, 'router', 50, exposureOf(name, target === 'api-tpu' ? 1_000 : 5_000));
+          const built = contents.map((content) => {
+            const target = content.gpu ? 'api-gpu' : 'api-tpu';
+            const bad = content.bads.map(([unit, signal]) => badOf(`${target}-${unit}`, (unit % 2) + 1, signal));
+            const misrouted = Array.from({ length: content.misrouted }, () => badOf('x', 2, 'misrouted'));
+            const counts = [served(2, content.candidate, [`${target}-1`]), served(1, content.control)];
+            return batchOf([{ generation: 50, arms: counts, bad: [...bad, ...misrouted] }], { target });
+          });
+          const sequence = shuffled
+            ? [...order.map((pick) => built[pick % built.length]!), ...built.toReversed()]
+            : built;
+          await Promise.all(sequence.map((batch) => intake.submit(batch, REPORTER, NOON)));
+          results.push(await evidenceOf(name));
+        }
+        expect(results[1]).toEqual(results[0]);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

@@ -1,0 +1,130 @@
+export type Arm = 'candidate' | 'control';
+
+/** A slice of traffic. */
+export type Slice = { readonly target: string; readonly model: string };
+
+/** What newly arrived for one signal in one slice, for one share. Requests are given where the coin is per request. */
+export type LookCell = Slice & {
+  readonly signal: string;
+  /** Share of the generation the events were served under, in basis points. */
+  readonly shareBp: number;
+  readonly candidateBad: number;
+  readonly controlBad: number;
+  readonly candidateRequests?: number;
+  readonly controlRequests?: number;
+};
+
+/** One evaluation's worth of new evidence. Numbers grow by one from 1; an empty look is counted but not kept. */
+export type StoredLook = {
+  readonly rollout: string;
+  readonly look: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Sorted by signal, target, model and share; none when nothing arrived. */
+  readonly cells: readonly LookCell[];
+  /** SHA-256 of the canonical JSON of the cells, in hexadecimal. */
+  readonly digest: string;
+};
+
+/** Requests since the rollout started, under generations whose share was above zero. */
+export type SliceTotals = Slice & {
+  readonly candidateRequests: number;
+  readonly controlRequests: number;
+  /** Requests without a targeting key, on whichever arm. */
+  readonly unassigned: number;
+};
+
+/** Bad outcomes that count: first ones per unit, or each where the coin is per request. */
+export type BadTotals = Slice & {
+  readonly signal: string;
+  readonly candidateBad: number;
+  readonly controlBad: number;
+};
+
+export type RolloutTotals = { readonly slices: readonly SliceTotals[]; readonly bad: readonly BadTotals[] };
+
+/** Distinct units seen on the candidate; counting stops at `UNIT_CAP`. */
+export type SliceActivation = Slice & { readonly units: number };
+
+/** One violation of an invariant in full. */
+export type Violation = Slice & {
+  readonly arm: Arm;
+  readonly generation: number;
+  readonly instance: string;
+  readonly request: string | undefined;
+  /** Name of the token that reported it. */
+  readonly reporter: string;
+  /** End of the window it was seen in, epoch milliseconds. */
+  readonly at: number;
+};
+
+export type ViolationCount = { readonly target: string; readonly violations: number };
+
+export type ViolationReport = {
+  /** On the candidate in this rollout, and by target. */
+  readonly candidate: number;
+  readonly candidateByTarget: readonly ViolationCount[];
+  /** Off the candidate within the look-back, before the rollout too, on its targets; and by target. */
+  readonly controlInLookback: number;
+  readonly controlByTarget: readonly ViolationCount[];
+  /** The first on the candidate to arrive. */
+  readonly first: Violation | undefined;
+};
+
+export type ViolationOptions = {
+  readonly lookBackMs: number;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** Where violations count; default: the targets on which this rollout was seen. */
+  readonly targets?: readonly string[];
+};
+
+/** Ends of the last windows in which requests were served on a target, epoch milliseconds. */
+export type TargetSeen = {
+  readonly target: string;
+  /** On the candidate, whatever the share was. */
+  readonly candidateAt: number | undefined;
+  /** Under any revision of anything. */
+  readonly anyAt: number | undefined;
+};
+
+export type RequestRate = Slice & { readonly requestsPerSecond: number };
+export type BadRate = Slice & { readonly signal: string; readonly badPerSecond: number };
+export type Traffic = { readonly requests: readonly RequestRate[]; readonly bad: readonly BadRate[] };
+
+export type StageBake = { readonly track: string; readonly stage: string; readonly bakedMs: number };
+
+/** Distinct units that are kept per rollout, target and model; enough to prove activation. */
+export const UNIT_CAP = 512;
+
+/** What was seen, as rows. All of it survives a crash; any number of controllers may use one database. */
+export abstract class EvidenceStore {
+  /** Takes everything that arrived since the last look, once, whoever asks. */
+  abstract foldLook(rollout: string, at: number): Promise<StoredLook>;
+  /** Looks after `afterLook` that saw something, in order. */
+  abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
+  /** The number of the last look, empty ones included; 0 before the first. */
+  abstract lookCount(rollout: string): Promise<number>;
+  abstract totals(rollout: string): Promise<RolloutTotals>;
+  abstract activation(rollout: string): Promise<readonly SliceActivation[]>;
+  abstract violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport>;
+  /** Every target on which the rollout was seen. */
+  abstract lastSeen(rollout: string): Promise<readonly TargetSeen[]>;
+  /** Rates over the last `spanMs`, or since a slice was first seen if that is later. */
+  abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
+  /**
+   * Adds the time since the last call to the stage's bake if evidence flowed, at most `maxGapMs` of it: a longer silence
+   * of all controllers does not count. The first call adds none. Gives the baked milliseconds.
+   */
+  abstract advanceBake(
+    rollout: string,
+    track: string,
+    stage: string,
+    now: number,
+    flowing: boolean,
+    maxGapMs: number,
+  ): Promise<number>;
+  abstract bakedMs(rollout: string): Promise<readonly StageBake[]>;
+  /** Rings when this process wrote evidence of these rollouts; may be lost without harm. Returns what unsubscribes. */
+  abstract onEvidence(listener: (rollouts: readonly string[]) => void): () => void;
+}

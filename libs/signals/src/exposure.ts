@@ -1,0 +1,27 @@
+/** What one config of one target was set to under one generation. */
+export type Exposure = {
+  readonly rollout: string;
+  /** Revisions of the two arms. */
+  readonly candidate: number;
+  readonly control: number;
+  /** Share on the candidate in basis points, 0..10000. */
+  readonly shareBp: number;
+  /** `unit`: a sticky coin per unit, first bad events count. `request`: a fresh coin per request, each bad one counts. */
+  readonly assignment: 'unit' | 'request';
+  /** Rate signals of the plan. */
+  readonly signals: ReadonlySet<string>;
+  /** Invariants of the plan. */
+  readonly invariants: ReadonlySet<string>;
+};
+
+/** What is registered, and what ran where under which generation. Asked for every outcome, so it answers from memory. */
+export abstract class ExposureLookup {
+  /** `none`: no rollout of this config ran there under that generation. */
+  abstract find(target: string, config: string, generation: number): Exposure | 'none' | 'unknown-generation';
+  /** The rollout whose taken-back candidate this revision is, as long as it is not drained from the target. */
+  abstract withdrawn(target: string, config: string, revision: number): string | undefined;
+  abstract knowsTarget(target: string): boolean;
+  abstract knowsModel(target: string, model: string): boolean;
+  abstract knowsSignal(signal: string): 'invariant' | 'rate' | undefined;
+  abstract knowsRevision(config: string, revision: number): boolean;
+}

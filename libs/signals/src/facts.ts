@@ -1,0 +1,81 @@
+import type { Arm } from './evidence-store.js';
+
+type At = { readonly target: string; readonly model: string };
+type Of = At & { readonly rollout: string };
+
+export type TrafficFact = At & {
+  readonly minute: number;
+  readonly requests: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+};
+export type TrafficBadFact = At & { readonly signal: string; readonly minute: number; readonly bad: number };
+export type RolloutFact = { readonly rollout: string; readonly config: string; readonly candidate: number };
+export type ArmFact = Of & {
+  readonly arm: Arm;
+  readonly generation: number;
+  readonly shareBp: number;
+  readonly requests: number;
+  readonly unassigned: number;
+  readonly lastAt: number;
+};
+export type UnitFact = Of & { readonly unit: string; readonly shareBp: number };
+export type UnitBadFact = Of & {
+  readonly signal: string;
+  readonly unit: string;
+  readonly arm: Arm;
+  readonly shareBp: number;
+  readonly generation: number;
+};
+/** What a look needs where the coin is thrown per request. */
+export type RequestCellFact = Of & {
+  readonly signal: string;
+  readonly shareBp: number;
+  readonly candidateBad: number;
+  readonly controlBad: number;
+  readonly candidateRequests: number;
+  readonly controlRequests: number;
+};
+export type ViolationFact = Of & {
+  readonly signal: string;
+  readonly arm: Arm;
+  readonly generation: number;
+  readonly instance: string;
+  readonly request: string | null;
+  readonly unit: string | null;
+  readonly reporter: string;
+  readonly at: number;
+};
+export type ViolationSeenFact = At & {
+  readonly signal: string;
+  /** Canonical JSON: revision by config. */
+  readonly revisions: string;
+  readonly minute: number;
+  readonly violations: number;
+  readonly lastAt: number;
+};
+
+/** What one batch adds, once it is known to be new. */
+export type Facts = {
+  readonly traffic: TrafficFact[];
+  readonly trafficBad: TrafficBadFact[];
+  readonly rollouts: RolloutFact[];
+  readonly arms: ArmFact[];
+  readonly units: UnitFact[];
+  readonly unitBad: UnitBadFact[];
+  readonly requestCells: RequestCellFact[];
+  readonly violations: ViolationFact[];
+  readonly violationsSeen: ViolationSeenFact[];
+};
+
+export const noFacts = (): Facts => ({
+  traffic: [],
+  trafficBad: [],
+  rollouts: [],
+  arms: [],
+  units: [],
+  unitBad: [],
+  requestCells: [],
+  violations: [],
+  violationsSeen: [],
+});

@@ -1,0 +1,214 @@
+import type { PoolClient } from 'pg';
+import { UNIT_CAP } from './evidence-store.js';
+import type { UnitFact, ViolationFact } from './facts.js';
+import type { Tally } from './tally.js';
+
+/** Violations kept in full per rollout, signal, slice and arm. */
+const VIOLATION_CAP = 50;
+
+export type BatchRow = {
+  readonly batch: string;
+  readonly target: string;
+  readonly reporter: string;
+  readonly receivedAt: number;
+};
+
+/** Notes the batches; gives the ids of those that were not known. Rows have to come in order of their ids. */
+export const noteBatches = async (client: PoolClient, rows: readonly BatchRow[]): Promise<ReadonlySet<string>> => {
+  const { rows: noted } = await client.query<{ batch: string }>(
+    `insert into evidence.batches (batch, target, reporter, received_at)
+     select batch, target, reporter, "receivedAt"
+     from json_to_recordset($1::json) as x(batch uuid, target text, reporter text, "receivedAt" bigint)
+     on conflict (batch) do nothing
+     returning batch`,
+    [JSON.stringify(rows)],
+  );
+  return new Set(noted.map((row) => row.batch));
+};
+
+const write = async (client: PoolClient, statement: string, rows: readonly object[]): Promise<void> => {
+  if (rows.length > 0) await client.query(statement, [JSON.stringify(rows)]);
+};
+
+const TRAFFIC = `
+  insert into evidence.traffic as known (target, model, minute, requests, first_at, last_at)
+  select target, model, minute, requests, "firstAt", "lastAt" from json_to_recordset($1::json)
+    as x(target text, model text, minute bigint, requests bigint, "firstAt" bigint, "lastAt" bigint)
+  on conflict (target, model, minute) do update set
+    requests = known.requests + excluded.requests,
+    first_at = least(known.first_at, excluded.first_at),
+    last_at = greatest(known.last_at, excluded.last_at)`;
+
+const TARGETS_SEEN = `
+  insert into evidence.targets_seen as known (target, last_at)
+  select target, max("lastAt") from json_to_recordset($1::json) as x(target text, "lastAt" bigint)
+  group by target order by target
+  on conflict (target) do update set last_at = greatest(known.last_at, excluded.last_at)`;
+
+const TRAFFIC_BAD = `
+  insert into evidence.traffic_bad as known (signal, target, model, minute, bad)
+  select signal, target, model, minute, bad from json_to_recordset($1::json)
+    as x(signal text, target text, model text, minute bigint, bad bigint)
+  on conflict (signal, target, model, minute) do update set bad = known.bad + excluded.bad`;
+
+const ROLLOUTS = `
+  insert into evidence.rollouts (rollout, config, candidate)
+  select rollout, config, candidate from json_to_recordset($1::json)
+    as x(rollout text, config text, candidate integer)
+  on conflict (rollout) do nothing`;
+
+const ARMS = `
+  insert into evidence.arms as known
+    (rollout, target, model, arm, generation, share_bp, requests, unassigned, last_at)
+  select rollout, target, model, arm, generation, "shareBp", requests, unassigned, "lastAt"
+  from json_to_recordset($1::json) as x(rollout text, target text, model text, arm text, generation bigint,
+    "shareBp" integer, requests bigint, unassigned bigint, "lastAt" bigint)
+  on conflict (rollout, target, model, arm, generation) do update set
+    requests = known.requests + excluded.requests,
+    unassigned = known.unassigned + excluded.unassigned,
+    last_at = greatest(known.last_at, excluded.last_at)`;
+
+const UNITS = `
+  with added as (
+    select * from json_to_recordset($1::json)
+      as x(rollout text, target text, model text, unit text, "shareBp" integer)
+  ), slice as (
+    select rollout, target, model, (
+      select count(*) from evidence.candidate_units known
+      where known.rollout = s.rollout and known.target = s.target and known.model = s.model) as units
+    from (select distinct rollout, target, model from added) s
+  )
+  insert into evidence.candidate_units (rollout, target, model, unit, share_bp, seen_at)
+  select rollout, target, model, unit, "shareBp", $2::bigint from added join slice using (rollout, target, model)
+  where units < $3::integer
+  order by rollout, target, model, unit
+  on conflict (rollout, target, model, unit) do nothing`;
+
+// One row per unit travels as two numbers' worth of text: what the rows share is sent once, as a slice.
+const UNIT_BAD = `
+  with slice as (
+    select * from json_to_recordset($1::json) as x(slice integer, rollout text, signal text, target text, model text,
+      arm text, "shareBp" integer, generation bigint)
+  ), counted as (
+    insert into evidence.first_bad (rollout, signal, unit, target, model, arm, share_bp, generation, arrived_at)
+    select rollout, signal, unit, target, model, arm, "shareBp", generation, $4::bigint
+    from unnest($2::text[], $3::integer[]) with ordinality as bad(unit, slice, place) join slice using (slice)
+    order by place
+    on conflict (rollout, signal, unit) do nothing
+    returning rollout, signal, target, model, arm, share_bp
+  ), sums as (
+    select rollout, signal, target, model, share_bp,
+      count(*) filter (where arm = 'candidate') as candidate_bad, count(*) filter (where arm = 'control') as control_bad
+    from counted group by rollout, signal, target, model, share_bp
+  ), queued as (
+    insert into evidence.pending (rollout, signal, target, model, share_bp, candidate_bad, control_bad)
+    select * from sums
+  )
+  insert into evidence.bad_counts as known (rollout, signal, target, model, arm, bad)
+  select rollout, signal, target, model, arm, count(*) from counted
+  group by rollout, signal, target, model, arm order by rollout, signal, target, model, arm
+  on conflict (rollout, signal, target, model, arm) do update set bad = known.bad + excluded.bad`;
+
+const REQUEST_CELLS = `
+  with cell as (
+    select * from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
+      "shareBp" integer, "candidateBad" bigint, "controlBad" bigint,
+      "candidateRequests" bigint, "controlRequests" bigint)
+  ), queued as (
+    insert into evidence.pending
+      (rollout, signal, target, model, share_bp, candidate_bad, control_bad, candidate_requests, control_requests)
+    select * from cell
+  )
+  insert into evidence.bad_counts as known (rollout, signal, target, model, arm, bad)
+  select rollout, signal, target, model, arm, sum(bad)
+  from cell cross join lateral (values ('candidate', "candidateBad"), ('control', "controlBad")) as side(arm, bad)
+  where bad > 0
+  group by rollout, signal, target, model, arm order by rollout, signal, target, model, arm
+  on conflict (rollout, signal, target, model, arm) do update set bad = known.bad + excluded.bad`;
+
+const VIOLATIONS = `
+  with counted as (
+    insert into evidence.violation_counts as known (rollout, signal, target, model, arm, violations)
+    select rollout, signal, target, model, arm, violations from json_to_recordset($1::json)
+      as x(rollout text, signal text, target text, model text, arm text, violations bigint)
+    order by rollout, signal, target, model, arm
+    on conflict (rollout, signal, target, model, arm) do update set violations = known.violations + excluded.violations
+    returning *
+  )
+  insert into evidence.violations
+    (rollout, signal, target, model, arm, generation, instance, request, unit, reporter, violated_at)
+  select rollout, signal, target, model, arm, generation, instance, request, unit, reporter, at
+  from json_to_recordset($2::json) as x(place integer, rank integer, added bigint, rollout text, signal text,
+    target text, model text, arm text, generation bigint, instance text, request text, unit text, reporter text,
+    at bigint)
+  join counted using (rollout, signal, target, model, arm)
+  where counted.violations - x.added + x.rank <= $3::integer
+  order by place`;
+
+const VIOLATIONS_SEEN = `
+  insert into evidence.violations_seen as known (signal, target, model, revisions, minute, violations, last_at)
+  select signal, target, model, revisions::jsonb, minute, violations, "lastAt" from json_to_recordset($1::json)
+    as x(signal text, target text, model text, revisions text, minute bigint, violations bigint, "lastAt" bigint)
+  on conflict (signal, target, model, revisions, minute) do update set
+    violations = known.violations + excluded.violations,
+    last_at = greatest(known.last_at, excluded.last_at)`;
+
+const writeUnitBad = async (client: PoolClient, tally: Tally, now: number): Promise<void> => {
+  const rows = tally.unitBad.sorted();
+  if (rows.length === 0) return;
+  const slices = new Map<string, number>();
+  const shared: object[] = [];
+  const sliceOfRow = rows.map(({ rollout, signal, target, model, arm, shareBp, generation }) => {
+    const key = [rollout, signal, target, model, arm, shareBp, generation].join(' ');
+    const known = slices.get(key);
+    if (known !== undefined) return known;
+    const slice = slices.size;
+    slices.set(key, slice);
+    shared.push({ slice, rollout, signal, target, model, arm, shareBp, generation });
+    return slice;
+  });
+  const units = rows.map((row) => row.unit);
+  await client.query(UNIT_BAD, [JSON.stringify(shared), units, sliceOfRow, now]);
+};
+
+const writeViolations = async (client: PoolClient, violations: readonly ViolationFact[]): Promise<void> => {
+  if (violations.length === 0) return;
+  const bySlice = new Map<string, ViolationFact[]>();
+  for (const row of violations) {
+    const key = [row.rollout, row.signal, row.target, row.model, row.arm].join(' ');
+    const rows = bySlice.get(key);
+    if (rows === undefined) bySlice.set(key, [row]);
+    else rows.push(row);
+  }
+  const counts = [...bySlice.values()].map((rows) => ({ ...rows[0], violations: rows.length }));
+  const place = new Map(violations.map((row, index) => [row, index]));
+  const kept = [...bySlice.values()].flatMap((rows) =>
+    rows
+      .slice(0, VIOLATION_CAP)
+      .map((row, index) => ({ ...row, place: place.get(row), rank: index + 1, added: rows.length })),
+  );
+  await client.query(VIOLATIONS, [JSON.stringify(counts), JSON.stringify(kept), VIOLATION_CAP]);
+};
+
+/**
+ * Writes a tally inside the caller's transaction. Every flush takes its rows in the same order, table by table and
+ * sorted within each, so that flushes of several controllers wait for each other but never in a circle.
+ */
+export const writeTally = async (
+  client: PoolClient,
+  tally: Tally,
+  units: readonly UnitFact[],
+  now: number,
+): Promise<void> => {
+  const traffic = tally.traffic.sorted();
+  await write(client, TRAFFIC, traffic);
+  await write(client, TARGETS_SEEN, traffic);
+  await write(client, TRAFFIC_BAD, tally.trafficBad.sorted());
+  await write(client, ROLLOUTS, tally.rollouts.sorted());
+  await write(client, ARMS, tally.arms.sorted());
+  if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
+  await writeUnitBad(client, tally, now);
+  await write(client, REQUEST_CELLS, tally.requestCells.sorted());
+  await writeViolations(client, tally.violations);
+  await write(client, VIOLATIONS_SEEN, tally.violationsSeen.sorted());
+};

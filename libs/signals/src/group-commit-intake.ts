@@ -1,0 +1,137 @@
+import type { OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
+import type { Pool } from 'pg';
+import type { Assessment } from './assess.js';
+import { assess } from './assess.js';
+import type { EvidenceBell } from './evidence-bell.js';
+import type { ExposureLookup } from './exposure.js';
+import type { BatchRow } from './flush.js';
+import { noteBatches, writeTally } from './flush.js';
+import type { Reporter } from './intake.js';
+import { IntakeBusyError, IntakeClosedError, OutcomeIntake } from './intake.js';
+import { SeenUnits } from './seen-units.js';
+import { inTransaction } from './sql.js';
+import { Tally } from './tally.js';
+
+export type IntakeOptions = {
+  /** How long the first batch waits for company, in milliseconds. Default 5. */
+  readonly lingerMs?: number;
+  /** Outcomes (windows, arms and bad ones) in one flush. Default 20,000. */
+  readonly maxFlush?: number;
+  /** Outcomes that may wait before more are turned away. Default 400,000. */
+  readonly maxWaiting?: number;
+};
+
+type Waiting = {
+  readonly batch: BatchRow;
+  readonly assessment: Assessment;
+  readonly weight: number;
+  readonly resolve: (receipt: OutcomeReceipt) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+const weigh = (batch: OutcomeBatch): number =>
+  batch.windows.reduce((sum, window) => sum + 1 + window.arms.length + window.bad.length, 0);
+
+/** Batches that come while a flush is under way go out together in the next one: one transaction, one at a time. */
+export class GroupCommitIntake extends OutcomeIntake {
+  private readonly lingerMs: number;
+  private readonly maxFlush: number;
+  private readonly maxWaiting: number;
+  private readonly seenUnits = new SeenUnits();
+  private queue: Waiting[] = [];
+  private queued = 0;
+  private closed = false;
+  private flushing: Promise<void> | undefined;
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly exposures: ExposureLookup,
+    private readonly bell: EvidenceBell,
+    options: IntakeOptions = {},
+  ) {
+    super();
+    this.lingerMs = options.lingerMs ?? 5;
+    this.maxFlush = options.maxFlush ?? 20_000;
+    this.maxWaiting = options.maxWaiting ?? 400_000;
+  }
+
+  override async submit(batch: OutcomeBatch, reporter: Reporter, now: number): Promise<OutcomeReceipt> {
+    if (this.closed) throw new IntakeClosedError();
+    if (this.queued >= this.maxWaiting) throw new IntakeBusyError(this.queued);
+    const receivedAt = Math.round(now);
+    const assessment = assess(batch, reporter.token, receivedAt, this.exposures);
+    const row = { batch: batch.batch.toLowerCase(), target: batch.target, reporter: reporter.token, receivedAt };
+    // Nothing of a batch of which nothing is left is written, so it can be sent again once the reason is mended.
+    if (assessment.acceptedWindows === 0) return receiptOf(row.batch, assessment, false);
+    return new Promise((resolve, reject) => {
+      const weight = weigh(batch);
+      this.queue.push({ batch: row, assessment, weight, resolve, reject });
+      this.queued += weight;
+      this.flushing ??= this.flushAll();
+    });
+  }
+
+  override async close(): Promise<void> {
+    this.closed = true;
+    await this.flushing;
+  }
+
+  private async flushAll(): Promise<void> {
+    if (this.lingerMs > 0 && !this.closed) await new Promise((resolve) => setTimeout(resolve, this.lingerMs));
+    while (this.queue.length > 0) await this.flush(this.nextFlush());
+    this.flushing = undefined;
+  }
+
+  private nextFlush(): readonly Waiting[] {
+    let weight = 0;
+    let count = 0;
+    for (const waiting of this.queue) {
+      if (count > 0 && weight + waiting.weight > this.maxFlush) break;
+      weight += waiting.weight;
+      count += 1;
+    }
+    this.queued -= weight;
+    return this.queue.splice(0, count);
+  }
+
+  /** Answers every batch of the flush; never throws. */
+  private async flush(waiting: readonly Waiting[]): Promise<void> {
+    try {
+      const counted = await this.write(waiting);
+      for (const item of waiting) item.resolve(receiptOf(item.batch.batch, item.assessment, !counted.has(item)));
+    } catch (error) {
+      for (const item of waiting) item.reject(error);
+    }
+  }
+
+  /** Gives what was counted: the first copy of each batch that was not known. */
+  private async write(waiting: readonly Waiting[]): Promise<ReadonlySet<Waiting>> {
+    const copies = new Map<string, Waiting>();
+    for (const item of waiting) if (!copies.has(item.batch.batch)) copies.set(item.batch.batch, item);
+    const rows = [...copies.values()].map((item) => item.batch).toSorted((a, b) => (a.batch < b.batch ? -1 : 1));
+    const written = await inTransaction(this.pool, async (client) => {
+      const fresh = await noteBatches(client, rows);
+      const counted = [...copies.values()].filter((item) => fresh.has(item.batch.batch));
+      const tally = new Tally();
+      for (const item of counted) tally.add(item.assessment.facts);
+      const units = this.seenUnits.fresh(tally.units.sorted());
+      await writeTally(
+        client,
+        tally,
+        units,
+        rows.reduce((latest, row) => Math.max(latest, row.receivedAt), 0),
+      );
+      return { counted, tally, units };
+    });
+    this.seenUnits.written(written.units);
+    this.bell.ring(written.tally.touched());
+    return new Set(written.counted);
+  }
+}
+
+const receiptOf = (batch: string, assessment: Assessment, repeated: boolean): OutcomeReceipt => ({
+  batch,
+  repeated,
+  acceptedWindows: assessment.acceptedWindows,
+  rejected: [...assessment.rejected],
+});

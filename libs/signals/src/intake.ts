@@ -1,0 +1,32 @@
+import type { OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
+
+/** Who sent a batch: the name of its token, never the secret. */
+export type Reporter = { readonly token: string };
+
+/** Too many outcomes wait for the database: the sender keeps the batch and sends it again, under the same id. */
+export class IntakeBusyError extends Error {
+  override readonly name = 'IntakeBusyError';
+  constructor(readonly waiting: number) {
+    super(`${waiting} outcomes already wait to be written: send this batch again in a few seconds, under the same id.`);
+  }
+}
+
+/** The batch cannot be taken because the intake is being stopped. */
+export class IntakeClosedError extends Error {
+  override readonly name = 'IntakeClosedError';
+  constructor() {
+    super('The intake is being stopped: send this batch again, under the same id, to a controller that runs.');
+  }
+}
+
+/** The way in for outcomes. */
+export abstract class OutcomeIntake {
+  /**
+   * Counts a batch once, however often it arrives. Each wrong item is refused by itself, the rest is durable when the
+   * answer comes. `now` is in epoch milliseconds. Throws `IntakeBusyError` or `IntakeClosedError`, and what the
+   * database throws: then nothing of the batch was counted and it may be sent again.
+   */
+  abstract submit(batch: OutcomeBatch, reporter: Reporter, now: number): Promise<OutcomeReceipt>;
+  /** Takes no more, and comes back when everything taken is answered. */
+  abstract close(): Promise<void>;
+}

@@ -1,0 +1,91 @@
+import type { Pool } from 'pg';
+import type { EvidenceBell } from './evidence-bell.js';
+import type {
+  RolloutTotals,
+  SliceActivation,
+  StageBake,
+  StoredLook,
+  TargetSeen,
+  Traffic,
+  ViolationOptions,
+  ViolationReport,
+} from './evidence-store.js';
+import { EvidenceStore } from './evidence-store.js';
+import { foldLook, lookCount, readLooks } from './looks.js';
+import { readActivation, readLastSeen, readTotals, readTraffic, readViolations } from './reads.js';
+import type { BigInteger } from './sql.js';
+import { toNumber } from './sql.js';
+
+/** The evidence in PostgreSQL; the pool stays its owner's. */
+export class PostgresEvidenceStore extends EvidenceStore {
+  constructor(
+    private readonly pool: Pool,
+    private readonly bell: EvidenceBell,
+  ) {
+    super();
+  }
+
+  override foldLook(rollout: string, at: number): Promise<StoredLook> {
+    return foldLook(this.pool, rollout, at);
+  }
+
+  override readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
+    return readLooks(this.pool, rollout, afterLook);
+  }
+
+  override lookCount(rollout: string): Promise<number> {
+    return lookCount(this.pool, rollout);
+  }
+
+  override totals(rollout: string): Promise<RolloutTotals> {
+    return readTotals(this.pool, rollout);
+  }
+
+  override activation(rollout: string): Promise<readonly SliceActivation[]> {
+    return readActivation(this.pool, rollout);
+  }
+
+  override violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport> {
+    return readViolations(this.pool, rollout, signal, options);
+  }
+
+  override lastSeen(rollout: string): Promise<readonly TargetSeen[]> {
+    return readLastSeen(this.pool, rollout);
+  }
+
+  override traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
+    return readTraffic(this.pool, options);
+  }
+
+  override async advanceBake(
+    rollout: string,
+    track: string,
+    stage: string,
+    now: number,
+    flowing: boolean,
+    maxGapMs: number,
+  ): Promise<number> {
+    const { rows } = await this.pool.query<{ baked_ms: BigInteger }>(
+      `insert into evidence.bakes as known (rollout, track, stage, baked_ms, advanced_at) values ($1, $2, $3, 0, $4)
+       on conflict (rollout, track, stage) do update set
+         baked_ms = known.baked_ms + case when $5::boolean
+           then least(greatest(excluded.advanced_at - known.advanced_at, 0), $6::bigint) else 0 end,
+         advanced_at = greatest(known.advanced_at, excluded.advanced_at)
+       returning baked_ms`,
+      [rollout, track, stage, Math.round(now), flowing, Math.round(maxGapMs)],
+    );
+    return toNumber(rows[0]?.baked_ms ?? 0);
+  }
+
+  override async bakedMs(rollout: string): Promise<readonly StageBake[]> {
+    const { rows } = await this.pool.query<{ track: string; stage: string; baked_ms: BigInteger }>(
+      'select track, stage, baked_ms from evidence.bakes where rollout = $1 order by track, stage',
+      [rollout],
+    );
+    return rows.map((row) => ({ track: row.track, stage: row.stage, bakedMs: toNumber(row.baked_ms) }));
+  }
+
+  override onEvidence(listener: (rollouts: readonly string[]) => void): () => void {
+    return this.bell.listen(listener);
+  }
+}

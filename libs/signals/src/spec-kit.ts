@@ -1,0 +1,101 @@
+import { OutcomeBatch } from '#libs/contracts';
+import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+import type { Exposure } from './exposure.js';
+import { ExposureLookup } from './exposure.js';
+
+/** What the specs agree on: 2025-09-01 12:00 UTC. */
+export const NOON = Date.parse('2025-09-01T12:00:00.000Z');
+
+const TARGETS = ['api-gpu', 'api-tpu', 'bedrock-east'];
+const MODELS = ['haiku', 'sonnet'];
+const SIGNALS: Readonly<Record<string, 'invariant' | 'rate'>> = {
+  'script-error': 'rate',
+  refusal: 'rate',
+  latency: 'rate',
+  misrouted: 'invariant',
+};
+const NEWEST_REVISION = 5;
+
+/** A lookup that says what it was told. Generations 0..100 exist; configs have the revisions 1..5. */
+export class ToldExposures extends ExposureLookup {
+  private readonly exposures = new Map<string, Exposure>();
+  private readonly drains = new Map<string, string>();
+
+  /** From this generation on, until a later one is told, or `none`. */
+  tell(target: string, config: string, generation: number, exposure: Exposure): void {
+    this.exposures.set(`${target} ${config} ${generation}`, exposure);
+  }
+
+  withdraw(target: string, config: string, revision: number, rollout: string): void {
+    this.drains.set(`${target} ${config} ${revision}`, rollout);
+  }
+
+  override find(target: string, config: string, generation: number): Exposure | 'none' | 'unknown-generation' {
+    if (generation > 100) return 'unknown-generation';
+    return this.exposures.get(`${target} ${config} ${generation}`) ?? 'none';
+  }
+
+  override withdrawn(target: string, config: string, revision: number): string | undefined {
+    return this.drains.get(`${target} ${config} ${revision}`);
+  }
+
+  override knowsTarget(target: string): boolean {
+    return TARGETS.includes(target);
+  }
+
+  override knowsModel(target: string, model: string): boolean {
+    return this.knowsTarget(target) && MODELS.includes(model);
+  }
+
+  override knowsSignal(signal: string): 'invariant' | 'rate' | undefined {
+    return SIGNALS[signal];
+  }
+
+  override knowsRevision(config: string, revision: number): boolean {
+    return ['router', 'sampling'].includes(config) && revision >= 1 && revision <= NEWEST_REVISION;
+  }
+}
+
+/** Candidate 2 against control 1, by unit, judged by script errors and by misrouting. */
+export const exposureOf = (rollout: string, shareBp: number, more: Partial<Exposure> = {}): Exposure => ({
+  rollout,
+  candidate: 2,
+  control: 1,
+  shareBp,
+  assignment: 'unit',
+  signals: new Set(['script-error', 'refusal']),
+  invariants: new Set(['misrouted']),
+  ...more,
+});
+
+type Input = z.input<typeof OutcomeBatch>;
+export type WindowInput = Partial<Input['windows'][number]>;
+
+/** A window of ten seconds that ends at noon. */
+export const windowOf = (more: WindowInput = {}): Input['windows'][number] => ({
+  from: new Date(NOON - 10_000).toISOString(),
+  ms: 10_000,
+  model: 'haiku',
+  generation: 10,
+  requests: 100,
+  arms: [],
+  ...more,
+});
+
+/** A batch of one instance on the API's TPUs. */
+export const batchOf = (windows: readonly WindowInput[], more: Partial<Input> = {}): OutcomeBatch =>
+  OutcomeBatch.parse({
+    batch: randomUUID(),
+    target: 'api-tpu',
+    instance: 'tpu-7',
+    windows: windows.map(windowOf),
+    ...more,
+  });
+
+/** A bad outcome of one unit on one revision of the router. */
+export const badOf = (unit: string, revision: number, signal = 'script-error') => ({
+  signal,
+  unit,
+  revisions: { router: revision },
+});

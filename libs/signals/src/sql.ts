@@ -1,0 +1,32 @@
+import type { Pool, PoolClient } from 'pg';
+
+/** Runs work in one transaction; a throw takes it back. A connection that failed is thrown away. */
+export const inTransaction = async <T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> => {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    broken = error instanceof Error ? error : new Error(String(error));
+    throw error;
+  } finally {
+    // Closing the connection ends its transaction, also where a `rollback` could not be sent any more.
+    client.release(broken);
+  }
+};
+
+/** A `bigint` as the pool gives it: a string unless it parses them. Throws beyond 2^53 rather than round. */
+export type BigInteger = string | number;
+
+export const toNumber = (value: BigInteger): number => {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number))
+    throw new Error(`The evidence holds ${value}, which a number cannot hold exactly: report this as a bug.`);
+  return number;
+};
+
+export const toOptionalNumber = (value: BigInteger | null): number | undefined =>
+  value === null ? undefined : toNumber(value);

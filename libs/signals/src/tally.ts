@@ -1,0 +1,102 @@
+import type {
+  ArmFact,
+  Facts,
+  RequestCellFact,
+  RolloutFact,
+  TrafficBadFact,
+  TrafficFact,
+  UnitBadFact,
+  UnitFact,
+  ViolationFact,
+  ViolationSeenFact,
+} from './facts.js';
+
+/** Separates the parts of a key; no part holds it. */
+const SEPARATOR = '\u0000';
+
+/** One row per key, merged as they come, given back in the order of the keys. */
+class Merged<T> {
+  private readonly rows = new Map<string, T>();
+
+  constructor(
+    private readonly keyOf: (row: T) => string,
+    private readonly merge: (known: T, added: T) => T,
+  ) {}
+
+  add(rows: readonly T[]): void {
+    for (const row of rows) {
+      const key = this.keyOf(row);
+      const known = this.rows.get(key);
+      this.rows.set(key, known === undefined ? row : this.merge(known, row));
+    }
+  }
+
+  /** Writers that take their rows in one order cannot wait for each other in a circle. */
+  sorted(): readonly T[] {
+    return [...this.rows.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  }
+}
+
+const key = (...parts: readonly (string | number)[]): string => parts.join(SEPARATOR);
+const first = <T>(known: T): T => known;
+
+/** What a flush writes: the facts of many batches, one row per key. */
+export class Tally {
+  readonly traffic = new Merged<TrafficFact>(
+    (row) => key(row.target, row.model, row.minute),
+    (a, b) => ({
+      ...a,
+      requests: a.requests + b.requests,
+      firstAt: Math.min(a.firstAt, b.firstAt),
+      lastAt: Math.max(a.lastAt, b.lastAt),
+    }),
+  );
+  readonly trafficBad = new Merged<TrafficBadFact>(
+    (row) => key(row.signal, row.target, row.model, row.minute),
+    (a, b) => ({ ...a, bad: a.bad + b.bad }),
+  );
+  readonly rollouts = new Merged<RolloutFact>((row) => row.rollout, first);
+  readonly arms = new Merged<ArmFact>(
+    (row) => key(row.rollout, row.target, row.model, row.arm, row.generation),
+    (a, b) => ({
+      ...a,
+      requests: a.requests + b.requests,
+      unassigned: a.unassigned + b.unassigned,
+      lastAt: Math.max(a.lastAt, b.lastAt),
+    }),
+  );
+  readonly units = new Merged<UnitFact>((row) => key(row.rollout, row.target, row.model, row.unit), first);
+  readonly unitBad = new Merged<UnitBadFact>((row) => key(row.rollout, row.signal, row.unit), first);
+  readonly requestCells = new Merged<RequestCellFact>(
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp),
+    (a, b) => ({
+      ...a,
+      candidateBad: a.candidateBad + b.candidateBad,
+      controlBad: a.controlBad + b.controlBad,
+      candidateRequests: a.candidateRequests + b.candidateRequests,
+      controlRequests: a.controlRequests + b.controlRequests,
+    }),
+  );
+  readonly violationsSeen = new Merged<ViolationSeenFact>(
+    (row) => key(row.signal, row.target, row.model, row.revisions, row.minute),
+    (a, b) => ({ ...a, violations: a.violations + b.violations, lastAt: Math.max(a.lastAt, b.lastAt) }),
+  );
+  /** In order of arrival. */
+  readonly violations: ViolationFact[] = [];
+
+  add(facts: Facts): void {
+    this.traffic.add(facts.traffic);
+    this.trafficBad.add(facts.trafficBad);
+    this.rollouts.add(facts.rollouts);
+    this.arms.add(facts.arms);
+    this.units.add(facts.units);
+    this.unitBad.add(facts.unitBad);
+    this.requestCells.add(facts.requestCells);
+    this.violationsSeen.add(facts.violationsSeen);
+    for (const violation of facts.violations) this.violations.push(violation);
+  }
+  /** Rollouts of which this tells something. */
+  touched(): readonly string[] {
+    return this.rollouts.sorted().map((row) => row.rollout);
+  }
+}

@@ -1,0 +1,94 @@
+import type { OutcomeWindow } from '#libs/contracts';
+import type { Arm } from './evidence-store.js';
+import type { Exposure, ExposureLookup } from './exposure.js';
+import type { RolloutFact } from './facts.js';
+
+export type Fault = { readonly code: string; readonly detail: string };
+
+/** Served by a rollout, under the exposure of its generation. */
+export type InRollout = { readonly kind: 'rollout'; readonly arm: Arm; readonly exposure: Exposure };
+/** `draining`: a candidate that was taken back is still served. `background`: no rollout of the config ran there. */
+export type Placement =
+  InRollout | { readonly kind: 'draining'; readonly rollout: string } | { readonly kind: 'background' };
+export type Misplaced = Fault & { readonly field: 'config' | 'revision' };
+
+const MINUTE_MS = 60_000;
+
+/** One window, with what its revisions mean worked out once. */
+export class WindowScope {
+  readonly model: string;
+  readonly from: number;
+  /** End of the window; a clock that runs ahead counts as now. */
+  readonly until: number;
+  readonly minute: number;
+  /** Rollouts that the placed revisions belong to. */
+  readonly rollouts: RolloutFact[] = [];
+  private readonly places = new Map<string, Placement | Misplaced>();
+
+  constructor(
+    readonly target: string,
+    readonly window: OutcomeWindow,
+    now: number,
+    private readonly lookup: ExposureLookup,
+  ) {
+    this.model = window.model;
+    this.from = Math.min(Date.parse(window.from), now);
+    this.until = Math.min(Date.parse(window.from) + window.ms, now);
+    this.minute = Math.floor(this.until / MINUTE_MS) * MINUTE_MS;
+  }
+
+  place(config: string, revision: number): Placement | Misplaced {
+    const key = `${config} ${revision}`;
+    const known = this.places.get(key);
+    if (known !== undefined) return known;
+    const found = this.lookUp(config, revision);
+    this.places.set(key, found);
+    return found;
+  }
+
+  private lookUp(config: string, revision: number): Placement | Misplaced {
+    const unknown = this.unknownRevision(config, revision);
+    if (unknown !== undefined) return unknown;
+    const exposure = this.lookup.find(this.target, config, this.window.generation);
+    const arm = typeof exposure === 'object' ? armOf(exposure, revision) : undefined;
+    if (typeof exposure === 'object' && arm !== undefined) {
+      this.rollouts.push({ rollout: exposure.rollout, config, candidate: exposure.candidate });
+      return { kind: 'rollout', arm, exposure };
+    }
+    const rollout = this.lookup.withdrawn(this.target, config, revision);
+    if (rollout !== undefined) {
+      this.rollouts.push({ rollout, config, candidate: revision });
+      return { kind: 'draining', rollout };
+    }
+    return typeof exposure === 'object' ? this.mismatch(exposure, config, revision) : { kind: 'background' };
+  }
+
+  private mismatch(exposure: Exposure, config: string, revision: number): Misplaced {
+    return {
+      field: 'revision',
+      code: 'arm-mismatch',
+      detail: `Under generation ${this.window.generation} ${this.target} serves revision ${exposure.candidate} or ${exposure.control} of ${config}, not ${revision}: report generation and revision of the same ruleset.`,
+    };
+  }
+
+  private unknownRevision(config: string, revision: number): Misplaced | undefined {
+    if (this.lookup.knowsRevision(config, revision)) return undefined;
+    // Revisions are numbered from 1, so a config without one is not registered.
+    if (this.lookup.knowsRevision(config, 1))
+      return {
+        field: 'revision',
+        code: 'unknown-revision',
+        detail: `${config} has no revision ${revision}: report the revision that the ruleset named.`,
+      };
+    return {
+      field: 'config',
+      code: 'unknown-config',
+      detail: `The config ${config} is not registered: apply its manifest first or correct the name.`,
+    };
+  }
+}
+
+const armOf = (exposure: Exposure, revision: number): Arm | undefined => {
+  if (revision === exposure.candidate) return 'candidate';
+  return revision === exposure.control ? 'control' : undefined;
+};

@@ -1,0 +1,23 @@
+export { logAssignmentE, logDirichletMultinomial, logMultinomial } from './dirichlet.js';
+export { gridBets, PROMOTION_GRID, RATIO_GRID, windowLogE } from './grid.js';
+export type { GridBets } from './grid.js';
+export { exactLower, exactUpper, klBernoulli, limitCandidateRequests } from './limits.js';
+export type { LimitOf } from './limits.js';
+export { chanceToSee, eventsToPromote, smallestHarm, timeToPromote } from './predict.js';
+export type { ExpectedBad, Sight } from './predict.js';
+export { bet, logEValue, openLook, startProcess } from './process.js';
+export type { RateProcess } from './process.js';
+export { nextUniform, seeded, uniformAt } from './random.js';
+export type { Seed } from './random.js';
+export {
+  addToLikelihood,
+  confidenceSequence,
+  likeliestRatio,
+  logPromotion,
+  mixingCosts,
+  RATIO_LATTICE,
+  ratioScale,
+} from './ratios.js';
+export type { RatioScale } from './ratios.js';
+export { lookMass, RAISE_MASS, raiseMass } from './restarts.js';
+export { logAddExp, logSumExp } from './special.js';

@@ -1,0 +1,41 @@
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['source'];
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+};
+
+/** Unit specs need nothing; the others share one throw-away PostgreSQL server that the global set-up starts. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: 'unit',
+          include: ['{apps,libs,test}/**/*.spec.ts'],
+          exclude: ['**/node_modules/**', 'dist/**', '**/*.{integration,system}.spec.ts'],
+          setupFiles: ['reflect-metadata'],
+          pool: 'threads',
+          isolate: false,
+          testTimeout: 20_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'integration',
+          include: ['{apps,libs,test}/**/*.{integration,system}.spec.ts'],
+          exclude: ['**/node_modules/**', 'dist/**'],
+          setupFiles: ['reflect-metadata'],
+          globalSetup: ['test/global-setup.ts'],
+          pool: 'threads',
+          isolate: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
