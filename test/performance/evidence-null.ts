@@ -17,6 +17,7 @@ export type Harmless =
   | 'bursts in both arms'
   | 'signals that share units'
   | 'late and repeated'
+  | 'stages that react to shared units'
   | 'by request'
   | 'broken rule: sticky units counted per request'
   | 'broken rule: pooled over a ramp';
@@ -29,6 +30,7 @@ export const ZOO: readonly Harmless[] = [
   'bursts in both arms',
   'signals that share units',
   'late and repeated',
+  'stages that react to shared units',
   'by request',
 ];
 
@@ -104,16 +106,21 @@ const unitOf = ({ kind, chance }: World): number => {
 
 type Bad = { readonly signal: number; readonly unit: number };
 
+const sharesUnits = (kind: Harmless): boolean =>
+  kind === 'signals that share units' || kind === 'stages that react to shared units';
+
 const badEvents = (world: World, look: number): readonly Bad[] => {
   const { kind, chance, frequent, total } = world;
   const events: Bad[] = [];
   const isBurst = kind === 'bursts in both arms' && chance() < 0.02;
   const shape = shapeAt(kind, look) * (isBurst ? 25 : 1);
-  if (kind === 'signals that share units') {
-    // One bad answer sets off every signal of its unit.
+  if (sharesUnits(kind)) {
+    // One bad answer sets off every signal of its unit, or where stages react, half of them now and others later.
     for (let n = poisson(chance, total / SIGNALS); n > 0; n -= 1) {
       const unit = unitOf(world);
-      for (let signal = 0; signal < SIGNALS; signal += 1) events.push({ signal, unit });
+      for (let signal = 0; signal < SIGNALS; signal += 1) {
+        if (kind === 'signals that share units' || chance() < 0.5) events.push({ signal, unit });
+      }
     }
     return events;
   }
@@ -194,16 +201,23 @@ const worldOf = (kind: Harmless, seed: number): World => {
   return { kind, chance, total, frequent, ring, seen: new Uint8Array(UNITS * SIGNALS) };
 };
 
+/** Where stages react, the next one is entered as soon as the candidate looks better than control over all signals. */
+const nextShare = (kind: Harmless, look: number, servedBp: number, state: RolloutEvidence): number => {
+  if (kind !== 'stages that react to shared units' || look === 1) return shareAt(kind, look);
+  const evidenceOfHarm = [...state.signals.values()].reduce((sum, { logE }) => sum + logE, 0);
+  return evidenceOfHarm < -0.1 * SIGNALS ? Math.min(5000, Math.round(servedBp * 1.5)) : servedBp;
+};
+
 /** Puts the events of one look on their way; late ones arrive up to 29 looks later, some of them twice. */
-const send = (world: World, look: number, arriving: readonly Arrival[][]): void => {
+const send = (world: World, look: number, servedBp: number, arriving: readonly Arrival[][]): void => {
   const { kind, chance } = world;
   const isLate = kind === 'late and repeated';
-  const servedBp = shareAt(kind, look);
   for (const bad of badEvents(world, look)) {
     const delay = isLate ? Math.floor(MAX_DELAY * chance() ** 2) : 0;
     const countedBp = kind === BROKEN[1] ? MEAN_SHARE : servedBp;
-    arriving[look + delay]?.push({ ...bad, servedBp, countedBp });
-    if (isLate && chance() < 0.2) arriving[look + MAX_DELAY]?.push({ ...bad, servedBp, countedBp });
+    const arrival = { signal: bad.signal, unit: bad.unit, servedBp, countedBp };
+    arriving[look + delay]?.push(arrival);
+    if (isLate && chance() < 0.2) arriving[look + MAX_DELAY]?.push(arrival);
   }
 };
 
@@ -217,9 +231,10 @@ export const harmlessRollout = (
   const isByRequest = kind === 'by request';
   const state = evidenceOf(alpha, SIGNALS, TARGETS, isByRequest ? 'request' : 'unit');
   const arriving: Arrival[][] = Array.from({ length: LOOKS + (isByRequest ? 1 : MAX_DELAY + 1) }, () => []);
-  let events = 0;
+  let [events, servedBp] = [0, 0];
   for (let look = 1; look < arriving.length && !hasFailed(state); look += 1) {
-    if (look <= LOOKS && !isByRequest) send(world, look, arriving);
+    servedBp = nextShare(kind, look, servedBp, state);
+    if (look <= LOOKS && !isByRequest) send(world, look, servedBp, arriving);
     const cells = isByRequest ? requestCounts(world, look) : addedUp(firstOnes(world, arriving[look] ?? []));
     for (const { candidateBad, controlBad } of cells) events += candidateBad + controlBad;
     foldLook(state, { look, cells });

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventList, RolloutView } from '#libs/contracts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.js';
 import { buildProgram, runCli } from './program.js';
-import { Session } from './session.js';
+import { Invocation } from './invocation.js';
 import { at, event, OTHER_ID, preview, problem, rollout, ROLLOUT_ID, rolledBack } from './testing/fixtures.js';
 import { startServer } from './testing/http-server.js';
 import type { TestServer } from './testing/http-server.js';
@@ -277,7 +277,7 @@ describe('the command line', () => {
 
   it('the reference page names every command, every option and every exit code', () => {
     const page = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
-    const program = buildProgram(new Session(scriptedTerminal()));
+    const program = buildProgram(new Invocation(scriptedTerminal()));
     const commands = program.commands.flatMap((command) => [command, ...command.commands]);
     const options = [program, ...commands].flatMap((command) => command.options.map((option) => option.long ?? ''));
     const names = commands.map(

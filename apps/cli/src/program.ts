@@ -11,7 +11,7 @@ import { addTokenCommands } from './commands/tokens.js';
 import { EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
 import { failureOf, renderFailure } from './failures.js';
-import { FORMATS, Session } from './session.js';
+import { FORMATS, Invocation } from './invocation.js';
 import type { Terminal } from './terminal.js';
 
 const PackageFile = z.object({ name: z.literal('headgate'), version: z.string() });
@@ -32,8 +32,8 @@ The controller and the token come from the flags, then HEADGATE_URL and HEADGATE
 Exit codes: headgate help exit-codes`;
 
 /** The whole command line. */
-export const buildProgram = (session: Session): Command => {
-  const { terminal } = session;
+export const buildProgram = (invocation: Invocation): Command => {
+  const { terminal } = invocation;
   const program = new Command('headgate')
     .description('Staged rollouts of config changes, gated by live quality signals.')
     .version(readVersion(), '-V, --version', 'print the version')
@@ -52,30 +52,30 @@ export const buildProgram = (session: Session): Command => {
     })
     .exitOverride()
     .addHelpText('after', AFTER_HELP)
-    .hook('preAction', (_, command) => session.begin(command));
-  addManifestCommands(program, session);
-  addRolloutCommands(program, session);
-  addHistoryCommands(program, session);
-  addTokenCommands(program, session);
-  addHelpCommand(program, session);
+    .hook('preAction', (_, command) => invocation.begin(command));
+  addManifestCommands(program, invocation);
+  addRolloutCommands(program, invocation);
+  addHistoryCommands(program, invocation);
+  addTokenCommands(program, invocation);
+  addHelpCommand(program, invocation);
   return program;
 };
 
 /** Runs one command line and gives its exit code. Never throws: whatever goes wrong is shown on stderr. */
 export const runCli = async (args: readonly string[], terminal: Terminal): Promise<ExitCode> => {
-  const session = new Session(terminal);
+  const invocation = new Invocation(terminal);
   try {
-    const program = buildProgram(session);
+    const program = buildProgram(invocation);
     if (args.length === 0) {
       terminal.err(program.helpInformation());
       return EXIT.usage;
     }
     await program.parseAsync([...args], { from: 'user' });
-    return session.exitCode;
+    return invocation.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-    const failure = failureOf(error, session.settings);
-    terminal.err(renderFailure(failure, session.errorLook.paint));
+    const failure = failureOf(error, invocation.settings);
+    terminal.err(renderFailure(failure, invocation.errorLook.paint));
     return failure.exitCode;
   }
 };

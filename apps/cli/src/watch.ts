@@ -10,7 +10,7 @@ import { follow } from './follow.js';
 import type { ConnectionNotice } from './follow.js';
 import { renderEventLine } from './render/events.js';
 import { isOver } from './resolve.js';
-import type { Session } from './session.js';
+import type { Invocation } from './invocation.js';
 
 export interface WatchOptions {
   /** Begin after this position instead of at the state now. */
@@ -52,12 +52,12 @@ class Printer {
   readonly #style: 'lines' | 'ndjson' | 'yaml';
 
   constructor(
-    readonly session: Session,
+    readonly invocation: Invocation,
     shown: RolloutView | undefined,
   ) {
     this.#waiting = shown?.waitingFor.join('; ') ?? '';
-    if (shown) this.#waitingAt = session.terminal.now();
-    const { format, terminal } = session;
+    if (shown) this.#waitingAt = invocation.terminal.now();
+    const { format, terminal } = invocation;
     if (format === 'yaml') this.#style = 'yaml';
     else this.#style = format === 'json' || (format === undefined && !terminal.outIsTty) ? 'ndjson' : 'lines';
   }
@@ -67,7 +67,7 @@ class Printer {
   }
 
   event(event: EventView): void {
-    const { terminal, look } = this.session;
+    const { terminal, look } = this.invocation;
     if (this.#style === 'ndjson') terminal.out(`${JSON.stringify(event)}\n`);
     else if (this.#style === 'yaml') terminal.out(`---\n${stringify(event)}`);
     else terminal.out(`${renderEventLine(event, look)}\n`);
@@ -75,7 +75,7 @@ class Printer {
 
   /** Says what it waits for when that is something new, or the same for long. */
   waiting(rollout: RolloutView): void {
-    const { terminal, look } = this.session;
+    const { terminal, look } = this.invocation;
     const now = terminal.now();
     const text = rollout.waitingFor.join('; ');
     const isNew = gist(rollout.waitingFor) !== gist([this.#waiting]);
@@ -88,12 +88,12 @@ class Printer {
   }
 
   line(text: string): void {
-    if (this.isForPeople) this.session.terminal.out(`${text}\n`);
-    else this.session.note(text);
+    if (this.isForPeople) this.invocation.terminal.out(`${text}\n`);
+    else this.invocation.note(text);
   }
 
   notice(notice: ConnectionNotice): void {
-    this.session.note(
+    this.invocation.note(
       notice.kind === 'lost'
         ? `connection lost (${notice.why}); trying again, the rollout goes on`
         : `connected again; nothing was missed (from position #${notice.after})`,
@@ -207,21 +207,25 @@ class Watch {
  * Follows a rollout until it ends (0 settled, 3 otherwise), the timeout passes (4), it is held for a person (5, if asked
  * for), or Ctrl-C (130, which only detaches). Prints only changes: lines for people, NDJSON when piped or with `-o json`.
  */
-export const watchRollout = async (session: Session, first: RolloutView, options: WatchOptions): Promise<ExitCode> => {
-  const printer = new Printer(session, options.isShown ? first : undefined);
-  const watch = new Watch(session.client, first, options, printer);
+export const watchRollout = async (
+  invocation: Invocation,
+  first: RolloutView,
+  options: WatchOptions,
+): Promise<ExitCode> => {
+  const printer = new Printer(invocation, options.isShown ? first : undefined);
+  const watch = new Watch(invocation.client, first, options, printer);
   let endTimer: NodeJS.Timeout | undefined;
   let letGo: () => void = () => undefined;
   const told = new Promise<ExitCode>((resolve) => {
-    letGo = session.terminal.onInterrupt(() => resolve(EXIT.interrupted));
+    letGo = invocation.terminal.onInterrupt(() => resolve(EXIT.interrupted));
     if (options.timeoutMs !== undefined) endTimer = setTimeout(() => resolve(EXIT.timeout), options.timeoutMs);
   });
   try {
     const exitCode = await Promise.race([watch.events(), watch.states(), told]);
     if (exitCode === EXIT.interrupted)
-      session.note(`\ndetached; the rollout goes on. Follow it again: headgate watch ${first.id}`);
+      invocation.note(`\ndetached; the rollout goes on. Follow it again: headgate watch ${first.id}`);
     if (exitCode === EXIT.timeout)
-      session.note(`stopped watching after ${showDuration(options.timeoutMs ?? 0)}; the rollout goes on`);
+      invocation.note(`stopped watching after ${showDuration(options.timeoutMs ?? 0)}; the rollout goes on`);
     return exitCode;
   } finally {
     clearTimeout(endTimer);

@@ -43,7 +43,8 @@ const readSettings = (argv: readonly string[], env: NodeJS.ProcessEnv): Settings
   if (token === undefined) throw new Error('There is no token: give --token or HEADGATE_TOKEN, with the role service.');
   const syncPort = Number(values['sync-port'] ?? env['HEADGATE_SYNC_PORT'] ?? 7071);
   const seconds = Number(values.for ?? Number.POSITIVE_INFINITY);
-  if (!Number.isInteger(syncPort) || syncPort < 1 || syncPort > 65_535) throw new Error('--sync-port: give a port from 1 to 65535.');
+  if (!Number.isInteger(syncPort) || syncPort < 1 || syncPort > 65_535)
+    throw new Error('--sync-port: give a port from 1 to 65535.');
   if (!(seconds > 0)) throw new Error('--for: give a number of seconds above 0.');
   const url = values.url ?? env['HEADGATE_URL'] ?? 'http://127.0.0.1:7070';
   const dataDir = values['data-dir'] ?? '.headgate/simulator';
@@ -53,7 +54,9 @@ const readSettings = (argv: readonly string[], env: NodeJS.ProcessEnv): Settings
 const report = (stats: SimulatorStats, badOfFaults: number): string => {
   const { batches, sources } = stats;
   const cpu = Math.round((stats.cpuSeconds / Math.max(stats.seconds, 0.001)) * 100);
-  const generations = Object.entries(stats.generations).map(([target, [low, high]]) => `${target} ${low === high ? low : `${low}..${high}`}`);
+  const generations = Object.entries(stats.generations).map(
+    ([target, [low, high]]) => `${target} ${low === high ? low : `${low}..${high}`}`,
+  );
   return [
     `${stats.seconds.toFixed(0)}s`,
     `${Math.round(stats.requestsPerSecond).toLocaleString('en-US')} requests/s`,

@@ -19,25 +19,41 @@ const firstTime = (grown: (time: number) => number, bound: number, longest: numb
   return high;
 };
 
+/** What each alternative of the promotion mixture is expected to gain from these events when the ratio is 1. */
+const expectedGains = (slices: readonly ExpectedBad[], margin: number): readonly number[] =>
+  PROMOTION_GRID.map((a) =>
+    slices
+      .filter(isMeasurable)
+      .reduce(
+        (sum, { candidate, control }) =>
+          sum + windowLogE(candidate, control, candidate / (candidate + control), a, margin),
+        0,
+      ),
+  );
+
 /**
  * How long it takes to show that the ratio is below `margin` when it is 1: the time at which the promotion mixture, along
- * its expected path (Wald's identity per alternative), reaches 1/alpha. In the time unit of `perTime`; null when no slice
- * has bad events expected on both arms.
+ * its expected path (Wald's identity per alternative), reaches 1/alpha. `before` are events expected until then, which
+ * count as well. In the time unit of `perTime`; null when it can not be shown with slices that have bad events expected
+ * on both arms.
  */
-export const timeToPromote = (perTime: readonly ExpectedBad[], margin: number, alpha: number): number | null => {
-  const slices = perTime.filter(isMeasurable);
-  if (slices.length === 0) return null;
-  const drifts = PROMOTION_GRID.map((a) =>
-    slices.reduce(
-      (sum, { candidate, control }) =>
-        sum + windowLogE(candidate, control, candidate / (candidate + control), a, margin),
-      0,
-    ),
+export const timeToPromote = (
+  perTime: readonly ExpectedBad[],
+  margin: number,
+  alpha: number,
+  before: readonly ExpectedBad[] = [],
+): number | null => {
+  const gained = expectedGains(before, margin);
+  const drifts = expectedGains(perTime, margin);
+  const bound = Math.log(1 / alpha);
+  const grown = (time: number): number =>
+    logSumExp(drifts.map((drift, i) => (gained[i] ?? 0) + drift * time)) - Math.log(drifts.length);
+  if (grown(0) >= bound) return 0;
+  const enough = drifts.map((drift, i) =>
+    drift > 0 ? (bound + Math.log(drifts.length) - (gained[i] ?? 0)) / drift : Number.POSITIVE_INFINITY,
   );
-  const best = Math.max(...drifts);
-  if (best <= 0) return null;
-  const grown = (time: number): number => logSumExp(drifts.map((drift) => drift * time)) - Math.log(drifts.length);
-  return firstTime(grown, Math.log(1 / alpha), (Math.log(1 / alpha) + Math.log(drifts.length)) / best);
+  const longest = Math.min(...enough);
+  return Number.isFinite(longest) ? firstTime(grown, bound, longest) : null;
 };
 
 /** Bad events, both arms together, that promotion needs at candidate share `rho` when the ratio is 1. */

@@ -7,7 +7,7 @@ import { usageError } from '../errors.js';
 import { renderAt, renderDifferences } from '../render/at.js';
 import { renderHistory } from '../render/events.js';
 import { orUndefined, resolveRollout } from '../resolve.js';
-import type { Session } from '../session.js';
+import type { Invocation } from '../invocation.js';
 import { parseMoment } from '../time.js';
 import { integer } from './arguments.js';
 
@@ -54,7 +54,7 @@ const newest = async (
   return { kept, dropped };
 };
 
-const addHistory = (program: Command, session: Session): void => {
+const addHistory = (program: Command, invocation: Invocation): void => {
   program
     .command('history')
     .summary('who changed what, when and why')
@@ -67,20 +67,20 @@ const addHistory = (program: Command, session: Session): void => {
     .option('--since <time>', 'only after this time: 10m, 2025-08-29T14:00, or a position such as #1042')
     .option('--limit <number>', 'at most so many, the newest', integer(1, 10_000), 50)
     .action(async (flags: HistoryFlags) => {
-      const { client } = session;
+      const { client } = invocation;
       const rollout =
         flags.rollout === undefined ? undefined : (await resolveRollout(client, flags.rollout, 'read')).id;
       const { config, target, type, stream } = flags;
       const filter: EventFilter = { rollout, config, target, type, stream };
-      const after = await startOf(client, filter, flags, session.terminal.now());
+      const after = await startOf(client, filter, flags, invocation.terminal.now());
       const { kept, dropped } = await newest(client.allEvents(filter, after), flags.limit);
-      session.print({
+      invocation.print({
         data: { items: kept, nextCursor: kept.length === 0 ? null : String(kept.at(-1)?.position) },
         text: (look) => renderHistory(kept, look),
         names: kept.map((event) => `event/${event.position}`),
       });
-      if (kept.length === 0) session.note('no events fit');
-      else if (dropped > 0) session.note(`${dropped} older events fit too; raise --limit or narrow the filters`);
+      if (kept.length === 0) invocation.note('no events fit');
+      else if (dropped > 0) invocation.note(`${dropped} older events fit too; raise --limit or narrow the filters`);
     });
 };
 
@@ -89,10 +89,10 @@ interface Place {
   readonly platform?: string;
 }
 
-const viewAt = (session: Session, text: string, place: Place = {}): Promise<AtView> =>
-  session.client.at({ ...parseMoment(text, session.terminal.now()), ...place });
+const viewAt = (invocation: Invocation, text: string, place: Place = {}): Promise<AtView> =>
+  invocation.client.at({ ...parseMoment(text, invocation.terminal.now()), ...place });
 
-const addAt = (program: Command, session: Session): void => {
+const addAt = (program: Command, invocation: Invocation): void => {
   program
     .command('at <time>')
     .summary('what was asked of each target at a moment')
@@ -104,11 +104,11 @@ const addAt = (program: Command, session: Session): void => {
     .option('--values', 'also print the documents')
     .action(async (time: string, flags: Place & { values?: boolean }) => {
       const { target, platform, values = false } = flags;
-      const view = await viewAt(session, time, {
+      const view = await viewAt(invocation, time, {
         ...(target === undefined ? {} : { target }),
         ...(platform === undefined ? {} : { platform }),
       });
-      session.print({
+      invocation.print({
         data: view,
         text: (look) => renderAt(view, values, look),
         names: view.targets.map((one) => `target/${one.target}`),
@@ -134,18 +134,18 @@ interface DiffFlags extends Place {
 }
 
 const compareByFlags = async (
-  session: Session,
+  invocation: Invocation,
   times: readonly string[],
   flags: DiffFlags,
 ): Promise<readonly Difference[]> => {
   if (flags.targets === undefined) {
     const [before, after] = momentsOf(times);
-    return compareMoments(await viewAt(session, before), await viewAt(session, after));
+    return compareMoments(await viewAt(invocation, before), await viewAt(invocation, after));
   }
   if (times.length > 0)
     throw usageError('give two times or --targets A B, not both', { next: 'name the moment with --at TIME' });
   const [a, b] = pairOf(flags.targets);
-  const view = await viewAt(session, flags.at);
+  const view = await viewAt(invocation, flags.at);
   const missing = [a, b].filter((name) => !view.targets.some((target) => target.target === name));
   if (missing.length > 0) {
     const known = view.targets.map((target) => target.target).join(', ') || 'none';
@@ -154,7 +154,7 @@ const compareByFlags = async (
   return compareTwoTargets(view, a, b);
 };
 
-const addDiff = (program: Command, session: Session): void => {
+const addDiff = (program: Command, invocation: Invocation): void => {
   program
     .command('diff [times...]')
     .summary('what differs between two moments, or two targets')
@@ -164,8 +164,8 @@ const addDiff = (program: Command, session: Session): void => {
     .option('--targets <names...>', 'compare two targets instead')
     .option('--at <time>', 'with --targets: the moment', 'now')
     .action(async (times: readonly string[], flags: DiffFlags) => {
-      const differences = await compareByFlags(session, times, flags);
-      session.print({
+      const differences = await compareByFlags(invocation, times, flags);
+      invocation.print({
         data: { items: differences },
         text: (look) => renderDifferences(differences, look),
         names: differences.map(({ where, config }) => `${where}/${config}`),
@@ -174,8 +174,8 @@ const addDiff = (program: Command, session: Session): void => {
 };
 
 /** history, at, diff. */
-export const addHistoryCommands = (program: Command, session: Session): void => {
-  addHistory(program, session);
-  addAt(program, session);
-  addDiff(program, session);
+export const addHistoryCommands = (program: Command, invocation: Invocation): void => {
+  addHistory(program, invocation);
+  addAt(program, invocation);
+  addDiff(program, invocation);
 };

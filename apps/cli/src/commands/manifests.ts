@@ -9,7 +9,7 @@ import type { SourcedManifest } from '../manifest-files.js';
 import { manifestName, renderApply, summariseApply } from '../render/changes.js';
 import { renderPlan } from '../render/plan.js';
 import { publishSchemas } from '../schemas.js';
-import type { Session } from '../session.js';
+import type { Invocation } from '../invocation.js';
 import { integer, several } from './arguments.js';
 
 const MOST_MANIFESTS = 500;
@@ -27,8 +27,8 @@ const withPlaces = (error: unknown, manifests: readonly SourcedManifest[]): unkn
   });
 };
 
-const checked = async (paths: readonly string[], session: Session) => {
-  const manifests = await readManifests(paths, session.terminal);
+const checked = async (paths: readonly string[], invocation: Invocation) => {
+  const manifests = await readManifests(paths, invocation.terminal);
   const faults = checkManifests(manifests);
   if (faults.length > 0) {
     throw usageError(
@@ -52,7 +52,7 @@ interface ApplyFlags {
   readonly dryRun?: boolean;
 }
 
-const addApply = (program: Command, session: Session): void => {
+const addApply = (program: Command, invocation: Invocation): void => {
   program
     .command('apply')
     .summary('bring manifests to the controller')
@@ -68,25 +68,25 @@ const addApply = (program: Command, session: Session): void => {
     .option('--reason <text>', 'why; stays in the log for ever')
     .option('--dry-run', 'show what would change and write nothing')
     .action(async (flags: ApplyFlags) => {
-      const manifests = await checked(flags.filename, session);
+      const manifests = await checked(flags.filename, invocation);
       const body = ApplyRequest.parse({
         manifests: manifests.map(({ value }) => value),
         dryRun: flags.dryRun ?? false,
         ...(flags.reason === undefined ? {} : { reason: flags.reason }),
       });
-      const applied = await session.client.apply(body).catch((error: unknown) => {
+      const applied = await invocation.client.apply(body).catch((error: unknown) => {
         throw withPlaces(error, manifests);
       });
-      session.print({
+      invocation.print({
         data: applied,
         text: (look) => renderApply(applied, look),
         names: applied.results.map(manifestName),
       });
-      session.note(summariseApply(applied));
+      invocation.note(summariseApply(applied));
     });
 };
 
-const addPlan = (program: Command, session: Session): void => {
+const addPlan = (program: Command, invocation: Invocation): void => {
   program
     .command('plan <config>')
     .summary('show what a rollout would do, and what it could see')
@@ -98,8 +98,12 @@ const addPlan = (program: Command, session: Session): void => {
     .option('--revision <number>', 'which revision; by default the newest', integer(1))
     .action(async (config: string, flags: { plan: string; revision?: number }) => {
       const { plan, revision } = flags;
-      const preview = await session.client.preview({ config, plan, ...(revision === undefined ? {} : { revision }) });
-      session.print({
+      const preview = await invocation.client.preview({
+        config,
+        plan,
+        ...(revision === undefined ? {} : { revision }),
+      });
+      invocation.print({
         data: preview,
         text: (look) => renderPlan(preview, look),
         names: preview.stages.map((stage) => `${stage.track}/${stage.stage}`),
@@ -107,7 +111,7 @@ const addPlan = (program: Command, session: Session): void => {
     });
 };
 
-const addSchemas = (program: Command, session: Session): void => {
+const addSchemas = (program: Command, invocation: Invocation): void => {
   program
     .command('schemas <folder>')
     .summary('write the JSON Schemas of manifests, for editors')
@@ -115,15 +119,15 @@ const addSchemas = (program: Command, session: Session): void => {
       'Writes the JSON Schemas of all manifests into a folder; manifest.json fits any kind. Needs no controller.',
     )
     .action((folder: string) => {
-      const written = publishSchemas(folder, session.terminal.cwd);
-      session.print({ data: { files: written }, text: () => written.join('\n'), names: written });
-      session.note('in YAML: # yaml-language-server: $schema=PATH/manifest.json');
+      const written = publishSchemas(folder, invocation.terminal.cwd);
+      invocation.print({ data: { files: written }, text: () => written.join('\n'), names: written });
+      invocation.note('in YAML: # yaml-language-server: $schema=PATH/manifest.json');
     });
 };
 
 /** apply, plan, schemas. */
-export const addManifestCommands = (program: Command, session: Session): void => {
-  addApply(program, session);
-  addPlan(program, session);
-  addSchemas(program, session);
+export const addManifestCommands = (program: Command, invocation: Invocation): void => {
+  addApply(program, invocation);
+  addPlan(program, invocation);
+  addSchemas(program, invocation);
 };

@@ -5,7 +5,7 @@ import type { RolloutView } from '#libs/contracts';
 import type { RolloutCommand } from '../client.js';
 import { renderRollout, renderRollouts } from '../render/rollouts.js';
 import { resolveRollout } from '../resolve.js';
-import type { Answer, Session } from '../session.js';
+import type { Answer, Invocation } from '../invocation.js';
 import { watchRollout } from '../watch.js';
 import { usageError } from '../errors.js';
 import { duration, integer } from './arguments.js';
@@ -22,8 +22,8 @@ interface WatchFlags {
   readonly after?: number;
 }
 
-const noNames = (session: Session): void => {
-  if (session.format === 'name')
+const noNames = (invocation: Invocation): void => {
+  if (invocation.format === 'name')
     throw usageError('-o name does not fit watching', { next: 'use -o json for one event per line' });
 };
 
@@ -32,7 +32,7 @@ const watchFlags = (command: Command): Command =>
     .option('--timeout <duration>', 'stop watching after this time with exit code 4; the rollout goes on', duration)
     .option('--fail-on-hold', 'stop with exit code 5 when it is held until a person acts');
 
-const addStart = (program: Command, session: Session): void => {
+const addStart = (program: Command, invocation: Invocation): void => {
   const start = program
     .command('start <config>')
     .summary('start a rollout of a config by a plan')
@@ -50,10 +50,10 @@ const addStart = (program: Command, session: Session): void => {
     readonly watch?: boolean;
   }
   watchFlags(start).action(async (config: string, flags: StartFlags) => {
-    if (flags.watch) noNames(session);
-    const reason = await session.reason(flags.reason, `start a rollout of ${config}`);
+    if (flags.watch) noNames(invocation);
+    const reason = await invocation.reason(flags.reason, `start a rollout of ${config}`);
     const { plan, revision, vetoReason } = flags;
-    const rollout = await session.client.start({
+    const rollout = await invocation.client.start({
       config,
       plan,
       reason,
@@ -61,19 +61,19 @@ const addStart = (program: Command, session: Session): void => {
       ...(vetoReason === undefined ? {} : { vetoReason }),
     });
     if (flags.watch) {
-      session.note(`started rollout ${rollout.id} of ${rollout.config} r${rollout.revision}; Ctrl-C only detaches`);
-      session.exitCode = await watchRollout(session, rollout, {
+      invocation.note(`started rollout ${rollout.id} of ${rollout.config} r${rollout.revision}; Ctrl-C only detaches`);
+      invocation.exitCode = await watchRollout(invocation, rollout, {
         timeoutMs: flags.timeout,
         failOnHold: flags.failOnHold ?? false,
       });
       return;
     }
-    session.print(answerOf(rollout));
-    session.note(`follow it with: headgate watch ${rollout.id}`);
+    invocation.print(answerOf(rollout));
+    invocation.note(`follow it with: headgate watch ${rollout.id}`);
   });
 };
 
-const addStatus = (program: Command, session: Session): void => {
+const addStatus = (program: Command, invocation: Invocation): void => {
   program
     .command('status [rollout]')
     .summary('list rollouts, or show one in full')
@@ -84,26 +84,26 @@ const addStatus = (program: Command, session: Session): void => {
     .action(
       async (reference: string | undefined, flags: { status?: RolloutStatus; config?: string; limit: number }) => {
         if (reference !== undefined) {
-          session.print(answerOf(await resolveRollout(session.client, reference, 'read')));
+          invocation.print(answerOf(await resolveRollout(invocation.client, reference, 'read')));
           return;
         }
-        const list = await session.client.rollouts(
+        const list = await invocation.client.rollouts(
           { status: flags.status, config: flags.config },
           { limit: flags.limit },
         );
-        session.print({
+        invocation.print({
           data: list,
           text: (look) => renderRollouts(list.items, look),
           names: list.items.map(({ id }) => `rollout/${id}`),
         });
         if (list.items.length === 0)
-          session.note('no rollouts fit; start one with: headgate start CONFIG --plan PLAN --reason "…"');
-        else if (list.nextCursor !== null) session.note(`there are more; raise --limit ${flags.limit}`);
+          invocation.note('no rollouts fit; start one with: headgate start CONFIG --plan PLAN --reason "…"');
+        else if (list.nextCursor !== null) invocation.note(`there are more; raise --limit ${flags.limit}`);
       },
     );
 };
 
-const addWatch = (program: Command, session: Session): void => {
+const addWatch = (program: Command, invocation: Invocation): void => {
   const watch = program
     .command('watch <rollout>')
     .summary('follow a rollout until it ends')
@@ -113,13 +113,13 @@ const addWatch = (program: Command, session: Session): void => {
     )
     .option('--after <position>', 'begin after this position (0: the first event) instead of now', integer(0));
   watchFlags(watch).action(async (reference: string, flags: WatchFlags) => {
-    noNames(session);
-    const rollout = await resolveRollout(session.client, reference, 'read');
-    const isShown = session.terminal.outIsTty && session.format !== 'json' && session.format !== 'yaml';
+    noNames(invocation);
+    const rollout = await resolveRollout(invocation.client, reference, 'read');
+    const isShown = invocation.terminal.outIsTty && invocation.format !== 'json' && invocation.format !== 'yaml';
     if (isShown) {
-      session.terminal.out(`${renderRollout(rollout, session.look)}\n\n`);
+      invocation.terminal.out(`${renderRollout(rollout, invocation.look)}\n\n`);
     }
-    session.exitCode = await watchRollout(session, rollout, {
+    invocation.exitCode = await watchRollout(invocation, rollout, {
       isShown,
       after: flags.after,
       timeoutMs: flags.timeout,
@@ -166,7 +166,7 @@ const VERBS: readonly Verb[] = [
   },
 ];
 
-const addVerb = (program: Command, session: Session, verb: Verb): void => {
+const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => {
   const command = program
     .command(`${verb.name} <rollout>`)
     .summary(verb.summary)
@@ -179,21 +179,21 @@ const addVerb = (program: Command, session: Session, verb: Verb): void => {
     );
   if (verb.name === 'promote') command.option('--track <name>', 'only this track; by default all');
   command.action(async (reference: string, flags: { reason?: string; ifVersion?: number; track?: string }) => {
-    const rollout = await resolveRollout(session.client, reference, 'act');
+    const rollout = await resolveRollout(invocation.client, reference, 'act');
     const what = `${rollout.config} r${rollout.revision}`;
-    const reason = await session.reason(flags.reason, `${verb.name} ${what}`);
-    if (verb.name === 'promote') await session.confirm(`Go on with ${what} without waiting for evidence?`);
+    const reason = await invocation.reason(flags.reason, `${verb.name} ${what}`);
+    if (verb.name === 'promote') await invocation.confirm(`Go on with ${what} without waiting for evidence?`);
     const body = { reason, ...(flags.track === undefined ? {} : { track: flags.track }) };
-    const after = await session.client.command(rollout.id, verb.name, body, { ifVersion: flags.ifVersion });
-    session.print(answerOf(after));
-    session.note(verb.done(rollout.id));
+    const after = await invocation.client.command(rollout.id, verb.name, body, { ifVersion: flags.ifVersion });
+    invocation.print(answerOf(after));
+    invocation.note(verb.done(rollout.id));
   });
 };
 
 /** start, status, watch, pause, resume, promote, abort. */
-export const addRolloutCommands = (program: Command, session: Session): void => {
-  addStart(program, session);
-  addStatus(program, session);
-  addWatch(program, session);
-  for (const verb of VERBS) addVerb(program, session, verb);
+export const addRolloutCommands = (program: Command, invocation: Invocation): void => {
+  addStart(program, invocation);
+  addStatus(program, invocation);
+  addWatch(program, invocation);
+  for (const verb of VERBS) addVerb(program, invocation, verb);
 };

@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { Role } from '#libs/contracts';
 import { renderTokens } from '../render/tokens.js';
-import type { Session } from '../session.js';
+import type { Invocation } from '../invocation.js';
 import { showTime } from '../format.js';
 import { integer } from './arguments.js';
 
-const addCreate = (token: Command, session: Session): void => {
+const addCreate = (token: Command, invocation: Invocation): void => {
   token
     .command('create <subject>')
     .summary('make a token and print its secret, once')
@@ -15,29 +15,29 @@ const addCreate = (token: Command, session: Session): void => {
     .option('--expires-in-days <number>', 'by default it does not expire', integer(1, 3_650))
     .action(async (subject: string, flags: { role: Role; expiresInDays?: number }) => {
       const { role, expiresInDays } = flags;
-      const created = await session.client.createToken({
+      const created = await invocation.client.createToken({
         subject,
         role,
         ...(expiresInDays === undefined ? {} : { expiresInDays }),
       });
-      session.print({ data: created, text: () => created.secret, names: [`token/${created.id}`] });
+      invocation.print({ data: created, text: () => created.secret, names: [`token/${created.id}`] });
       const end =
         created.expiresAt === null
           ? 'does not expire'
-          : `expires ${showTime(created.expiresAt, session.terminal.zone)}`;
-      session.note(
+          : `expires ${showTime(created.expiresAt, invocation.terminal.zone)}`;
+      invocation.note(
         `token ${created.id} for ${created.subject} as ${created.role}; ${end}; its secret is not shown again`,
       );
     });
 };
 
-const addList = (token: Command, session: Session): void => {
+const addList = (token: Command, invocation: Invocation): void => {
   token
     .command('list')
     .description('Lists all tokens, without their secrets.')
     .action(async () => {
-      const items = await session.client.tokens();
-      session.print({
+      const items = await invocation.client.tokens();
+      invocation.print({
         data: { items },
         text: (look) => renderTokens(items, look),
         names: items.map(({ id }) => `token/${id}`),
@@ -45,25 +45,25 @@ const addList = (token: Command, session: Session): void => {
     });
 };
 
-const addRevoke = (token: Command, session: Session): void => {
+const addRevoke = (token: Command, invocation: Invocation): void => {
   token
     .command('revoke <id>')
     .description('Revokes a token at once and for ever. In a terminal it asks first; --yes answers.')
     .action(async (reference: string) => {
       const id = reference.replace(/^tokens?\//, '');
-      await session.confirm(`Revoke token ${id} for ever?`);
-      await session.client.revokeToken(id);
-      session.print({ data: { id, revoked: true }, text: () => `token ${id} is revoked`, names: [`token/${id}`] });
+      await invocation.confirm(`Revoke token ${id} for ever?`);
+      await invocation.client.revokeToken(id);
+      invocation.print({ data: { id, revoked: true }, text: () => `token ${id} is revoked`, names: [`token/${id}`] });
     });
 };
 
 /** token create, list, revoke. */
-export const addTokenCommands = (program: Command, session: Session): void => {
+export const addTokenCommands = (program: Command, invocation: Invocation): void => {
   const token = program
     .command('token')
     .summary('make, list and revoke tokens (admin)')
     .description('Manages tokens; takes the role admin.');
-  addCreate(token, session);
-  addList(token, session);
-  addRevoke(token, session);
+  addCreate(token, invocation);
+  addList(token, invocation);
+  addRevoke(token, invocation);
 };

@@ -1,16 +1,18 @@
 import { uuidv7 } from './ids.js';
-import { Clock, Ids, type ClaimedTask } from '#libs/kernel';
+import type { Pool } from 'pg';
+import { Clock, Ids } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
   CommandRunner,
+  CONDUCT,
   conductor as conductorProcess,
   Conductor,
   conductTaskId,
+  DELIVER,
   Deliverer,
   Evaluator,
   LiveView,
   TaskLoop,
-  type Disposition,
   type Log,
 } from '#libs/application';
 import {
@@ -22,7 +24,7 @@ import {
   subscribe,
   type ReaderHealth,
 } from '#libs/event-store';
-import { PostgresRulesetFeed, PullDriver, startSyncServer, type SyncServer } from '#libs/platforms';
+import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platforms';
 import { createKysely, createPool, migrate } from '#libs/postgres';
 import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore } from '#libs/signals';
 import type { ControllerConfig } from '../config.js';
@@ -48,31 +50,41 @@ const HASTEN_EVERY_MS = 100;
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
-/** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
-export const startCore = async (config: ControllerConfig, databaseUrl: string, log: Log) => {
+/** The log and what reads it: database, store, tasks, the folded view. */
+const openLog = async (databaseUrl: string, log: Log) => {
   const pool = createPool(databaseUrl, { max: 16 });
   await migrate(pool);
   const doorbell = new PostgresDoorbell({
     url: databaseUrl,
-    onError: (error) => log.error('The database doorbell is broken.', { error: String(error) }),
+    onError: (error) => log.error('The database doorbell is broken; polling meanwhile.', { error: String(error) }),
   });
   doorbell.start();
   const store = new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline: [rolloutSummary] });
   const queue = new PostgresTaskQueue({ pool, doorbell });
-  const clock = new SystemClock();
-  const runner = new CommandRunner(store, clock, new UuidIds());
   const view = new LiveView();
-  const stopped = (error: Error): void =>
+  const onStopped = (error: Error): void =>
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
-  const follower = subscribe({
-    store,
-    name: 'live-view',
-    after: 0,
-    handle: (event) => view.apply(event),
-    onStopped: stopped,
-  });
+  const follower = subscribe({ store, name: 'live-view', after: 0, handle: (event) => view.apply(event), onStopped });
   await follower.caughtUp();
-  const tokens = new TokenChecker(view, clock);
+  const processes = runProcessManager({
+    manager: conductorProcess,
+    processes: new PostgresProcessStore({ pool, store, tasks: queue }),
+    store,
+    onStopped,
+  });
+  const stop = async (): Promise<void> => {
+    await processes.stop();
+    await follower.stop();
+    await doorbell.stop();
+    await store.close();
+    await pool.end();
+  };
+  const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
+  return { pool, store, queue, view, readers, stop };
+};
+
+/** Both ways to the fleets: rulesets out, acknowledgements and outcomes in. */
+const openFleets = async (config: ControllerConfig, pool: Pool, view: LiveView, clock: Clock, log: Log) => {
   const feed = await PostgresRulesetFeed.start({
     pool,
     onError: (error: unknown) => log.error('Rulesets cannot be followed; trying again.', { error: String(error) }),
@@ -81,52 +93,40 @@ export const startCore = async (config: ControllerConfig, databaseUrl: string, l
   const bell = new EvidenceBell();
   const evidence = new PostgresEvidenceStore(pool, bell);
   const intake = new GroupCommitIntake(pool, new FleetExposures(view), bell);
+  return { feed, delivery, evidence, intake };
+};
+
+/** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
+export const startCore = async (config: ControllerConfig, databaseUrl: string, log: Log) => {
+  const clock = new SystemClock();
+  const { pool, store, queue, view, readers, stop: closeLog } = await openLog(databaseUrl, log);
+  const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, clock, log);
+  const runner = new CommandRunner(store, clock, new UuidIds());
+  const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(pool));
-  const evaluator = new Evaluator(evidence);
-  const conductor = new Conductor(runner, view, evaluator, { evidence, delivery, board });
+  const conductor = new Conductor(runner, view, new Evaluator(evidence), { evidence, delivery, board });
   const deliverer = new Deliverer(runner, view, delivery);
-  const works = config.role !== 'api';
-  const serves = config.role !== 'worker';
-  const processes = runProcessManager({
-    manager: conductorProcess,
-    processes: new PostgresProcessStore({ pool, store, tasks: queue }),
-    store,
-    onStopped: stopped,
-  });
-  const handlers: Record<string, (task: ClaimedTask) => Promise<Disposition>> = {
-    deliver: (task) => deliverer.run(task),
-    conduct: (task) => conductor.run(task),
-  };
+  const handlers = { [DELIVER]: deliverer.run.bind(deliverer), [CONDUCT]: conductor.run.bind(conductor) };
   const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
-  if (works) loop.start();
-  const hasten = hastener(queue, log);
-  evidence.onEvidence(hasten);
-  const sync: SyncServer | undefined = serves
-    ? await startSyncServer({
-        host: config.host,
-        port: config.syncPort,
-        feed,
-        authenticate: (token) => tokens.allows(token, 'service'),
-      })
-    : undefined;
-  const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
+  if (config.role !== 'api') loop.start();
+  hastenLooks(queue, view, evidence, feed, log);
+  const authenticate = (token: string): boolean => tokens.allows(token, 'service');
+  const sync =
+    config.role === 'worker'
+      ? undefined
+      : await startSyncServer({ host: config.host, port: config.syncPort, feed, authenticate });
   const stop = async (): Promise<void> => {
     await sync?.close(1_000);
     await intake.close();
     await loop.stop();
-    await processes.stop();
-    await follower.stop();
     await feed.close();
-    await doorbell.stop();
-    await store.close();
-    await pool.end();
+    await closeLog();
   };
   return {
     pool,
     store,
-    queue,
-    runner,
     view,
+    runner,
     tokens,
     feed,
     delivery,
@@ -142,21 +142,27 @@ export const startCore = async (config: ControllerConfig, databaseUrl: string, l
   };
 };
 
-/** Brings the next look at a rollout forward when evidence of it arrives, at most every 100 ms. */
-const hastener = (queue: PostgresTaskQueue, log: Log): ((rollouts: readonly string[]) => void) => {
+/** Brings the next look at a rollout forward when evidence or an acknowledgement arrives, at most every 100 ms. */
+const hastenLooks = (
+  queue: PostgresTaskQueue,
+  view: LiveView,
+  evidence: PostgresEvidenceStore,
+  feed: PostgresRulesetFeed,
+  log: Log,
+): void => {
   const waiting = new Set<string>();
-  return (rollouts) => {
-    for (const rollout of rollouts) {
-      if (waiting.has(rollout)) continue;
-      waiting.add(rollout);
-      setTimeout(() => {
-        waiting.delete(rollout);
-        queue
-          .hasten(conductTaskId(rollout))
-          .catch((error: unknown) =>
-            log.error('A look could not be brought forward.', { rollout, error: String(error) }),
-          );
-      }, HASTEN_EVERY_MS).unref();
-    }
+  const hasten = (rollout: string): void => {
+    if (waiting.has(rollout)) return;
+    waiting.add(rollout);
+    setTimeout(() => {
+      waiting.delete(rollout);
+      queue.hasten(conductTaskId(rollout)).catch((error: unknown) => {
+        log.error('A look could not be brought forward; the next tick takes it.', { rollout, error: String(error) });
+      });
+    }, HASTEN_EVERY_MS).unref();
   };
+  evidence.onEvidence((rollouts) => rollouts.forEach(hasten));
+  feed.onAcknowledged((target) => {
+    for (const { rollout } of view.fleet.desired(target)) if (rollout !== null) hasten(rollout);
+  });
 };

@@ -40,7 +40,9 @@ const waitFor = async <T>(what: () => Promise<T | undefined>, child: ChildProces
     const found = await what();
     if (found !== undefined) return found;
     if (child.exitCode !== null) {
-      throw new Error(`The controller ended with status ${child.exitCode} before it was ready. Its output is in ${logFile}.`);
+      throw new Error(
+        `The controller ended with status ${child.exitCode} before it was ready. Its output is in ${logFile}.`,
+      );
     }
     await sleep(POLL_MS);
   }
@@ -69,8 +71,14 @@ export const startController = async (main: string, dataDir: string): Promise<Co
     HEADGATE_SYNC_PORT: '0',
     HEADGATE_ADMIN_TOKEN_FILE: tokenFile,
   };
+  // The demo starts from nothing each time, so it never works on a database that somebody keeps.
+  delete env['DATABASE_URL'];
   // A group of its own: Ctrl-C is for the demo, which then ends the controller in order.
-  const child = spawn(process.execPath, ['--enable-source-maps', main], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--enable-source-maps', main], {
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const log = createWriteStream(logFile);
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });

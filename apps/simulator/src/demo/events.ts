@@ -36,7 +36,13 @@ const rollout = z.string();
 const stage = { rollout, track: z.string(), stage: z.string() };
 
 const shapes = {
-  RolloutPlanned: z.object({ rollout, config: z.string(), revision: z.number(), plan, controls: z.record(z.string(), z.number()) }),
+  RolloutPlanned: z.object({
+    rollout,
+    config: z.string(),
+    revision: z.number(),
+    plan,
+    controls: z.record(z.string(), z.number()),
+  }),
   StageEntered: z.object(stage),
   StagePassed: z.object(stage),
   ExposureRequested: z.object({ rollout, target: z.string(), shareBp: z.number(), purpose: z.string() }),

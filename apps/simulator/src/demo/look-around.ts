@@ -23,7 +23,7 @@ export const lookAround = (place: Place): string => {
     `  ${headgate} history --config ${place.bad.config}`,
     `  ${headgate} at ${place.badAt} --target ${place.target}   # what was live there at that moment`,
     `  ${headgate} diff ${place.badAt} now`,
-    `  ${headgate} plan ${place.good.config} three-platforms`,
+    `  ${headgate} plan ${place.good.config} --plan three-platforms`,
     '',
     'Ctrl-C ends the demo.',
   ].join('\n');

@@ -29,7 +29,9 @@ export const beginStory = (begunAt: number): Story => ({ begunAt, predictions: {
 
 /** Remembers what `plan` said of a config, to be told beside what comes. */
 export const withPrediction = (story: Story, preview: PlanPreview): Story => {
-  const stages = Object.fromEntries(preview.stages.map(({ track, stage, predictedMs }) => [`${track}/${stage}`, predictedMs]));
+  const stages = Object.fromEntries(
+    preview.stages.map(({ track, stage, predictedMs }) => [`${track}/${stage}`, predictedMs]),
+  );
   return { ...story, predictions: { ...story.predictions, [preview.config]: stages } };
 };
 
@@ -79,14 +81,28 @@ const passed = (story: Story, chapter: Chapter, { at, data }: Of<'StagePassed'>)
 const detected = (story: Story, chapter: Chapter, { at, data }: Of<'DegradationDetected'>): string => {
   const entered = data.stages.map((stage) => chapter.entered[stage]).filter((when) => when !== undefined);
   const after = entered.length === 0 ? '' : ` after ${seconds(at - Math.max(...entered))}`;
-  return line(story, at, 'caught', `${chapter.config} r${chapter.revision} in ${data.stages.join(', ')}${after}: ${data.sentence}`);
+  return line(
+    story,
+    at,
+    'caught',
+    `${chapter.config} r${chapter.revision} in ${data.stages.join(', ')}${after}: ${data.sentence}`,
+  );
 };
 
 const readBack = (story: Story, chapter: Chapter, at: number): string[] => {
   if (chapter.rollback === undefined || chapter.back.length < chapter.rollback.targets.length) return [];
-  const revisions = [...new Set(chapter.back.map((target) => chapter.controls[target]))].map((revision) => `r${revision}`);
+  const revisions = [...new Set(chapter.back.map((target) => chapter.controls[target]))].map(
+    (revision) => `r${revision}`,
+  );
   const took = seconds(at - chapter.rollback.at);
-  return [line(story, at, 'read back', `${chapter.back.join(', ')} on ${revisions.join(', ')} again, ${took} after the rollback began`)];
+  return [
+    line(
+      story,
+      at,
+      'read back',
+      `${chapter.back.join(', ')} on ${revisions.join(', ')} again, ${took} after the rollback began`,
+    ),
+  ];
 };
 
 const linesOf = (story: Story, chapter: Chapter, event: StoryEvent): readonly string[] => {
@@ -94,9 +110,18 @@ const linesOf = (story: Story, chapter: Chapter, event: StoryEvent): readonly st
   const name = `${chapter.config} r${chapter.revision}`;
   switch (event.type) {
     case 'RolloutPlanned':
-      return [line(story, at, 'start', `${name} by plan ${chapter.plan.plan}, ${Object.keys(chapter.controls).length} targets`)];
+      return [
+        line(
+          story,
+          at,
+          'start',
+          `${name} by plan ${chapter.plan.plan}, ${Object.keys(chapter.controls).length} targets`,
+        ),
+      ];
     case 'StageEntered':
-      return chapter.plan.tracks.some(({ name: track, stages }) => track === event.data.track && stages[0]?.name === event.data.stage)
+      return chapter.plan.tracks.some(
+        ({ name: track, stages }) => track === event.data.track && stages[0]?.name === event.data.stage,
+      )
         ? [line(story, at, event.data.track, `${event.data.stage} of ${name} is asked for`)]
         : [];
     case 'StagePassed':
@@ -114,9 +139,23 @@ const linesOf = (story: Story, chapter: Chapter, event: StoryEvent): readonly st
     case 'TargetDrained':
       return [line(story, at, event.data.outcome, `${event.data.target}: ${event.data.detail}`)];
     case 'RolledBack':
-      return [line(story, at, 'gone', `${name} is gone everywhere, ${seconds(at - (chapter.rollback?.at ?? at))} after the rollback began`)];
+      return [
+        line(
+          story,
+          at,
+          'gone',
+          `${name} is gone everywhere, ${seconds(at - (chapter.rollback?.at ?? at))} after the rollback began`,
+        ),
+      ];
     case 'FullyExposed':
-      return [line(story, at, 'watch', `${name} is everywhere but on a holdback of ${event.data.holdbackBp / 100}%; watched for ${seconds(chapter.plan.watchMs)}`)];
+      return [
+        line(
+          story,
+          at,
+          'watch',
+          `${name} is everywhere but on a holdback of ${event.data.holdbackBp / 100}%; watched for ${seconds(chapter.plan.watchMs)}`,
+        ),
+      ];
     case 'RolloutSettled':
       return [line(story, at, 'settled', `${name} is last known good on ${event.data.targets.length} targets`)];
     default:

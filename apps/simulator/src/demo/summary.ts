@@ -41,9 +41,21 @@ export const summarise = (finished: readonly Finished[], truth: GroundTruth, ela
   });
   for (const { change, events, judgement, predictedMs, fault } of finished) {
     const mark = judgement.ok ? 'ok' : 'NO';
-    table.push([change, judgement.expected, judgement.came, predicted(predictedMs), seconds(spanOf(events)), harmOf(fault, truth), mark]);
+    table.push([
+      change,
+      judgement.expected,
+      judgement.came,
+      predicted(predictedMs),
+      seconds(spanOf(events)),
+      harmOf(fault, truth),
+      mark,
+    ]);
   }
-  const problems = finished.flatMap(({ change, judgement }) => judgement.problems.map((problem) => `${change}: ${problem}`));
+  const problems = finished.flatMap(({ change, judgement }) =>
+    judgement.problems.map((problem) => `${change}: ${problem}`),
+  );
   const served = truth.totals.requests.toLocaleString('en-US');
-  return [table.toString(), `${served} requests were served; all of it took ${seconds(elapsedMs)}.`, ...problems].join('\n');
+  return [table.toString(), `${served} requests were served; all of it took ${seconds(elapsedMs)}.`, ...problems].join(
+    '\n',
+  );
 };

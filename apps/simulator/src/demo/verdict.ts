@@ -2,8 +2,18 @@ import type { StoryEvent } from './events.js';
 
 /** What a rollout of the demo must come to. */
 export type Expectation =
-  | { readonly kind: 'settles'; readonly tracks: readonly string[]; readonly stages: readonly string[]; readonly targets: number }
-  | { readonly kind: 'caught'; readonly signal: string; readonly firstStage: string; readonly exposed: readonly string[] };
+  | {
+      readonly kind: 'settles';
+      readonly tracks: readonly string[];
+      readonly stages: readonly string[];
+      readonly targets: number;
+    }
+  | {
+      readonly kind: 'caught';
+      readonly signal: string;
+      readonly firstStage: string;
+      readonly exposed: readonly string[];
+    };
 
 /** What it came to, judged from its events alone. */
 export type Judgement = {
@@ -40,8 +50,14 @@ const judgeSettles = (events: readonly StoryEvent[], want: Extract<Expectation, 
     ok: false,
     problems: [
       ...wrong(!caught, `it was taken for harmful: ${caught?.data.sentence ?? ''}`),
-      ...wrong(got.join() === wanted.join(), `stages passed: ${got.join(', ') || 'none'}; expected ${wanted.join(', ')}`),
-      ...wrong(settled?.data.targets.length === want.targets, `settled on ${settled?.data.targets.length ?? 0} of ${want.targets} targets`),
+      ...wrong(
+        got.join() === wanted.join(),
+        `stages passed: ${got.join(', ') || 'none'}; expected ${wanted.join(', ')}`,
+      ),
+      ...wrong(
+        settled?.data.targets.length === want.targets,
+        `settled on ${settled?.data.targets.length ?? 0} of ${want.targets} targets`,
+      ),
     ],
   };
 };
@@ -50,9 +66,13 @@ const judgeCaught = (events: readonly StoryEvent[], want: Extract<Expectation, {
   const [caught] = all(events, 'DegradationDetected');
   const [gone] = all(events, 'RolledBack');
   const passed = stageNames(events);
-  const exposed = [...new Set(all(events, 'ExposureRequested').flatMap(({ data }) => (data.shareBp > 0 ? [data.target] : [])))];
+  const exposed = [
+    ...new Set(all(events, 'ExposureRequested').flatMap(({ data }) => (data.shareBp > 0 ? [data.target] : []))),
+  ];
   const back = all(events, 'TargetReadBack').map(({ data }) => data.target);
-  const drained = Object.entries(gone?.data.targets ?? {}).flatMap(([target, outcome]) => (outcome === 'drained' ? [target] : []));
+  const drained = Object.entries(gone?.data.targets ?? {}).flatMap(([target, outcome]) =>
+    outcome === 'drained' ? [target] : [],
+  );
   const missing = (have: readonly string[]): string[] => exposed.filter((target) => !have.includes(target));
   const came = caught
     ? `caught in ${caught.data.stages.join(', ')} by ${caught.data.signal}, ${gone ? `drained on ${drained.length} targets` : 'not gone yet'}`
@@ -63,9 +83,15 @@ const judgeCaught = (events: readonly StoryEvent[], want: Extract<Expectation, {
     ok: false,
     problems: [
       ...wrong(caught !== undefined, 'nothing was detected'),
-      ...wrong(caught === undefined || caught.data.signal === want.signal, `it was caught by ${caught?.data.signal ?? 'nothing'}`),
+      ...wrong(
+        caught === undefined || caught.data.signal === want.signal,
+        `it was caught by ${caught?.data.signal ?? 'nothing'}`,
+      ),
       ...wrong(passed.length === 0, `it passed ${passed.join(', ')} before it was caught`),
-      ...wrong(exposed.toSorted().join() === want.exposed.toSorted().join(), `exposed were ${exposed.join(', ') || 'no targets'}`),
+      ...wrong(
+        exposed.toSorted().join() === want.exposed.toSorted().join(),
+        `exposed were ${exposed.join(', ') || 'no targets'}`,
+      ),
       ...wrong(missing(back).length === 0, `not read back: ${missing(back).join(', ')}`),
       ...wrong(gone !== undefined, 'the rollback has not ended'),
       ...wrong(missing(drained).length === 0, `not drained: ${missing(drained).join(', ')}`),

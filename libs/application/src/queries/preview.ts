@@ -12,6 +12,7 @@ import type { Traffic } from '../ports.js';
 type Track = ResolvedPlan['tracks'][number];
 type Stage = Track['stages'][number];
 type Signals = StageToPredict['signals'];
+type Base = Omit<Signals[number], 'tolerate' | 'before'>;
 type Exposed = { candidate: number; control: number };
 
 const stageTraffic = (track: Track, stage: Stage, traffic: Traffic): StageTraffic[] =>
@@ -26,7 +27,7 @@ const stageTraffic = (track: Track, stage: Stage, traffic: Traffic): StageTraffi
   );
 
 /** Bad outcomes per request today on the track's targets; null where nothing is known of them. */
-const signalsOf = (plan: ResolvedPlan, track: Track, traffic: Traffic): Signals => {
+const signalsOf = (plan: ResolvedPlan, track: Track, traffic: Traffic): Base[] => {
   const targets = new Set(track.targets.map(({ target }) => target));
   const requests = total(
     traffic.requests.filter(({ target }) => targets.has(target)).map(({ requestsPerSecond }) => requestsPerSecond),
@@ -43,23 +44,12 @@ const signalsOf = (plan: ResolvedPlan, track: Track, traffic: Traffic): Signals 
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
-const marginsOf = (stage: Stage): (number | null)[] => [...new Set([null, ...Object.values(stage.tolerate)])];
-
-type Forecasts = ReadonlyMap<number | null, StageForecast>;
-
-/** The forecast of a stage has one margin for all signals; here each signal takes it from the one with its own margin. */
-const forecastsOf = (stage: Stage, shared: Omit<StageToPredict, 'tolerate'>): Forecasts =>
-  new Map(marginsOf(stage).map((tolerate) => [tolerate, predictStage({ ...shared, tolerate })]));
-
 const signalPrediction = (
-  stage: Stage,
-  { signal, type, shadow }: Signals[number],
-  forecasts: Forecasts,
+  { signal, type, shadow, tolerate }: Signals[number],
+  { reasons, sees }: StageForecast,
 ): StagePrediction['signals'][number] => {
-  const tolerate = stage.tolerate[signal] ?? null;
-  const forecast = forecasts.get(tolerate);
-  const reason = forecast?.reasons.find((candidate) => candidate.reason === 'tolerate' && candidate.signal === signal);
-  const smallestHarm = forecast?.sees.find((sight) => sight.signal === signal)?.likely ?? null;
+  const reason = reasons.find((candidate) => candidate.reason === 'tolerate' && candidate.signal === signal);
+  const smallestHarm = sees.find((sight) => sight.signal === signal)?.likely ?? null;
   const note =
     type === 'invariant'
       ? 'stops at the first violation'
@@ -71,33 +61,66 @@ const signalPrediction = (
   return { signal, predictedMs: reason ? reason.ms : 0, tolerate, smallestHarm, note };
 };
 
-type Limit = { readonly ms: number | null; readonly by: string };
-
-const limitOf = (stage: Stage, signals: StagePrediction['signals'], forecasts: Forecasts): Limit => {
-  const reasons = forecasts.get(null)?.reasons ?? [];
-  const limits: Limit[] = [
-    ...reasons.filter(({ reason }) => reason !== 'tolerate').map(({ reason, ms }) => ({ ms, by: reason })),
-    ...signals
-      .filter(({ tolerate }) => tolerate !== null)
-      .map(({ signal, predictedMs }) => ({ ms: predictedMs, by: signal })),
-  ];
-  return (
-    limits.find(({ ms }) => ms === null) ??
-    limits.reduce((worst, each) => ((each.ms ?? 0) > (worst.ms ?? 0) ? each : worst), { ms: stage.bakeMs, by: 'bake' })
-  );
+/** What the stage waits for longest; what can not be told comes first. */
+const limitOf = ({ reasons }: StageForecast): string => {
+  const unknown = reasons.find(({ ms }) => ms === null);
+  const longest = reasons.reduce((worst, each) => ((each.ms ?? 0) > (worst.ms ?? 0) ? each : worst));
+  const { reason, signal } = unknown ?? longest;
+  return signal ?? reason;
 };
 
-const impossibleIn = (stage: Stage, signals: Signals, forecasts: Forecasts): string[] =>
-  [...forecasts].flatMap(([margin, { impossible }]) =>
-    impossible
-      .filter(({ signal, code }) =>
-        signal === null
-          ? margin === null && code !== 'no-control-traffic'
-          : (stage.tolerate[signal] ?? null) === margin,
-      )
-      .filter(({ signal }) => signal === null || signals.some((each) => each.signal === signal))
-      .map(({ message }) => message),
-  );
+/** A rollout without a holdback has no control at the end; its last stage is known to be observational. */
+const refusals = (forecast: StageForecast, plan: ResolvedPlan): string[] =>
+  forecast.impossible
+    .filter(({ code }) => code !== 'no-control-traffic' || plan.holdbackBp > 0)
+    .map(({ message }) => message);
+
+const expectedBad = (cells: readonly StageTraffic[], badPerRequest: number | null, ms: number | null): Exposed[] =>
+  cells.map(({ requestsPerSecond, shareBp }) => {
+    const bad = (requestsPerSecond * (badPerRequest ?? 0) * (ms ?? 0)) / 1000;
+    return { candidate: (bad * shareBp) / 10_000, control: bad * (1 - shareBp / 10_000) };
+  });
+
+type TrackForecast = { readonly stages: readonly StagePrediction[]; readonly impossible: readonly string[] };
+
+const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): TrackForecast => {
+  const bases = signalsOf(plan, track, traffic);
+  const before = new Map<string, readonly Exposed[]>();
+  const stages: StagePrediction[] = [];
+  const impossible: string[] = [];
+  for (const stage of track.stages) {
+    const cells = stageTraffic(track, stage, traffic);
+    const signals = bases.map((base) => ({
+      ...base,
+      tolerate: stage.tolerate[base.signal] ?? null,
+      before: before.get(base.signal) ?? [],
+    }));
+    const { bakeMs, activation: activationUnits, name, exposureBp } = stage;
+    const forecast = predictStage({
+      alpha: plan.alpha,
+      signals,
+      traffic: cells,
+      bakeMs,
+      activationUnits,
+      minRequests: 1,
+    });
+    impossible.push(...refusals(forecast, plan).map((message) => `${track.name}/${name}: ${message}`));
+    for (const { signal, badPerRequest } of bases) {
+      before.set(signal, [...(before.get(signal) ?? []), ...expectedBad(cells, badPerRequest, forecast.ms)]);
+    }
+    stages.push({
+      track: track.name,
+      stage: name,
+      exposureBp,
+      targets: track.targets.map(({ target }) => target),
+      bakeMs,
+      predictedMs: forecast.ms,
+      limitedBy: limitOf(forecast),
+      signals: signals.map((signal) => signalPrediction(signal, forecast)),
+    });
+  }
+  return { stages, impossible };
+};
 
 /** What a rollout would do and how long each stage must last, from traffic measured lately. Writes nothing. */
 export const previewOf = (
@@ -106,52 +129,12 @@ export const previewOf = (
   spanMs: number,
 ): { readonly preview: PlanPreview; readonly impossible: readonly string[] } => {
   const { plan, config, revision, controls } = prepared;
-  const stages: StagePrediction[] = [];
-  const impossible: string[] = [];
-  for (const track of plan.tracks) {
-    const signals = signalsOf(plan, track, traffic);
-    const before = new Map<string, Exposed[]>();
-    for (const stage of track.stages) {
-      const cells = stageTraffic(track, stage, traffic);
-      const shared = {
-        alpha: plan.alpha,
-        signals,
-        traffic: cells,
-        bakeMs: stage.bakeMs,
-        activationUnits: stage.activation,
-        minRequests: 1,
-        before,
-      };
-      const forecasts = forecastsOf(stage, shared);
-      const predicted = signals.map((signal) => signalPrediction(stage, signal, forecasts));
-      const limit = limitOf(stage, predicted, forecasts);
-      impossible.push(
-        ...impossibleIn(stage, signals, forecasts).map((message) => `${track.name}/${stage.name}: ${message}`),
-      );
-      for (const { signal, badPerRequest } of signals) {
-        const seconds = (limit.ms ?? 0) / 1000;
-        const seen = cells.map(({ requestsPerSecond, shareBp }) => {
-          const bad = requestsPerSecond * (badPerRequest ?? 0) * seconds;
-          return { candidate: (bad * shareBp) / 10_000, control: bad * (1 - shareBp / 10_000) };
-        });
-        before.set(signal, [...(before.get(signal) ?? []), ...seen]);
-      }
-      const targets = track.targets.map(({ target }) => target);
-      stages.push({
-        track: track.name,
-        stage: stage.name,
-        exposureBp: stage.exposureBp,
-        targets,
-        bakeMs: stage.bakeMs,
-        predictedMs: limit.ms,
-        limitedBy: limit.by,
-        signals: predicted,
-      });
-    }
-  }
+  const tracks = plan.tracks.map((track) => forecastTrack(plan, track, traffic));
+  const stages = tracks.flatMap((track) => track.stages);
   const perTarget: Record<string, number> = {};
-  for (const { target, requestsPerSecond } of traffic.requests)
+  for (const { target, requestsPerSecond } of traffic.requests) {
     perTarget[target] = (perTarget[target] ?? 0) + requestsPerSecond;
+  }
   const preview: PlanPreview = {
     config: config.key,
     revision,
@@ -162,7 +145,7 @@ export const previewOf = (
     traffic: { spanMs, perTarget },
     warnings: warningsOf(plan, stages),
   };
-  return { preview, impossible };
+  return { preview, impossible: tracks.flatMap((track) => track.impossible) };
 };
 
 /** Tracks run side by side unless one waits for another: the longest chain, then the watch. */

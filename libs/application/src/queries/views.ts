@@ -139,7 +139,9 @@ export const targetView = async (view: LiveView, delivery: Delivery, name: strin
     driver: known.driver,
     generation: known.generation,
     instances: instances.map(({ seenAt, ...instance }) => ({ ...instance, seenAt: iso(seenAt) })),
-    live: view.fleet.desired(name).map(({ since: _, ...desired }) => desired),
+    live: view.fleet
+      .desired(name)
+      .map(({ config, control, candidate, shareBp, rollout }) => ({ config, control, candidate, shareBp, rollout })),
     retired: known.retired,
     version: known.version,
   };

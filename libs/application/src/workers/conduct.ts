@@ -81,8 +81,10 @@ export class Conductor {
       return { rollout: rollout.id };
     });
     if (!outcome.accepted) throw new Error(`Rollout ${rollout.id} could not be assessed: ${outcome.rejection.message}`);
-    await this.#board.put(rollout.id, progressOf(rollout, facts, now));
-    if (outcome.events.length === 0) return false;
+    if (outcome.events.length === 0) {
+      await this.#board.put(rollout.id, progressOf(rollout, facts, now));
+      return false;
+    }
     await this.#view.caughtUpWith(outcome.lastPosition);
     return true;
   }

@@ -80,5 +80,7 @@ export const asHeadgateEvent = (event: RecordedEvent): Recorded<HeadgateEvent> =
     type: event.type,
     data: event.data,
     position: event.position,
+    // Reading a recorded instant is not reading a clock.
+    // oxlint-disable-next-line no-restricted-globals
     at: Date.parse(event.recordedAt),
   }) as Recorded<HeadgateEvent>;

@@ -5,8 +5,8 @@ import type { StageToPredict } from './index.js';
 const stage: StageToPredict = {
   alpha: 1e-3,
   signals: [
-    { signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0.01 },
-    { signal: 'wrong-pool', type: 'invariant', shadow: false, badPerRequest: 0 },
+    { signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0.01, tolerate: null },
+    { signal: 'wrong-pool', type: 'invariant', shadow: false, badPerRequest: 0, tolerate: null },
   ],
   traffic: [
     { target: 'api/tpu', model: 'sonnet', shareBp: 1000, requestsPerSecond: 100 },
@@ -15,8 +15,12 @@ const stage: StageToPredict = {
   bakeMs: 10_000,
   activationUnits: 50,
   minRequests: 300,
-  tolerate: null,
 };
+
+const asking = (tolerate: number, badPerRequest = 0.01): StageToPredict => ({
+  ...stage,
+  signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest, tolerate }],
+});
 
 const reason = (of: StageToPredict, name: string): number | null | undefined =>
   predictStage(of).reasons.find((each) => each.reason === name)?.ms;
@@ -44,15 +48,21 @@ describe('the prediction of a stage', () => {
   });
 
   it('says how long each signal needs to be shown below tolerate: longer for rarer signals and tighter margins', () => {
-    const wide = reason({ ...stage, tolerate: 3 }, 'tolerate') ?? 0;
+    const wide = reason(asking(3), 'tolerate') ?? 0;
     expect(wide).toBeGreaterThan(10_000);
-    expect(reason({ ...stage, tolerate: 1.5 }, 'tolerate')).toBeGreaterThan(3 * wide);
-    const rarer = {
+    expect(reason(asking(1.5), 'tolerate')).toBeGreaterThan(3 * wide);
+    expect((reason(asking(3, 0.001), 'tolerate') ?? 0) / wide).toBeCloseTo(10, 2);
+  });
+
+  it('counts what earlier stages have shown already', () => {
+    const alone = reason(asking(1.5), 'tolerate') ?? 0;
+    const [errors] = asking(1.5).signals;
+    const later = (before: { candidate: number; control: number }): StageToPredict => ({
       ...stage,
-      tolerate: 3,
-      signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0.001 }],
-    } as const;
-    expect((reason(rarer, 'tolerate') ?? 0) / wide).toBeCloseTo(10, 2);
+      signals: errors ? [{ ...errors, before: [before] }] : [],
+    });
+    expect(reason(later({ candidate: 10, control: 90 }), 'tolerate')).toBeLessThan(alone);
+    expect(reason(later({ candidate: 500, control: 500 }), 'tolerate')).toBe(0);
   });
 
   it('says which harm is seen by the end, and a longer stage sees less', () => {
@@ -67,8 +77,7 @@ describe('the prediction of a stage', () => {
   it('does not pretend to know a base rate', () => {
     const unknown = {
       ...stage,
-      tolerate: 3,
-      signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: null }],
+      signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: null, tolerate: 3 }],
     } as const;
     expect(predictStage(unknown)).toMatchObject({ ms: null, impossible: [], sees: [] });
   });
@@ -77,10 +86,10 @@ describe('the prediction of a stage', () => {
     ['no-candidate-traffic', { traffic: [{ target: 't', model: 'm', shareBp: 1000, requestsPerSecond: 0 }] }],
     ['no-candidate-traffic', { traffic: [] }],
     ['no-control-traffic', { traffic: [{ target: 't', model: 'm', shareBp: 10_000, requestsPerSecond: 5 }] }],
-    ['never-shown', { tolerate: 2, signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0 }] }],
+    ['never-shown', { signals: [{ signal: 'errors', type: 'rate', shadow: false, badPerRequest: 0, tolerate: 2 }] }],
     [
       'never-shown',
-      { tolerate: 2, signals: [{ signal: 'errors', type: 'rate', shadow: false, harm: 2, badPerRequest: 0.1 }] },
+      { signals: [{ signal: 'errors', type: 'rate', shadow: false, harm: 2, badPerRequest: 0.1, tolerate: 2 }] },
     ],
   ] satisfies [string, Partial<StageToPredict>][])('finds a stage impossible with code %s', (code, over) => {
     const { impossible, ms } = predictStage({ ...stage, ...over });

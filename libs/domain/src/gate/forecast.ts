@@ -1,4 +1,4 @@
-import { smallestHarm, timeToPromote } from '#libs/statistics';
+import { smallestHarm, timeToPromote, type ExpectedBad } from '#libs/statistics';
 import { PROMOTION_ALPHA } from './judge.js';
 import type { SignalSpec } from './types.js';
 import { cellShares, signalShares } from './weights.js';
@@ -17,7 +17,13 @@ export type StageTraffic = {
 };
 
 /** A signal with the share of control's requests that are bad today; null when it is not known. */
-export type SignalForecast = SignalSpec & { readonly badPerRequest: number | null };
+export type SignalForecast = SignalSpec & {
+  readonly badPerRequest: number | null;
+  /** Margin that the stage asks of it; null asks for no proof. */
+  readonly tolerate: number | null;
+  /** Bad events expected in earlier stages: what was shown by them counts. Default none. */
+  readonly before?: readonly ExpectedBad[];
+};
 
 export type StageToPredict = {
   readonly alpha: number;
@@ -31,7 +37,6 @@ export type StageToPredict = {
   readonly activationUnits: number;
   /** Candidate requests that the stage needs. */
   readonly minRequests: number;
-  readonly tolerate: number | null;
 };
 
 /** One reason for a stage to last, and how long; null where it can not be told. */
@@ -87,9 +92,8 @@ const impossibleActivation = (traffic: StageTraffic, needed: number): readonly S
 };
 
 const impossibleSignals = (stage: StageToPredict): readonly StageImpossible[] =>
-  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, harm = 1 }) => {
-    if (type !== 'rate' || shadow || stage.tolerate === null) return [];
-    const tolerate = stage.tolerate;
+  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, harm = 1 }) => {
+    if (type !== 'rate' || shadow || tolerate === null) return [];
     if (badPerRequest !== 0 && tolerate > harm) return [];
     const message =
       badPerRequest === 0
@@ -129,15 +133,15 @@ const impossibilities = (stage: StageToPredict): readonly StageImpossible[] => {
 const toMs = (seconds: number | null): number | null => (seconds === null ? null : Math.ceil(seconds * 1000));
 
 const tolerateReasons = (stage: StageToPredict): readonly StageReason[] =>
-  stage.signals.flatMap(({ signal, type, shadow, badPerRequest }) => {
-    if (stage.tolerate === null || type !== 'rate' || shadow) return [];
+  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, before }) => {
+    if (tolerate === null || type !== 'rate' || shadow) return [];
     const bad = badPerRequest ?? 0;
     const perSecond = stage.traffic.map((each) => ({
       candidate: candidateRate(each) * bad,
       control: controlRate(each) * bad,
     }));
     return [
-      { reason: 'tolerate', signal, ms: toMs(timeToPromote(perSecond, stage.tolerate, PROMOTION_ALPHA)) } as const,
+      { reason: 'tolerate', signal, ms: toMs(timeToPromote(perSecond, tolerate, PROMOTION_ALPHA, before)) } as const,
     ];
   });
 

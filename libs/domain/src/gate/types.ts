@@ -34,7 +34,7 @@ export type CellCount = {
   readonly model: string;
   /** Candidate share in basis points of the generation the events were served under: 0..10000. */
   readonly shareBp: number;
-  /** `unit`: first bad events of units on the candidate. `request`: bad requests. */
+  /** `unit`: units on the candidate whose first bad event of this signal in the rollout, on any slice, it was. `request`: bad requests. */
   readonly candidateBad: number;
   readonly controlBad: number;
   /** Requests in this look; needed for `request`, where they give the realised share. */

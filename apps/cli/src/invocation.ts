@@ -33,7 +33,7 @@ export interface Answer {
 const WIDE = 100_000;
 
 /** One run of the command: its flags, its terminal, its connection, and the exit code it will end with. */
-export class Session {
+export class Invocation {
   exitCode: ExitCode = EXIT.ok;
   #settings: Settings | undefined;
   #client: HeadgateClient | undefined;

@@ -1,0 +1,199 @@
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { HeadgateClient } from '../../cli/src/client.js';
+import { follow } from '../../cli/src/follow.js';
+import { Narrator, readManifests, startChange } from './demo/change.js';
+import { startController, type ControllerProcess } from './demo/controller-process.js';
+import { lookAround } from './demo/look-around.js';
+import { BAD, GOOD, MANIFESTS, PLAN, projectRoot, type Act } from './demo/setting.js';
+import { seconds } from './demo/story.js';
+import { summarise, type Finished } from './demo/summary.js';
+import { judge } from './demo/verdict.js';
+import { loadScenario, startSimulator, type Simulator } from './simulator.js';
+
+const HELP = `Usage: npm run demo [-- --exit] [-- --data-dir DIR]
+
+Starts a controller and fleets of three platforms, takes one good change through all stages, has two bad ones caught and
+taken back, and stays up until Ctrl-C.
+
+  --exit          end when all is over: status 0 if everything came out as expected, else 1
+  --data-dir DIR  where the controller keeps its data; emptied first (default .headgate/demo)
+`;
+
+// The plan's prediction is about the traffic it has seen: give it some.
+const TRAFFIC_MS = 4_000;
+const FIRST_TRAFFIC_MS = 20_000;
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+type Stage = {
+  readonly root: string;
+  readonly controller: ControllerProcess;
+  readonly client: HeadgateClient;
+  readonly simulator: Simulator;
+  readonly narrator: Narrator;
+};
+
+const enoughTraffic = async (client: HeadgateClient, simulator: Simulator): Promise<void> => {
+  const deadline = Date.now() + FIRST_TRAFFIC_MS;
+  while (Date.now() < deadline) {
+    const [{ seconds: up, batches }, targets] = [simulator.stats(), await client.targets()];
+    const known = targets.every(({ instances }) => instances.length > 0);
+    if (known && batches.sent > 0 && up * 1_000 >= TRAFFIC_MS) return;
+    await sleep(200);
+  }
+  const problem = simulator.stats().batches.lastProblem;
+  throw new Error(
+    `The fleets' outcomes do not arrive at the controller: ${problem ?? 'no instance has acknowledged a ruleset'}.`,
+  );
+};
+
+const perform = async ({ root, client, narrator }: Stage, act: Act): Promise<Finished> => {
+  print(`\n${act.title}`);
+  const { config, reason } = act;
+  const file = join(root, 'apps/simulator/demo', act.file);
+  const { rollout, preview } = await startChange(client, narrator, { file, config, plan: PLAN, reason });
+  if (act.expectation.kind === 'settles') {
+    const longest = preview.stages.map(
+      ({ track, stage, predictedMs, limitedBy }) =>
+        `${track}/${stage} ${predictedMs === null ? 'never' : seconds(predictedMs)} (${limitedBy})`,
+    );
+    print(
+      `         plan: ${preview.totalMs === null ? 'never done' : `${seconds(preview.totalMs)} in all`}: ${longest.join(', ')}`,
+    );
+    for (const warning of preview.warnings) print(`         plan warns: ${warning}`);
+  }
+  const events = await narrator.ended(rollout, act.patienceMs);
+  const judgement = judge(events, act.expectation);
+  const predictedMs = act.expectation.kind === 'settles' ? preview.totalMs : undefined;
+  return { change: act.title, rollout, events, judgement, predictedMs, fault: act.fault };
+};
+
+/** Nothing of a withdrawn change may be left on any target. */
+const leftovers = async (client: HeadgateClient): Promise<string[]> => {
+  const targets = await client.targets();
+  return targets.flatMap(({ target, live }) =>
+    live.flatMap(({ config, candidate, shareBp }) =>
+      candidate !== null && shareBp > 0 ? [`${config} r${candidate} is still on ${target}`] : [],
+    ),
+  );
+};
+
+const build = async (root: string, controller: ControllerProcess, begunAt: number): Promise<Stage> => {
+  const client = new HeadgateClient({ url: controller.url, token: controller.adminToken });
+  const folder = join(root, 'apps/simulator/demo');
+  const manifests = (await Promise.all(MANIFESTS.map((name) => readManifests(join(folder, name))))).flat();
+  await client.apply({ manifests, reason: 'the demo begins' });
+  const { secret } = await client.createToken({ subject: 'fleets', role: 'service' });
+  const scenario = await loadScenario(join(folder, 'scenario.yaml'));
+  const { url, syncPort, dataDir } = controller;
+  const simulator = await startSimulator({
+    scenario,
+    url,
+    syncPort,
+    token: secret,
+    dataDir: join(dataDir, 'fleets'),
+    log: print,
+  });
+  return { root, controller, client, simulator, narrator: new Narrator(begunAt, print) };
+};
+
+const elapsed = (begunAt: number): string => `${((Date.now() - begunAt) / 1_000).toFixed(1).padStart(6)}s `;
+
+const play = async (stage: Stage): Promise<readonly Finished[]> => {
+  const { client, narrator, simulator } = stage;
+  const stop = new AbortController();
+  const onNotice = (notice: { readonly kind: string }): void => print(`         event stream: ${notice.kind}`);
+  const told = (async () => {
+    for await (const event of follow(client, {}, { after: 0, signal: stop.signal, onNotice })) narrator.take(event);
+  })();
+  try {
+    await enoughTraffic(client, simulator);
+    const { requestsPerSecond, instances } = simulator.stats();
+    print(
+      `${elapsed(narrator.begunAt)} ${instances} instances serve ${Math.round(requestsPerSecond).toLocaleString('en-US')} requests/s`,
+    );
+    const finished: Finished[] = [];
+    for (const act of [GOOD, ...BAD]) {
+      finished.push(
+        await Promise.race([
+          perform(stage, act),
+          told.then(() => Promise.reject(new Error('The event stream ended.'))),
+        ]),
+      );
+    }
+    return finished;
+  } finally {
+    stop.abort();
+    await told;
+  }
+};
+
+const finale = (stage: Stage, finished: readonly Finished[], left: readonly string[]): void => {
+  const { simulator, narrator, controller } = stage;
+  print(`\n${summarise(finished, simulator.groundTruth(), Date.now() - narrator.begunAt)}`);
+  for (const problem of left) print(problem);
+  const [good, bad] = finished;
+  if (!good || !bad) return;
+  const detected = bad.events.find(({ type }) => type === 'DegradationDetected') ?? bad.events.at(-1);
+  const tokenFile = relative(process.cwd(), join(controller.dataDir, 'admin.token'));
+  const badAt = new Date(detected?.at ?? Date.now()).toISOString();
+  const place = { url: controller.url, tokenFile, target: 'api-us-tpu', badAt };
+  print(
+    `\n${lookAround({ ...place, good: { rollout: good.rollout, config: GOOD.config }, bad: { rollout: bad.rollout, config: BAD[0]?.config ?? '' } })}`,
+  );
+};
+
+const interrupted = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+
+const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Promise<boolean> => {
+  const begunAt = Date.now();
+  const root = projectRoot();
+  print(
+    'Headgate demo: fleets of three platforms, one good change, two bad ones. Nothing is scripted in the controller.',
+  );
+  const controller = await startController(join(root, 'dist/apps/controller/src/main.js'), dataDir);
+  let simulator: Simulator | undefined;
+  try {
+    print(
+      `${elapsed(begunAt)} controller and PostgreSQL are up at ${controller.url} (log: ${relative(process.cwd(), controller.logFile)})`,
+    );
+    const stage = await build(root, controller, begunAt);
+    simulator = stage.simulator;
+    const finished = await Promise.race([play(stage), stopped]);
+    if (!finished) return false;
+    const left = await leftovers(stage.client);
+    finale(stage, finished, left);
+    if (!exit) await stopped;
+    return left.length === 0 && finished.every(({ judgement }) => judgement.ok);
+  } finally {
+    await simulator?.stop();
+    await controller.stop();
+  }
+};
+
+const main = async (): Promise<void> => {
+  const options = { exit: { type: 'boolean' }, 'data-dir': { type: 'string' }, help: { type: 'boolean' } } as const;
+  const { values } = parseArgs({ options });
+  if (values.help === true) {
+    print(HELP);
+    return;
+  }
+  const ok = await run(
+    values['data-dir'] ?? join(projectRoot(), '.headgate/demo'),
+    values.exit === true,
+    interrupted(),
+  );
+  process.exitCode = ok ? 0 : 1;
+};
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});
+// The flagd provider goes on trying to connect after it was closed, which would keep the process alive.
+process.exit();

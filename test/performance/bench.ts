@@ -1,0 +1,59 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findMissed, hostLine, openContext } from './harness.js';
+import type { Bench } from './harness.js';
+
+/** Every benchmark by its name; one line each. */
+const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  append: async () => (await import('./append.js')).append,
+  read: async () => (await import('./read.js')).read,
+};
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const save = (name: string, json: string): void => {
+  const folder = join(process.cwd(), 'docs', 'reference', 'figures');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.json`), `${json}\n`);
+};
+
+const run = async (name: string, load: () => Promise<Bench>, quick: boolean, keep: boolean): Promise<boolean> => {
+  const bench = await load();
+  const context = openContext({ quick, say });
+  say(`\n${name}: ${bench.measures}`);
+  say(`  ${hostLine()}; seed ${context.seed}${quick ? `; quick: ${bench.quick}` : ''}`);
+  try {
+    const figures = await bench.run(context);
+    const missed = findMissed(bench.musts, figures);
+    for (const must of bench.musts)
+      say(
+        `  ${must.key} = ${String(figures[must.key])}, must be ${must.atLeast === undefined ? `<= ${must.atMost}` : `>= ${must.atLeast}`}`,
+      );
+    for (const line of missed) say(`  MISSED: ${line}`);
+    const json = JSON.stringify({ bench: name, quick, seed: context.seed, ...figures });
+    if (keep && !quick) save(name, json);
+    say(json);
+    return missed.length === 0;
+  } finally {
+    await context.close();
+  }
+};
+
+const main = async (): Promise<void> => {
+  const args = process.argv.slice(2);
+  const quick = args.includes('--quick');
+  const keep = args.includes('--save');
+  const names = args.filter((arg) => !arg.startsWith('--'));
+  const unknown = names.filter((name) => benches[name] === undefined);
+  if (unknown.length > 0) {
+    process.stderr.write(`No benchmark ${unknown.join(', ')}: there are ${Object.keys(benches).join(', ')}.\n`);
+    process.exitCode = 2;
+    return;
+  }
+  for (const [name, load] of Object.entries(benches)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    if (!(await run(name, load, quick, keep))) process.exitCode = 1;
+  }
+};
+
+await main();
