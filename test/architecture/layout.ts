@@ -1,0 +1,97 @@
+/** What the files under a path may import. The longest path that fits a file decides. */
+export type Area = {
+  readonly under: string;
+  /** Libs of this project, each through its index. */
+  readonly libs: readonly string[];
+  /** Single names of further libs, where a lib as a whole is out of bounds. */
+  readonly names?: Readonly<Record<string, readonly string[]>>;
+  /** Packages and built-in modules; `node:*` stands for all of Node, `any` for whatever package.json declares. */
+  readonly packages: readonly string[] | 'any';
+  /** No clock, no chance, no input or output: the same input gives the same output. */
+  readonly pure?: true;
+};
+
+/** One import that leaves its app or lib by a relative path, and why it may. */
+export type Exception = { readonly from: string; readonly to: string; readonly why: string };
+
+export type Layout = { readonly areas: readonly Area[]; readonly exceptions: readonly Exception[] };
+
+const ADAPTERS = ['event-store', 'platforms', 'postgres', 'signals'];
+const CORE = ['application', 'contracts', 'kernel'];
+
+const PURE: readonly Area[] = [
+  { under: 'libs/kernel/', libs: [], packages: [], pure: true },
+  { under: 'libs/statistics/', libs: ['kernel'], packages: [], pure: true },
+  { under: 'libs/domain/', libs: ['kernel', 'statistics'], packages: ['zod', 'ajv'], pure: true },
+  { under: 'libs/contracts/', libs: ['kernel'], packages: ['zod'], pure: true },
+];
+
+const INNER: readonly Area[] = [
+  {
+    under: 'libs/application/',
+    libs: ['domain', 'contracts', 'kernel', 'statistics'],
+    packages: ['@nestjs/common', '@nestjs/cqrs', '@opentelemetry/api', 'canonicalize', 'node:crypto'],
+  },
+  {
+    under: 'libs/event-store/',
+    libs: ['kernel'],
+    packages: ['canonicalize', 'kysely', 'pg', 'node:crypto', 'node:module', 'node:timers/promises'],
+  },
+  { under: 'libs/signals/', libs: ['kernel', 'contracts'], packages: ['kysely', 'pg', 'zod', 'node:crypto'] },
+  {
+    under: 'libs/platforms/',
+    libs: ['kernel', 'contracts'],
+    packages: ['@grpc/grpc-js', '@openfeature/core', '@openfeature/flagd-core', 'node:crypto'],
+  },
+  { under: 'libs/postgres/', libs: ['kernel'], packages: ['kysely', 'pg', 'node:*'] },
+  { under: 'libs/testing/', libs: ['contracts', 'domain', 'kernel', 'postgres', 'statistics'], packages: 'any' },
+];
+
+const APPS: readonly Area[] = [
+  { under: 'apps/controller/src/', libs: CORE, packages: 'any' },
+  { under: 'apps/controller/src/composition/', libs: [...CORE, 'domain', ...ADAPTERS], packages: 'any' },
+  { under: 'apps/controller/src/controller.ts', libs: [...CORE, ...ADAPTERS], packages: 'any' },
+  {
+    under: 'apps/controller/src/http/',
+    libs: CORE,
+    // Routes of the fleets hand these calls straight on. They are abstract, or made by composition/, or free of state.
+    names: {
+      platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
+      signals: ['IntakeBusyError', 'IntakeClosedError', 'OutcomeIntake'],
+    },
+    packages: 'any',
+  },
+  {
+    under: 'apps/cli/src/',
+    libs: ['contracts'],
+    packages: ['cli-table3', 'commander', 'eventsource-parser', 'picocolors', 'yaml', 'zod', 'node:*'],
+  },
+  {
+    under: 'apps/simulator/src/',
+    libs: ['contracts'],
+    packages: ['@openfeature/flagd-provider', '@openfeature/server-sdk', 'cli-table3', 'yaml', 'zod', 'node:*'],
+  },
+  { under: 'test/', libs: [...CORE, 'domain', 'statistics', 'testing', ...ADAPTERS], packages: 'any' },
+];
+
+/** Which way the arrows point. Whoever adds a lib adds a line here. */
+export const LAYOUT: Layout = {
+  areas: [...PURE, ...INNER, ...APPS],
+  exceptions: [
+    {
+      from: 'test/global-setup.ts',
+      to: 'libs/postgres/src/index.ts',
+      why: 'It runs before the condition that leads #libs to the sources applies.',
+    },
+    {
+      from: 'apps/simulator/src/demo',
+      to: 'apps/cli/src/client.ts',
+      why: 'The demo is a user of the HTTP API like the command line, through the same client.',
+    },
+    {
+      from: 'apps/simulator/src/demo',
+      to: 'apps/cli/src/follow.ts',
+      why: 'The demo follows the events like the command line, through the same client.',
+    },
+  ],
+};
