@@ -108,13 +108,13 @@ const judgePackage = (place: Place, imported: Import): Finding | undefined => {
 };
 
 const judgeRelative = (place: Place, target: string): Finding | undefined => {
-  const { file, isTest, project } = place;
+  const { file, area, isTest, project } = place;
   if (!project.files.has(target)) {
     return { rule: 'not-resolved', problem: `there is no file ${target}; imports end in .js (or .json)` };
   }
   if (!isTest && TEST_CODE.test(target))
     return { rule: 'product-imports-test', problem: `${target} is test code: move what the product needs out of it` };
-  if (unitOf(file) === unitOf(target)) return undefined;
+  if (unitOf(file) === unitOf(target) || area.reaches?.some((folder) => target.startsWith(folder))) return undefined;
   const { exceptions } = project.layout;
   if (exceptions.some(({ from, to }) => file.startsWith(from) && target === to)) return undefined;
   const advice = target.startsWith('libs/') ? `import #libs/${target.split('/')[1] ?? ''}` : 'share it through a lib';

@@ -7,6 +7,8 @@ export type Area = {
   readonly names?: Readonly<Record<string, readonly string[]>>;
   /** Packages and built-in modules; `node:*` stands for all of Node, `any` for whatever package.json declares. */
   readonly packages: readonly string[] | 'any';
+  /** Folders that may be reached by relative paths besides the area's own app or lib. */
+  readonly reaches?: readonly string[];
   /** No clock, no chance, no input or output: the same input gives the same output. */
   readonly pure?: true;
 };
@@ -71,7 +73,12 @@ const APPS: readonly Area[] = [
     libs: ['contracts'],
     packages: ['@openfeature/flagd-provider', '@openfeature/server-sdk', 'cli-table3', 'yaml', 'zod', 'node:*'],
   },
-  { under: 'test/', libs: [...CORE, 'domain', 'statistics', 'testing', ...ADAPTERS], packages: 'any' },
+  {
+    under: 'test/',
+    libs: [...CORE, 'domain', 'statistics', 'testing', ...ADAPTERS],
+    packages: 'any',
+    reaches: ['apps/'],
+  },
 ];
 
 /** Which way the arrows point. Whoever adds a lib adds a line here. */

@@ -40,10 +40,10 @@ const isTypeOnly = (node: Node): boolean => {
   return specifiers.length > 0 && kinds.every((kind) => kind === 'type');
 };
 
-/** `require(...)`, whatever it was called when it was created, and `createRequire(...)(...)`. */
+/** `require(...)`, or `createRequire(...)` called by the name that it has with us or at once. */
 const isRequire = (callee: unknown): boolean => {
   if (!isNode(callee)) return false;
-  if (callee.type === 'Identifier') return /^require/.test(String(callee['name']));
+  if (callee.type === 'Identifier') return ['require', 'requireFrom'].includes(String(callee['name']));
   return callee.type === 'CallExpression' && nameOf(callee['callee']) === 'createRequire';
 };
 
@@ -88,12 +88,23 @@ const visit = (value: unknown, found: Found[]): void => {
 
 const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
 
-/** Every import of a TypeScript file, in order. Throws an Error that names the file when it cannot be parsed. */
-export const importsOf = (file: string, text: string): readonly Import[] => {
+const parse = (file: string, text: string): readonly Import[] => {
   const { program, errors } = parseSync(file, text);
   const [error] = errors;
   if (error) throw new Error(`${file} cannot be parsed: ${error.message}`);
   const found: Found[] = [];
   visit(program, found);
   return found.map(({ at, ...rest }) => ({ ...rest, line: lineAt(text, at) }));
+};
+
+/** A file with the same text has the same imports, and probes look at all files again and again. */
+const known = new Map<string, { readonly text: string; readonly imports: readonly Import[] }>();
+
+/** Every import of a TypeScript file, in order. Throws an Error that names the file when it cannot be parsed. */
+export const importsOf = (file: string, text: string): readonly Import[] => {
+  const before = known.get(file);
+  if (before?.text === text) return before.imports;
+  const imports = parse(file, text);
+  known.set(file, { text, imports });
+  return imports;
 };

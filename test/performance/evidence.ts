@@ -7,13 +7,9 @@ import { ALPHA, ROWS } from './evidence-delay.js';
 import type { Harmless } from './evidence-null.js';
 import { BROKEN, SIGNALS, TARGETS, ZOO } from './evidence-null.js';
 import type { HarmlessResult, Job, JobResult } from './evidence-worker.js';
+import { median, round } from './harness.js';
+import type { Bench, BenchContext, Figures } from './harness.js';
 
-type Bench = (run: {
-  readonly quick: boolean;
-  readonly print: (line: string) => void;
-}) => Promise<Record<string, unknown>>;
-
-const SEED = 20_250_917;
 const CHUNK = 100;
 
 /** One plan with 20 signals, one with a single signal, and one fault that only one of ten targets has. */
@@ -52,7 +48,7 @@ const harmlessJobs = (kinds: readonly Harmless[], alpha: number, total: number, 
   );
 };
 
-const jobsOf = (size: Size, quick: boolean): readonly Job[] => {
+const jobsOf = (size: Size, quick: boolean, start: number): readonly Job[] => {
   const settings = [MANY, SINGLE, ONE_TARGET];
   const late = ROWS.filter(({ rho }) => rho === 0.1).slice(0, size.latePairs);
   const looks = quick ? (['event'] as const) : (['event', 'second'] as const);
@@ -60,7 +56,7 @@ const jobsOf = (size: Size, quick: boolean): readonly Job[] => {
     ...late.toReversed().flatMap((row, r) =>
       [1, 4].flatMap((onsetHours) =>
         looks.map((each): Job => {
-          const seed = SEED + 300_000_000 + r * 1_009_000 + onsetHours * 100_003;
+          const seed = start + 300_000_000 + r * 1_009_000 + onsetHours * 100_003;
           return { kind: 'late', row, signals: SIGNALS, onsetHours, looks: each, runs: size.late, seed };
         }),
       ),
@@ -72,13 +68,13 @@ const jobsOf = (size: Size, quick: boolean): readonly Job[] => {
           row,
           setting,
           runs: size.rows,
-          seed: SEED + 200_000_000 + s * 10_000_019 + r * 100_003,
+          seed: start + 200_000_000 + s * 10_000_019 + r * 100_003,
         };
       }),
     ),
-    ...harmlessJobs(BROKEN, 0.01, size.broken, SEED),
-    ...harmlessJobs(ZOO, 0.01, size.harmless, SEED + 20_000_000),
-    ...(size.rare === 0 ? [] : harmlessJobs(ZOO, 0.001, size.rare, SEED + 100_000_000)),
+    ...harmlessJobs(BROKEN, 0.01, size.broken, start),
+    ...harmlessJobs(ZOO, 0.01, size.harmless, start + 20_000_000),
+    ...(size.rare === 0 ? [] : harmlessJobs(ZOO, 0.001, size.rare, start + 100_000_000)),
   ];
 };
 
@@ -108,12 +104,6 @@ const runAll = async (jobs: readonly Job[], threads: number): Promise<readonly J
   return results;
 };
 
-const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return ((sorted[Math.floor((sorted.length - 1) / 2)] ?? 0) + (sorted[Math.ceil((sorted.length - 1) / 2)] ?? 0)) / 2;
-};
-
-const round = (value: number, digits = 3): number => Number(value.toFixed(digits));
 const column = (value: number | string, width: number): string => String(value).padStart(width);
 
 type False = {
@@ -193,7 +183,8 @@ const summary = (delays: readonly Delay[]): Record<string, number> => ({
   medianKnowing: round(median(delays.map(({ knowing }) => knowing.own))),
   worstKnowingWholeAlpha: round(Math.max(...delays.map(({ knowing }) => knowing.plain))),
   medianKnowingWholeAlpha: round(median(delays.map(({ knowing }) => knowing.plain))),
-  power: round(Math.min(...delays.map(({ power }) => power))),
+  power: round(delays.reduce((sum, { power }) => sum + power, 0) / delays.length),
+  powerWorst: round(Math.min(...delays.map(({ power }) => power))),
 });
 
 const settingName = ({ signals, faulty }: Setting): string =>
@@ -207,29 +198,14 @@ const checkTeeth = (broken: readonly False[], alpha: number): void => {
   }
 };
 
-/**
- * False rollbacks of harmless rollouts, and delay over the information limit, of the very code that decides. Delays are
- * over the limit at the part of alpha that the signal was given; the limit at the whole alpha is beside it.
- */
-export const evidence: Bench = async ({ quick, print }) => {
-  const size = quick ? QUICK : FULL;
-  const threads = Math.max(1, Math.min(2, availableParallelism()));
-  print(
-    `Evidence: ${SIGNALS} signals x ${TARGETS} targets, headline ${HEADLINE_WEIGHT}, restarts on, seed ${SEED}, ${threads} threads.`,
-  );
-  if (quick)
-    print(
-      `Quick: ${size.harmless} harmless rollouts instead of 20,000, none at alpha 1e-3; ${size.rows} runs per row instead of ${FULL.rows}; ${size.latePairs} of 7 late rows, by event only.`,
-    );
-  const results = await runAll(jobsOf(size, quick), threads);
-
+const figuresOf = (results: readonly JobResult[], say: (line: string) => void): Figures => {
   const harmless = results.filter((each) => each.kind === 'harmless');
   const often = falseRates(harmless, ZOO, 0.01);
   const rare = falseRates(harmless, ZOO, 0.001);
   const broken = falseRates(harmless, BROKEN, 0.01).slice(0, BROKEN.length);
-  printFalse(print, 'Harmless rollouts at alpha 0.01', often);
-  printFalse(print, 'Harmless rollouts at alpha 0.001', rare);
-  printFalse(print, 'The same where a rule is broken on purpose, at alpha 0.01', broken);
+  printFalse(say, 'Harmless rollouts at alpha 0.01', often);
+  printFalse(say, 'Harmless rollouts at alpha 0.001', rare);
+  printFalse(say, 'The same where a rule is broken on purpose, at alpha 0.01', broken);
   checkTeeth(broken, 0.01);
 
   const delays = results.filter((each) => each.kind === 'delay');
@@ -237,20 +213,18 @@ export const evidence: Bench = async ({ quick, print }) => {
   const of = (setting: Setting): readonly Delay[] =>
     delays.filter((each) => each.setting.signals === setting.signals && each.setting.faulty === setting.faulty);
   for (const setting of [MANY, SINGLE, ONE_TARGET]) {
-    printDelays(print, `Candidate requests over the limit at alpha ${ALPHA}: ${settingName(setting)}`, of(setting));
-    print(JSON.stringify(summary(of(setting))));
+    printDelays(say, `Candidate requests over the limit at alpha ${ALPHA}: ${settingName(setting)}`, of(setting));
+    say(JSON.stringify(summary(of(setting))));
   }
-  printLate(print, late);
-
-  const byEvent = late.filter(({ looks }) => looks === 'event');
-  const lowest = (rates: readonly False[]): number => Math.max(0, ...rates.map(({ lower }) => lower));
+  printLate(say, late);
+  const lowest = (rates: readonly False[]): number => round(Math.max(0, ...rates.map(({ lower }) => lower)));
   return {
-    seed: SEED,
     alpha: 0.01,
-    falseLower: round(lowest(often), 6),
-    ...(rare.length === 0 ? {} : { falseLowerAt1e3: round(lowest(rare), 6) }),
+    falseLower: lowest(often),
+    ...(rare.length === 0 ? {} : { falseLowerAt1e3: lowest(rare) }),
+    falseOverAlpha: round(Math.max(lowest(often) / 0.01, lowest(rare) / 0.001)),
     ...summary(of(MANY)),
-    lateWorst: round(Math.max(...byEvent.map(({ own }) => own))),
+    lateWorst: round(Math.max(...late.filter(({ looks }) => looks === 'event').map(({ own }) => own))),
     single: summary(of(SINGLE)),
     oneTarget: summary(of(ONE_TARGET)),
     harmless: [...often, ...rare].map(({ what, runs, failed }) => ({ what, runs, failed })),
@@ -270,4 +244,30 @@ export const evidence: Bench = async ({ quick, print }) => {
       error: round(error),
     })),
   };
+};
+
+const run = async ({ quick, seed, say }: BenchContext): Promise<Figures> => {
+  const threads = Math.max(1, Math.min(2, availableParallelism()));
+  say(`  ${SIGNALS} signals x ${TARGETS} targets, headline ${HEADLINE_WEIGHT}, restarts on, ${threads} threads`);
+  return figuresOf(await runAll(jobsOf(quick ? QUICK : FULL, quick, seed), threads), say);
+};
+
+/**
+ * False rollbacks of harmless rollouts, and delay over the information limit, of the very code that decides. Delays are
+ * over the limit at the part of alpha that the signal was given; the limit at the whole alpha is printed beside it.
+ */
+export const evidence: Bench = {
+  measures: 'false rollbacks of harmless rollouts, and candidate requests until rollback over the information limit',
+  quick:
+    `${QUICK.harmless} harmless rollouts instead of ${FULL.harmless} and none at alpha 1e-3, ` +
+    `${QUICK.rows} runs per row instead of ${FULL.rows}, ${QUICK.latePairs} of ${FULL.latePairs} late rows`,
+  musts: [
+    { key: 'falseLower', atMost: 0.01 },
+    { key: 'falseOverAlpha', atMost: 1 },
+    { key: 'worst', atMost: 1.6 },
+    { key: 'median', atMost: 1.45 },
+    { key: 'lateWorst', atMost: 4 },
+    { key: 'power', atLeast: 0.95 },
+  ],
+  run,
 };

@@ -181,6 +181,21 @@ export const RolloutView = z
       }),
     ),
     verdicts: z.array(VerdictView),
+    /** First violation of each invariant on the candidate; only where one rollout is read by itself. */
+    violations: z
+      .array(
+        z.object({
+          signal: z.string(),
+          target: z.string(),
+          model: z.string(),
+          instance: z.string(),
+          /** Null when the reporter named none, or once it is no longer kept. */
+          request: z.string().nullable(),
+          reporter: z.string(),
+          at: z.string(),
+        }),
+      )
+      .default([]),
     cause: z.string().nullable(),
     version: z.int(),
     position: z.int(),

@@ -128,11 +128,20 @@ export const renderRollout = (rollout: RolloutView, look: Look): string => {
     rollout.verdicts.map((verdict) => verdictCells(verdict, look)),
     look,
   );
+  const violations = table(
+    ['INVARIANT', 'TARGET', 'MODEL', 'INSTANCE', 'REQUEST', 'REPORTED BY', 'FIRST SEEN'],
+    rollout.violations.map(({ signal, target, model, instance, request, reporter, at }) => [
+      ...[signal, target, model, instance, request ?? '-', reporter].map(plain),
+      showTime(at, look.zone),
+    ]),
+    look,
+  );
   return [
     ...headLines(rollout, look),
     ...section('Stages', stages, look),
     ...section('Targets', targets, look),
     ...section('Verdicts', verdicts, look),
+    ...section('Violations', rollout.violations.length === 0 ? '' : violations, look),
     ...section('Waiting for', rollout.waitingFor.map((what) => `- ${plain(what)}`).join('\n'), look),
   ].join('\n');
 };

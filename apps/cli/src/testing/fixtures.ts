@@ -110,6 +110,7 @@ export const rollout = (over: Partial<RolloutView> = {}): RolloutView => ({
   tracks: tracks(),
   targets: targets(),
   verdicts: [],
+  violations: [],
   cause: null,
   version: 9,
   position: 120,

@@ -109,7 +109,7 @@ export const startCore = async (config: ControllerConfig, databaseUrl: string, l
   const handlers = { [DELIVER]: deliverer.run.bind(deliverer), [CONDUCT]: conductor.run.bind(conductor) };
   const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
   if (config.role !== 'api') loop.start();
-  hastenLooks(queue, view, evidence, feed, log);
+  const letLooksBe = hastenLooks(queue, view, evidence, feed, log);
   const authenticate = (token: string): boolean => tokens.allows(token, 'service');
   const sync =
     config.role === 'worker'
@@ -118,6 +118,7 @@ export const startCore = async (config: ControllerConfig, databaseUrl: string, l
   const stop = async (): Promise<void> => {
     await sync?.close(1_000);
     await intake.close();
+    letLooksBe();
     await loop.stop();
     await feed.close();
     await closeLog();
@@ -149,20 +150,25 @@ const hastenLooks = (
   evidence: PostgresEvidenceStore,
   feed: PostgresRulesetFeed,
   log: Log,
-): void => {
-  const waiting = new Set<string>();
+): (() => void) => {
+  const waiting = new Map<string, NodeJS.Timeout>();
   const hasten = (rollout: string): void => {
     if (waiting.has(rollout)) return;
-    waiting.add(rollout);
-    setTimeout(() => {
+    const timer = setTimeout(() => {
       waiting.delete(rollout);
       queue.hasten(conductTaskId(rollout)).catch((error: unknown) => {
         log.error('A look could not be brought forward; the next tick takes it.', { rollout, error: String(error) });
       });
-    }, HASTEN_EVERY_MS).unref();
+    }, HASTEN_EVERY_MS);
+    waiting.set(rollout, timer);
   };
-  evidence.onEvidence((rollouts) => rollouts.forEach(hasten));
-  feed.onAcknowledged((target) => {
+  const quietEvidence = evidence.onEvidence((rollouts) => rollouts.forEach(hasten));
+  const quietFeed = feed.onAcknowledged((target) => {
     for (const { rollout } of view.fleet.desired(target)) if (rollout !== null) hasten(rollout);
   });
+  return () => {
+    quietEvidence();
+    quietFeed();
+    for (const timer of waiting.values()) clearTimeout(timer);
+  };
 };

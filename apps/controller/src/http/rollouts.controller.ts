@@ -12,6 +12,7 @@ import {
   rolloutView,
   StartRolloutCommand,
   SteerRolloutCommand,
+  violationsOf,
   type Outcome,
   type StartRequest,
   type Steering,
@@ -201,6 +202,7 @@ export class RolloutsController {
     if (!entry) throw new ProblemError('rollout-not-found', `There is no rollout ${id}. List them: headgate status`);
     const progress = await this.board.get([id]);
     void reply.header('etag', `"${entry.version}"`);
-    return rolloutView(entry, progress.get(id));
+    const violations = await violationsOf(entry.rollout, this.evidence, this.clock.now());
+    return { ...rolloutView(entry, progress.get(id)), violations };
   }
 }

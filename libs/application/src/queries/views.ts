@@ -1,8 +1,10 @@
 import { isServed, stageName, summarise, asHeadgateEvent, trackOf, type Rollout } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import type { ConfigView, EventView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
-import type { Delivery, Progress } from '../ports.js';
+import type { Delivery, Evidence, Progress } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
+
+const DAY_MS = 86_400_000;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
@@ -90,10 +92,29 @@ export const rolloutView = (
   tracks: rollout.plan.tracks.map((track) => trackView(rollout, track, progress)),
   targets: targetViews(rollout),
   verdicts: verdictsOf(rollout, rollout.endedAt === null ? progress : undefined),
+  violations: [],
   cause: rollout.cause,
   version,
   position,
 });
+
+/** The first violation of each invariant on the candidate, with the request that a person can look up. */
+export const violationsOf = async (
+  rollout: Rollout,
+  evidence: Evidence,
+  now: number,
+): Promise<RolloutView['violations']> => {
+  const invariants = rollout.plan.signals.filter(({ type }) => type === 'invariant');
+  const reports = await Promise.all(
+    invariants.map(async ({ signal }) => {
+      const { first } = await evidence.violations(rollout.id, signal, { lookBackMs: DAY_MS, now });
+      if (!first) return [];
+      const { target, model, instance, request, reporter, at } = first;
+      return [{ signal, target, model, instance, request: request ?? null, reporter, at: iso(at) }];
+    }),
+  );
+  return reports.flat();
+};
 
 export const configView = (view: LiveView, key: string): ConfigView | undefined => {
   const config = view.fleet.configs.get(key);

@@ -55,11 +55,11 @@ const slicesOf = (signal: string, slices: readonly SliceTotals[], bad: readonly 
     return { target, model, candidateBad, candidateRequests, controlBad: mine?.controlBad ?? 0, controlRequests };
   });
 
+/** Request ids stay in the unit store: an event lives for ever. */
 const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationReport | undefined): string => {
   const first = report?.first;
   if (type !== 'invariant' || !first) return sentence;
-  const request = first.request === undefined ? '' : `, request ${first.request}`;
-  return `${sentence} First seen on ${first.target} × ${first.model} by instance ${first.instance}${request}, reported by ${first.reporter}.`;
+  return `${sentence}; first seen on ${first.target} × ${first.model} by instance ${first.instance}, reported by ${first.reporter}`;
 };
 
 type Scope = {

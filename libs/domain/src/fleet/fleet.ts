@@ -70,7 +70,7 @@ export class Fleet {
     if (!this.#targets.has(target)) return [];
     return [...this.#configs.values()]
       .filter(({ kind, status, revisions }) => isServed(kind) && status === 'registered' && revisions.length > 0)
-      .map((config) => this.#exposures.get(slot(target, config.key))?.at(-1) ?? this.#resting(target, config));
+      .map((config) => this.#held(target, config) ?? this.#resting(target, config));
   }
 
   /** What was desired of a config on a target under a generation: the share that outcomes of it were served with. */
@@ -83,16 +83,25 @@ export class Fleet {
     return undefined;
   }
 
-  /** The newest rollout of this config on this target that had this candidate, if its exposure is now gone. */
+  /**
+   * The newest rollout of this config on this target that had this candidate, if it was taken back; also while another
+   * revision is already on its way there.
+   */
   withdrawn(target: string, config: string, revision: number): string | undefined {
     const history = this.#exposures.get(slot(target, config)) ?? [];
-    const last = history.at(-1);
-    if (!last || last.shareBp > 0) return undefined;
-    return history.findLast(({ candidate, shareBp }) => candidate === revision && shareBp > 0)?.rollout ?? undefined;
+    const shown = history.findLast(({ candidate, shareBp }) => candidate === revision && shareBp > 0);
+    const last = shown && history.findLast(({ rollout }) => rollout === shown.rollout);
+    return last?.shareBp === 0 ? (last.rollout ?? undefined) : undefined;
   }
 
   valueOf(config: string, revision: number): JsonObject | undefined {
     return this.#configs.get(config)?.revisions.find((candidate) => candidate.revision === revision)?.value;
+  }
+
+  /** What the rollout that holds the target asked for last; once it lets go, the target rests on last known good. */
+  #held(target: string, config: RegisteredConfig): Desired | undefined {
+    const newest = this.#exposures.get(slot(target, config.key))?.at(-1);
+    return newest && config.claims[target] === newest.rollout ? newest : undefined;
   }
 
   #resting(target: string, config: RegisteredConfig): Desired {

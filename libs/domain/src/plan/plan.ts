@@ -87,6 +87,13 @@ const stageFaults = (plan: PlanSpec): Rejection[] =>
               `Track ${track.name} ends at ${stageName(stage.exposure)}: its last stage must be 100% (the holdback stays on control).`,
             )
           : []),
+        ...(s === 0 && stage.exposure - plan.holdback === 10_000
+          ? faults(
+              'stage-never-measures',
+              `${at}/exposure`,
+              `Track ${track.name} starts at 100% without a holdback, so there is never a control to measure against: begin with a smaller stage, or keep a holdback.`,
+            )
+          : []),
         ...(unknown === undefined
           ? []
           : faults(

@@ -1,7 +1,7 @@
 import { accept, type Decision } from '#libs/kernel';
 import type { DrainOutcome, RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
-import { missingForSettling, missingForStage } from './rollout.missing.js';
+import { factsOfStage, missingForSettling, missingForStage } from './rollout.missing.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
 
 type Track = ResolvedPlan['tracks'][number];
@@ -58,9 +58,17 @@ const exposedStages = (rollout: Rollout): string[] =>
     return name === undefined ? [] : [`${track.name}/${name}`];
   });
 
+/** Whether a verdict is about what the rollout is in now, not about a stage that was left since it was made. */
+const isCurrent = (rollout: Rollout, { track, stage }: RecordedVerdict): boolean => {
+  if (track === null) return rollout.status !== 'staging';
+  const stages = rollout.plan.tracks.find(({ name }) => name === track)?.stages;
+  return rollout.status === 'staging' && stages?.[trackOf(rollout, track).stage]?.name === stage;
+};
+
 const changedVerdicts = (rollout: Rollout, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
   verdicts
     .filter((verdict) => {
+      if (verdict.verdict !== 'fail' && !isCurrent(rollout, verdict)) return false;
       const before = rollout.verdicts[verdictKey(verdict)];
       return before?.verdict !== verdict.verdict || before.stage !== verdict.stage;
     })
@@ -105,7 +113,7 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     const index = trackOf(rollout, track.name).stage;
     const stage = track.stages[index];
     if (!stage || missingForStage(rollout, track, facts).length > 0) return [];
-    const bakedMs = facts.stages[track.name]?.bakedMs ?? 0;
+    const bakedMs = factsOfStage(track, stage, facts)?.bakedMs ?? 0;
     const data = { rollout: rollout.id, track: track.name, stage: stage.name, bakedMs };
     return [
       { type: 'StagePassed', data: { ...data, sentences: sentencesOf(facts, track.name) } },
@@ -118,12 +126,14 @@ const allTracksPassed = (rollout: Rollout): boolean =>
   rollout.plan.tracks.every((track) => trackOf(rollout, track.name).passed.length === track.stages.length);
 
 const silence = (rollout: Rollout, facts: Facts): string | undefined => {
+  if (rollout.status === 'watching') {
+    return facts.watch.silentMs > rollout.plan.graceMs ? 'the watch: no evidence arrives' : undefined;
+  }
+  if (rollout.status !== 'staging') return undefined;
   const silent = rollout.plan.tracks
-    .filter((track) => track.stages[trackOf(rollout, track.name).stage] !== undefined)
+    .filter((track) => trackOf(rollout, track.name).stage >= 0)
     .filter((track) => (facts.stages[track.name]?.silentMs ?? 0) > rollout.plan.graceMs)
     .map(({ name }) => name);
-  if (rollout.status === 'watching' && facts.watch.silentMs > rollout.plan.graceMs)
-    return 'the watch: no evidence arrives';
   return silent.length > 0 ? `${silent.join(', ')}: no evidence arrives` : undefined;
 };
 
@@ -209,7 +219,7 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
       const everywhere = Object.values(targets).every(
         ({ wanted, converged: done }) => wanted && done >= wanted.generation,
       );
-      return everywhere
+      return everywhere && rollout.held === null
         ? [{ type: 'RolloutSettled', data: { rollout: id, config, revision, targets: Object.keys(targets) } }]
         : [];
     }

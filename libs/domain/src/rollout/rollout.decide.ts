@@ -97,7 +97,8 @@ const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<
       const { stage } = trackOf(state, track.name);
       const name = track.stages[stage]?.name ?? '';
       const { id: rollout } = state;
-      const bakedMs = command.facts.stages[track.name]?.bakedMs ?? 0;
+      const known = command.facts.stages[track.name];
+      const bakedMs = known?.stage === name ? known.bakedMs : 0;
       const missing = [...missingForStage(state, track, command.facts)];
       return [
         { type: 'BakeSkipped', data: { rollout, track: track.name, stage: name, reason: command.reason, missing } },
@@ -166,7 +167,8 @@ export const decideRollout = (state: RolloutState, command: RolloutCommand): Dec
     case 'RecordExposureFailed': {
       const { target, generation, error } = command;
       const progress = state.targets[target];
-      if (!progress?.wanted || progress.delivered >= generation || progress.error === error) return accept();
+      if (!progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
+      if (generation < progress.wanted.generation || progress.error === error) return accept();
       return accept<RolloutEvent>({ type: 'ExposureFailed', data: { rollout: state.id, target, generation, error } });
     }
     case 'AssessRollout':

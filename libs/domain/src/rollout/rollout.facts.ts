@@ -15,8 +15,10 @@ export type TargetFacts = {
 
 export type Activation = { readonly target: string; readonly model: string; readonly units: number };
 
-/** What is known of the stage a track is in. */
+/** What is known of a track that was entered. */
 export type StageFacts = {
+  /** The stage that bake and activation are of; null once all are passed. Facts of an earlier stage prove nothing later. */
+  readonly stage: string | null;
   readonly bakedMs: number;
   readonly activation: readonly Activation[];
   /** How long nothing was measured here, in ms; 0 while evidence flows. */

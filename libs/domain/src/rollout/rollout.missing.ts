@@ -1,8 +1,11 @@
 import type { ResolvedPlan } from '../events/index.js';
-import type { Facts } from './rollout.facts.js';
+import type { Facts, StageFacts } from './rollout.facts.js';
 import { trackOf, type Rollout } from './rollout.state.js';
 
 type Track = ResolvedPlan['tracks'][number];
+
+/** Name of the stage in which verdicts are about the whole rollout. */
+export const WATCH = 'watch';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
@@ -20,20 +23,30 @@ const unconverged = (rollout: Rollout, track: Track, facts: Facts): string[] =>
     ];
   });
 
-const notActivated = (track: Track, stage: Track['stages'][number], facts: Facts): string[] =>
+type Stage = Track['stages'][number];
+
+/** Facts that were gathered while the track was in another stage are none. */
+export const factsOfStage = (track: Track, stage: Stage, facts: Facts): StageFacts | undefined => {
+  const known = facts.stages[track.name];
+  return known?.stage === stage.name ? known : undefined;
+};
+
+const notActivated = (track: Track, stage: Stage, facts: Facts): string[] =>
   track.targets.flatMap(({ target, models, hardware }) =>
     models.flatMap((model) => {
-      const seen = facts.stages[track.name]?.activation.find((cell) => cell.target === target && cell.model === model);
+      const seen = factsOfStage(track, stage, facts)?.activation.find((cell) => cell.target === target && cell.model === model);
       const units = seen?.units ?? 0;
       const cell = hardware === null ? `${target} × ${model}` : `${target} (${hardware}) × ${model}`;
       return units >= stage.activation ? [] : [`activation: ${units} of ${stage.activation} units on ${cell}`];
     }),
   );
 
-const unproven = (rollout: Rollout, facts: Facts, track: string | null): string[] =>
+const unproven = (rollout: Rollout, facts: Facts, track: string | null, stage: string): string[] =>
   rollout.plan.signals.flatMap(({ signal, title, shadow }) => {
     if (shadow) return [];
-    const verdict = facts.verdicts.find((candidate) => candidate.signal === signal && candidate.track === track);
+    const verdict = facts.verdicts.find(
+      (candidate) => candidate.signal === signal && candidate.track === track && candidate.stage === stage,
+    );
     return verdict?.verdict === 'pass' ? [] : [verdict?.sentence ?? `${title}: not measured`];
   });
 
@@ -41,13 +54,13 @@ const unproven = (rollout: Rollout, facts: Facts, track: string | null): string[
 export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): readonly string[] => {
   const stage = track.stages[trackOf(rollout, track.name).stage];
   if (!stage) return [];
-  const baked = facts.stages[track.name]?.bakedMs ?? 0;
+  const baked = factsOfStage(track, stage, facts)?.bakedMs ?? 0;
   return [
     ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
     ...unconverged(rollout, track, facts),
     ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
     ...notActivated(track, stage, facts),
-    ...unproven(rollout, facts, track.name),
+    ...unproven(rollout, facts, track.name, stage.name),
   ];
 };
 
@@ -58,7 +71,7 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []
     : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
-  ...unproven(rollout, facts, null),
+  ...unproven(rollout, facts, null, WATCH),
 ];
 
 /** What the rollout as a whole waits for now. */
@@ -75,7 +88,10 @@ export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] =>
     case 'watching':
       return missingForSettling(rollout, facts);
     case 'settling':
-      return rollout.plan.tracks.flatMap((track) => unconverged(rollout, track, facts));
+      return [
+        ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
+        ...rollout.plan.tracks.flatMap((track) => unconverged(rollout, track, facts)),
+      ];
     case 'rolling-back':
       return Object.entries(rollout.targets).flatMap(([target, { wanted, ended, readBack }]) =>
         wanted === null || ended !== null ? [] : [`${target}: ${readBack ? 'drain' : 'reading back'}`],
