@@ -1,7 +1,14 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createDatabase, createPool, databaseUrl, dropDatabase, migrate, startEmbeddedPostgres } from '../libs/postgres/src/index.js';
+import {
+  createDatabase,
+  createPool,
+  databaseUrl,
+  dropDatabase,
+  migrate,
+  startEmbeddedPostgres,
+} from '../libs/postgres/src/index.js';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {

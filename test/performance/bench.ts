@@ -7,6 +7,9 @@ import type { Bench } from './harness.js';
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   append: async () => (await import('./append.js')).append,
   read: async () => (await import('./read.js')).read,
+  command: async () => (await import('./command.js')).command,
+  react: async () => (await import('./react.js')).react,
+  start: async () => (await import('./start.js')).start,
 };
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -7,9 +7,9 @@ import { Narrator, readManifests, startChange } from './demo/change.js';
 import { startController, type ControllerProcess } from './demo/controller-process.js';
 import { lookAround } from './demo/look-around.js';
 import { BAD, GOOD, MANIFESTS, PLAN, projectRoot, type Act } from './demo/setting.js';
-import { seconds } from './demo/story.js';
+import { planText } from './demo/plan-text.js';
 import { summarise, type Finished } from './demo/summary.js';
-import { judge } from './demo/verdict.js';
+import { harmAfterwards, judge } from './demo/verdict.js';
 import { loadScenario, startSimulator, type Simulator } from './simulator.js';
 
 const HELP = `Usage: npm run demo [-- --exit] [-- --data-dir DIR]
@@ -54,29 +54,29 @@ const perform = async ({ root, client, narrator }: Stage, act: Act): Promise<Fin
   const { config, reason } = act;
   const file = join(root, 'apps/simulator/demo', act.file);
   const { rollout, preview } = await startChange(client, narrator, { file, config, plan: PLAN, reason });
-  if (act.expectation.kind === 'settles') {
-    const longest = preview.stages.map(
-      ({ track, stage, predictedMs, limitedBy }) =>
-        `${track}/${stage} ${predictedMs === null ? 'never' : seconds(predictedMs)} (${limitedBy})`,
-    );
-    print(
-      `         plan: ${preview.totalMs === null ? 'never done' : `${seconds(preview.totalMs)} in all`}: ${longest.join(', ')}`,
-    );
-    for (const warning of preview.warnings) print(`         plan warns: ${warning}`);
-  }
+  if (act.expectation.kind === 'settles') for (const text of planText(preview)) print(`         ${text}`);
   const events = await narrator.ended(rollout, act.patienceMs);
   const judgement = judge(events, act.expectation);
   const predictedMs = act.expectation.kind === 'settles' ? preview.totalMs : undefined;
   return { change: act.title, rollout, events, judgement, predictedMs, fault: act.fault };
 };
 
-/** Nothing of a withdrawn change may be left on any target. */
+/** What must run everywhere at the end: the good change, and of the bad ones nothing. */
+const LIVE: Readonly<Record<string, number>> = {
+  [GOOD.config]: 2,
+  ...Object.fromEntries(BAD.map(({ config }) => [config, 1])),
+};
+
 const leftovers = async (client: HeadgateClient): Promise<string[]> => {
   const targets = await client.targets();
   return targets.flatMap(({ target, live }) =>
-    live.flatMap(({ config, candidate, shareBp }) =>
-      candidate !== null && shareBp > 0 ? [`${config} r${candidate} is still on ${target}`] : [],
-    ),
+    live.flatMap(({ config, control, candidate, shareBp }) => {
+      const mixed = candidate !== null && shareBp > 0 && shareBp < 10_000;
+      const runs = candidate !== null && shareBp > 0 ? candidate : control;
+      return mixed || runs !== LIVE[config]
+        ? [`${target} runs r${runs} of ${config}, expected was r${LIVE[config]}`]
+        : [];
+    }),
   );
 };
 
@@ -166,7 +166,11 @@ const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Prom
     simulator = stage.simulator;
     const finished = await Promise.race([play(stage), stopped]);
     if (!finished) return false;
-    const left = await leftovers(stage.client);
+    const truth = simulator.groundTruth();
+    const harm = finished.flatMap(({ events, fault }) =>
+      fault === undefined ? [] : harmAfterwards(events, fault, truth),
+    );
+    const left = [...(await leftovers(stage.client)), ...harm];
     finale(stage, finished, left);
     if (!exit) await stopped;
     return left.length === 0 && finished.every(({ judgement }) => judgement.ok);

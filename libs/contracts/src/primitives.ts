@@ -5,7 +5,9 @@ export const Name = z
   .string()
   .min(1)
   .max(100)
-  .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'use lower-case letters, digits, dots and dashes, like router.context');
+  .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'use lower-case letters, digits, dots and dashes, like router.context')
+  // Every JavaScript object inherits a field of this name, so a lookup by it would find something where nothing is.
+  .refine((name) => name !== 'constructor', 'this name is reserved: use another');
 
 /** Why something is done. Permanent: it stays in the log for ever, so no secrets and no message text. */
 export const Reason = z.string().trim().min(3).max(500);

@@ -7,3 +7,5 @@ export * from './ruleset/index.js';
 export * from './rollout/index.js';
 export * from './fleet/index.js';
 export * from './gate/index.js';
+export * from './verdicts/index.js';
+export * from './simulate/index.js';

@@ -4,7 +4,7 @@ import { UnknownEventError } from '#libs/kernel';
 import { createPool } from '#libs/postgres';
 import type { TestDatabase } from '#test/test-database';
 import { createTestDatabase } from '#test/test-database';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { command, countingCodec, event, numbers, positions, to, until, upTo } from './conformance.spec-support.js';
 import { MemoryEventStore, PostgresEventStore } from './index.js';
 
@@ -20,7 +20,7 @@ const inMemory = async (): Promise<Opened> => {
 };
 
 const inPostgres = async (): Promise<Opened> => {
-  const database: TestDatabase = await createTestDatabase();
+  await database.clear();
   const pools: ReturnType<typeof createPool>[] = [];
   const another = () => {
     const pool = createPool(database.url, { max: 3 });
@@ -29,7 +29,6 @@ const inPostgres = async (): Promise<Opened> => {
   };
   const close = async () => {
     for (const pool of pools) await pool.end();
-    await database.drop();
   };
   return { another, close };
 };
@@ -39,6 +38,12 @@ const kinds = (results: readonly AppendResult[]) => {
   for (const { kind } of results) counts[kind] = (counts[kind] ?? 0) + 1;
   return counts;
 };
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
 
 describe.each([
   { name: 'in memory', open: inMemory },

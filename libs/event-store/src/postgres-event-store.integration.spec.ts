@@ -4,7 +4,7 @@ import { createPool } from '#libs/postgres';
 import type { TestDatabase } from '#test/test-database';
 import { createTestDatabase } from '#test/test-database';
 import type { PoolClient } from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { command, countingCodec, event, numbers, positions, to, until, upTo } from './conformance.spec-support.js';
 import type { InlineProjection } from './index.js';
 import { canonicalBody, canonicalJson, leafHash, PostgresDoorbell, PostgresEventStore } from './index.js';
@@ -29,13 +29,14 @@ const appendOk = async (store: PostgresEventStore, request: AppendRequest) => {
   return result.events;
 };
 
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
 });
+beforeEach(() => database.clear());
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
-  await database.drop();
 });
+afterAll(() => database.drop());
 
 describe('the bytes of the log', () => {
   const stored = async () => {
@@ -91,7 +92,7 @@ describe('tables that are written with the events', () => {
     );
 
   beforeEach(async () => {
-    await database.pool.query('create table seen (position bigint primary key)');
+    await database.pool.query('create table if not exists seen (position bigint primary key)');
   });
 
   it('hold exactly the accepted events, in the same commit', async () => {

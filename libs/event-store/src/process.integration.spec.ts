@@ -1,7 +1,8 @@
 import { createPool } from '#libs/postgres';
 import type { EventStore, ProcessManager, TaskQueue } from '#libs/kernel';
+import type { TestDatabase } from '#test/test-database';
 import { createTestDatabase } from '#test/test-database';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { countingCodec, event, to, until, upTo } from './conformance.spec-support.js';
 import type { ProcessRunner, ProcessRunnerOptions, ProcessStore } from './index.js';
 import {
@@ -32,7 +33,7 @@ const inMemory = async (): Promise<Opened> => {
 };
 
 const inPostgres = async (): Promise<Opened> => {
-  const database = await createTestDatabase();
+  await database.clear();
   const pools: ReturnType<typeof createPool>[] = [];
   const controller = () => {
     const pool = createPool(database.url, { max: 3 });
@@ -43,10 +44,15 @@ const inPostgres = async (): Promise<Opened> => {
   };
   const close = async () => {
     for (const pool of pools) await pool.end();
-    await database.drop();
   };
   return { controller, close };
 };
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
 
 describe.each([
   { name: 'in memory', open: inMemory },

@@ -2,7 +2,7 @@ import type { RecordedEvent } from '#libs/kernel';
 import type { TestDatabase } from '#test/test-database';
 import { createTestDatabase } from '#test/test-database';
 import { createPool } from '#libs/postgres';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { countingCodec, event, positions, to, until, upTo } from './conformance.spec-support.js';
 import { PostgresEventStore, subscribe } from './index.js';
 
@@ -29,13 +29,14 @@ const follow = (store: PostgresEventStore, over: Partial<Parameters<typeof subsc
   return { seen, subscription };
 };
 
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
 });
+beforeEach(() => database.clear());
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
-  await database.drop();
 });
+afterAll(() => database.drop());
 
 describe('following the log', () => {
   it('gives what is there and then what comes, in order and without gaps, while others append', async () => {

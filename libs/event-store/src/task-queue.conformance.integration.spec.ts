@@ -1,7 +1,8 @@
 import type { Task, TaskQueue } from '#libs/kernel';
 import { createPool } from '#libs/postgres';
+import type { TestDatabase } from '#test/test-database';
 import { createTestDatabase } from '#test/test-database';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { until, upTo } from './conformance.spec-support.js';
 import { MemoryTaskQueue, PostgresDoorbell, PostgresTaskQueue } from './index.js';
 
@@ -14,7 +15,7 @@ const inMemory = async (clock: Turning): Promise<Opened> => {
 };
 
 const inPostgres = async (clock: Turning): Promise<Opened> => {
-  const database = await createTestDatabase();
+  await database.clear();
   const doorbell = new PostgresDoorbell({ url: database.url, retryMs: 20 });
   doorbell.start();
   const closing: (() => Promise<void>)[] = [];
@@ -30,7 +31,6 @@ const inPostgres = async (clock: Turning): Promise<Opened> => {
   const close = async () => {
     await doorbell.stop();
     for (const end of closing) await end();
-    await database.drop();
   };
   return { another, close };
 };
@@ -42,6 +42,12 @@ const task = (id: string, dueAt = 0, over: Partial<Task> = {}): Task => ({
   payload: { id },
   ...over,
 });
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
 
 describe.each([
   { name: 'in memory', open: inMemory },

@@ -69,7 +69,7 @@ const openLog = async (databaseUrl: string, log: Log) => {
   const processes = runProcessManager({
     manager: conductorProcess,
     processes: new PostgresProcessStore({ pool, store, tasks: queue }),
-    store,
+    store: { onCommit: (ring) => ringForTasks(view, ring) },
     onStopped,
   });
   const stop = async (): Promise<void> => {
@@ -81,6 +81,14 @@ const openLog = async (databaseUrl: string, log: Log) => {
   };
   const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
   return { pool, store, queue, view, readers, stop };
+};
+
+/** Most events lead to no task: the process manager is not woken for those, and passes them with the next or a poll. */
+const ringForTasks = (view: LiveView, ring: (position: number) => void): (() => void) => {
+  view.onEvent((event) => {
+    if (conductorProcess.react(event).length > 0) ring(event.position);
+  });
+  return () => undefined;
 };
 
 /** Both ways to the fleets: rulesets out, acknowledgements and outcomes in. */
@@ -102,6 +110,7 @@ export const startCore = async (config: ControllerConfig, databaseUrl: string, l
   const { pool, store, queue, view, readers, stop: closeLog } = await openLog(databaseUrl, log);
   const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, clock, log);
   const runner = new CommandRunner(store, clock, new UuidIds());
+  view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(pool));
   const conductor = new Conductor(runner, view, new Evaluator(evidence), { evidence, delivery, board });

@@ -9,14 +9,15 @@ import { Needs, type Caller } from './auth.js';
 import { EventFilter, matchesFilter } from './event-filter.js';
 import { EventStreams } from './event-streams.js';
 import { ProblemError } from './problem.js';
+import { wholeNumber } from './whole-number.js';
 
-const Position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const Position = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
 const ListQuery = EventFilter.extend({
   after: Position.optional(),
   /** The `nextCursor` of the page before. */
   cursor: Position.optional(),
-  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  limit: wholeNumber(1, 1_000).default(100),
 });
 const StreamQuery = EventFilter.extend({ after: Position.optional() });
 const AtQuery = z.object({
@@ -63,12 +64,12 @@ export class EventsController {
   /** The log as it grows. Ids are positions: `Last-Event-ID` resumes exactly. Without one, from now on. */
   @Get('events/stream')
   @ApiOkResponse({ description: 'text/event-stream of EventView' })
-  stream(
+  async stream(
     @Query({ schema: StreamQuery }) query: z.output<typeof StreamQuery>,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Req() request: Caller,
     @Res() reply: FastifyReply,
-  ): void {
+  ): Promise<void> {
     const resumed = Position.safeParse(lastEventId);
     if (lastEventId !== undefined && !resumed.success) {
       throw new ProblemError('invalid-request', 'Last-Event-ID must be the id of an event of this stream.', [
@@ -76,6 +77,8 @@ export class EventsController {
       ]);
     }
     const after = resumed.data ?? query.after ?? this.view.position;
+    if (after > this.view.position)
+      await this.refuseBeyondHead(after, resumed.data === undefined ? '/after' : '/headers/last-event-id');
     this.streams.open(request, reply, after, query);
   }
 
@@ -83,7 +86,18 @@ export class EventsController {
   @Get('at')
   @ApiOkResponse({ standardSchema: AtView })
   async at(@Query({ schema: AtQuery }) query: z.output<typeof AtQuery>): Promise<AtView> {
+    if (query.target !== undefined && !this.view.fleet.targets.has(query.target)) {
+      throw new ProblemError('target-not-found', `There is no target ${query.target}. Apply its manifest first.`, [
+        { pointer: '/target', detail: 'not registered' },
+      ]);
+    }
+    if (query.position !== undefined && query.time !== undefined) {
+      throw new ProblemError('invalid-request', 'A moment is a time or a position: leave one of them out.', [
+        { pointer: '/time', detail: 'given beside a position' },
+      ]);
+    }
     if (query.position !== undefined) {
+      if (query.position > this.view.position) await this.refuseBeyondHead(query.position, '/position');
       return atView(await fleetAt(this.store, { position: query.position }), `position ${query.position}`, query);
     }
     const time = query.time === undefined ? this.clock.now() : Date.parse(query.time);
@@ -93,5 +107,15 @@ export class EventsController {
       ]);
     }
     return atView(await fleetAt(this.store, { time }), new Date(time).toISOString(), query);
+  }
+
+  private async refuseBeyondHead(position: number, pointer: string): Promise<void> {
+    const head = await this.store.head();
+    if (position <= head) return;
+    throw new ProblemError(
+      'invalid-request',
+      `Position ${position} is not in the log, which ends at ${head}: it may come from another database.`,
+      [{ pointer, detail: `at most ${head}` }],
+    );
   }
 }

@@ -7,6 +7,7 @@ import { LiveView } from '#libs/application';
 import { OfrepEvaluator, PullDriver, RulesetFeed, rulesetResponse, type OfrepResponse } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
 import { Needs, type Caller } from './auth.js';
+import { isStorable } from './body-check.js';
 import { ProblemError } from './problem.js';
 
 const send = (
@@ -60,9 +61,9 @@ export class FleetController {
   ): Promise<void> {
     if (!this.view.fleet.targets.has(target))
       throw new ProblemError('target-not-found', `There is no target ${target}. Apply its manifest first.`);
-    if (instance.length > 128)
-      throw new ProblemError('invalid-request', 'An instance id has at most 128 characters.', [
-        { pointer: '/instance', detail: 'at most 128 characters' },
+    if (instance.length > 128 || !isStorable(instance))
+      throw new ProblemError('invalid-request', 'An instance id has at most 128 printable characters: shorten it.', [
+        { pointer: '/instance', detail: 'at most 128 printable characters' },
       ]);
     await this.driver.acknowledge(target, instance, body, this.clock.now());
   }

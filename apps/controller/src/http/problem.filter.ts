@@ -12,16 +12,26 @@ const fromHttp = (error: HttpException): ProblemError => {
       'not-found',
       `There is nothing here: ${error.message}. See /openapi.json for what there is.`,
     );
-  return new ProblemError(status === 413 ? 'too-large' : 'invalid-request', error.message);
+  if (status === 413) return tooLarge();
+  if (status === 415) return notJson();
+  return new ProblemError('invalid-request', `The request cannot be read: ${error.message}.`);
 };
+
+const tooLarge = (): ProblemError =>
+  new ProblemError('too-large', 'The body is too large: send less at once (4 MiB at most).');
+
+const notJson = (): ProblemError =>
+  new ProblemError('unsupported-media-type', 'The body must be JSON: send it with "Content-Type: application/json".', [
+    { pointer: '/headers/content-type', detail: 'application/json' },
+  ]);
 
 type Coded = { readonly code?: unknown; readonly statusCode?: unknown; readonly message?: unknown };
 
 /** Errors of the server itself while it reads a request: too large, not JSON, wrong length. */
 const fromFastify = (error: Coded): ProblemError | undefined => {
   if (typeof error.statusCode !== 'number' || error.statusCode >= 500) return undefined;
-  if (error.statusCode === 413)
-    return new ProblemError('too-large', 'The body is too large: send less at once (4 MiB at most).');
+  if (error.statusCode === 413) return tooLarge();
+  if (error.statusCode === 415) return notJson();
   return new ProblemError('invalid-request', `The request cannot be read: ${String(error.message)}.`);
 };
 

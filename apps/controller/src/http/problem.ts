@@ -10,7 +10,10 @@ const STATUS: Readonly<Record<string, number>> = {
   forbidden: 403,
   'not-found': 404,
   'stale-version': 412,
+  'request-timeout': 408,
   'too-large': 413,
+  'unsupported-media-type': 415,
+  'headers-too-large': 431,
   'idempotency-key-reused': 422,
   'not-supported-yet': 422,
   'schema-invalid': 422,
@@ -42,8 +45,11 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'Not found',
   409: 'Not possible now',
   412: 'Somebody was faster',
+  408: 'Too slow',
   413: 'Too large',
+  415: 'Not JSON',
   422: 'Cannot be accepted as it is',
+  431: 'Too large',
   503: 'Busy',
 };
 

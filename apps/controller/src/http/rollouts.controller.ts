@@ -4,6 +4,7 @@ import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nest
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import {
+  CommandRunner,
   Evidence,
   LiveView,
   prepare,
@@ -33,6 +34,7 @@ import { Clock } from '#libs/kernel';
 import { Needs, type Caller } from './auth.js';
 import { accepted, contextOf } from './command-context.js';
 import { ProblemError } from './problem.js';
+import { wholeNumber } from './whole-number.js';
 
 /** Traffic of the last ten minutes is what a preview rests on. */
 const LATELY_MS = 600_000;
@@ -40,9 +42,14 @@ const LATELY_MS = 600_000;
 const ListQuery = z.object({
   status: RolloutStatus.optional(),
   config: z.string().max(100).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: wholeNumber(1, 200).default(50),
   cursor: z.string().max(40).optional(),
 });
+
+const ROLLOUT_ID = /^[\da-f-]{36}$/;
+
+const notFound = (id: string): ProblemError =>
+  new ProblemError('rollout-not-found', `There is no rollout ${id.slice(0, 80)}. List them: headgate status`);
 
 @ApiTags('rollouts')
 @ApiBearerAuth()
@@ -50,6 +57,7 @@ const ListQuery = z.object({
 export class RolloutsController {
   constructor(
     private readonly commands: CommandBus,
+    private readonly runner: CommandRunner,
     private readonly view: LiveView,
     private readonly board: ProgressBoard,
     private readonly evidence: Evidence,
@@ -74,16 +82,8 @@ export class RolloutsController {
     @Req() request: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RolloutView> {
-    const { impossible } = await this.forecast(body);
-    const [first] = impossible;
-    if (first !== undefined) {
-      throw new ProblemError(
-        'stage-never-measures',
-        `This plan has a stage that can never be measured. ${first}`,
-        impossible.map((detail) => ({ pointer: '/plan', detail })),
-      );
-    }
     const context = contextOf(request, body, body.reason);
+    if (!(await this.runner.remembers(context))) await this.refuseImpossible(body);
     const outcome = await this.commands.execute(new StartRolloutCommand(body, context));
     return this.answer(outcome, reply);
   }
@@ -99,6 +99,11 @@ export class RolloutsController {
       )
       .toReversed();
     const from = query.cursor === undefined ? 0 : all.findIndex(({ rollout }) => rollout.id === query.cursor) + 1;
+    if (query.cursor !== undefined && from === 0) {
+      throw new ProblemError('invalid-request', 'This cursor is none of this list: begin again without one.', [
+        { pointer: '/cursor', detail: 'the nextCursor of a page of the same list' },
+      ]);
+    }
     const page = all.slice(from, from + query.limit);
     const progress = await this.board.get(page.map(({ rollout }) => rollout.id));
     const last = page.at(-1)?.rollout.id ?? null;
@@ -177,11 +182,23 @@ export class RolloutsController {
     request: Caller,
     reply: FastifyReply,
   ): Promise<RolloutView> {
+    if (!ROLLOUT_ID.test(id)) throw notFound(id);
     const context = contextOf(request, body, body.reason);
     const outcome = await this.commands.execute(
       new SteerRolloutCommand(id, steering, body.reason, body.track ?? null, context),
     );
     return this.answer(outcome, reply);
+  }
+
+  private async refuseImpossible(request: StartRequest): Promise<void> {
+    const { impossible } = await this.forecast(request);
+    const [first] = impossible;
+    if (first === undefined) return;
+    throw new ProblemError(
+      'stage-never-measures',
+      `This plan has a stage that can never be measured. ${first}`,
+      impossible.map((detail) => ({ pointer: '/plan', detail })),
+    );
   }
 
   private async forecast(request: StartRequest): Promise<ReturnType<typeof previewOf>> {
@@ -199,7 +216,7 @@ export class RolloutsController {
 
   private async show(id: string, reply: FastifyReply): Promise<RolloutView> {
     const entry = this.view.rollouts.get(id);
-    if (!entry) throw new ProblemError('rollout-not-found', `There is no rollout ${id}. List them: headgate status`);
+    if (!entry) throw notFound(id);
     const progress = await this.board.get([id]);
     void reply.header('etag', `"${entry.version}"`);
     const violations = await violationsOf(entry.rollout, this.evidence, this.clock.now());

@@ -22,6 +22,7 @@ import { OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
 import { TokenChecker } from '../composition/token-checker.js';
 import { AuthGuard } from './auth.js';
+import { checkBodies } from './body-check.js';
 import { ConfigsController } from './configs.controller.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
@@ -29,10 +30,13 @@ import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
+import { answerBadAddress, answerClientError } from './raw-problems.js';
 import { RolloutsController } from './rollouts.controller.js';
 import { TokensController } from './tokens.controller.js';
 
 const MOST_BODY_BYTES = 4 * 1024 * 1024;
+/** More than headers and address may have together. */
+const MOST_PARAMETER = 16_384;
 /** A body that is not there after this is given up. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -119,16 +123,25 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
     bodyLimit: MOST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
+    // Names are checked where they are read; what is too long is then not found like any other.
+    routerOptions: { maxParamLength: MOST_PARAMETER },
+    frameworkErrors: answerBadAddress,
+    clientErrorHandler: answerClientError,
   });
   const app = await NestFactory.create<NestFastifyApplication>(HttpModule.with(core), adapter, {
     logger: false,
     abortOnError: false,
+    // Fastify reads JSON by itself; nothing else is taken.
+    bodyParser: false,
   });
+  const server = adapter.getInstance();
+  server.removeContentTypeParser('text/plain');
+  checkBodies(server);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));
   app.useGlobalFilters(new ProblemFilter(core.log));
   let document: OpenAPIObject | undefined;
   const openApi = (): OpenAPIObject => (document ??= describe(app));
-  adapter.getInstance().get('/openapi.json', (_request, reply) => void reply.send(openApi()));
+  server.get('/openapi.json', (_request, reply) => void reply.send(openApi()));
   await app.listen(port, host);
   return {
     url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),

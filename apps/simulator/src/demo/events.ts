@@ -2,22 +2,6 @@ import { z } from 'zod';
 import type { EventView } from '#libs/contracts';
 
 /** The parts of a rollout's events that the story and the check read; more fields may come along. */
-const verdict = z.object({
-  signal: z.string(),
-  track: z.string().nullable(),
-  stage: z.string().nullable(),
-  verdict: z.enum(['pass', 'fail', 'inconclusive', 'not-measured']),
-  shadow: z.boolean(),
-  sentence: z.string(),
-  counts: z.object({
-    candidateBad: z.number(),
-    candidateRequests: z.number(),
-    controlBad: z.number(),
-    controlRequests: z.number(),
-  }),
-  interval: z.tuple([z.number().nullable(), z.number().nullable()]).nullable(),
-});
-
 const plan = z.object({
   plan: z.string(),
   holdbackBp: z.number(),
@@ -27,7 +11,7 @@ const plan = z.object({
     z.object({
       name: z.string(),
       targets: z.array(z.object({ target: z.string() })),
-      stages: z.array(z.object({ name: z.string(), tolerate: z.record(z.string(), z.number().nullable()) })),
+      stages: z.array(z.object({ name: z.string() })),
     }),
   ),
 });
@@ -44,9 +28,8 @@ const shapes = {
     controls: z.record(z.string(), z.number()),
   }),
   StageEntered: z.object(stage),
-  StagePassed: z.object(stage),
+  StagePassed: z.object({ ...stage, sentences: z.array(z.string()) }),
   ExposureRequested: z.object({ rollout, target: z.string(), shareBp: z.number(), purpose: z.string() }),
-  VerdictRecorded: z.object({ rollout, verdict }),
   RolloutHeld: z.object({ rollout, reason: z.string() }),
   RolloutResumed: z.object({ rollout, reason: z.string() }),
   DegradationDetected: z.object({ rollout, signal: z.string(), stages: z.array(z.string()), sentence: z.string() }),
@@ -59,7 +42,6 @@ const shapes = {
 } as const;
 
 type Shapes = typeof shapes;
-export type StoryVerdict = z.output<typeof verdict>;
 export type StoryPlan = z.output<typeof plan>;
 
 /** An event of a rollout that has a part in the story; `at` is ms since 1970. */

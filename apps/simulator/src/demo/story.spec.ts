@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EventView, PlanPreview } from '#libs/contracts';
 import { storyEvent, type StoryEvent } from './events.js';
 import { beginStory, tell, withPrediction } from './story.js';
-import { hasEnded, judge, type Expectation } from './verdict.js';
+import { harmAfterwards, hasEnded, judge, type Expectation } from './verdict.js';
 
 let position = 0;
 const view = (type: string, seconds: number, data: object): EventView => ({
@@ -19,7 +19,7 @@ const view = (type: string, seconds: number, data: object): EventView => ({
   eventId: String(position),
   data: { rollout: 'r', ...data },
 });
-const stages = ['1%', '10%'].map((name) => ({ name, tolerate: {} }));
+const stages = ['1%', '10%'].map((name) => ({ name }));
 const planned = view('RolloutPlanned', 1, {
   config: 'sampler',
   revision: 2,
@@ -32,18 +32,10 @@ const planned = view('RolloutPlanned', 1, {
     tracks: [{ name: 'api', targets: [{ target: 'api-tpu' }, { target: 'api-gpu' }], stages }],
   },
 });
-const verdict = view('VerdictRecorded', 6, {
-  verdict: {
-    signal: 'syntax-errors',
-    track: 'api',
-    stage: '1%',
-    verdict: 'pass',
-    shadow: false,
-    sentence: 'syntax errors …',
-    counts: { candidateBad: 61, candidateRequests: 12_300, controlBad: 540, controlRequests: 111_000 },
-    interval: [0.6, 2.41],
-  },
-});
+const sentences = [
+  'answers in an unexpected script over 2 slices: 0 of 12,300 on the candidate against 3 of 111,000 on control; not shown harmful',
+  'syntax errors over 2 slices: 61 of 12,300 on the candidate against 540 of 111,000 on control; shown to be below x3',
+];
 const preview = { config: 'sampler', stages: [{ track: 'api', stage: '1%', predictedMs: 4_500 }] } as unknown;
 const events = (...views: readonly EventView[]): StoryEvent[] => views.flatMap((one) => storyEvent(one) ?? []);
 const told = (...views: readonly EventView[]): string[] => {
@@ -83,11 +75,10 @@ describe('The story that the demo tells', () => {
     const lines = told(
       planned,
       view('StageEntered', 2, { track: 'api', stage: '1%' }),
-      verdict,
-      view('StagePassed', 6.1, { track: 'api', stage: '1%' }),
+      view('StagePassed', 6.1, { track: 'api', stage: '1%', sentences }),
     );
     expect(lines.at(-1)).toBe(
-      '   6.1s  api        1% -> 10%    passed after 4.1 s (plan said 4.5 s): syntax errors 61 of 12,300 vs 540 of 111,000; at most 2.4 times',
+      '   6.1s  api        1% -> 10%    passed after 4.1 s (plan said 4.5 s): syntax errors 61 of 12,300 vs 540 of 111,000; shown to be below x3',
     );
   });
 
@@ -103,7 +94,9 @@ describe('The story that the demo tells', () => {
   });
 
   it('leaves out what it does not know', () => {
-    expect(told(view('StagePassed', 1, { track: 'api', stage: '1%' }), view('TokenCreated', 1, {}))).toEqual([]);
+    expect(told(view('StagePassed', 1, { track: 'api', stage: '1%', sentences }), view('TokenCreated', 1, {}))).toEqual(
+      [],
+    );
   });
 });
 
@@ -117,7 +110,7 @@ describe('The check at the end of the demo', () => {
   it.each([
     [
       'it passed a stage first',
-      [...caught.slice(0, 4), view('StagePassed', 3, { track: 'api', stage: '1%' }), ...caught.slice(4)],
+      [...caught.slice(0, 4), view('StagePassed', 3, { track: 'api', stage: '1%', sentences }), ...caught.slice(4)],
       'it passed api/1%',
     ],
     [
@@ -143,9 +136,29 @@ describe('The check at the end of the demo', () => {
     expect(problems.join('\n')).toContain(problem);
   });
 
+  it('is not content when a fault still did harm after its change was declared gone', () => {
+    const truth = (lastBadAt: number) => {
+      const fault = {
+        exposed: 9,
+        badOnCandidate: 2,
+        badAfterRollback: 1,
+        units: 2,
+        firstExposedAt: 2_000,
+        firstBadAt: 3_000,
+        lastBadAt,
+      };
+      const totals = { requests: 100, badOfFaults: 3, badAfterRollback: 1 };
+      return { faults: { misrouting: { 'api-tpu': fault } }, requests: {}, served: {}, ordinaryBad: {}, totals };
+    };
+    expect(harmAfterwards(events(...caught), 'misrouting', truth(7_900))).toEqual([]);
+    expect(harmAfterwards(events(...caught), 'misrouting', truth(9_500))).toEqual([
+      'api-tpu: misrouting still did harm 1.5 s after it was declared gone',
+    ]);
+  });
+
   it('wants of a good change every stage in order, and that it settles everywhere', () => {
     const want: Expectation = { kind: 'settles', tracks: ['api'], stages: ['1%', '10%'], targets: 2 };
-    const pass = (stage: string) => view('StagePassed', 6, { track: 'api', stage });
+    const pass = (stage: string) => view('StagePassed', 6, { track: 'api', stage, sentences });
     const settled = view('RolloutSettled', 9, { revision: 2, targets: ['api-tpu', 'api-gpu'] });
     expect(judge(events(planned, pass('1%'), pass('10%'), settled), want).ok).toBe(true);
     expect(judge(events(planned, pass('1%'), settled), want).ok).toBe(false);

@@ -1,5 +1,5 @@
 import type { PlanPreview } from '#libs/contracts';
-import type { StoryEvent, StoryPlan, StoryVerdict } from './events.js';
+import type { StoryEvent, StoryPlan } from './events.js';
 
 /** What the story knows of one rollout. */
 type Chapter = {
@@ -9,8 +9,6 @@ type Chapter = {
   readonly controls: Readonly<Record<string, number>>;
   /** `track/stage` → when it was entered. */
   readonly entered: Readonly<Record<string, number>>;
-  /** `signal@track` → the last verdict. */
-  readonly verdicts: Readonly<Record<string, StoryVerdict>>;
   readonly back: readonly string[];
   /** Set once the rollback has begun. */
   readonly rollback: { readonly at: number; readonly targets: readonly string[] } | undefined;
@@ -35,7 +33,6 @@ export const withPrediction = (story: Story, preview: PlanPreview): Story => {
   return { ...story, predictions: { ...story.predictions, [preview.config]: stages } };
 };
 
-const count = (value: number): string => Math.round(value).toLocaleString('en-US');
 export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const LABEL = 10;
 
@@ -43,26 +40,24 @@ const LABEL = 10;
 export const line = (story: Story, at: number, who: string, text: string): string =>
   `${((at - story.begunAt) / 1_000).toFixed(1).padStart(6)}s  ${who.padEnd(LABEL)} ${text}`;
 
-const times = (ratio: number): string => String(Number(ratio.toPrecision(2)));
+const COUNTS = /([\d,]+) of ([\d,]+) on the candidate against ([\d,]+) of ([\d,]+) on control; (.+)$/;
 
-/** "syntax errors 61 of 12,300 vs 540 of 111,000; at most 2.4 times" */
-export const evidenceText = (verdict: StoryVerdict, title: string): string => {
-  const { candidateBad, candidateRequests, controlBad, controlRequests } = verdict.counts;
-  const counts = `${title} ${count(candidateBad)} of ${count(candidateRequests)} vs ${count(controlBad)} of ${count(controlRequests)}`;
-  const high = verdict.interval?.[1] ?? null;
-  return high === null || !Number.isFinite(high) ? counts : `${counts}; at most ${times(high)} times`;
+/** "syntax errors 61 of 12,300 vs 540 of 111,000; shown to be below x1.5"; undefined for a sentence without two arms. */
+export const evidenceText = (sentence: string, title: string): string | undefined => {
+  const [, bad, requests, controlBad, controlRequests, claim] = COUNTS.exec(sentence) ?? [];
+  return claim === undefined
+    ? undefined
+    : `${title} ${bad} of ${requests} vs ${controlBad} of ${controlRequests}; ${claim}`;
 };
 
-const bestEvidence = (chapter: Chapter, track: string): string => {
-  const told = chapter.plan.signals
-    .filter(({ type }) => type === 'rate')
-    .flatMap(({ signal, title }) => {
-      const verdict = chapter.verdicts[`${signal}@${track}`] ?? chapter.verdicts[`${signal}@`];
-      return verdict ? [{ verdict, title }] : [];
-    })
-    .toSorted((a, b) => b.verdict.counts.controlBad - a.verdict.counts.controlBad);
-  const [best] = told;
-  return best ? `: ${evidenceText(best.verdict, best.title)}` : '';
+const controlBadIn = (sentence: string): number => Number(COUNTS.exec(sentence)?.[3]?.replaceAll(',', '') ?? -1);
+
+/** Of all that let a stage pass, the sentence about the signal that was seen most often. */
+const bestEvidence = (chapter: Chapter, sentences: readonly string[]): string => {
+  const [best] = sentences.toSorted((a, b) => controlBadIn(b) - controlBadIn(a));
+  if (best === undefined) return '';
+  const title = chapter.plan.signals.find((signal) => best.startsWith(signal.title))?.title;
+  return `: ${(title === undefined ? undefined : evidenceText(best, title)) ?? best}`;
 };
 
 type Of<Type extends StoryEvent['type']> = Extract<StoryEvent, { type: Type }>;
@@ -75,7 +70,7 @@ const passed = (story: Story, chapter: Chapter, { at, data }: Of<'StagePassed'>)
   const predicted = story.predictions[chapter.config]?.[key];
   const said = predicted === undefined ? '' : ` (plan said ${predicted === null ? 'never' : seconds(predicted)})`;
   const step = (next ? `${data.stage} -> ${next.name}` : `${data.stage} done`).padEnd(12);
-  return line(story, at, data.track, `${step} passed after ${took}${said}${bestEvidence(chapter, data.track)}`);
+  return line(story, at, data.track, `${step} passed after ${took}${said}${bestEvidence(chapter, data.sentences)}`);
 };
 
 const detected = (story: Story, chapter: Chapter, { at, data }: Of<'DegradationDetected'>): string => {
@@ -167,10 +162,6 @@ const changed = (chapter: Chapter, event: StoryEvent): Chapter => {
   switch (event.type) {
     case 'StageEntered':
       return { ...chapter, entered: { ...chapter.entered, [`${event.data.track}/${event.data.stage}`]: event.at } };
-    case 'VerdictRecorded': {
-      const { verdict } = event.data;
-      return { ...chapter, verdicts: { ...chapter.verdicts, [`${verdict.signal}@${verdict.track ?? ''}`]: verdict } };
-    }
     case 'RollbackStarted':
       return { ...chapter, rollback: { at: event.at, targets: event.data.targets } };
     case 'TargetReadBack':
@@ -184,7 +175,7 @@ const chapterOf = (story: Story, event: StoryEvent): Chapter | undefined => {
   const known = story.chapters[event.data.rollout];
   if (known || event.type !== 'RolloutPlanned') return known;
   const { config, revision, plan, controls } = event.data;
-  return { config, revision, plan, controls, entered: {}, verdicts: {}, back: [], rollback: undefined };
+  return { config, revision, plan, controls, entered: {}, back: [], rollback: undefined };
 };
 
 /** Tells one event: the story goes on, and these lines are printed. Events of rollouts that it never saw begin are left out. */

@@ -1,3 +1,4 @@
+import type { GroundTruth } from '../fleet/ground-truth.js';
 import type { StoryEvent } from './events.js';
 
 /** What a rollout of the demo must come to. */
@@ -108,3 +109,16 @@ export const judge = (events: readonly StoryEvent[], expectation: Expectation): 
 /** Whether nothing more can come of a rollout. */
 export const hasEnded = (events: readonly StoryEvent[]): boolean =>
   events.some(({ type }) => type === 'RolloutSettled' || type === 'RolledBack');
+
+/** Harm that a fault did after its change had been declared gone: each target with such harm is a problem. */
+export const harmAfterwards = (events: readonly StoryEvent[], fault: string, truth: GroundTruth): readonly string[] => {
+  const [gone] = all(events, 'RolledBack');
+  if (!gone) return [];
+  return Object.entries(truth.faults[fault] ?? {}).flatMap(([target, { lastBadAt }]) =>
+    lastBadAt !== null && lastBadAt > gone.at
+      ? [
+          `${target}: ${fault} still did harm ${((lastBadAt - gone.at) / 1_000).toFixed(1)} s after it was declared gone`,
+        ]
+      : [],
+  );
+};

@@ -37,10 +37,11 @@ export const createAssignments = (
   const names = (indexes: readonly number[]): string[] => indexes.map((index) => scenario.configs[index]?.name ?? '');
   const by = { unit: positions('unit'), request: positions('request'), instance: positions('instance') };
   const named = { unit: names(by.unit), request: names(by.request), instance: names(by.instance) };
-  const kept: (readonly Evaluation[] | undefined)[] = Array.from({ length: units.count });
+  // Few assignments are distinct, so units share them: a unit costs one reference.
+  const known = new Map<string, Assigned>();
+  const kept: (Assigned | undefined)[] = Array.from({ length: units.count });
   const keptFor = new Float64Array(units.count).fill(-1);
-  const simple = by.request.length === 0 && by.instance.length === 0;
-  const plain: (Assigned | undefined)[] = Array.from({ length: units.count });
+  const unitsOnly = by.request.length === 0 && by.instance.length === 0;
   let evaluations = 0;
 
   const evaluate = (keyed: Keyed, contexts: readonly EvaluationContext[]): Promise<readonly Evaluation[]> => {
@@ -51,19 +52,24 @@ export const createAssignments = (
   const rows = (keyed: Keyed, answers: readonly Evaluation[], row: number): readonly Evaluation[] =>
     answers.slice(row * named[keyed].length, (row + 1) * named[keyed].length);
 
-  const merge = (parts: readonly (readonly [Keyed, readonly Evaluation[]])[]): Assigned => {
-    const revisions = scenario.configs.map(() => 0);
-    const ruled = scenario.configs.map(() => false);
-    for (const [keyed, answers] of parts) {
-      for (const [index, answer] of answers.entries()) {
-        const config = by[keyed][index];
-        if (config === undefined) continue;
-        revisions[config] = answer.revision;
-        ruled[config] = answer.ruled;
-      }
-    }
-    return { revisions, ruled };
+  const shared = (revisions: readonly number[], ruled: readonly boolean[]): Assigned => {
+    const key = `${revisions.join()}/${ruled.join()}`;
+    const found = known.get(key) ?? { revisions, ruled };
+    known.set(key, found);
+    return found;
   };
+  const withAnswers = (base: Assigned, keyed: Keyed, answers: readonly Evaluation[]): Assigned => {
+    const revisions = [...base.revisions];
+    const ruled = [...base.ruled];
+    for (const [index, answer] of answers.entries()) {
+      const config = by[keyed][index];
+      if (config === undefined) continue;
+      revisions[config] = answer.revision;
+      ruled[config] = answer.ruled;
+    }
+    return shared(revisions, ruled);
+  };
+  const nothing: Assigned = { revisions: scenario.configs.map(() => 0), ruled: scenario.configs.map(() => false) };
 
   const missing = (arrivals: readonly Arrival[], generation: number): number[] => {
     const wanted = new Set<number>();
@@ -90,20 +96,15 @@ export const createAssignments = (
       evaluate('instance', [{ targetingKey: instance }]),
     ]);
     for (const [row, unit] of misses.entries()) {
-      const answers = rows('unit', forUnits, row);
-      kept[unit] = answers;
+      kept[unit] = withAnswers(nothing, 'unit', rows('unit', forUnits, row));
       keptFor[unit] = generation;
-      plain[unit] = simple ? merge([['unit', answers]]) : undefined;
     }
+    const nobody = withAnswers(nothing, 'unit', forNobody);
     const assigned = arrivals.map(({ unit }, row): Assigned => {
-      const known = plain[unit];
-      if (known) return known;
-      const forUnit = unit < 0 ? forNobody : (kept[unit] ?? []);
-      return merge([
-        ['unit', forUnit],
-        ['request', rows('request', forRequests, row)],
-        ['instance', forInstance],
-      ]);
+      const forUnit = kept[unit] ?? nobody;
+      if (unitsOnly) return forUnit;
+      const andRequest = withAnswers(forUnit, 'request', rows('request', forRequests, row));
+      return withAnswers(andRequest, 'instance', forInstance);
     });
     return { generation, assigned };
   };

@@ -18,8 +18,8 @@ export type Serving = {
   readonly setFaults: (faults: readonly Fault[]) => void;
 };
 
-/** Sessions that stay on the faulty revision, with the requests they may still make once it is withdrawn. */
-type Pins = { readonly left: Map<number, number>; withdrawnAt: number | null };
+/** A session on the faulty revision: when it was last evaluated to it, and the requests it may make once it is not. */
+type Session = { at: number; left: number };
 
 type ActiveFault = {
   readonly fault: Fault;
@@ -28,7 +28,7 @@ type ActiveFault = {
   readonly seed: number;
   /** By model: chance of a bad answer; undefined: out of reach. */
   readonly chance: readonly (number | undefined)[];
-  readonly pins: Pins;
+  readonly sessions: Map<number, Session>;
   readonly truth: FaultTruth & { readonly who: Set<number> };
 };
 
@@ -67,7 +67,7 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
     signal: scenario.signals.findIndex(({ name }) => name === fault.signal),
     seed: seedOf(scenario.seed, 'fault', fault.name, target.target),
     chance: chances(fault, scenario, target),
-    pins: active.find((known) => known.fault.name === fault.name)?.pins ?? { left: new Map(), withdrawnAt: null },
+    sessions: active.find((known) => known.fault.name === fault.name)?.sessions ?? new Map<number, Session>(),
     truth: faultTruth(truth, fault.name),
   });
 
@@ -93,28 +93,26 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
   };
 
   /** Whether a session whose evaluation has moved away is still on the faulty revision. */
-  const stillThere = ({ fault, pins }: ActiveFault, unit: number, now: number): boolean => {
-    const left = pins.left.get(unit);
-    if (left === undefined || fault.sticky === undefined) return false;
-    pins.withdrawnAt ??= now;
-    const over = 'for' in fault.sticky ? now - pins.withdrawnAt >= fault.sticky.for : left <= 0;
-    if (over) pins.left.delete(unit);
-    else pins.left.set(unit, left - 1);
+  const stillThere = ({ fault, sessions }: ActiveFault, unit: number, now: number): boolean => {
+    const session = sessions.get(unit);
+    if (session === undefined || fault.sticky === undefined) return false;
+    const over = 'for' in fault.sticky ? now - session.at >= fault.sticky.for : session.left <= 0;
+    if (over) sessions.delete(unit);
+    session.left -= 1;
     return !over;
   };
 
   const exposed = (fault: ActiveFault, unit: number, chance: number, bad: number[], now: number): void => {
     fault.truth.exposed += 1;
     fault.truth.firstExposedAt ??= now;
-    fault.pins.withdrawnAt = null;
     if (now - fault.truth.firstExposedAt < fault.fault.from) return;
     const reach = fault.fault.units;
     if (reach < 1 && (unit < 0 || !inShare(fault.seed, units.number(unit), reach))) return;
-    const pinned = fault.pins.left.has(unit);
-    if (!pinned && random.next() >= chance) return;
+    const stuck = fault.sessions.has(unit);
+    if (!stuck && random.next() >= chance) return;
     hit(fault, unit, bad, now, false);
     const { sticky } = fault.fault;
-    if (sticky && unit >= 0) fault.pins.left.set(unit, 'requests' in sticky ? sticky.requests : 0);
+    if (sticky && unit >= 0) fault.sessions.set(unit, { at: now, left: 'requests' in sticky ? sticky.requests : 0 });
   };
 
   const serve = (unit: number, model: number, evaluated: readonly number[], now: number): Outcome => {
@@ -127,7 +125,7 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
         exposed(fault, unit, chance, bad, now);
         continue;
       }
-      if (fault.pins.left.size === 0 || !stillThere(fault, unit, now)) continue;
+      if (fault.sessions.size === 0 || !stillThere(fault, unit, now)) continue;
       revisions = revisions.with(fault.config, fault.fault.revision);
       hit(fault, unit, bad, now, true);
     }

@@ -16,7 +16,7 @@ export const Slice = z.strictObject({
   models: z.array(Name).min(1).optional(),
 });
 
-/** Sticky routing: who was hit once stays hit, also after the rollback, until this is over. */
+/** Sticky routing: who was hit once stays hit, also after the rollback, for so long after its last request on the candidate. */
 export const Sticky = z.union([z.strictObject({ for: Duration }), z.strictObject({ requests: z.int().min(1) })]);
 
 /** One scripted fault: a revision that makes a signal worse for those who are really served by it. */

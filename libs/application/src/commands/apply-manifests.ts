@@ -87,6 +87,12 @@ export class ApplyManifestsHandler implements ICommandHandler<ApplyManifestsComm
     const attempt = async (session: Session): Promise<JsonObject> => {
       results.length = 0;
       for (const [index, { raw, parsed }] of manifests.entries()) {
+        const { kind, metadata } = parsed;
+        if (results.some((result) => result.kind === kind && result.name === metadata.name)) {
+          const message = `${kind} ${metadata.name} is given twice in one apply: keep one of the two.`;
+          session.reject('duplicate-manifest', message, `/manifests/${index}/metadata/name`);
+          return {};
+        }
         const result = await applyOne(session, raw, parsed, `/manifests/${index}`);
         if (session.rejection) return {};
         results.push(result);
@@ -135,6 +141,11 @@ const faultOf = (
     return fault && { ...fault, field: fault.field ?? '' };
   }
   if (wanted.schema === null) return undefined;
+  if (wanted.schema['$async'] === true) {
+    // Such a schema answers later, and its refusal would come when nobody waits for it.
+    const message = `The schema of config ${wanted.key} is asynchronous: leave "$async" out.`;
+    return { code: 'schema-invalid', message, field: '/spec/schema' };
+  }
   const [bad] = schemaFaults(wanted.schema);
   if (bad) {
     return {

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '#libs/kernel';
+import { canonicalJson } from './canonical.js';
 
 /** One difference between two JSON values; `path` is a JSON pointer. */
 export type Change = { readonly path: string; readonly before?: Json; readonly after?: Json };
@@ -14,7 +15,7 @@ export const changesBetween = (before: Json | undefined, after: Json | undefined
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted();
     return keys.flatMap((key) => changesBetween(before[key], after[key], `${path}/${escape(key)}`));
   }
-  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  if (before !== undefined && after !== undefined && canonicalJson(before) === canonicalJson(after)) return [];
   return [
     {
       path,

@@ -11,8 +11,9 @@ import {
   type Rejection,
   type StreamAppend,
 } from '#libs/kernel';
-import { asHeadgateEvent, eventCodec, newestVersion, type HeadgateEvent, type Recorded } from '#libs/domain';
+import { asHeadgateEvent, newestVersion, type HeadgateEvent, type Recorded } from '#libs/domain';
 import type { CommandContext } from './context.js';
+import { StateCache, type Loaded } from './state-cache.js';
 
 export type Outcome =
   | {
@@ -31,26 +32,50 @@ type AnyDecider<S, C, E extends HeadgateEvent> = {
   readonly evolve: (state: S, event: Recorded<E>) => S;
 };
 
-export type Loaded<S> = { readonly state: S; readonly version: number };
-
 /** One attempt at a command: streams are read, decisions collected, and all is appended together or not at all. */
 export class Session {
   readonly #store: EventStore;
+  readonly #known: StateCache;
+  readonly #trusting: boolean;
   readonly #streams = new Map<string, { version: number; events: DomainEvent[] }>();
+  #guessed = false;
   rejection: Rejection | undefined;
 
-  constructor(store: EventStore) {
+  /** `trusting`: decides on what this process knows of a stream; otherwise what is newer is read first. */
+  constructor(store: EventStore, known: StateCache, trusting: boolean) {
     this.#store = store;
+    this.#known = known;
+    this.#trusting = trusting;
   }
 
-  /** Reads a stream; the append will also check that it has not moved on since. */
+  /** True when a decision rests on a state that was not read for it: only an append shows that it was the newest. */
+  get guessed(): boolean {
+    return this.#guessed;
+  }
+
+  /** Gives a stream's state; the append will also check that it has not moved on since. */
   async load<S, C, E extends HeadgateEvent>(decider: AnyDecider<S, C, E>, streamId: string): Promise<Loaded<S>> {
-    let state = decider.initial;
-    const recorded = await this.#store.readStream(streamId);
-    for (const event of recorded) state = decider.evolve(state, asHeadgateEvent(event) as Recorded<E>);
-    const version = recorded.at(-1)?.streamVersion ?? 0;
+    const known = this.#known.find(streamId, decider);
+    if (known && this.#trusting) this.#guessed = true;
+    const loaded = known && this.#trusting ? known : await this.#read(decider, streamId, known);
+    const { version } = loaded;
     if (!this.#streams.has(streamId)) this.#streams.set(streamId, { version, events: [] });
-    return { state, version };
+    return loaded;
+  }
+
+  async #read<S, C, E extends HeadgateEvent>(
+    decider: AnyDecider<S, C, E>,
+    streamId: string,
+    known: Loaded<S> | undefined,
+  ): Promise<Loaded<S>> {
+    let { state, version } = known ?? { state: decider.initial, version: 0 };
+    for (const event of await this.#store.readStream(streamId, { afterVersion: version })) {
+      state = decider.evolve(state, asHeadgateEvent(event) as Recorded<E>);
+      version = event.streamVersion;
+    }
+    const loaded = { state, version };
+    if (version > 0) this.#known.keep(streamId, decider, loaded);
+    return loaded;
   }
 
   /** Decides on a loaded state and keeps the events for the append. The first rejection ends the attempt. */
@@ -94,6 +119,7 @@ export class CommandRunner {
   readonly #store: EventStore;
   readonly #clock: Clock;
   readonly #ids: Ids;
+  readonly #known = new StateCache();
 
   constructor(store: EventStore, clock: Clock, ids: Ids) {
     this.#store = store;
@@ -107,6 +133,16 @@ export class CommandRunner {
 
   now(): number {
     return this.#clock.now();
+  }
+
+  /** Takes note of an event of the log, by whomever: the next command on its stream starts from there. */
+  notice(event: RecordedEvent): void {
+    this.#known.apply(event);
+  }
+
+  /** Whether this command was accepted before: then it repeats its first outcome, whatever is the case by now. */
+  async remembers({ commandId }: Pick<CommandContext, 'commandId'>): Promise<boolean> {
+    return (await this.#store.findCommand(commandId)) !== undefined;
   }
 
   /**
@@ -132,21 +168,24 @@ export class CommandRunner {
     context: CommandContext,
     attempt: (session: Session) => Promise<JsonObject>,
   ): Promise<Outcome> {
-    const before = context.actor.kind === 'automation' ? undefined : await this.#store.findCommand(context.commandId);
-    if (before) return this.#repeated(context, before);
+    const automatic = context.actor.kind === 'automation';
+    let trusting = !automatic;
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const session = new Session(this.#store);
+      const session = new Session(this.#store, this.#known, trusting);
       const outcome = await attempt(session);
-      if (session.rejection) return { accepted: false, rejection: session.rejection };
       const streams = session.appends((event) => this.#finish(event, context));
-      const nothing = streams.every(({ events }) => events.length === 0);
-      if (streams.length === 0 || (nothing && context.actor.kind === 'automation')) {
-        return { accepted: true, repeated: false, outcome, events: [], lastPosition: 0 };
+      const silent = automatic ? streams.every(({ events }) => events.length === 0) : streams.length === 0;
+      if (session.rejection || silent) {
+        trusting = false;
+        // No append will show whether this rests on the newest state, so it is decided again on what is read.
+        if (session.guessed) continue;
+        return this.#unwritten(context, session.rejection, outcome);
       }
       const command = { id: context.commandId, fingerprint: context.fingerprint, outcome };
       const result = await this.#store.append({ streams, command });
       switch (result.kind) {
         case 'appended':
+          for (const event of result.events) this.#known.apply(event);
           return {
             accepted: true,
             repeated: false,
@@ -165,6 +204,7 @@ export class CommandRunner {
         case 'command-reused':
           return { accepted: false, rejection: reused(context.commandId) };
         case 'conflict':
+          trusting = false;
           continue;
       }
     }
@@ -177,17 +217,20 @@ export class CommandRunner {
     };
   }
 
-  #repeated(
-    context: CommandContext,
-    before: { readonly fingerprint: string; readonly outcome: JsonObject; readonly lastPosition: number },
-  ): Outcome {
+  /** The answer to a command that writes nothing, unless its id was used before: then that of the first time. */
+  async #unwritten(context: CommandContext, rejection: Rejection | undefined, outcome: JsonObject): Promise<Outcome> {
+    const before = context.actor.kind === 'automation' ? undefined : await this.#store.findCommand(context.commandId);
+    if (before === undefined) {
+      if (rejection) return { accepted: false, rejection };
+      return { accepted: true, repeated: false, outcome, events: [], lastPosition: 0 };
+    }
     if (before.fingerprint !== context.fingerprint) return { accepted: false, rejection: reused(context.commandId) };
     return { accepted: true, repeated: true, outcome: before.outcome, events: [], lastPosition: before.lastPosition };
   }
 
   #finish(event: DomainEvent, context: CommandContext): NewEvent {
     const { actor, commandId, correlationId, causationId, traceparent, reason } = context;
-    const finished: NewEvent = {
+    return {
       ...event,
       eventId: this.#ids.next(),
       schemaVersion: newestVersion(event.type),
@@ -202,8 +245,6 @@ export class CommandRunner {
         ...(reason === undefined ? {} : { reason }),
       },
     };
-    eventCodec.check(finished);
-    return finished;
   }
 }
 

@@ -52,9 +52,15 @@ const signalsOf = (view: LiveView): { signal: string; type: 'invariant' | 'rate'
       return { signal: key.slice('signal/'.length), type, title };
     });
 
-/** Finds what a start names, chooses targets and pins controls; a rejection names the field. */
-export const prepare = (view: LiveView, request: StartRequest): Prepared | { readonly rejection: Rejection } => {
-  const config = view.fleet.configs.get(request.config);
+/**
+ * Finds what a start names, chooses targets and pins controls; a rejection names the field. `config` is what the log
+ * says of the config now, where that matters: the view may be a moment behind.
+ */
+export const prepare = (
+  view: LiveView,
+  request: StartRequest,
+  config = view.fleet.configs.get(request.config),
+): Prepared | { readonly rejection: Rejection } => {
   if (!config || config.kind === 'signal' || config.kind === 'plan') {
     return notFound('config-not-found', `There is no config ${request.config}. Apply its manifest first.`, '/config');
   }
@@ -89,7 +95,9 @@ export class StartRolloutHandler implements ICommandHandler<StartRolloutCommand>
 
   async execute({ request, context }: StartRolloutCommand): Promise<Outcome> {
     return this.runner.run('StartRollout', context, async (session): Promise<JsonObject> => {
-      const prepared = prepare(this.view, request);
+      const stream = configStream(request.config);
+      const { state: known } = await session.load(configDecider, stream);
+      const prepared = prepare(this.view, request, known.status === 'unknown' ? undefined : known);
       const rollout = this.runner.newId();
       if ('rejection' in prepared) {
         session.rejection = prepared.rejection;
@@ -97,9 +105,8 @@ export class StartRolloutHandler implements ICommandHandler<StartRolloutCommand>
       }
       const { config, revision, plan, controls } = prepared;
       const vetoReason = request.vetoReason ?? null;
-      const configs = await session.load(configDecider, configStream(config.key));
       const targets = Object.keys(controls);
-      session.decide(configDecider, configStream(config.key), configs.state, {
+      session.decide(configDecider, stream, known, {
         type: 'ClaimTargets',
         rollout,
         revision,

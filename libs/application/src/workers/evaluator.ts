@@ -1,52 +1,23 @@
 import { createHash } from 'node:crypto';
 import {
+  evidenceSpecOf,
   foldLook,
   judge,
+  judgedScopes,
+  LOOK_BACK_MS,
+  recordedVerdict,
   startEvidence,
-  trackOf,
   type RecordedVerdict,
-  type ResolvedPlan,
   type Rollout,
   type RolloutEvidence,
   type SliceCounts,
-  type Verdict,
 } from '#libs/domain';
 import type { BadTotals, Evidence, SliceTotals, StoredLook, ViolationReport } from '../ports.js';
-
-const LOOK_BACK_MS = 24 * 3_600_000;
 
 type Folded = { state: RolloutEvidence; look: number; digest: string };
 
 const digestOf = (before: string, look: string): string =>
   createHash('sha256').update(before).update(look).digest('hex');
-
-const marginsOf = (plan: ResolvedPlan): number[] => {
-  const margins = new Set<number>();
-  for (const { settleTolerate } of plan.signals) if (settleTolerate !== null) margins.add(settleTolerate);
-  for (const track of plan.tracks) {
-    for (const stage of track.stages)
-      for (const margin of Object.values(stage.tolerate)) if (margin !== null) margins.add(margin);
-  }
-  return [...margins].toSorted((a, b) => a - b);
-};
-
-const startOf = (rollout: Rollout): RolloutEvidence =>
-  startEvidence({
-    alpha: rollout.plan.alpha,
-    assignment: rollout.assignment,
-    signals: rollout.plan.signals.map(({ signal, type, harm, shadow, weight, title }) => ({
-      signal,
-      type,
-      harm,
-      shadow,
-      weight,
-      title,
-    })),
-    cells: rollout.plan.tracks.flatMap(({ targets }) =>
-      targets.flatMap(({ target, models }) => models.map((model) => ({ target, model }))),
-    ),
-    margins: marginsOf(rollout.plan),
-  });
 
 const slicesOf = (signal: string, slices: readonly SliceTotals[], bad: readonly BadTotals[]): SliceCounts[] =>
   slices.map(({ target, model, candidateRequests, controlRequests }) => {
@@ -60,27 +31,6 @@ const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationRe
   const first = report?.first;
   if (type !== 'invariant' || !first) return sentence;
   return `${sentence}; first seen on ${first.target} × ${first.model} by instance ${first.instance}, reported by ${first.reporter}`;
-};
-
-type Scope = {
-  readonly track: string | null;
-  readonly stage: string | null;
-  readonly targets: readonly string[] | null;
-  readonly tolerate: (signal: string) => number | null;
-};
-
-/** What must be judged now: each track that is in a stage by its own margins, or the whole rollout in its watch. */
-const scopesOf = (rollout: Rollout): Scope[] => {
-  const staged = rollout.plan.tracks.flatMap((track): Scope[] => {
-    const stage = track.stages[trackOf(rollout, track.name).stage];
-    if (!stage) return [];
-    const targets = track.targets.map(({ target }) => target);
-    return [{ track: track.name, stage: stage.name, targets, tolerate: (signal) => stage.tolerate[signal] ?? null }];
-  });
-  if (rollout.status === 'staging') return staged;
-  const settle = (signal: string): number | null =>
-    rollout.plan.signals.find((candidate) => candidate.signal === signal)?.settleTolerate ?? null;
-  return [{ track: null, stage: 'watch', targets: null, tolerate: settle }];
 };
 
 /** Folds what arrived into each rollout's evidence and judges it. Its memory is only a cache of the stored looks. */
@@ -102,7 +52,7 @@ export class Evaluator {
     const folded = await this.#catchUp(rollout, look);
     const totals = await this.#evidence.totals(rollout.id);
     const reports = await this.#violations(rollout, now);
-    return scopesOf(rollout).flatMap((scope) =>
+    return judgedScopes(rollout).flatMap((scope) =>
       rollout.plan.signals.map(({ signal, type }) => {
         const report = reports.get(signal);
         const verdict = judge(folded.state, signal, {
@@ -113,7 +63,10 @@ export class Evaluator {
             ? { violations: { candidate: report.candidate, controlInLookback: report.controlInLookback } }
             : {}),
         });
-        return recorded(verdict, scope, folded, named(verdict.sentence, type, report));
+        return recordedVerdict(verdict, scope, {
+          digest: folded.digest,
+          sentence: named(verdict.sentence, type, report),
+        });
       }),
     );
   }
@@ -135,7 +88,7 @@ export class Evaluator {
 
   async #catchUp(rollout: Rollout, newest: StoredLook): Promise<Folded> {
     const known = this.#folded.get(rollout.id);
-    const folded: Folded = known ?? { state: startOf(rollout), look: 0, digest: '' };
+    const folded: Folded = known ?? { state: startEvidence(evidenceSpecOf(rollout)), look: 0, digest: '' };
     const missed = newest.look > folded.look + 1 ? await this.#evidence.readLooks(rollout.id, folded.look) : [newest];
     for (const look of missed) this.#fold(folded, look);
     if (folded.look < newest.look) this.#fold(folded, newest);
@@ -150,20 +103,3 @@ export class Evaluator {
     if (look.cells.length > 0) folded.digest = digestOf(folded.digest, look.digest);
   }
 }
-
-const recorded = (verdict: Verdict, scope: Scope, folded: Folded, sentence: string): RecordedVerdict => ({
-  signal: verdict.signal,
-  track: scope.track,
-  stage: scope.stage,
-  verdict: verdict.verdict,
-  shadow: verdict.shadow,
-  sentence,
-  method: verdict.method,
-  counts: { ...verdict.counts },
-  ratio: verdict.ratio,
-  interval: verdict.interval === null ? null : [verdict.interval[0], verdict.interval[1]],
-  logE: verdict.logE,
-  logBound: verdict.logBound,
-  look: verdict.look,
-  digest: folded.digest,
-});

@@ -15,18 +15,20 @@ const MAX_GAP_MS = 2_000;
 
 type Sources = { readonly evidence: Evidence; readonly delivery: Delivery };
 
+/** Undefined when the target cannot be asked: nothing is known of it then, least of all that nobody is left there. */
 const targetFacts = async (
   rollout: Rollout,
   target: string,
   seen: TargetSeen | undefined,
   { delivery }: Sources,
-): Promise<TargetFacts> => {
+): Promise<TargetFacts | undefined> => {
   const wanted = rollout.targets[target]?.wanted?.generation ?? 0;
   const needsReadBack = rollout.status === 'rolling-back' && rollout.targets[target]?.readBack === false;
   const [observed, live] = await Promise.all([
-    delivery.observe(target).catch(() => ({ instances: [] })),
+    delivery.observe(target).catch(() => undefined),
     needsReadBack ? delivery.read(target).catch(() => undefined) : undefined,
   ]);
+  if (observed === undefined) return undefined;
   const usable = observed.instances.filter(({ error }) => error === null);
   const generations = usable.map(({ generation }) => generation);
   return {
@@ -64,18 +66,24 @@ const stageFacts = async (
   const facts: Record<string, StageFacts> = {};
   for (const track of rollout.plan.tracks) {
     const progress = trackOf(rollout, track.name);
+    if (progress.stage < 0) continue;
     const stage = track.stages[progress.stage];
-    if (!stage) continue;
     const targets = track.targets.map(({ target }) => target);
+    const silentMs = silentFor(targets, seen, progress.enteredAt.at(-1) ?? now, now);
+    if (!stage) {
+      facts[track.name] = { stage: null, bakedMs: 0, activation: [], silentMs };
+      continue;
+    }
     const converged = targets.every((target) => {
       const known = rollout.targets[target];
       return known?.wanted ? known.converged >= known.wanted.generation : false;
     });
     const flowing = converged && isFlowing(targets, seen, freshMs, now);
     facts[track.name] = {
+      stage: stage.name,
       bakedMs: await evidence.advanceBake(rollout.id, track.name, stage.name, now, flowing, MAX_GAP_MS),
       activation: units.filter(({ target }) => targets.includes(target)),
-      silentMs: silentFor(targets, seen, progress.enteredAt.at(-1) ?? now, now),
+      silentMs,
     };
   }
   return facts;
@@ -108,7 +116,7 @@ export const gatherFacts = async (
   const [targets, stages, watch] = await Promise.all([
     Promise.all(
       reached.map(async (target) => [target, await targetFacts(rollout, target, seen.get(target), sources)] as const),
-    ),
+    ).then((all) => all.flatMap(([target, known]) => (known ? [[target, known] as const] : []))),
     stageFacts(rollout, seen, now, sources),
     watchFacts(rollout, seen, now, sources),
   ]);

@@ -48,6 +48,19 @@ export const newestVersion = (type: string): number => {
   return version;
 };
 
+/** Where a value has a key that its schema does not know, as a JSON pointer. Schemas drop such keys when they parse. */
+const strayKey = (given: unknown, known: unknown, at = ''): string | undefined => {
+  if (typeof given !== 'object' || given === null) return undefined;
+  if (typeof known !== 'object' || known === null) return at;
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(known, key)) return `${at}/${key}`;
+    const stray = strayKey(value, (known as Readonly<Record<string, unknown>>)[key], `${at}/${key}`);
+    if (stray !== undefined) return stray;
+  }
+  return undefined;
+};
+
 /** Strict on write, lenient on unknown keys on read; an unknown or newer event is refused loudly, never skipped. */
 export const eventCodec: EventCodec = {
   decode: (event: RecordedEvent): RecordedEvent => {
@@ -70,6 +83,12 @@ export const eventCodec: EventCodec = {
     const result = schema.safeParse(event.data);
     if (!result.success) {
       throw new Error(`Event ${event.type} does not fit its schema: ${result.error.message}`, { cause: result.error });
+    }
+    const stray = strayKey(event.data, result.data);
+    if (stray !== undefined) {
+      throw new Error(
+        `Event ${event.type} v${event.schemaVersion} has no field ${stray}: declare it in libs/domain/events.`,
+      );
     }
   },
 };

@@ -247,6 +247,27 @@ describe('folding looks', () => {
     );
   });
 
+  it('takes one look at a slice however many counts it brings', () => {
+    const state = folded([
+      [bad({ controlBad: 1 }), bad({ shareBp: 100, controlBad: 2 }), bad({ shareBp: 5000, controlBad: 3 })],
+    ]);
+    expect(evidenceRecord(state).signals[0]?.cells).toMatchObject([{ ...tpu, looks: 1 }]);
+  });
+
+  it.each([
+    ['one slice', [tpu]],
+    ['two slices', [tpu, gpu]],
+  ])('finds a fault sooner when it begins with an increase of exposure: %s', (_, cells) => {
+    const control = { controlBad: 1, shareBp: 1000 };
+    const quiet = Array.from({ length: 60 }, (__, i) => [bad({ ...cells[i % cells.length], ...control })]);
+    const fault = [bad({ ...cells[0], candidateBad: 20, shareBp: 5000 })];
+    // The other rollout has had an event at this share long before, so the fault is no longer news of an increase.
+    const known = [bad({ ...cells[0], ...control }), bad({ ...cells[0], controlBad: 1, shareBp: 5000 })];
+    const raised = script(folded([...quiet, fault], { ...spec, cells }));
+    const late = script(folded([known, ...quiet.slice(1), fault], { ...spec, cells }));
+    expect(raised.logE).toBeGreaterThan(late.logE + 3);
+  });
+
   it('learns nothing from traffic that has only one arm', () => {
     const state = folded([[bad({ shareBp: 0, controlBad: 9 }), bad({ shareBp: 10_000, candidateBad: 90 })]]);
     expect(script(state).logE).toBe(0);

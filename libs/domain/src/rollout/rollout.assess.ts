@@ -200,6 +200,7 @@ const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => 
 };
 
 const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
+  if (rollout.held !== null) return [];
   switch (rollout.status) {
     case 'staging': {
       const passed = advance(rollout, facts);
@@ -219,7 +220,7 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
       const everywhere = Object.values(targets).every(
         ({ wanted, converged: done }) => wanted && done >= wanted.generation,
       );
-      return everywhere && rollout.held === null
+      return everywhere
         ? [{ type: 'RolloutSettled', data: { rollout: id, config, revision, targets: Object.keys(targets) } }]
         : [];
     }

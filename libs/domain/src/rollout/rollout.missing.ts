@@ -34,7 +34,9 @@ export const factsOfStage = (track: Track, stage: Stage, facts: Facts): StageFac
 const notActivated = (track: Track, stage: Stage, facts: Facts): string[] =>
   track.targets.flatMap(({ target, models, hardware }) =>
     models.flatMap((model) => {
-      const seen = factsOfStage(track, stage, facts)?.activation.find((cell) => cell.target === target && cell.model === model);
+      const seen = factsOfStage(track, stage, facts)?.activation.find(
+        (cell) => cell.target === target && cell.model === model,
+      );
       const units = seen?.units ?? 0;
       const cell = hardware === null ? `${target} × ${model}` : `${target} (${hardware}) × ${model}`;
       return units >= stage.activation ? [] : [`activation: ${units} of ${stage.activation} units on ${cell}`];

@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import { aPlan, numbered, ROLLOUT, SOME_TARGETS } from '#libs/testing';
+import type { HeadgateEvent } from '../events/index.js';
+import { Fleet } from './index.js';
+
+const KEY = 'router.context';
+const target = (name: string): HeadgateEvent => {
+  const { platform = 'api', labels = {}, models = [] } = SOME_TARGETS.find((known) => known.target === name) ?? {};
+  return {
+    type: 'TargetRegistered',
+    data: { target: name, platform, labels: { ...labels }, models: [...models], driver: 'pull' },
+  };
+};
+const config = (key = KEY, kind: 'quality' | 'signal' = 'quality'): HeadgateEvent => ({
+  type: 'ConfigRegistered',
+  data: { key, kind, assignment: kind === 'quality' ? 'unit' : null, description: null, schema: null },
+});
+const revision = (number: number, key = KEY): HeadgateEvent => ({
+  type: 'RevisionProposed',
+  data: { key, revision: number, digest: `d${number}`, value: { n: number }, links: [], baseline: number === 1 },
+});
+const claimed = (rollout: string, candidate: number): HeadgateEvent => ({
+  type: 'TargetsClaimed',
+  data: { key: KEY, rollout, revision: candidate, targets: ['api-us'] },
+});
+const exposed = (shareBp: number, candidate = 2, rollout = ROLLOUT, control = 1): HeadgateEvent => ({
+  type: 'ExposureRequested',
+  data: {
+    rollout,
+    target: 'api-us',
+    config: KEY,
+    candidate,
+    control,
+    shareBp,
+    purpose: shareBp === 0 ? 'rollback' : shareBp === 10_000 ? 'settle' : 'stage',
+  },
+});
+const released = (outcome: 'settled' | 'rolled-back', candidate = 2, rollout = ROLLOUT): HeadgateEvent => ({
+  type: 'TargetsReleased',
+  data: { key: KEY, rollout, revision: candidate, targets: ['api-us'], outcome },
+});
+
+/** Registered at positions 1 to 6; what comes after starts at 7. */
+const setting = [target('api-us'), target('api-eu'), config(), revision(1), revision(2), revision(3)];
+const fleetAfter = (...events: readonly HeadgateEvent[]): Fleet => {
+  const fleet = new Fleet();
+  for (const event of numbered<HeadgateEvent>(setting, events)) fleet.apply(event);
+  return fleet;
+};
+const served = (fleet: Fleet, name = 'api-us'): string[] =>
+  fleet
+    .desired(name)
+    .map(({ config: key, control, candidate, shareBp }) => `${key} r${control}/r${candidate} ${shareBp}`);
+
+describe('the generation of a target', () => {
+  it('rule 6: is the position of the last event that changed its ruleset', () => {
+    const fleet = fleetAfter(exposed(100));
+    expect(fleet.targets.get('api-us')?.generation).toBe(7);
+    expect(fleet.targets.get('api-eu')?.generation).toBe(4);
+  });
+
+  it('rule 6: moves on every target with a baseline, and on none with a revision that is live nowhere', () => {
+    const changes = (event: HeadgateEvent): readonly string[] =>
+      fleetAfter().apply({ ...event, position: 7, at: 0 } as Parameters<Fleet['apply']>[0]);
+    expect(changes(revision(4))).toEqual([]);
+    expect(changes(exposed(100))).toEqual(['api-us']);
+    expect(changes({ type: 'ConfigRetired', data: { key: KEY } })).toEqual(['api-us', 'api-eu']);
+    expect(changes({ type: 'SchemaChanged', data: { key: KEY, schema: {}, description: null } })).toEqual([]);
+    const fleet = fleetAfter(config('tone', 'quality'), revision(1, 'tone'));
+    expect(fleet.targets.get('api-eu')?.generation).toBe(8);
+  });
+
+  it('does not move with a signal, which no fleet evaluates', () => {
+    const fleet = fleetAfter(config('signal/errors', 'signal'), revision(1, 'signal/errors'));
+    expect(fleet.targets.get('api-us')?.generation).toBe(4);
+    expect(served(fleet)).toEqual([`${KEY} r1/rnull 0`]);
+  });
+
+  it('rule 6: the same event twice, or an older one, changes nothing', () => {
+    const fleet = fleetAfter(claimed(ROLLOUT, 2), exposed(100));
+    expect(fleet.apply({ ...exposed(5_000), position: 8, at: 0 } as Parameters<Fleet['apply']>[0])).toEqual([]);
+    expect(served(fleet)).toEqual([`${KEY} r1/r2 100`]);
+  });
+});
+
+describe('what is desired of a target', () => {
+  it('is the baseline of every config before any rollout', () => {
+    expect(served(fleetAfter())).toEqual([`${KEY} r1/rnull 0`]);
+  });
+
+  it('is nothing for a target that is unknown, and nothing of a config that is retired', () => {
+    expect(served(fleetAfter(), 'mars')).toEqual([]);
+    expect(served(fleetAfter({ type: 'ConfigRetired', data: { key: KEY } }))).toEqual([]);
+  });
+
+  it('is the newest share that was asked for, on that target only', () => {
+    const fleet = fleetAfter(claimed(ROLLOUT, 2), exposed(100), exposed(1_000));
+    expect(served(fleet)).toEqual([`${KEY} r1/r2 1000`]);
+    expect(served(fleet, 'api-eu')).toEqual([`${KEY} r1/rnull 0`]);
+  });
+
+  it('is the new revision for everyone once it settled', () => {
+    const settled = fleetAfter(claimed(ROLLOUT, 2), exposed(100), exposed(10_000), released('settled'));
+    expect(settled.desired('api-us')[0]).toMatchObject({ control: 2, shareBp: 0 });
+  });
+
+  it('is the control for everyone after a rollback', () => {
+    const back = [claimed(ROLLOUT, 2), exposed(100), exposed(0)];
+    expect(fleetAfter(...back).desired('api-us')[0]).toMatchObject({ control: 1, shareBp: 0 });
+    expect(fleetAfter(...back, released('rolled-back')).desired('api-us')[0]).toMatchObject({ control: 1, shareBp: 0 });
+  });
+
+  it('starts with the baseline on a target that is registered later', () => {
+    const fleet = fleetAfter(claimed(ROLLOUT, 2), exposed(10_000), released('settled'), target('bedrock-us'));
+    expect(served(fleet, 'bedrock-us')).toEqual([`${KEY} r1/rnull 0`]);
+  });
+});
+
+describe('what a target was exposed to under a generation', () => {
+  const fleet = fleetAfter(exposed(100), exposed(1_000), revision(4), exposed(0));
+
+  it('is found by the generation, never by the clock', () => {
+    expect([7, 8, 9, 10, 99].map((generation) => fleet.exposureAt('api-us', KEY, generation)?.shareBp)).toEqual([
+      100, 1_000, 1_000, 0, 0,
+    ]);
+  });
+
+  it('is nothing before the first rollout there', () => {
+    expect(fleet.exposureAt('api-us', KEY, 6)).toBeUndefined();
+    expect(fleet.exposureAt('api-eu', KEY, 99)).toBeUndefined();
+  });
+});
+
+describe('a withdrawn revision', () => {
+  const withdrawn = (...events: readonly HeadgateEvent[]): string | undefined =>
+    fleetAfter(...events).withdrawn('api-us', KEY, 2);
+
+  it('belongs to the rollout that took it back', () => {
+    expect(withdrawn(exposed(100), exposed(0))).toBe(ROLLOUT);
+  });
+
+  it('is not one while it is exposed, when it settled, or when it never ran there', () => {
+    expect(withdrawn(exposed(100))).toBeUndefined();
+    expect(withdrawn(exposed(100), exposed(10_000))).toBeUndefined();
+    expect(withdrawn()).toBeUndefined();
+  });
+
+  it('rule 5: stays one while another revision is already on its way there, so that the open drain is seen', () => {
+    expect(withdrawn(exposed(100), exposed(0), exposed(100, 3, 'ro-2'))).toBe(ROLLOUT);
+  });
+
+  it('is none any more when it is tried again', () => {
+    expect(withdrawn(exposed(100), exposed(0), exposed(100, 2, 'ro-2'))).toBeUndefined();
+    expect(withdrawn(exposed(100), exposed(0), exposed(100, 2, 'ro-2'), exposed(0, 2, 'ro-2'))).toBe('ro-2');
+  });
+});
+
+describe('what the fleet knows', () => {
+  it('keeps labels, models and retirement of targets', () => {
+    const fleet = fleetAfter(
+      { type: 'TargetLabelled', data: { target: 'api-us', labels: { pool: 'a' }, models: ['haiku'] } },
+      { type: 'TargetRetired', data: { target: 'api-eu' } },
+    );
+    expect(fleet.targets.get('api-us')).toMatchObject({
+      labels: { pool: 'a' },
+      models: ['haiku'],
+      version: 2,
+      retired: false,
+    });
+    expect(fleet.targets.get('api-eu')).toMatchObject({ retired: true });
+  });
+
+  it('gives values of revisions and the plan of a rollout', () => {
+    const plan = aPlan();
+    const planned: HeadgateEvent = {
+      type: 'RolloutPlanned',
+      data: { rollout: ROLLOUT, config: KEY, revision: 2, assignment: 'unit', plan, controls: {}, vetoReason: null },
+    };
+    const fleet = fleetAfter(planned);
+    expect(fleet.valueOf(KEY, 2)).toEqual({ n: 2 });
+    expect(fleet.valueOf(KEY, 9)).toBeUndefined();
+    expect(fleet.rollout(ROLLOUT)).toEqual({ config: KEY, assignment: 'unit', plan });
+    expect(fleet.position).toBe(7);
+  });
+});

@@ -1,0 +1,349 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { lives, play, type Step } from '#libs/testing';
+import { asHeadgateEvent, eventCodec, summarise, type RolloutEvent } from '../index.js';
+import { isOver, missingForSettling, missingForStage, rolloutDecider, trackOf, type Rollout } from './index.js';
+
+/** A failure prints its seed; HEADGATE_SEED=<seed> repeats it. */
+const seed = Number(process.env['HEADGATE_SEED'] ?? 20_250_829);
+const numRuns = 300;
+const samples = fc.sample(lives, { seed, numRuns }).map((life) => play(life));
+
+/** Checks the lives that were played once for all properties; a failure is then shrunk to the shortest life. */
+const holds = (check: (steps: readonly Step[]) => void): void => {
+  try {
+    for (const steps of samples) check(steps);
+  } catch (error) {
+    fc.assert(
+      fc.property(lives, (life) => check(play(life))),
+      { seed, numRuns },
+    );
+    throw error;
+  }
+};
+
+const runningBefore = ({ before }: Step): Rollout | undefined =>
+  before.status === 'none' || isOver(before) ? undefined : before;
+const has = (step: Step, type: RolloutEvent['type']): boolean => step.events.some((event) => event.type === type);
+const reached = (rollout: Rollout): string[] =>
+  Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
+
+describe('the lives that are played', () => {
+  it('reach every status and every event of a rollout, so that the properties below mean something', () => {
+    const seen = new Set<string>();
+    holds((steps) => {
+      for (const { events, after } of steps) {
+        seen.add(after.status);
+        for (const { type } of events) seen.add(type);
+      }
+    });
+    expect([...seen].toSorted()).toEqual(
+      [
+        ...['staging', 'watching', 'settling', 'rolling-back', 'settled', 'rolled-back'],
+        ...[
+          'RolloutPlanned',
+          'RolloutStarted',
+          'StageEntered',
+          'ExposureRequested',
+          'ExposureChanged',
+          'ExposureFailed',
+        ],
+        ...['TargetConverged', 'VerdictRecorded', 'StagePassed', 'RolloutHeld', 'RolloutResumed', 'BakeSkipped'],
+        ...['DegradationDetected', 'RollbackStarted', 'TargetReadBack', 'TargetDrained', 'RolledBack'],
+        ...['FullyExposed', 'RolloutSettled'],
+      ].toSorted(),
+    );
+  });
+});
+
+describe('whatever happens to a rollout', () => {
+  it('rule 2: while anything is exposed, a failed signal takes it back, whatever else is the case', () => {
+    holds((steps) => {
+      for (const step of steps) {
+        const { command } = step;
+        const rollout = runningBefore(step);
+        if (command.type !== 'AssessRollout' || !rollout || rollout.status === 'rolling-back') continue;
+        const failed = command.facts.verdicts.some(({ verdict, shadow }) => verdict === 'fail' && !shadow);
+        expect(has(step, 'RollbackStarted')).toBe(failed);
+        if (failed) expect(step.after.status).toBe('rolling-back');
+      }
+    });
+  });
+
+  it('rules 2 and 5: it can be aborted at every moment before its end, and that asks every exposed target for the control', () => {
+    holds((steps) => {
+      for (const { after } of steps) {
+        if (after.status === 'none' || isOver(after)) continue;
+        const decision = rolloutDecider.decide(after, { type: 'AbortRollout', reason: 'now' });
+        if (!decision.accepted) throw new Error(decision.rejection.message);
+        const asked = decision.events.flatMap((event) => (event.type === 'ExposureRequested' ? [event.data] : []));
+        if (after.status === 'rolling-back') {
+          expect(asked).toEqual([]);
+        } else {
+          expect(asked.map(({ target }) => target)).toEqual(reached(after));
+          for (const { target, shareBp, control } of asked) {
+            expect([shareBp, control]).toEqual([0, after.targets[target]?.control]);
+          }
+        }
+      }
+    });
+  });
+
+  it('rules 3 and 4: a stage passes only with everything of its own there, or by a named promote', () => {
+    holds((steps) => {
+      for (const step of steps) {
+        const { command, events } = step;
+        const rollout = runningBefore(step);
+        if (!rollout || !has(step, 'StagePassed')) continue;
+        if (command.type !== 'AssessRollout') {
+          expect(command.type).toBe('PromoteRollout');
+          expect(has(step, 'BakeSkipped')).toBe(true);
+          continue;
+        }
+        expect(rollout.held).toBeNull();
+        for (const event of events) {
+          if (event.type !== 'StagePassed') continue;
+          const track = rollout.plan.tracks.find(({ name }) => name === event.data.track);
+          const stage = track?.stages[trackOf(rollout, event.data.track).stage];
+          if (!track || !stage) throw new Error('A stage passed that the track was not in.');
+          const known = command.facts.stages[track.name];
+          expect(known?.stage).toBe(stage.name);
+          expect(known?.bakedMs).toBeGreaterThanOrEqual(stage.bakeMs);
+          for (const { target, models } of track.targets) {
+            const progress = rollout.targets[target];
+            expect(progress?.converged).toBeGreaterThanOrEqual(progress?.wanted?.generation ?? Number.NaN);
+            for (const model of models) {
+              const units =
+                known?.activation.find((cell) => cell.target === target && cell.model === model)?.units ?? 0;
+              expect(units).toBeGreaterThanOrEqual(stage.activation);
+            }
+          }
+          for (const { signal, shadow } of rollout.plan.signals) {
+            if (shadow) continue;
+            const verdict = command.facts.verdicts.find((each) => each.signal === signal && each.track === track.name);
+            expect([verdict?.verdict, verdict?.stage]).toEqual(['pass', stage.name]);
+          }
+        }
+      }
+    });
+  });
+
+  it('rule 4: what says that nothing is missing and what lets a stage pass are the same', () => {
+    holds((steps) => {
+      for (const step of steps) {
+        const { command } = step;
+        const rollout = runningBefore(step);
+        if (!rollout || command.type !== 'AssessRollout') continue;
+        for (const event of step.events) {
+          const track =
+            event.type === 'StagePassed' && rollout.plan.tracks.find(({ name }) => name === event.data.track);
+          if (track) expect(missingForStage(rollout, track, command.facts)).toEqual([]);
+        }
+        if (rollout.status === 'watching' && step.after.status === 'settling')
+          expect(missingForSettling(rollout, command.facts)).toEqual([]);
+      }
+    });
+  });
+
+  it('rule 5: once a rollback has started no share is asked for but none, and it starts only once', () => {
+    holds((steps) => {
+      const started = steps.findIndex((step) => has(step, 'RollbackStarted'));
+      if (started < 0) return;
+      const later = steps.slice(started).flatMap(({ events }) => events);
+      for (const event of later) if (event.type === 'ExposureRequested') expect(event.data.shareBp).toBe(0);
+      expect(later.filter(({ type }) => type === 'RollbackStarted')).toHaveLength(1);
+      expect(later.some(({ type }) => type === 'RolloutSettled' || type === 'StageEntered')).toBe(false);
+    });
+  });
+
+  it('rule 5: a rollback ends only when every exposed target was read back and has drained', () => {
+    holds((steps) => {
+      for (const step of steps) {
+        const { before, events } = step;
+        const end = events.find((event) => event.type === 'RolledBack');
+        if (!end || before.status === 'none' || end.type !== 'RolledBack') continue;
+        expect(Object.keys(end.data.targets)).toEqual(reached(before));
+        for (const target of reached(before)) {
+          expect(before.targets[target]).toMatchObject({ readBack: true, ended: end.data.targets[target] });
+        }
+      }
+    });
+  });
+
+  it('rule 6: the generation asked of a target only grows, and nothing older counts as its delivery', () => {
+    holds((steps) => {
+      const generations = new Map<string, number>();
+      for (const { before, after, command, events } of steps) {
+        for (const event of events) {
+          if (event.type !== 'ExposureRequested') continue;
+          expect(event.position).toBeGreaterThan(generations.get(event.data.target) ?? 0);
+          generations.set(event.data.target, event.position);
+        }
+        if (before.status === 'none' || after.status === 'none') continue;
+        for (const [target, { delivered, converged, wanted }] of Object.entries(after.targets)) {
+          const earlier = before.targets[target];
+          expect(wanted?.generation).toBe(generations.get(target));
+          expect(delivered).toBeGreaterThanOrEqual(earlier?.delivered ?? 0);
+          expect(converged).toBeGreaterThanOrEqual(earlier?.converged ?? 0);
+          expect(converged).toBeLessThanOrEqual(delivered);
+          if (delivered !== earlier?.delivered && command.type === 'RecordExposureChanged')
+            expect(command.generation).toBeGreaterThanOrEqual(wanted?.generation ?? Number.NaN);
+        }
+      }
+    });
+  });
+
+  it('rule 7: it settles only when every target of the plan has all of it, and keeps its controls', () => {
+    holds((steps) => {
+      const pinned = steps[0]?.after;
+      for (const step of steps) {
+        const { before, after } = step;
+        if (after.status === 'none' || pinned?.status !== 'staging') continue;
+        for (const [target, { control }] of Object.entries(after.targets))
+          expect(control).toBe(pinned.targets[target]?.control);
+        if (!has(step, 'RolloutSettled') || before.status === 'none') continue;
+        expect(before.held).toBeNull();
+        for (const { wanted, converged } of Object.values(before.targets)) {
+          expect(wanted).toMatchObject({ shareBp: 10_000, purpose: 'settle' });
+          expect(converged).toBeGreaterThanOrEqual(wanted?.generation ?? Number.NaN);
+        }
+      }
+    });
+  });
+
+  it('a stage never exposes more than its plan says, and never less than the stage before', () => {
+    holds((steps) => {
+      const shares = new Map<string, number>();
+      for (const event of steps.flatMap(({ events }) => events)) {
+        if (event.type !== 'ExposureRequested' || event.data.purpose === 'rollback') continue;
+        expect(event.data.shareBp).toBeGreaterThanOrEqual(shares.get(event.data.target) ?? 0);
+        shares.set(event.data.target, event.data.shareBp);
+      }
+    });
+  });
+
+  it('while a person has paused it, it goes on only with a resume, a rollback or the end of the pause', () => {
+    holds((steps) => {
+      for (const step of steps) {
+        const rollout = runningBefore(step);
+        if (rollout?.held?.by !== 'person') continue;
+        for (const type of ['StagePassed', 'StageEntered', 'FullyExposed', 'RolloutSettled'] as const)
+          expect(has(step, type)).toBe(false);
+      }
+    });
+  });
+
+  it('nothing happens after the end', () => {
+    holds((steps) => {
+      const end = steps.findIndex(({ after }) => after.status === 'settled' || after.status === 'rolled-back');
+      if (end < 0) return;
+      for (const { events, after } of steps.slice(end + 1)) {
+        expect(events).toEqual([]);
+        expect(after).toBe(steps[end]?.after);
+      }
+    });
+  });
+
+  it('deciding the same again on the new state adds nothing; only a promote, which means the stage it meets, goes on', () => {
+    holds((steps) => {
+      for (const { command, after } of steps) {
+        if (command.type === 'PromoteRollout') continue;
+        let state = after;
+        let added = 0;
+        for (let again = 0; again < 30; again += 1) {
+          const decision = rolloutDecider.decide(state, command);
+          const events = decision.accepted ? decision.events : [];
+          added = events.length;
+          if (added === 0) break;
+          expect(command.type).toBe('AssessRollout');
+          for (const [index, event] of events.entries())
+            state = rolloutDecider.evolve(state, { ...event, position: 1_000_000 + again * 1_000 + index, at: 0 });
+        }
+        expect(added).toBe(0);
+      }
+    });
+  });
+
+  it('the same facts never carry one track through two stages', () => {
+    holds((steps) => {
+      for (const { command, before } of steps) {
+        if (command.type !== 'AssessRollout' || before.status !== 'staging') continue;
+        const passed: string[] = [];
+        let state: typeof before | ReturnType<typeof rolloutDecider.evolve> = before;
+        for (let again = 0; again < 10; again += 1) {
+          const decision = rolloutDecider.decide(state, command);
+          for (const [index, event] of (decision.accepted ? decision.events : []).entries()) {
+            if (event.type === 'StagePassed') passed.push(event.data.track);
+            state = rolloutDecider.evolve(state, { ...event, position: 1_000_000 + again * 1_000 + index, at: 0 });
+          }
+          if (state.status === 'none') break;
+          for (const [target, { wanted }] of Object.entries(state.targets)) {
+            const generation = wanted?.generation ?? 0;
+            if (wanted)
+              state = rolloutDecider.evolve(state, {
+                type: 'ExposureChanged',
+                data: { rollout: 'ro-1', target, generation, shareBp: 0 },
+                position: 1,
+                at: 0,
+              });
+            if (wanted)
+              state = rolloutDecider.evolve(state, {
+                type: 'TargetConverged',
+                data: { rollout: 'ro-1', target, generation, instances: 1 },
+                position: 1,
+                at: 0,
+              });
+          }
+        }
+        expect(passed).toHaveLength(new Set(passed).size);
+      }
+    });
+  });
+
+  it('every event fits its schema, survives JSON and the codec unchanged, and reads as a sentence', () => {
+    holds((steps) => {
+      for (const event of steps.flatMap(({ events }) => events)) {
+        const { type, data, position, at } = event;
+        const recorded = {
+          ...{
+            type,
+            data,
+            position,
+            eventId: `e${position}`,
+            schemaVersion: 1,
+            streamId: 'rollout-ro-1',
+            streamVersion: 1,
+          },
+          metadata: {
+            ...{ actor: { kind: 'automation' as const, name: 'headgate' }, commandId: 'c', correlationId: 'c' },
+            ...{ occurredAt: new Date(at).toISOString(), precision: 'instant' as const },
+          },
+          recordedAt: new Date(at).toISOString(),
+        };
+        eventCodec.check(recorded);
+        const read = asHeadgateEvent(eventCodec.decode(JSON.parse(JSON.stringify(recorded)) as typeof recorded));
+        expect(read).toEqual(event);
+        expect(summarise(read)).toMatch(/\S.*\S/);
+        expect(summarise(read)).not.toMatch(/undefined|NaN|\[object/);
+      }
+    });
+  });
+
+  it('any event can be applied to any state', () => {
+    fc.assert(
+      fc.property(lives, lives, (one, other) => {
+        const events = play(other).flatMap((step) => step.events);
+        const states = play(one).map(({ after }) => after);
+        for (const [index, event] of events.entries()) {
+          const state = states[index % states.length] ?? rolloutDecider.initial;
+          expect(() => rolloutDecider.evolve(state, event)).not.toThrow();
+        }
+        for (const event of events) {
+          if (event.type !== 'RolloutPlanned')
+            expect(rolloutDecider.evolve(rolloutDecider.initial, event)).toBe(rolloutDecider.initial);
+        }
+      }),
+      { seed, numRuns: 100 },
+    );
+  });
+});

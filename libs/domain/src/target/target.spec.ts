@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { specification, stateAfter } from '#libs/testing';
+import type { TargetEvent } from '../events/index.js';
+import { targetDecider, type TargetCommand } from './index.js';
+
+const { given } = specification(targetDecider);
+const labels = { region: 'us', hardware: 'tpu' };
+
+const registered: TargetEvent = {
+  type: 'TargetRegistered',
+  data: { target: 'api-us', platform: 'api', labels, models: ['sonnet'], driver: 'pull' },
+};
+const register = (change: Partial<Extract<TargetCommand, { type: 'RegisterTarget' }>> = {}): TargetCommand => ({
+  type: 'RegisterTarget',
+  target: 'api-us',
+  platform: 'api',
+  labels,
+  models: ['sonnet'],
+  driver: 'pull',
+  ...change,
+});
+const acknowledge = (generation: number): TargetCommand => ({
+  type: 'RecordAcknowledgement',
+  generation,
+  instances: 3,
+});
+
+describe('register a target', () => {
+  it('keeps its platform, labels, models and driver', () => {
+    given()
+      .when(register())
+      .then({ type: 'TargetRegistered', data: { target: 'api-us', platform: 'api', labels, driver: 'pull' } });
+  });
+
+  it('again with the same words is nothing, in whatever order the labels come', () => {
+    given(registered)
+      .when(register({ labels: { hardware: 'tpu', region: 'us' } }))
+      .thenNothing();
+  });
+
+  it('again with other labels or models changes those', () => {
+    given(registered)
+      .when(register({ labels: { region: 'us' } }))
+      .then({ type: 'TargetLabelled', data: { labels: { region: 'us' } } });
+    given(registered)
+      .when(register({ models: ['sonnet', 'haiku'] }))
+      .then({ type: 'TargetLabelled', data: { models: ['sonnet', 'haiku'] } });
+  });
+
+  it('is refused on another platform or driver, because neither can change', () => {
+    given(registered)
+      .when(register({ platform: 'bedrock' }))
+      .thenRejected('target-exists', 'api-us', '/spec/platform');
+    given(registered)
+      .when(register({ driver: 'webhook' }))
+      .thenRejected('target-exists', '/spec/driver');
+  });
+});
+
+describe('acknowledge a generation', () => {
+  it('rule 6: moves forward only', () => {
+    const { history } = given(registered)
+      .when(acknowledge(7))
+      .then({ type: 'GenerationAcknowledged', data: { generation: 7, instances: 3 } });
+    given(history).when(acknowledge(7)).thenNothing();
+    given(history).when(acknowledge(6)).thenNothing();
+    expect(given(history).when(acknowledge(8)).types()).toEqual(['GenerationAcknowledged']);
+  });
+
+  it('is refused for a target that nobody registered', () => {
+    given().when(acknowledge(1)).thenRejected('target-not-found');
+  });
+
+  it('is kept when labels change', () => {
+    const state = stateAfter(
+      targetDecider,
+      registered,
+      { type: 'GenerationAcknowledged', data: { target: 'api-us', generation: 7, instances: 3 } },
+      { type: 'TargetLabelled', data: { target: 'api-us', labels: {}, models: ['haiku'] } },
+      { type: 'TargetRetired', data: { target: 'api-us' } },
+    );
+    expect(state).toMatchObject({ status: 'retired', acknowledged: 7, models: ['haiku'] });
+  });
+});

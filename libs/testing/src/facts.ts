@@ -1,0 +1,100 @@
+import {
+  trackOf,
+  type Facts,
+  type RecordedVerdict,
+  type Rollout,
+  type StageFacts,
+  type TargetFacts,
+} from '#libs/domain';
+
+type Kind = RecordedVerdict['verdict'];
+
+/** What is not as good as it could be. Everything that is not named is complete. */
+export type Shortcomings = {
+  /** Signal → verdict in every scope; the others pass. */
+  readonly verdicts?: Readonly<Record<string, Kind>>;
+  /** Target → what is known of it; undefined: it does not answer. */
+  readonly targets?: Readonly<Record<string, Partial<TargetFacts> | undefined>>;
+  /** Track → what is known of its stage. */
+  readonly stages?: Readonly<Record<string, Partial<StageFacts>>>;
+  readonly watch?: Partial<Facts['watch']>;
+};
+
+/** A verdict on a signal in a stage of a track, or on the whole rollout (track null). */
+export const aVerdict = (
+  signal: string,
+  verdict: Kind,
+  where: { readonly track: string | null; readonly stage: string; readonly shadow?: boolean },
+): RecordedVerdict => ({
+  signal,
+  track: where.track,
+  stage: where.stage,
+  verdict,
+  shadow: where.shadow ?? false,
+  sentence: `${signal} on ${where.track ?? 'everything'}: ${verdict}`,
+  method: 'rate-grid-v1',
+  counts: { candidateBad: 1, candidateRequests: 1_000, controlBad: 9, controlRequests: 9_000 },
+  ratio: 1,
+  interval: [0.2, 4],
+  logE: 0,
+  logBound: 8,
+  look: 3,
+  digest: 'd1',
+});
+
+const stagesOf = (rollout: Rollout, at: Shortcomings['stages']): Facts['stages'] =>
+  Object.fromEntries(
+    rollout.plan.tracks.flatMap((track) => {
+      const { stage: index } = trackOf(rollout, track.name);
+      const stage = track.stages[index];
+      if (index < 0) return [];
+      const good: StageFacts = {
+        stage: stage?.name ?? null,
+        bakedMs: stage?.bakeMs ?? 0,
+        activation: track.targets.flatMap(({ target, models }) =>
+          models.map((model) => ({ target, model, units: stage?.activation ?? 0 })),
+        ),
+        silentMs: 0,
+      };
+      return [[track.name, { ...good, ...at?.[track.name] }]];
+    }),
+  );
+
+const targetsOf = (rollout: Rollout, now: number, change: Shortcomings['targets'] = {}): Facts['targets'] =>
+  Object.fromEntries(
+    Object.entries(rollout.targets).flatMap(([target, { wanted }]) => {
+      if (!wanted || (target in change && change[target] === undefined)) return [];
+      const good: TargetFacts = {
+        instances: 3,
+        acknowledged: 3,
+        acknowledgedGeneration: wanted.generation,
+        readBack: wanted.generation,
+        candidateSeenAt: wanted.at,
+        trafficSeenAt: now,
+      };
+      return [[target, { ...good, ...change[target] }]];
+    }),
+  );
+
+const verdictsOf = (rollout: Rollout, kinds: Readonly<Record<string, Kind>> = {}): readonly RecordedVerdict[] => {
+  const staged = rollout.plan.tracks.flatMap((track) => {
+    const name = track.stages[trackOf(rollout, track.name).stage]?.name;
+    return name === undefined ? [] : [{ track: track.name, stage: name }];
+  });
+  const scopes = rollout.status === 'staging' ? staged : [{ track: null, stage: 'watch' }];
+  return scopes.flatMap((scope) =>
+    rollout.plan.signals.map(({ signal, shadow }) => aVerdict(signal, kinds[signal] ?? 'pass', { ...scope, shadow })),
+  );
+};
+
+/** Facts under which the rollout may go on, but for what is named. */
+export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {}): Facts => ({
+  targets: targetsOf(rollout, now, missing.targets),
+  stages: stagesOf(rollout, missing.stages),
+  verdicts: verdictsOf(rollout, missing.verdicts),
+  watch: {
+    bakedMs: rollout.status === 'watching' ? rollout.plan.watchMs : 0,
+    silentMs: 0,
+    ...missing.watch,
+  },
+});

@@ -1,0 +1,175 @@
+type Slice = { readonly target: string; readonly model: string };
+type Cell = Slice & {
+  readonly signal: string;
+  readonly shareBp: number;
+  candidateBad: number;
+  controlBad: number;
+  candidateRequests: number;
+  controlRequests: number;
+};
+type Look = { readonly look: number; readonly at: number; readonly digest: string; readonly cells: readonly Cell[] };
+type Bake = { readonly track: string; readonly stage: string; bakedMs: number; lastAt: number };
+type Totals = Slice & { candidateRequests: number; controlRequests: number; readonly unassigned: number };
+type Bad = Slice & { readonly signal: string; candidateBad: number; controlBad: number };
+type Violation = Slice & {
+  readonly instance: string;
+  readonly request: string | undefined;
+  readonly reporter: string;
+  readonly at: number;
+};
+
+/** What was served on one slice of one rollout in one window that ended at `at` (epoch ms). */
+export type Served = Slice & {
+  readonly rollout: string;
+  readonly shareBp: number;
+  readonly candidateRequests: number;
+  readonly controlRequests: number;
+  /** Signal → bad outcomes by arm. */
+  readonly bad: Readonly<Record<string, { readonly candidate: number; readonly control: number }>>;
+  readonly at: number;
+};
+
+type Seen = { candidateAt: number | undefined; anyAt: number | undefined };
+
+class Rollout {
+  readonly pending = new Map<string, Cell>();
+  readonly looks: Look[] = [];
+  readonly totals = new Map<string, Totals>();
+  readonly bad = new Map<string, Bad>();
+  readonly seen = new Map<string, Seen>();
+  readonly bakes = new Map<string, Bake>();
+  readonly violations = new Map<string, { candidate: number; control: number; first: Violation | undefined }>();
+  look = 0;
+}
+
+const added = <V>(map: Map<string, V>, key: string, make: () => V): V => {
+  const known = map.get(key) ?? make();
+  map.set(key, known);
+  return known;
+};
+
+/** Evidence in memory, one evaluation's worth at a time; each request counts as a unit of its own. */
+export class MemoryEvidence {
+  readonly #rollouts = new Map<string, Rollout>();
+  readonly #traffic = new Map<string, number>();
+
+  /** Requests were served; those on the candidate of a rollout that was taken back have share 0. */
+  serve(served: Served): void {
+    const { rollout: id, target, model, shareBp, candidateRequests, controlRequests, at } = served;
+    const rollout = this.#of(id);
+    const key = `${target} ${model}`;
+    const totals = added(rollout.totals, key, () => ({
+      target,
+      model,
+      candidateRequests: 0,
+      controlRequests: 0,
+      unassigned: 0,
+    }));
+    if (shareBp > 0) {
+      totals.candidateRequests += candidateRequests;
+      totals.controlRequests += controlRequests;
+      for (const [signal, { candidate, control }] of Object.entries(served.bad)) {
+        const bad = added(rollout.bad, `${signal} ${key}`, () => ({
+          target,
+          model,
+          signal,
+          candidateBad: 0,
+          controlBad: 0,
+        }));
+        bad.candidateBad += candidate;
+        bad.controlBad += control;
+        const cell = added(rollout.pending, `${signal} ${key} ${shareBp}`, () => ({
+          target,
+          model,
+          signal,
+          shareBp,
+          candidateBad: 0,
+          controlBad: 0,
+          candidateRequests: 0,
+          controlRequests: 0,
+        }));
+        cell.candidateBad += candidate;
+        cell.controlBad += control;
+        cell.candidateRequests += candidateRequests;
+        cell.controlRequests += controlRequests;
+      }
+    }
+    const seen = added(rollout.seen, target, () => ({ candidateAt: undefined, anyAt: undefined }));
+    if (candidateRequests > 0) seen.candidateAt = at;
+    if (candidateRequests + controlRequests > 0) {
+      seen.anyAt = at;
+      this.#traffic.set(target, at);
+    }
+  }
+
+  /** An invariant was violated on an arm of a rollout. */
+  violate(id: string, signal: string, arm: 'candidate' | 'control', violation: Violation): void {
+    const known = added(this.#of(id).violations, signal, () => ({ candidate: 0, control: 0, first: undefined }));
+    known[arm] += 1;
+    if (arm === 'candidate') known.first ??= violation;
+  }
+
+  async foldLook(id: string, at: number): Promise<Look> {
+    const rollout = this.#of(id);
+    rollout.look += 1;
+    const cells = [...rollout.pending.values()];
+    rollout.pending.clear();
+    const look = { look: rollout.look, at, digest: JSON.stringify(cells), cells };
+    if (cells.length > 0) rollout.looks.push(look);
+    return look;
+  }
+
+  async readLooks(id: string, afterLook: number): Promise<readonly Look[]> {
+    return this.#of(id).looks.filter(({ look }) => look > afterLook);
+  }
+
+  async totals(id: string): Promise<{ readonly slices: readonly Totals[]; readonly bad: readonly Bad[] }> {
+    const { totals, bad } = this.#of(id);
+    return { slices: [...totals.values()], bad: [...bad.values()] };
+  }
+
+  async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {
+    return [...this.#of(id).totals.values()].map(({ target, model, candidateRequests: units }) => ({
+      target,
+      model,
+      units,
+    }));
+  }
+
+  async violations(id: string, signal: string) {
+    const known = this.#of(id).violations.get(signal);
+    return { candidate: known?.candidate ?? 0, controlInLookback: known?.control ?? 0, first: known?.first };
+  }
+
+  async lastSeen(id: string) {
+    return [...this.#of(id).seen].map(([target, { candidateAt }]) => ({
+      target,
+      candidateAt,
+      anyAt: this.#traffic.get(target),
+    }));
+  }
+
+  async traffic() {
+    return { requests: [], bad: [] };
+  }
+
+  async advanceBake(id: string, track: string, stage: string, now: number, flowing: boolean, maxGapMs: number) {
+    const bake = added(this.#of(id).bakes, `${track}/${stage}`, () => ({ track, stage, bakedMs: 0, lastAt: now }));
+    const gap = Math.max(0, now - bake.lastAt);
+    if (flowing) bake.bakedMs += Math.min(gap, maxGapMs);
+    bake.lastAt = Math.max(bake.lastAt, now);
+    return bake.bakedMs;
+  }
+
+  async bakedMs(id: string) {
+    return [...this.#of(id).bakes.values()].map(({ track, stage, bakedMs }) => ({ track, stage, bakedMs }));
+  }
+
+  onEvidence(): () => void {
+    return () => undefined;
+  }
+
+  #of(id: string): Rollout {
+    return added(this.#rollouts, id, () => new Rollout());
+  }
+}

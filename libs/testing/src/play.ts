@@ -1,0 +1,241 @@
+import fc from 'fast-check';
+import {
+  rolloutDecider,
+  type Facts,
+  type PlanSpec,
+  type Recorded,
+  type ResolvedPlan,
+  type RolloutCommand,
+  type RolloutEvent,
+  type RolloutState,
+} from '#libs/domain';
+import type { Decision } from '#libs/kernel';
+import { aVerdict, factsOf } from './facts.js';
+import { aPlan, aSignal, aStage, aTrack } from './plans.js';
+import { aStart } from './rollouts.js';
+import { T0 } from './specification.js';
+
+/** One command of a random life, with what it met and what became of it. */
+export type Step = {
+  readonly before: RolloutState;
+  readonly command: RolloutCommand;
+  readonly decision: Decision<RolloutEvent>;
+  readonly events: readonly Recorded<RolloutEvent>[];
+  readonly after: RolloutState;
+};
+
+type Kind = 'pass' | 'fail' | 'inconclusive' | 'not-measured';
+type Luck = {
+  readonly kinds: readonly Kind[];
+  /** Numbers from 0 to 1 that are drawn upon in turn. */
+  readonly dice: readonly number[];
+  readonly perfect: boolean;
+  readonly stale: boolean;
+};
+type Move =
+  | { readonly do: 'look' | 'promote'; readonly luck: Luck }
+  | { readonly do: 'deliver' | 'fail'; readonly which: number; readonly by: number }
+  | { readonly do: 'deliver-all' | 'resume' | 'abort' }
+  | { readonly do: 'pause'; readonly forMs: number | null }
+  | { readonly do: 'wait'; readonly ms: number };
+
+export type Life = { readonly plan: ResolvedPlan; readonly moves: readonly Move[] };
+
+const luck: fc.Arbitrary<Luck> = fc.record({
+  kinds: fc.array(
+    fc.oneof(
+      { weight: 12, arbitrary: fc.constant<Kind>('pass') },
+      { weight: 2, arbitrary: fc.constantFrom<Kind>('inconclusive', 'not-measured') },
+      { weight: 1, arbitrary: fc.constant<Kind>('fail') },
+    ),
+    { minLength: 3, maxLength: 3 },
+  ),
+  dice: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 24, maxLength: 24 }),
+  perfect: fc.oneof({ weight: 2, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+  stale: fc.oneof({ weight: 1, arbitrary: fc.constant(true) }, { weight: 7, arbitrary: fc.constant(false) }),
+});
+
+const move: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 10, arbitrary: luck.map((drawn): Move => ({ do: 'look', luck: { ...drawn, kinds: drawn.kinds } })) },
+  {
+    weight: 6,
+    arbitrary: luck.map((drawn): Move => ({
+      do: 'look',
+      luck: { ...drawn, perfect: true, kinds: ['pass', 'pass', 'pass'] },
+    })),
+  },
+  { weight: 10, arbitrary: fc.constant<Move>({ do: 'deliver-all' }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom('deliver' as const, 'fail' as const),
+      which: fc.nat(2),
+      by: fc.integer({ min: -3, max: 3 }),
+    }),
+  },
+  { weight: 2, arbitrary: luck.map((drawn): Move => ({ do: 'promote', luck: drawn })) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), forMs: fc.option(fc.nat(100_000)) }) },
+  { weight: 2, arbitrary: fc.constant<Move>({ do: 'resume' }) },
+  { weight: 1, arbitrary: fc.constant<Move>({ do: 'abort' }) },
+  { weight: 4, arbitrary: fc.nat(200_000).map((ms): Move => ({ do: 'wait', ms })) },
+);
+
+const exposures = fc
+  .uniqueArray(fc.integer({ min: 1, max: 9_998 }), { maxLength: 3 })
+  .map((shares) => [...shares.toSorted((a, b) => a - b), 10_000]);
+
+const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
+  .record({
+    holdback: fc.constantFrom(0, 1, 100, 5_000),
+    api: exposures,
+    bedrock: exposures,
+    after: fc.boolean(),
+    shadow: fc.boolean(),
+    bake: fc.constantFrom(0, 60_000),
+    activation: fc.constantFrom(0, 50),
+  })
+  .map(({ holdback, api, bedrock, after, shadow, bake, activation }) => {
+    const stages = (shares: readonly number[]) =>
+      (holdback === 0 && shares.length === 1 ? [1, ...shares] : shares).map((share) =>
+        aStage(share, { bake, activation }),
+      );
+    return {
+      holdback,
+      holdbackReason: 'as drawn',
+      signals: [aSignal('wrong-pool'), aSignal('script-errors'), aSignal('refusals', { shadow })],
+      tracks: [
+        aTrack('api', { stages: stages(api) }),
+        aTrack('bedrock', { stages: stages(bedrock), after: after ? 'api' : undefined }),
+      ],
+    };
+  });
+
+const steadily = (looks: number): readonly Move[] =>
+  Array.from({ length: looks }, (): Move[] => [
+    { do: 'deliver-all' },
+    { do: 'look', luck: { kinds: [], dice: [0], perfect: true, stale: false } },
+  ]).flat();
+
+/** Random plans with random commands and facts, after a while in which all goes well. */
+export const lives: fc.Arbitrary<Life> = fc
+  .record({
+    plan: planSpec.map((spec) => aPlan(spec)),
+    well: fc.nat(24),
+    moves: fc.array(move, { minLength: 5, maxLength: 50, size: 'max' }),
+  })
+  .map(({ plan, well, moves }) => ({ plan, moves: [...steadily(well), ...moves] }));
+
+const randomFacts = (state: RolloutState, now: number, { kinds, dice, perfect }: Luck): Facts => {
+  if (state.status === 'none') return { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
+  const names = state.plan.signals.map(({ signal }) => signal);
+  const verdicts = Object.fromEntries(names.map((signal, index) => [signal, kinds[index] ?? 'pass']));
+  if (perfect) return factsOf(state, now, { verdicts });
+  let drawn = 0;
+  const die = (): number => dice[(drawn += 1) % dice.length] ?? 0;
+  const good = factsOf(state, now, { verdicts });
+  const targets = Object.fromEntries(
+    Object.entries(good.targets).flatMap(([target, known]) => {
+      if (die() < 0.15) return [];
+      const instances = Math.floor(die() * 4);
+      const acknowledged = die() < 0.5 ? instances : Math.floor(die() * (instances + 1));
+      const changed = {
+        instances,
+        acknowledged,
+        acknowledgedGeneration: known.acknowledgedGeneration - (die() < 0.6 ? 0 : 5),
+        readBack: die() < 0.6 ? known.readBack : null,
+        candidateSeenAt: die() < 0.3 ? null : Math.floor(now - die() * 200_000),
+        trafficSeenAt: die() < 0.3 ? null : Math.floor(now - die() * 50_000),
+      };
+      return [[target, changed]];
+    }),
+  );
+  const stages = Object.fromEntries(
+    Object.entries(good.stages).map(([track, known]) => [
+      track,
+      {
+        ...known,
+        bakedMs: die() < 0.5 ? known.bakedMs : Math.floor(known.bakedMs * die()),
+        activation: known.activation.filter(() => die() < 0.7),
+        silentMs: die() < 0.7 ? 0 : Math.floor(die() * 120_000),
+      },
+    ]),
+  );
+  const watch = {
+    bakedMs: Math.floor(die() * 2 * state.plan.watchMs),
+    silentMs: die() < 0.7 ? 0 : Math.floor(die() * 120_000),
+  };
+  return { targets, stages, watch, verdicts: good.verdicts.filter(() => die() < 0.9) };
+};
+
+/** Facts as another look saw them: of the stage before, or none of the current ones. */
+const outdated = (facts: Facts): Facts => ({
+  ...facts,
+  stages: Object.fromEntries(Object.entries(facts.stages).map(([track, known]) => [track, { ...known, stage: '0%' }])),
+  verdicts: facts.verdicts.map(({ signal, track, verdict, shadow }) =>
+    aVerdict(signal, verdict, { track, stage: '0%', shadow }),
+  ),
+});
+
+const commandOf = (state: RolloutState, now: number, drawn: Move): RolloutCommand | undefined => {
+  switch (drawn.do) {
+    case 'wait':
+    case 'deliver-all':
+      return undefined;
+    case 'look':
+    case 'promote': {
+      const fresh = randomFacts(state, now, drawn.luck);
+      const facts = drawn.luck.stale ? outdated(fresh) : fresh;
+      return drawn.do === 'look'
+        ? { type: 'AssessRollout', at: now, facts }
+        : { type: 'PromoteRollout', reason: 'drawn', track: null, facts };
+    }
+    case 'deliver':
+    case 'fail': {
+      const targets = state.status === 'none' ? [] : Object.entries(state.targets);
+      const [target, progress] = targets[drawn.which % Math.max(1, targets.length)] ?? ['mars', undefined];
+      const generation = Math.max(1, (progress?.wanted?.generation ?? 1) + drawn.by);
+      return drawn.do === 'deliver'
+        ? { type: 'RecordExposureChanged', target, generation }
+        : { type: 'RecordExposureFailed', target, generation, error: `error ${drawn.by}` };
+    }
+    case 'pause':
+      return { type: 'PauseRollout', reason: 'drawn', until: drawn.forMs === null ? null : now + drawn.forMs };
+    case 'resume':
+      return { type: 'ResumeRollout', reason: 'drawn' };
+    case 'abort':
+      return { type: 'AbortRollout', reason: 'drawn' };
+  }
+};
+
+/** Leads a rollout through a life and gives every step of it. The same life gives the same steps. */
+export const play = ({ plan, moves }: Life): readonly Step[] => {
+  const steps: Step[] = [];
+  let state: RolloutState = rolloutDecider.initial;
+  let now = T0;
+  let position = 0;
+  const take = (command: RolloutCommand): void => {
+    const before = state;
+    const decision = rolloutDecider.decide(before, command);
+    const events: Recorded<RolloutEvent>[] = [];
+    for (const event of decision.accepted ? decision.events : []) {
+      position += 1;
+      const recorded = { ...event, position, at: now };
+      events.push(recorded);
+      state = rolloutDecider.evolve(state, recorded);
+    }
+    steps.push({ before, command, decision, events, after: state });
+  };
+  take(aStart(plan));
+  for (const drawn of moves) {
+    now += drawn.do === 'wait' ? drawn.ms : 500;
+    position += 1;
+    if (drawn.do === 'deliver-all' && state.status !== 'none') {
+      for (const [target, { wanted }] of Object.entries(state.targets)) {
+        if (wanted) take({ type: 'RecordExposureChanged', target, generation: wanted.generation });
+      }
+    }
+    const command = commandOf(state, now, drawn);
+    if (command) take(command);
+  }
+  return steps;
+};

@@ -1,0 +1,212 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import {
+  ApplyManifestsCommand,
+  ApplyManifestsHandler,
+  automation,
+  StartRolloutCommand,
+  StartRolloutHandler,
+} from '#libs/application';
+import { Manifest } from '#libs/contracts';
+import { createPool } from '#libs/postgres';
+import { loadConfig } from '../../apps/controller/src/config.js';
+import { startCore } from '../../apps/controller/src/composition/core.js';
+import { makeLog } from '../../apps/controller/src/composition/log.js';
+import type { Order, Report, Side } from './command-worker.js';
+import type { Bench, BenchContext, Figures } from './harness.js';
+import { quantile, ratioOf, round, summarise } from './harness.js';
+import { configManifest, PLAN, settingManifests } from './manifests.js';
+
+const ROLLOUTS = 128;
+const PER_SECOND = 200;
+const CALLERS = 64;
+const ROUNDS = 5;
+
+type Size = { readonly slices: number; readonly sliceSeconds: number; readonly rushSeconds: number };
+const FULL: Size = { slices: 5, sliceSeconds: 2, rushSeconds: 4 };
+const QUICK: Size = { slices: 2, sliceSeconds: 1, rushSeconds: 1 };
+
+/** Rollouts as people start them, each of a config of its own, in their first stage. */
+const startRollouts = async (url: string): Promise<readonly string[]> => {
+  const config = loadConfig({ HEADGATE_ROLE: 'api', HEADGATE_SYNC_PORT: '0', HEADGATE_LOG: 'quiet' });
+  const core = await startCore(config, url, makeLog('quiet'));
+  const names = Array.from({ length: ROLLOUTS }, (_, n) => `config-${n}`);
+  const apply = async (raw: readonly ReturnType<typeof configManifest>[]): Promise<void> => {
+    const manifests = raw.map((each) => ({ raw: each, parsed: Manifest.parse(each) }));
+    const command = new ApplyManifestsCommand(manifests, false, automation(randomUUID()));
+    const outcome = await new ApplyManifestsHandler(core.runner).execute(command);
+    if (!outcome.accepted) throw new Error(outcome.rejection.message);
+    await core.view.caughtUpWith(outcome.lastPosition);
+  };
+  await apply(settingManifests());
+  for (const n of [1, 2]) await apply(names.map((name) => configManifest(name, n)));
+  const handler = new StartRolloutHandler(core.runner, core.view);
+  const start = async (config: string): Promise<string> => {
+    const outcome = await handler.execute(new StartRolloutCommand({ config, plan: PLAN }, automation(randomUUID())));
+    if (!outcome.accepted) throw new Error(outcome.rejection.message);
+    return String(outcome.outcome['rollout']);
+  };
+  const rollouts = await Promise.all(names.map(start));
+  await core.stop();
+  return rollouts;
+};
+
+type Controller = { readonly ask: (order: Order) => Promise<Report>; readonly stop: () => Promise<void> };
+
+const nextReport = (child: ChildProcess): Promise<Report> =>
+  new Promise((resolve, reject) => {
+    const ended = (code: number | null): void => reject(new Error(`A controller process ended with status ${code}.`));
+    child.once('exit', ended);
+    child.once('message', (report: Report) => {
+      child.removeListener('exit', ended);
+      resolve(report);
+    });
+  });
+
+const startController = async (url: string): Promise<Controller> => {
+  const child = fork(fileURLToPath(new URL('./command-worker.js', import.meta.url)), [url]);
+  await nextReport(child);
+  const ask = (order: Order): Promise<Report> => {
+    const report = nextReport(child);
+    child.send(order);
+    return report;
+  };
+  const stop = async (): Promise<void> => {
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.send({ do: 'stop' } satisfies Order);
+    await gone;
+  };
+  return { ask, stop };
+};
+
+type Fleet = {
+  /** Both processes do it at once, each with its half of the rollouts; the halves are swapped each time. */
+  readonly both: (order: (rollouts: readonly string[]) => Order) => Promise<readonly Report[]>;
+  readonly stop: () => Promise<void>;
+};
+
+const startBoth = async (url: string, rollouts: readonly string[]): Promise<Fleet> => {
+  const controllers = [await startController(url), await startController(url)];
+  const halves = [rollouts.slice(0, ROLLOUTS / 2), rollouts.slice(ROLLOUTS / 2)];
+  const both: Fleet['both'] = (order) => {
+    halves.reverse();
+    return Promise.all(controllers.map((controller, n) => controller.ask(order(halves[n] ?? []))));
+  };
+  const stop = async (): Promise<void> => {
+    for (const controller of controllers) await controller.stop();
+  };
+  return { both, stop };
+};
+
+const latencies = (reports: readonly Report[]): readonly number[] =>
+  reports.flatMap((report) => (report.is === 'done' ? report.latenciesMs : []));
+
+const SIDES: readonly Side[] = ['command', 'bare'];
+
+/** Short slices of both sides in turn, so that a busy moment of the machine meets both; milliseconds of each call. */
+const paced = async (fleet: Fleet, size: Size): Promise<Record<Side, number[]>> => {
+  const measured: Record<Side, number[]> = { command: [], bare: [] };
+  for (let slice = 0; slice < size.slices; slice += 1) {
+    for (const side of slice % 2 === 0 ? SIDES : SIDES.toReversed()) {
+      const [perSecond, seconds] = [PER_SECOND / 2, size.sliceSeconds];
+      const reports = await fleet.both((rollouts) => ({ do: 'pace', side, rollouts, perSecond, seconds }));
+      measured[side].push(...latencies(reports));
+    }
+  }
+  return measured;
+};
+
+const rushed = async (fleet: Fleet, side: Side, size: Size): Promise<{ count: number; perSecond: number }> => {
+  const seconds = size.rushSeconds;
+  const reports = await fleet.both((rollouts) => ({ do: 'rush', side, rollouts, callers: CALLERS, seconds }));
+  const perSecond = reports.map((report) => (report.is === 'done' ? report.latenciesMs.length / report.seconds : 0));
+  return { count: latencies(reports).length, perSecond: perSecond.reduce((sum, each) => sum + each, 0) };
+};
+
+/** What the log holds in the end has to be what was acknowledged, and the table beside it has to know each newest event. */
+const check = async (url: string, acknowledged: number): Promise<void> => {
+  const pool = createPool(url, { max: 1 });
+  const { rows } = await pool.query<{ written: number; behind: number }>(`
+    select (select count(*) from event_store.events
+            where body::json ->> 'type' in ('RolloutHeld', 'RolloutResumed')) as written,
+           (select count(*) from read_models.rollout_summary s
+            where s.version <> (select max(stream_version) from event_store.events e
+                                where e.stream_id = 'rollout-' || s.rollout)) as behind`);
+  await pool.end();
+  const [found] = rows;
+  if (found?.written !== acknowledged)
+    throw new Error(`${acknowledged} commands were acknowledged, and the log holds ${found?.written} of their events.`);
+  if (found.behind !== 0) throw new Error(`${found.behind} rows of rollout_summary are behind the log.`);
+};
+
+type Measured = Record<'p99' | 'p50' | 'rate', Record<Side, number[]>>;
+
+const noneOf = (): Record<Side, number[]> => ({ command: [], bare: [] });
+
+const measure = async (context: BenchContext): Promise<Figures> => {
+  const size = context.quick ? QUICK : FULL;
+  const url = await context.database('bench_command');
+  const pool = createPool(url, { max: 1 });
+  await pool.query('create table bare (id uuid primary key, body text not null)');
+  await pool.end();
+  const fleet = await startBoth(url, await startRollouts(url));
+  const measured: Measured = { p99: noneOf(), p50: noneOf(), rate: noneOf() };
+  let acknowledged = 0;
+  try {
+    acknowledged += (await paced(fleet, QUICK)).command.length;
+    for (let n = 0; n < ROUNDS; n += 1) {
+      const calls = await paced(fleet, size);
+      acknowledged += calls.command.length;
+      for (const side of SIDES) {
+        measured.p99[side].push(quantile(calls[side], 0.99));
+        measured.p50[side].push(quantile(calls[side], 0.5));
+      }
+    }
+    for (let n = 0; n < ROUNDS; n += 1) {
+      for (const side of SIDES) {
+        const { count, perSecond } = await rushed(fleet, side, size);
+        measured.rate[side].push(perSecond);
+        if (side === 'command') acknowledged += count;
+      }
+    }
+  } finally {
+    await fleet.stop();
+  }
+  await check(url, acknowledged);
+  return report(context, measured, acknowledged);
+};
+
+const report = (context: BenchContext, { p99, p50, rate }: Measured, acknowledged: number): Figures => {
+  const ratio = ratioOf(p99.command, p99.bare);
+  const middle = ratioOf(p50.command, p50.bare);
+  const name: Record<Side, string> = { command: 'one command', bare: 'one bare row' };
+  for (const side of SIDES) {
+    const [slow, usual, most] = [p99, p50, rate].map((each) => summarise(each[side]));
+    context.say(
+      `  ${name[side].padEnd(14)} at ${PER_SECOND}/s: p99 ${slow?.median} ms (spread ${slow?.spread}), median ${usual?.median} ms; with ${2 * CALLERS} callers: ${most?.median}/s (spread ${most?.spread})`,
+    );
+  }
+  context.say(`  ${acknowledged} commands were acknowledged; each has its event in the log and its row in the table.`);
+  return {
+    ratio: ratio.median,
+    sustained: round(summarise(rate.command).median),
+    ratioSpread: ratio.spread,
+    medianRatio: middle.median,
+    acknowledged,
+    p99Ms: { command: summarise(p99.command), bare: summarise(p99.bare) },
+    medianMs: { command: summarise(p50.command), bare: summarise(p50.bare) },
+    perSecond: { command: summarise(rate.command), bare: summarise(rate.bare) },
+  };
+};
+
+export const command: Bench = {
+  measures:
+    'pausing and resuming a rollout (decide, append, rollout_summary in the same transaction) by two controller processes whose readers follow the log, against one row inserted in one prepared autocommit transaction by the same processes into the same durable server',
+  quick: '2 s a side at 200/s in each round instead of 10, and 1 s at most speed instead of 4',
+  musts: [
+    { key: 'ratio', atMost: 3 },
+    { key: 'sustained', atLeast: 1_000 },
+  ],
+  run: measure,
+};

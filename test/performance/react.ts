@@ -1,0 +1,167 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { connect } from '../../apps/simulator/src/fleet/connection.js';
+import { startController, type ControllerProcess } from '../../apps/simulator/src/demo/controller-process.js';
+import { discard, temporaryFolder } from './data-folder.js';
+import type { Bench, BenchContext, Figures } from './harness.js';
+import { quantile, round, summarise } from './harness.js';
+import { configManifest, PLAN, PLATFORMS, settingManifests } from './manifests.js';
+import type { FleetOrder, FleetReport, Reaction } from './react-fleet.js';
+
+const CONFIGS = Array.from({ length: 10 }, (_, n) => `config-${n}`);
+const INSTANCES_PER_PLATFORM = 100;
+const REQUESTS_PER_SECOND = 10;
+/** Enough first bad answers, all of the candidate, to cross the bound whatever was seen before. */
+const BAD = 60;
+const PATIENCE_MS = 60_000;
+
+type Api = { readonly call: (method: 'GET' | 'POST', path: string, body?: object) => Promise<Record<string, unknown>> };
+
+const apiOf = ({ url, adminToken }: ControllerProcess): Api => {
+  const connection = connect(url, adminToken);
+  const call: Api['call'] = async (method, path, body) => {
+    const given = body === undefined ? {} : { body: JSON.stringify(body) };
+    const { status, text } = await connection.call({ method, path, ...given });
+    if (status >= 300) throw new Error(`${method} ${path} answered ${status}: ${text.slice(0, 500)}`);
+    return JSON.parse(text) as Record<string, unknown>;
+  };
+  return { call };
+};
+
+type Fleet = { readonly ask: (order: FleetOrder) => Promise<FleetReport>; readonly stop: () => Promise<void> };
+
+const forkFleet = (): Fleet => {
+  const child: ChildProcess = fork(fileURLToPath(new URL('./react-fleet.js', import.meta.url)));
+  const ask = (order: FleetOrder): Promise<FleetReport> =>
+    new Promise((resolve, reject) => {
+      const ended = (code: number | null): void => reject(new Error(`The fleet ended with status ${code}.`));
+      child.once('exit', ended);
+      child.once('message', (report: FleetReport) => {
+        child.removeListener('exit', ended);
+        resolve(report);
+      });
+      child.send(order);
+    });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await gone;
+  };
+  return { ask, stop };
+};
+
+/** A new revision of every config, each in a rollout that exposes half of all three platforms. */
+const startRollouts = async (api: Api, revision: number): Promise<ReadonlyMap<string, string>> => {
+  const manifests = CONFIGS.map((name) => configManifest(name, revision));
+  await api.call('POST', '/v1/manifests', { manifests, reason: 'bench' });
+  const rollouts = new Map<string, string>();
+  for (const config of CONFIGS) {
+    const { id } = await api.call('POST', '/v1/rollouts', { config, plan: PLAN, reason: 'bench' });
+    rollouts.set(config, String(id));
+  }
+  return rollouts;
+};
+
+const waitUntilOver = async (api: Api, rollouts: ReadonlyMap<string, string>): Promise<void> => {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (const id of rollouts.values()) {
+    for (;;) {
+      const { status } = await api.call('GET', `/v1/rollouts/${id}`);
+      if (status === 'rolled-back') break;
+      if (Date.now() > deadline) throw new Error(`Rollout ${id} is still ${String(status)} after a minute.`);
+      await sleep(100);
+    }
+  }
+};
+
+/** Rollbacks one after the other, each at a moment that nothing of the controller's is in step with. */
+const rollBackAll = async (api: Api, fleet: Fleet, revision: number): Promise<readonly Reaction[]> => {
+  const rollouts = await startRollouts(api, revision);
+  const reactions: Reaction[] = [];
+  for (const config of CONFIGS) {
+    const report = await fleet.ask({ do: 'trigger', trigger: { config, candidate: revision, bad: BAD } });
+    if (report.is === 'reacted') reactions.push(report.reaction);
+  }
+  await waitUntilOver(api, rollouts);
+  return reactions;
+};
+
+const react50 = async (context: BenchContext, controller: ControllerProcess, fleet: Fleet): Promise<Reaction[]> => {
+  const api = apiOf(controller);
+  await api.call('POST', '/v1/manifests', {
+    manifests: [...settingManifests(), ...CONFIGS.map((name) => configManifest(name, 1))],
+    reason: 'bench',
+  });
+  const { url, syncPort, adminToken: token } = controller;
+  const setting = { url, syncPort, token, configs: CONFIGS };
+  await fleet.ask({
+    do: 'start',
+    setting: { ...setting, instancesPerPlatform: INSTANCES_PER_PLATFORM, requestsPerSecond: REQUESTS_PER_SECOND },
+  });
+  const reactions: Reaction[] = [];
+  for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
+    reactions.push(...(await rollBackAll(api, fleet, turn + 2)));
+  await fleet.ask({ do: 'stop' });
+  return reactions;
+};
+
+const measure = async (context: BenchContext): Promise<Figures> => {
+  const folder = temporaryFolder('react');
+  const dataDir = join(folder, 'controller');
+  const main = fileURLToPath(new URL('../../apps/controller/src/main.js', import.meta.url));
+  const controller = await startController(main, dataDir);
+  const fleet = forkFleet();
+  try {
+    return report(context, await react50(context, controller, fleet));
+  } finally {
+    await fleet.stop();
+    await controller.stop();
+    discard(folder, dataDir);
+  }
+};
+
+const report = (context: BenchContext, reactions: readonly Reaction[]): Figures => {
+  const seconds = reactions.map((reaction) => reaction.seconds);
+  const after = reactions.map((reaction) => reaction.after);
+  const p99 = quantile(seconds, 0.99);
+  const instances = INSTANCES_PER_PLATFORM * PLATFORMS.length;
+  context.say(
+    `  ${reactions.length} rollbacks, ${instances} instances with ${REQUESTS_PER_SECOND} requests/s each over ${CONFIGS.length} configs`,
+  );
+  context.say(
+    `  from the sending of ${BAD} bad answers until the last instance is on control: median ${round(quantile(seconds, 0.5))} s, p99 ${round(p99)} s`,
+  );
+  for (const platform of PLATFORMS) {
+    const own = reactions.flatMap(({ platforms }) => platforms[platform] ?? []);
+    context.say(`    ${platform.padEnd(8)} median ${round(quantile(own, 0.5))} s, p99 ${round(quantile(own, 0.99))} s`);
+  }
+  const middle = quantile(after, 0.5);
+  context.say(
+    `  of it the batch's own round trip: median ${round(
+      quantile(
+        reactions.map(({ sendMs }) => sendMs),
+        0.5,
+      ),
+    )} ms; requests served on the candidate meanwhile: median ${middle}, most ${Math.max(...after)}`,
+  );
+  return {
+    p99: round(p99),
+    after: middle,
+    afterMost: Math.max(...after),
+    afterTotal: after.reduce((sum, each) => sum + each, 0),
+    requestsPerSecond: instances * REQUESTS_PER_SECOND,
+    seconds: summarise(seconds),
+    rollbacks: reactions.length,
+  };
+};
+
+export const react: Bench = {
+  measures:
+    'from the sending of the bad answers that make the evidence of a rate signal sufficient until each of 300 instances on 3 platforms (official in-process clients in another process, windows of 1 s) evaluates to the control',
+  quick: '10 rollbacks instead of 50',
+  musts: [{ key: 'p99', atMost: 3 }],
+  run: measure,
+};
