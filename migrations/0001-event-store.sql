@@ -58,6 +58,7 @@ create function event_store.append(
 language plpgsql
 set enable_seqscan = off
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   head bigint;

@@ -94,7 +94,7 @@ export const curlOf = ({ words, text }: ShellCommand): Curl => {
   let method = 'GET';
   let url = '';
   let body: string | undefined;
-  const rest = [...words.slice(1)];
+  const rest = words.slice(1);
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === '-X') method = rest.shift() ?? '';
     else if (word === '-d') body = rest.shift() ?? '';

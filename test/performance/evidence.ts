@@ -217,6 +217,8 @@ const figuresOf = (results: readonly JobResult[], say: (line: string) => void): 
     say(JSON.stringify(summary(of(setting))));
   }
   printLate(say, late);
+  const lateWorst = (by: LateDelay['looks']): number =>
+    round(Math.max(...late.filter(({ looks }) => looks === by).map(({ own }) => own)));
   const lowest = (rates: readonly False[]): number => round(Math.max(0, ...rates.map(({ lower }) => lower)));
   return {
     alpha: 0.01,
@@ -224,7 +226,8 @@ const figuresOf = (results: readonly JobResult[], say: (line: string) => void): 
     ...(rare.length === 0 ? {} : { falseLowerAt1e3: lowest(rare) }),
     falseOverAlpha: round(Math.max(lowest(often) / 0.01, lowest(rare) / 0.001)),
     ...summary(of(MANY)),
-    lateWorst: round(Math.max(...late.filter(({ looks }) => looks === 'event').map(({ own }) => own))),
+    lateWorst: lateWorst('event'),
+    ...(late.some(({ looks }) => looks === 'second') ? { lateWorstBySecond: lateWorst('second') } : {}),
     single: summary(of(SINGLE)),
     oneTarget: summary(of(ONE_TARGET)),
     harmless: [...often, ...rare].map(({ what, runs, failed }) => ({ what, runs, failed })),

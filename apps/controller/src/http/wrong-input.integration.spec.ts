@@ -348,7 +348,7 @@ describe('A name in the address', () => {
 
   it('as long as a name may be is found', async () => {
     const longest = 'x'.repeat(100);
-    const { results } = await clientOf(controller.operator).apply({ manifests: [signal(longest, 'rate')] });
+    const { results } = await clientOf(controller.operator).apply({ manifests: [signal(longest, 'rate', 'long')] });
     head = await headOf(database.pool);
     expect(results[0]?.action).toBe('created');
     expect((await ask(controller.viewer, 'GET', `/v1/configs/signal%2F${longest}`)).status).toBe(200);

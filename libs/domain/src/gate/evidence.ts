@@ -4,6 +4,7 @@ import {
   bet,
   gridBets,
   logEValue,
+  logPromotion,
   mixingCosts,
   openLook,
   ratioScale,
@@ -43,6 +44,8 @@ export type SignalEvidence = {
   maxLogE: number;
   /** The first look at which the bound was reached; stays. */
   failedAt: number | null;
+  /** Highest promotion evidence by group of targets and margin. */
+  readonly shown: Map<string, number>;
 };
 
 type ShareTables = { readonly bets: Map<number, GridBets>; readonly costs: Float64Array };
@@ -98,6 +101,7 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
       logE: 0,
       maxLogE: 0,
       failedAt: null,
+      shown: new Map(),
     };
     return [signal.signal, evidence];
   });
@@ -213,6 +217,39 @@ const settleSignal = (state: RolloutEvidence, signal: SignalEvidence, isProvedBy
   if (!signal.spec.shadow) state.failed.push(signal.spec.signal);
 };
 
+/** Sum of the likelihoods of the slices on these targets (null: all); null before the first event there. */
+export const likelihoodOf = (signal: SignalEvidence, targets: readonly string[] | null): Float64Array | null => {
+  let sum: Float64Array | null = null;
+  for (const { key, likelihood } of signal.cells.values()) {
+    if (likelihood === null || (targets !== null && !targets.includes(key.target))) continue;
+    sum ??= new Float64Array(likelihood.length);
+    for (let j = 0; j < sum.length; j += 1) sum[j] = (sum[j] ?? 0) + (likelihood[j] ?? 0);
+  }
+  return sum;
+};
+
+const shownKey = (targets: readonly string[] | null, margin: number): string =>
+  `${targets === null ? '*' : targets.toSorted().join('\u0000')}\u0000${margin}`;
+
+const noteShown = (state: RolloutEvidence, signal: SignalEvidence): void => {
+  for (const targets of state.spec.groups ?? []) {
+    const likelihood = likelihoodOf(signal, targets);
+    if (likelihood === null) continue;
+    for (const margin of state.spec.margins) {
+      const key = shownKey(targets, margin);
+      const now = logPromotion(likelihood, state.scale, margin);
+      if (now > (signal.shown.get(key) ?? Number.NEGATIVE_INFINITY)) signal.shown.set(key, now);
+    }
+  }
+};
+
+/** Highest promotion evidence so far of a group that was named at the start; undefined for others. */
+export const highestPromotion = (
+  signal: SignalEvidence,
+  targets: readonly string[] | null,
+  margin: number,
+): number | undefined => signal.shown.get(shownKey(targets, margin));
+
 /**
  * Folds one look in and returns the same evidence. A look that is not newer than the last one changes nothing, a look
  * without bad events costs nothing, and the order of the counts within a look does not matter.
@@ -225,7 +262,10 @@ export const foldLook = (state: RolloutEvidence, look: Look): RolloutEvidence =>
   for (const each of list) take(state, each);
   const proved = new Map<SignalEvidence, boolean>();
   for (const { signal, cell } of list) proved.set(signal, settleCell(cell) || proved.get(signal) === true);
-  for (const [signal, isProvedByReserve] of proved) settleSignal(state, signal, isProvedByReserve);
+  for (const [signal, isProvedByReserve] of proved) {
+    settleSignal(state, signal, isProvedByReserve);
+    noteShown(state, signal);
+  }
   return state;
 };
 

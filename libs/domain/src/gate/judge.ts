@@ -1,4 +1,5 @@
 import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
+import { highestPromotion, likelihoodOf } from './evidence.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
 import { countsPhrase, harmPhrase, needPhrase, placesPhrase, slicePhrase } from './sentence.js';
 import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind } from './types.js';
@@ -26,15 +27,6 @@ const totals = (slices: readonly ArmCounts[]): ArmCounts =>
     NO_COUNTS,
   );
 
-const sumLikelihoods = (cells: readonly CellEvidence[]): Float64Array | null => {
-  const known = cells.flatMap(({ likelihood }) => (likelihood === null ? [] : [likelihood]));
-  const [first, ...rest] = known;
-  if (first === undefined) return null;
-  const sum = Float64Array.from(first);
-  for (const each of rest) for (let j = 0; j < sum.length; j += 1) sum[j] = (sum[j] ?? 0) + (each[j] ?? 0);
-  return sum;
-};
-
 /** Everything a judgement looks at, gathered once. */
 type Case = {
   readonly state: RolloutEvidence;
@@ -52,7 +44,7 @@ const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOp
   const isInScope = ({ target }: CellKey): boolean => options.targets === null || options.targets.includes(target);
   const cells = [...signal.cells.values()];
   const slices = options.counts.filter(isInScope);
-  const likelihood = sumLikelihoods(cells.filter(({ key }) => isInScope(key)));
+  const likelihood = likelihoodOf(signal, options.targets);
   return {
     state,
     signal,
@@ -61,18 +53,20 @@ const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOp
     counts: totals(slices),
     likelihood,
     interval: likelihood === null ? null : confidenceSequence(likelihood, INTERVAL_ALPHA),
-    logPromote: promotionOf(state, likelihood, options.tolerate),
+    logPromote: promotionOf(state, signal, likelihood, options),
     proved: cells.filter(({ maxLogE, logBound }) => maxLogE >= logBound).toSorted((a, b) => b.maxLogE - a.maxLogE),
   };
 };
 
 const promotionOf = (
   state: RolloutEvidence,
+  signal: SignalEvidence,
   likelihood: Float64Array | null,
-  tolerate: number | null,
+  { tolerate, targets }: JudgeOptions,
 ): number | null => {
   if (tolerate === null) return null;
-  return logPromotion(likelihood ?? new Float64Array(state.scale.ratios.length), state.scale, tolerate);
+  const now = logPromotion(likelihood ?? new Float64Array(state.scale.ratios.length), state.scale, tolerate);
+  return Math.max(now, highestPromotion(signal, targets, tolerate) ?? now);
 };
 
 const placesOf = ({ state, slices }: Pick<Case, 'state' | 'slices'>): readonly string[] => {

@@ -53,6 +53,11 @@ export type EvidenceSpec = {
   readonly cells: readonly CellSpec[];
   /** Every `tolerate` that a stage of this rollout will ask for, each above 1. */
   readonly margins: readonly number[];
+  /**
+   * Groups of targets (null: all) whose margins will be asked for. What was once shown of a group stays shown: the
+   * promotion evidence may be read at its highest (Ville). A group that is not named here is judged as it stands.
+   */
+  readonly groups?: readonly (readonly string[] | null)[];
 };
 
 export type VerdictKind = 'pass' | 'fail' | 'inconclusive' | 'not-measured';

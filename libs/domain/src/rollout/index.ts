@@ -5,7 +5,7 @@ import type { RolloutState } from './rollout.state.js';
 
 export * from './rollout.state.js';
 export * from './rollout.facts.js';
-export { waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';
+export { WATCH, waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';
 export type { RolloutCommand } from './rollout.decide.js';
 
 export const rolloutDecider: {

@@ -6,7 +6,7 @@ import { isOver, missingForSettling, missingForStage, rolloutDecider, trackOf, t
 
 /** A failure prints its seed; HEADGATE_SEED=<seed> repeats it. */
 const seed = Number(process.env['HEADGATE_SEED'] ?? 20_250_829);
-const numRuns = 300;
+const numRuns = 150;
 const samples = fc.sample(lives, { seed, numRuns }).map((life) => play(life));
 
 /** Checks the lives that were played once for all properties; a failure is then shrunk to the shortest life. */

@@ -1,0 +1,182 @@
+import type { CellCount, Look, SliceCounts } from '../gate/index.js';
+import type { Activation } from '../rollout/index.js';
+import type { Chance } from './chance.js';
+import type { Mixed } from './delivery.js';
+import type { ScenarioSignal, Slice } from './scenario.js';
+import { drawUnit, Reach, UnitSet } from './units.js';
+
+type Totals = { candidateBad: number; candidateRequests: number; controlBad: number; controlRequests: number };
+type Arm = 'candidate' | 'control';
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+const noTotals = (): Totals => ({ candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 });
+
+const keyOf = (...parts: readonly (string | number)[]): string => parts.join('\u0000');
+
+const entryOf = <T>(map: Map<string, T>, key: string, make: () => T): T => {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+};
+
+/** Counts of one bad outcome as one rollout sees it. */
+export type Placed = { readonly arm: Arm; readonly unit: number };
+
+/**
+ * What one rollout has counted: requests by arm, bad outcomes (units: the first per unit and signal), and what is new
+ * since the last look, each with the share it was served under.
+ */
+export class RolloutTally {
+  readonly #assignment: 'unit' | 'request';
+  readonly #requests = new Map<string, Totals>();
+  readonly #bad = new Map<string, Totals>();
+  readonly #seen = new Map<string, UnitSet>();
+  readonly #units = new Map<string, Reach>();
+  readonly #slices = new Map<string, Slice>();
+  #pending = new Map<string, Writable<CellCount>>();
+  #looks = 0;
+
+  constructor(assignment: 'unit' | 'request') {
+    this.#assignment = assignment;
+  }
+
+  /** Requests of a slice in a window, both arms; the instances' mix says how many each arm gets. */
+  addRequests(slice: Slice, mix: readonly Mixed[], mean: number, units: number, chance: Chance): number {
+    const key = keyOf(slice.target.target, slice.model);
+    const totals = entryOf(this.#requests, key, noTotals);
+    this.#slices.set(key, slice);
+    let candidates = 0;
+    for (const { shareBp, weight } of mix) {
+      if (shareBp === 0) continue;
+      const share = shareBp / 10_000;
+      const candidate = chance.poisson(mean * weight * share);
+      totals.candidateRequests += candidate;
+      totals.controlRequests += chance.poisson(mean * weight * (1 - share));
+      entryOf(this.#units, key, () => new Reach()).add(candidate, units * share);
+      candidates += candidate;
+    }
+    return candidates;
+  }
+
+  /** One bad outcome, on the candidate only where `onCandidate`; returns where it fell. */
+  addBad(
+    slice: Slice,
+    { signal, brokenUnits }: Pick<ScenarioSignal, 'signal' | 'brokenUnits'>,
+    mix: readonly Mixed[],
+    where: { readonly onCandidate: boolean; readonly units: number; readonly chance: Chance },
+  ): Placed {
+    const { units, chance, onCandidate } = where;
+    const { shareBp } = pick(mix, onCandidate, chance);
+    const reachable = onCandidate ? Math.max(1, Math.floor((units * shareBp) / 10_000)) : units;
+    const unit = drawUnit(chance, reachable, onCandidate ? null : brokenUnits);
+    const arm: Arm = unit * 10_000 < shareBp * units ? 'candidate' : 'control';
+    if (shareBp > 0 && this.#counts(slice, signal, unit, units)) this.#count(slice, signal, shareBp, arm, 1);
+    return { arm, unit };
+  }
+
+  /** Many bad outcomes at once, where each request has its own coin: their units do not matter. */
+  addBadRequests(slice: Slice, signal: string, mix: readonly Mixed[], mean: number, chance: Chance): void {
+    for (const { shareBp, weight } of mix) {
+      if (shareBp === 0) continue;
+      const share = shareBp / 10_000;
+      this.#count(slice, signal, shareBp, 'candidate', chance.poisson(mean * weight * share));
+      this.#count(slice, signal, shareBp, 'control', chance.poisson(mean * weight * (1 - share)));
+    }
+  }
+
+  /** Discordant prompts of a paired probe: a coin of one half under "no harm". */
+  addProbe(slice: Slice, signal: string, prompts: number, candidateBad: number, controlBad: number): void {
+    const totals = this.#badOf(slice, signal);
+    totals.candidateRequests += prompts;
+    totals.controlRequests += prompts;
+    totals.candidateBad += candidateBad;
+    totals.controlBad += controlBad;
+    const cell = this.#cell(slice, signal, 5_000);
+    cell.candidateBad += candidateBad;
+    cell.controlBad += controlBad;
+    cell.candidateRequests = (cell.candidateRequests ?? 0) + prompts;
+    cell.controlRequests = (cell.controlRequests ?? 0) + prompts;
+  }
+
+  /** What newly arrived, for the gate; the next look begins empty. Cells without bad outcomes say nothing. */
+  takeLook(): Look {
+    const cells = [...this.#pending.values()].filter(({ candidateBad, controlBad }) => candidateBad + controlBad > 0);
+    this.#pending = new Map();
+    this.#looks += 1;
+    return { look: this.#looks, cells };
+  }
+
+  /** Totals of a signal by slice. A probe counts its prompts, other signals the slice's requests. */
+  countsOf(signal: ScenarioSignal): readonly SliceCounts[] {
+    return [...this.#slices.values()].map((slice) => {
+      const { target } = slice.target;
+      const bad = this.#bad.get(keyOf(signal.signal, target, slice.model)) ?? noTotals();
+      const requests =
+        signal.probe === null ? (this.#requests.get(keyOf(target, slice.model)) ?? noTotals()) : bad;
+      const { candidateRequests, controlRequests } = requests;
+      const { candidateBad, controlBad } = bad;
+      return { target, model: slice.model, candidateBad, candidateRequests, controlBad, controlRequests };
+    });
+  }
+
+  activation(): readonly Activation[] {
+    return [...this.#slices].map(([key, { target, model }]) => ({
+      target: target.target,
+      model,
+      units: Math.floor(this.#units.get(key)?.size ?? 0),
+    }));
+  }
+
+  #counts(slice: Slice, signal: string, unit: number, units: number): boolean {
+    if (this.#assignment === 'request') return true;
+    return entryOf(this.#seen, keyOf(signal, slice.target.population), () => new UnitSet(units)).add(unit);
+  }
+
+  #count(slice: Slice, signal: string, shareBp: number, arm: Arm, bad: number): void {
+    if (bad === 0) return;
+    const totals = this.#badOf(slice, signal);
+    const cell = this.#cell(slice, signal, shareBp);
+    if (arm === 'candidate') {
+      totals.candidateBad += bad;
+      cell.candidateBad += bad;
+    } else {
+      totals.controlBad += bad;
+      cell.controlBad += bad;
+    }
+  }
+
+  #badOf({ target, model }: Slice, signal: string): Totals {
+    return entryOf(this.#bad, keyOf(signal, target.target, model), noTotals);
+  }
+
+  /** With a coin per request the configured share stands for the realised one, which it is in expectation. */
+  #cell({ target, model }: Slice, signal: string, shareBp: number): Writable<CellCount> {
+    return entryOf(this.#pending, keyOf(signal, target.target, model, shareBp), () => ({
+      signal,
+      target: target.target,
+      model,
+      shareBp,
+      candidateBad: 0,
+      controlBad: 0,
+      ...(this.#assignment === 'request' && shareBp !== 5_000
+        ? { candidateRequests: shareBp, controlRequests: 10_000 - shareBp }
+        : {}),
+    }));
+  }
+}
+
+/** Which part of the instances served it: by their weight, and on the candidate by how much of it they serve too. */
+const pick = (mix: readonly Mixed[], onCandidate: boolean, chance: Chance): Mixed => {
+  const weightOf = ({ shareBp, weight }: Mixed): number => (onCandidate ? weight * shareBp : weight);
+  const [first, ...rest] = mix;
+  if (first === undefined) return { shareBp: 0, weight: 1 };
+  if (rest.length === 0) return first;
+  let at = chance.uniform() * mix.reduce((sum, each) => sum + weightOf(each), 0);
+  for (const each of mix) {
+    at -= weightOf(each);
+    if (at < 0) return each;
+  }
+  return first;
+};
