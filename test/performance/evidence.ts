@@ -36,7 +36,7 @@ const FULL: Size = {
   late: 200,
   latePairs: 7,
 };
-const QUICK: Size = { harmless: 1_350, rare: 0, broken: 100, rows: 120, oneTarget: 30, late: 40, latePairs: 4 };
+const QUICK: Size = { harmless: 900, rare: 0, broken: 80, rows: 80, oneTarget: 20, late: 30, latePairs: 4 };
 
 const harmlessJobs = (kinds: readonly Harmless[], alpha: number, total: number, seed: number): readonly Job[] => {
   const each = Math.ceil(total / kinds.length);

@@ -30,7 +30,10 @@ const ambiguous = (what: string, found: readonly RolloutView[]): CliError =>
   });
 
 const fromConfig = (config: string, found: readonly RolloutView[], purpose: 'read' | 'act'): RolloutView => {
-  const running = found.filter((rollout) => !isOver(rollout));
+  const unfinished = found.filter((rollout) => !isOver(rollout));
+  // One that is on its way back needs nobody; in an emergency the other one is meant.
+  const steerable = unfinished.filter(({ status }) => status !== 'rolling-back');
+  const running = steerable.length > 0 ? steerable : unfinished;
   const [only] = running;
   if (only && running.length === 1) return only;
   if (running.length > 1) throw ambiguous(`config ${config}`, running);

@@ -6,6 +6,7 @@ import { faultsOfLog, headOf, readLog } from '#test/kit/log';
 import { config, plan, TARGETS, track, world } from '#test/kit/manifests';
 import { TinyFleet } from '#test/kit/tiny-fleet';
 import { until } from '#test/kit/until';
+import { reachesStatus } from '#test/kit/rollouts';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 
 /** Shown to be worse in one look: twice as many bad outcomes on the tenth that has the candidate as on all the rest. */
@@ -21,10 +22,7 @@ const apply = (...manifests: ReturnType<typeof world>) => client().apply({ manif
 const start = (over: Partial<Parameters<ReturnType<typeof client>['start']>[0]> = {}) =>
   client().start({ config: 'router.context', plan: 'three-platforms', reason: 'a wider window', ...over });
 const reaches = (id: string, ...statuses: RolloutView['status'][]): Promise<RolloutView> =>
-  until(`rollout ${id} is ${statuses.join(' or ')}`, async () => {
-    const view = await client().rollout(id);
-    return statuses.includes(view.status) ? view : undefined;
-  });
+  reachesStatus(client(), id, ...statuses);
 const typesOf = async (rollout: string): Promise<readonly string[]> =>
   (await readLog(database.pool)).filter(({ streamId }) => streamId === `rollout-${rollout}`).map(({ type }) => type);
 

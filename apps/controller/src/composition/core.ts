@@ -7,7 +7,6 @@ import {
   CONDUCT,
   conductor as conductorProcess,
   Conductor,
-  conductTaskId,
   DELIVER,
   Deliverer,
   Evaluator,
@@ -29,8 +28,10 @@ import { createKysely, createPool, migrate } from '#libs/postgres';
 import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore } from '#libs/signals';
 import type { ControllerConfig } from '../config.js';
 import { FleetExposures } from './exposures.js';
+import { hastenLooks } from './hasten.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { rolloutSummary } from './rollout-summary.js';
+import { SharedObservations } from './shared-observations.js';
 import { TokenChecker } from './token-checker.js';
 
 class SystemClock extends Clock {
@@ -45,8 +46,13 @@ class UuidIds extends Ids {
   }
 }
 
-/** Evidence arrives all the time; one rollout is looked at no more often than this because of it. */
-const HASTEN_EVERY_MS = 100;
+/** A pool for what may be lost with the server's last moments: leases, which run out anyway, and notes for readers. */
+const createUnhurriedPool = (databaseUrl: string): Pool => {
+  const pool = createPool(databaseUrl, { max: 8 });
+  // A connection on which this fails commits as carefully as any other, or fails the query behind it, which says so.
+  pool.on('connect', (client) => void client.query('set synchronous_commit = off').catch(() => undefined));
+  return pool;
+};
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
@@ -60,7 +66,8 @@ const openLog = async (databaseUrl: string, log: Log) => {
   });
   doorbell.start();
   const store = new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline: [rolloutSummary] });
-  const queue = new PostgresTaskQueue({ pool, doorbell });
+  const unhurried = createUnhurriedPool(databaseUrl);
+  const queue = new PostgresTaskQueue({ pool: unhurried, doorbell });
   const view = new LiveView();
   const onStopped = (error: Error): void =>
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
@@ -77,10 +84,11 @@ const openLog = async (databaseUrl: string, log: Log) => {
     await follower.stop();
     await doorbell.stop();
     await store.close();
+    await unhurried.end();
     await pool.end();
   };
   const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
-  return { pool, store, queue, view, readers, stop };
+  return { pool, unhurried, store, queue, view, readers, stop };
 };
 
 /** Most events lead to no task: the process manager is not woken for those, and passes them with the next or a poll. */
@@ -107,18 +115,19 @@ const openFleets = async (config: ControllerConfig, pool: Pool, view: LiveView, 
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
 export const startCore = async (config: ControllerConfig, databaseUrl: string, log: Log) => {
   const clock = new SystemClock();
-  const { pool, store, queue, view, readers, stop: closeLog } = await openLog(databaseUrl, log);
+  const { pool, unhurried, store, queue, view, readers, stop: closeLog } = await openLog(databaseUrl, log);
   const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, clock, log);
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
-  const board = new PostgresProgressBoard(createKysely(pool));
-  const conductor = new Conductor(runner, view, new Evaluator(evidence), { evidence, delivery, board });
+  const board = new PostgresProgressBoard(createKysely(unhurried));
+  const observed = new SharedObservations(delivery);
+  const conductor = new Conductor(runner, view, new Evaluator(evidence), { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
   const handlers = { [DELIVER]: deliverer.run.bind(deliverer), [CONDUCT]: conductor.run.bind(conductor) };
   const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
   if (config.role !== 'api') loop.start();
-  const letLooksBe = hastenLooks(queue, view, evidence, feed, log);
+  const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
   const authenticate = (token: string): boolean => tokens.allows(token, 'service');
   const sync =
     config.role === 'worker'
@@ -149,35 +158,5 @@ export const startCore = async (config: ControllerConfig, databaseUrl: string, l
     clock,
     log,
     stop,
-  };
-};
-
-/** Brings the next look at a rollout forward when evidence or an acknowledgement arrives, at most every 100 ms. */
-const hastenLooks = (
-  queue: PostgresTaskQueue,
-  view: LiveView,
-  evidence: PostgresEvidenceStore,
-  feed: PostgresRulesetFeed,
-  log: Log,
-): (() => void) => {
-  const waiting = new Map<string, NodeJS.Timeout>();
-  const hasten = (rollout: string): void => {
-    if (waiting.has(rollout)) return;
-    const timer = setTimeout(() => {
-      waiting.delete(rollout);
-      queue.hasten(conductTaskId(rollout)).catch((error: unknown) => {
-        log.error('A look could not be brought forward; the next tick takes it.', { rollout, error: String(error) });
-      });
-    }, HASTEN_EVERY_MS);
-    waiting.set(rollout, timer);
-  };
-  const quietEvidence = evidence.onEvidence((rollouts) => rollouts.forEach(hasten));
-  const quietFeed = feed.onAcknowledged((target) => {
-    for (const { rollout } of view.fleet.desired(target)) if (rollout !== null) hasten(rollout);
-  });
-  return () => {
-    quietEvidence();
-    quietFeed();
-    for (const timer of waiting.values()) clearTimeout(timer);
   };
 };

@@ -16,6 +16,8 @@ import {
   StartRolloutHandler,
   SteerRolloutHandler,
 } from '#libs/application';
+import { z } from 'zod';
+import { Problem } from '#libs/contracts';
 import { Clock, EventStore } from '#libs/kernel';
 import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
@@ -105,6 +107,24 @@ export type HttpServer = {
   readonly openApi: () => OpenAPIObject;
 };
 
+/** Every operation may answer with a problem; saying so once keeps the controllers free of it. */
+const withProblems = (document: OpenAPIObject): OpenAPIObject => {
+  const { $schema: _, ...schema } = z.toJSONSchema(Problem);
+  const problem = {
+    description: 'A problem (RFC 9457) with a stable code',
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  };
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Problem: schema as never },
+  };
+  for (const path of Object.values(document.paths)) {
+    for (const operation of [path.get, path.put, path.post, path.delete])
+      if (operation) operation.responses['default'] ??= problem;
+  }
+  return document;
+};
+
 const describe = (app: NestFastifyApplication): OpenAPIObject => {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -114,7 +134,7 @@ const describe = (app: NestFastifyApplication): OpenAPIObject => {
     )
     .setVersion('v1')
     .addBearerAuth();
-  return SwaggerModule.createDocument(app, builder.build());
+  return withProblems(SwaggerModule.createDocument(app, builder.build()));
 };
 
 /** Serves the HTTP API of a running core. */

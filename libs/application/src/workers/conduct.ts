@@ -24,6 +24,8 @@ import type { Disposition } from './task-loop.js';
 
 /** Time between two looks at a rollout when nothing wakes it earlier. */
 const TICK_MS = 500;
+/** Time between two notes for readers on one rollout. */
+const NOTE_MS = 1_000;
 /** Steps taken in one go before others get their turn. */
 const MOST_STEPS = 12;
 
@@ -35,6 +37,7 @@ export class Conductor {
   readonly #evidence: Evidence;
   readonly #delivery: Delivery;
   readonly #board: ProgressBoard;
+  readonly #notedAt = new Map<string, number>();
 
   constructor(
     runner: CommandRunner,
@@ -57,6 +60,7 @@ export class Conductor {
       if (!rollout) return { kind: 'again', atMs: this.#runner.now() + TICK_MS, fresh: true };
       if (isOver(rollout)) {
         this.#evaluator.forget(id);
+        this.#notedAt.delete(id);
         return { kind: 'done' };
       }
       const moved = await this.#assess(rollout);
@@ -82,11 +86,17 @@ export class Conductor {
     });
     if (!outcome.accepted) throw new Error(`Rollout ${rollout.id} could not be assessed: ${outcome.rejection.message}`);
     if (outcome.events.length === 0) {
-      await this.#board.put(rollout.id, progressOf(rollout, facts, now));
+      await this.#note(rollout, facts, now);
       return false;
     }
     await this.#view.caughtUpWith(outcome.lastPosition);
     return true;
+  }
+
+  async #note(rollout: Rollout, facts: Facts, now: number): Promise<void> {
+    if (now - (this.#notedAt.get(rollout.id) ?? 0) < NOTE_MS) return;
+    this.#notedAt.set(rollout.id, now);
+    await this.#board.put(rollout.id, progressOf(rollout, facts, now));
   }
 
   async #decide(session: Session, id: string, at: number, facts: Facts): Promise<void> {

@@ -33,11 +33,15 @@ export class TargetDelivery {
     return this.#applied;
   }
 
-  /** Live instances that evaluate with the newest generation, and the generation that all of them have. */
-  acknowledged(now: number): { readonly instances: number; readonly generation: number } {
+  /** Live instances, those that evaluate with the newest generation, and the generation that all of them have. */
+  acknowledged(now: number): {
+    readonly instances: number;
+    readonly acknowledged: number;
+    readonly generation: number;
+  } {
     const done = Math.floor(this.#progress(now) * this.#target.instances);
     const isAll = done === this.#target.instances && this.#asked !== null;
-    return { instances: done, generation: isAll ? (this.#asked?.generation ?? 0) : 0 };
+    return { instances: this.#target.instances, acknowledged: done, generation: isAll ? (this.#asked?.generation ?? 0) : 0 };
   }
 
   /** What the instances serve at a time. */

@@ -9,6 +9,9 @@ type Totals = { candidateBad: number; candidateRequests: number; controlBad: num
 type Arm = 'candidate' | 'control';
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** Under "no harm" a discordant prompt is as likely to speak against the one side as against the other. */
+const PROBE_SHARE_BP = 5_000;
+
 const noTotals = (): Totals => ({ candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 });
 
 const keyOf = (...parts: readonly (string | number)[]): string => parts.join('\u0000');
@@ -86,14 +89,14 @@ export class RolloutTally {
     }
   }
 
-  /** Discordant prompts of a paired probe: a coin of one half under "no harm". */
+  /** Prompts of a paired probe on which one side alone disagreed with the reference. */
   addProbe(slice: Slice, signal: string, prompts: number, candidateBad: number, controlBad: number): void {
     const totals = this.#badOf(slice, signal);
     totals.candidateRequests += prompts;
     totals.controlRequests += prompts;
     totals.candidateBad += candidateBad;
     totals.controlBad += controlBad;
-    const cell = this.#cell(slice, signal, 5_000);
+    const cell = this.#cell(slice, signal, PROBE_SHARE_BP, true);
     cell.candidateBad += candidateBad;
     cell.controlBad += controlBad;
     cell.candidateRequests = (cell.candidateRequests ?? 0) + prompts;
@@ -137,7 +140,7 @@ export class RolloutTally {
   #count(slice: Slice, signal: string, shareBp: number, arm: Arm, bad: number): void {
     if (bad === 0) return;
     const totals = this.#badOf(slice, signal);
-    const cell = this.#cell(slice, signal, shareBp);
+    const cell = this.#cell(slice, signal, shareBp, false);
     if (arm === 'candidate') {
       totals.candidateBad += bad;
       cell.candidateBad += bad;
@@ -152,7 +155,7 @@ export class RolloutTally {
   }
 
   /** With a coin per request the configured share stands for the realised one, which it is in expectation. */
-  #cell({ target, model }: Slice, signal: string, shareBp: number): Writable<CellCount> {
+  #cell({ target, model }: Slice, signal: string, shareBp: number, isProbe: boolean): Writable<CellCount> {
     return entryOf(this.#pending, keyOf(signal, target.target, model, shareBp), () => ({
       signal,
       target: target.target,
@@ -160,7 +163,7 @@ export class RolloutTally {
       shareBp,
       candidateBad: 0,
       controlBad: 0,
-      ...(this.#assignment === 'request' && shareBp !== 5_000
+      ...(this.#assignment === 'request' && !isProbe
         ? { candidateRequests: shareBp, controlRequests: 10_000 - shareBp }
         : {}),
     }));

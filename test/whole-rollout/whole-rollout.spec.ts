@@ -1,0 +1,325 @@
+import { describe, expect, it } from 'vitest';
+import type { HeadgateEvent, Status } from '#libs/domain';
+import { CONFIG, Controller, revisionOf, runUntil, World } from './world.js';
+
+const stage = (exposure: string) => ({ exposure, bake: '5s', activation: 50 });
+const stages = ['1%', '10%', '50%', '100%'].map(stage);
+
+/** Tracks api, then, after api/50%, bedrock; short, with a holdback large enough to compare with. */
+const quick: HeadgateEvent = revisionOf('plan/quick', 1, {
+  holdback: '20%',
+  watch: '10s',
+  drain: '5s',
+  grace: '5s',
+  signals: [{ signal: 'script-errors' }, { signal: 'wrong-pool' }],
+  tracks: [
+    { name: 'api', targets: { platform: 'api' }, stages },
+    { name: 'bedrock', targets: ['bedrock-us'], after: 'api/50%', stages },
+  ],
+});
+
+const furnished = async (): Promise<World> => {
+  const world = new World();
+  await world.furnish(quick);
+  return world;
+};
+
+const started = async (controller: Controller, vetoReason?: string): Promise<string> => {
+  const outcome = await controller.start({ config: CONFIG, plan: 'quick', revision: 2, vetoReason });
+  if (!outcome.accepted) throw new Error(outcome.rejection.message);
+  await controller.caughtUp();
+  return String(outcome.outcome['rollout']);
+};
+
+const statusIn = (controller: Controller, rollout: string, status: Status) => (): boolean =>
+  controller.view.rollouts.get(rollout)?.rollout.status === status;
+
+const liveOn = (controller: Controller, target: string): string => {
+  const [desired] = controller.view.fleet.desired(target);
+  return `r${desired?.control} ${desired?.shareBp}`;
+};
+
+const bad = (revision: number): Readonly<Record<string, number>> => ({ 'script-errors': revision === 2 ? 0.2 : 0.01 });
+const targets = ['api-us', 'api-eu', 'bedrock-us'];
+
+describe('a good change', () => {
+  it('goes through every stage of both tracks, is watched, and settles as last known good everywhere', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+    const passed = (await world.all()).flatMap(({ type, data }) =>
+      type === 'StagePassed' ? [`${String(data['track'])}/${String(data['stage'])}`] : [],
+    );
+    expect(passed.filter((name) => name.startsWith('api'))).toEqual(['api/1%', 'api/10%', 'api/50%', 'api/100%']);
+    expect(passed.filter((name) => name.startsWith('bedrock'))).toEqual([
+      'bedrock/1%',
+      'bedrock/10%',
+      'bedrock/50%',
+      'bedrock/100%',
+    ]);
+    expect(passed.indexOf('bedrock/1%')).toBeGreaterThan(passed.indexOf('api/50%'));
+    expect(targets.map((target) => liveOn(controller, target))).toEqual(['r2 0', 'r2 0', 'r2 0']);
+    const types = await world.typesOf(rollout);
+    expect(types.at(-1)).toBe('RolloutSettled');
+    expect(types).not.toContain('RollbackStarted');
+  });
+
+  it('leaves nothing to do: no task comes back once it is over', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+    await runUntil(world, [controller], () => true);
+    world.clock.advance(3_600_000);
+    expect(await world.queue.claim(['deliver', 'conduct'], 100, 1_000)).toEqual([]);
+  });
+
+  it('rule 1: no target ever served a generation that is not the position of an event in the log', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+    const changing = new Map((await world.all()).map((event) => [event.position, event.type]));
+    for (const { generation } of world.delivery.applied)
+      expect(['ExposureRequested', 'TargetRegistered', 'RevisionProposed']).toContain(changing.get(generation));
+    for (const target of targets) {
+      const generations = world.delivery.applied
+        .filter((applied) => applied.target === target)
+        .map(({ generation }) => generation);
+      expect(generations).toEqual([...generations].toSorted((a, b) => a - b));
+    }
+  });
+});
+
+describe('a bad change', () => {
+  it('is caught in its first stage, taken back from every exposed target, and drained', async () => {
+    const world = await furnished();
+    world.fleets.rates = bad;
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'rolled-back'));
+    const types = await world.typesOf(rollout);
+    expect(types).toContain('DegradationDetected');
+    expect(types).not.toContain('StagePassed');
+    expect(types.at(-1)).toBe('RolledBack');
+    expect(types.filter((type) => type === 'TargetDrained')).toHaveLength(2);
+    const end = (await world.all()).find(({ type }) => type === 'RolledBack');
+    expect(end?.data['targets']).toEqual({ 'api-us': 'drained', 'api-eu': 'drained' });
+    expect(targets.map((target) => liveOn(controller, target))).toEqual(['r1 0', 'r1 0', 'r1 0']);
+  });
+
+  it('that breaks an invariant on one target is taken back from all of them', async () => {
+    const world = await furnished();
+    world.fleets.violating.add('api-eu');
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'rolled-back'));
+    const [detected] = (await world.all()).filter(({ type }) => type === 'DegradationDetected');
+    expect(detected?.data['signal']).toBe('wrong-pool');
+    expect(detected?.data['stages']).toEqual(['api/1%']);
+  });
+
+  it('that turns bad only in the watch is still taken back, everywhere', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'watching'));
+    world.fleets.rates = bad;
+    await runUntil(world, [controller], statusIn(controller, rollout, 'rolled-back'));
+    expect((await world.typesOf(rollout)).filter((type) => type === 'TargetDrained')).toHaveLength(3);
+    expect(targets.map((target) => liveOn(controller, target))).toEqual(['r1 0', 'r1 0', 'r1 0']);
+  });
+
+  it('stays open while sticky users are still served by it, and ends as drained once they are gone', async () => {
+    const world = await furnished();
+    world.fleets.rates = bad;
+    world.fleets.sticky = 0.01;
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'rolling-back'));
+    const until = world.clock.now() + 60_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    expect(statusIn(controller, rollout, 'rolling-back')()).toBe(true);
+    world.fleets.sticky = 0;
+    await runUntil(world, [controller], statusIn(controller, rollout, 'rolled-back'));
+  });
+
+  it('cannot be started again without a reason, and runs on a smaller bound with one', async () => {
+    const world = await furnished();
+    world.fleets.rates = bad;
+    const controller = new Controller(world, 'one');
+    const first = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, first, 'rolled-back'));
+    const again = await controller.start({ config: CONFIG, plan: 'quick', revision: 2 });
+    expect(again).toMatchObject({ accepted: false, rejection: { code: 'revision-vetoed' } });
+    const second = await started(controller, 'the fault was in the pool, not in the rule');
+    const alphaOf = (id: string): number => controller.view.rollouts.get(id)?.rollout.plan.alpha ?? Number.NaN;
+    expect(alphaOf(second)).toBeLessThan(alphaOf(first) / 10);
+  });
+});
+
+describe('trouble on the way', () => {
+  it('a delivery that fails for a while is tried again, and the rollout goes on', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    world.delivery.breaks('api-eu', 'refuses');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], async () => (await world.typesOf(rollout)).includes('ExposureFailed'));
+    const until = world.clock.now() + 20_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    expect(await world.typesOf(rollout)).not.toContain('StagePassed');
+    world.delivery.heals('api-eu');
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+    expect((await world.typesOf(rollout)).filter((type) => type === 'ExposureFailed')).toHaveLength(1);
+  });
+
+  it('an answer that gets lost after the effect changes nothing', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    world.delivery.breaks('api-us', 'forgets to answer');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], async () => (await world.typesOf(rollout)).includes('ExposureFailed'));
+    world.delivery.heals('api-us');
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+    const generations = world.delivery.applied
+      .filter(({ target }) => target === 'api-us')
+      .map(({ generation }) => generation);
+    expect(generations).toHaveLength(new Set(generations).size);
+  });
+
+  it('rule 5: a rollback runs on the targets that answer, and on the others once they do', async () => {
+    const world = await furnished();
+    world.fleets.rates = bad;
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    const each = (): void => {
+      if (statusIn(controller, rollout, 'rolling-back')() && world.clock.now() < cutOffUntil)
+        world.delivery.breaks('api-eu', 'does not answer');
+    };
+    let cutOffUntil = Number.POSITIVE_INFINITY;
+    const ended = (target: string): string | null =>
+      controller.view.rollouts.get(rollout)?.rollout.targets[target]?.ended ?? null;
+    world.delivery.breaks('bedrock-us', 'does not answer');
+    await runUntil(world, [controller], statusIn(controller, rollout, 'rolling-back'));
+    await runUntil(world, [controller], () => ended('api-us') !== null, { each });
+    const until = world.clock.now() + 120_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until, { each });
+    cutOffUntil = 0;
+    world.delivery.heals('api-eu');
+    await runUntil(world, [controller], statusIn(controller, rollout, 'rolled-back'));
+    expect(ended('api-eu')).toBe('drained');
+  });
+
+  it('rule 5: a target that stops answering after it was read back is not taken for drained', async () => {
+    const world = await furnished();
+    world.fleets.rates = bad;
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    const target = (): { readonly readBack: boolean; readonly ended: string | null } | undefined =>
+      controller.view.rollouts.get(rollout)?.rollout.targets['api-eu'];
+    world.fleets.sticky = 0.01;
+    await runUntil(world, [controller], () => target()?.readBack === true);
+    world.delivery.breaks('api-eu', 'does not answer');
+    world.fleets.silent.add('api-eu');
+    const until = world.clock.now() + 300_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    expect(target()?.ended).toBeNull();
+  });
+
+  it('rule 3: silence holds the rollout, and evidence lets it go on', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    world.fleets.silent.add('api-us');
+    await runUntil(world, [controller], async () => (await world.typesOf(rollout)).includes('RolloutHeld'));
+    const until = world.clock.now() + 60_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    expect(await world.typesOf(rollout)).not.toContain('StagePassed');
+    world.fleets.silent.clear();
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+  });
+
+  it('a pause holds every track, also one that would just have been let in', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    const passed = async (): Promise<boolean> =>
+      (await world.all()).some(
+        ({ type, data }) => type === 'StagePassed' && data['track'] === 'api' && data['stage'] === '50%',
+      );
+    await runUntil(world, [controller], passed, {
+      each: async () => {
+        const track = controller.view.rollouts.get(rollout)?.rollout.tracks['api'];
+        if (track?.stage === 2 && track.passed.length === 2 && (track.enteredAt[2] ?? 0) + 1_000 < world.clock.now())
+          await controller.steer(rollout, {
+            type: 'PromoteRollout',
+            reason: 'sure',
+            track: 'api',
+            facts: { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } },
+          });
+        if ((await passed()) && (await world.typesOf(rollout)).at(-1) !== 'RolloutHeld')
+          await controller.steer(rollout, { type: 'PauseRollout', reason: 'wait', until: null });
+      },
+    });
+    const until = world.clock.now() + 60_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    expect(controller.view.rollouts.get(rollout)?.rollout.targets['bedrock-us']?.wanted).toBeNull();
+    await controller.steer(rollout, { type: 'ResumeRollout', reason: 'go on' });
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+  });
+});
+
+describe('rule 10: two controllers on one log, both handling every task', () => {
+  const lead = async (rates: (revision: number) => Readonly<Record<string, number>>, status: Status) => {
+    const world = await furnished();
+    world.fleets.rates = rates;
+    const controllers = [new Controller(world, 'one'), new Controller(world, 'two')];
+    const [first] = controllers;
+    if (!first) throw new Error('There are two.');
+    const rollout = await started(first);
+    await runUntil(world, controllers, statusIn(first, rollout, status));
+    return { world, rollout };
+  };
+  const once = async (world: World, rollout: string, ...types: readonly string[]): Promise<void> => {
+    const events = await world.store.readStream(`rollout-${rollout}`);
+    for (const type of types) {
+      const said = events.filter((event) => event.type === type).map(({ data }) => JSON.stringify(data));
+      expect(said, type).toHaveLength(new Set(said).size);
+    }
+  };
+
+  it('settle a good change once, through each stage once', async () => {
+    const { world, rollout } = await lead(() => ({ 'script-errors': 0.01 }), 'settled');
+    await once(
+      world,
+      rollout,
+      'StageEntered',
+      'ExposureRequested',
+      'ExposureChanged',
+      'TargetConverged',
+      'FullyExposed',
+      'RolloutSettled',
+    );
+    const passed = (await world.typesOf(rollout)).filter((type) => type === 'StagePassed');
+    expect(passed).toHaveLength(8);
+    const releases = (await world.all()).filter(({ type }) => type === 'TargetsReleased');
+    expect(releases).toHaveLength(1);
+  });
+
+  it('take a bad change back once', async () => {
+    const { world, rollout } = await lead(bad, 'rolled-back');
+    await once(
+      world,
+      rollout,
+      'DegradationDetected',
+      'RollbackStarted',
+      'ExposureRequested',
+      'TargetReadBack',
+      'TargetDrained',
+      'RolledBack',
+    );
+    expect((await world.typesOf(rollout)).filter((type) => type === 'RollbackStarted')).toHaveLength(1);
+    expect((await world.all()).filter(({ type }) => type === 'TargetsReleased')).toHaveLength(1);
+  });
+});

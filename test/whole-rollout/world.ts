@@ -1,0 +1,304 @@
+import {
+  automation,
+  CommandRunner,
+  CONDUCT,
+  conductor as conductorProcess,
+  Conductor,
+  DELIVER,
+  Deliverer,
+  Evaluator,
+  LiveView,
+  StartRolloutCommand,
+  StartRolloutHandler,
+  type Disposition,
+  type Outcome,
+  type Progress,
+  type StartRequest,
+} from '#libs/application';
+import {
+  eventCodec,
+  newestVersion,
+  summarise,
+  asHeadgateEvent,
+  type HeadgateEvent,
+  type RolloutCommand,
+} from '#libs/domain';
+import { rolloutDecider, rolloutStream } from '#libs/domain';
+import { MemoryEventStore, MemoryProcessStore, MemoryTaskQueue } from '#libs/event-store';
+import type { ClaimedTask, RecordedEvent } from '#libs/kernel';
+import {
+  CountedIds,
+  MemoryDelivery,
+  MemoryEvidence,
+  MemoryProgressBoard,
+  SOME_TARGETS,
+  VirtualClock,
+} from '#libs/testing';
+
+export const CONFIG = 'router.context';
+/** Virtual ms between two moments at which anything can happen. */
+const TICK_MS = 500;
+const MODEL = 'sonnet';
+const INSTANCES = ['a', 'b', 'c'];
+
+/** Bad requests per request, by signal. */
+type Rates = Readonly<Record<string, number>>;
+
+/** How the fleets behave. All of it can change while time goes by. */
+export type Fleets = {
+  /** Requests per tick on each target. */
+  requests: number;
+  /** Rates of a revision on a target. */
+  rates: (revision: number, target: string) => Rates;
+  /** Targets whose outcomes do not arrive. */
+  silent: Set<string>;
+  /** Share of the requests that still reach a withdrawn candidate after it was taken back. */
+  sticky: number;
+  /** Targets whose candidate violates the invariant. */
+  violating: Set<string>;
+};
+
+/** The log, the queue, the fleets and what is seen of them: shared by any number of controllers. */
+export class World {
+  readonly clock = new VirtualClock();
+  readonly store = new MemoryEventStore({ codec: eventCodec, clock: this.clock });
+  readonly queue = new MemoryTaskQueue(this.clock);
+  readonly processes = new MemoryProcessStore({ store: this.store, tasks: this.queue });
+  readonly delivery = new MemoryDelivery();
+  readonly evidence = new MemoryEvidence();
+  readonly board = new MemoryProgressBoard<Progress>();
+  readonly fleets: Fleets = {
+    requests: 2_000,
+    rates: () => ({ 'script-errors': 0.01 }),
+    silent: new Set(),
+    sticky: 0,
+    violating: new Set(),
+  };
+  readonly #owed = new Map<string, number>();
+  readonly #ids = new CountedIds('event');
+
+  /** Appends events as a person would have caused them, each to its stream. */
+  async record(streamId: string, ...events: readonly HeadgateEvent[]): Promise<void> {
+    const metadata = {
+      actor: { kind: 'person' as const, name: 'ada' },
+      commandId: 'setting',
+      correlationId: 'setting',
+    };
+    const occurredAt = new Date(this.clock.now()).toISOString();
+    const finished = events.map(({ type, data }) => ({
+      ...{ type, data, eventId: this.#ids.next(), schemaVersion: newestVersion(type) },
+      metadata: { ...metadata, occurredAt, precision: 'instant' as const },
+    }));
+    await this.store.append({ streams: [{ streamId, expectedVersion: 'any', events: finished }] });
+  }
+
+  /** Three targets, a config with two revisions, three signals and a plan. */
+  async furnish(plan: HeadgateEvent): Promise<void> {
+    for (const { target, platform, labels, models } of SOME_TARGETS) {
+      const data = { target, platform, labels: { ...labels }, models: [...models], driver: 'pull' };
+      await this.record(`target-${target}`, { type: 'TargetRegistered', data });
+    }
+    await this.record(
+      `config-${CONFIG}`,
+      configRegistered(CONFIG, 'quality'),
+      revisionOf(CONFIG, 1, { pool: 'a' }),
+      revisionOf(CONFIG, 2, { pool: 'b' }),
+    );
+    for (const [name, type] of [
+      ['wrong-pool', 'invariant'],
+      ['script-errors', 'rate'],
+    ] as const) {
+      const key = `signal/${name}`;
+      await this.record(`config-${key}`, configRegistered(key, 'signal'), revisionOf(key, 1, { type, title: name }));
+    }
+    await this.record('config-plan/quick', configRegistered('plan/quick', 'plan'), plan);
+  }
+
+  async all(): Promise<readonly RecordedEvent[]> {
+    return this.store.readAll({ after: 0, limit: 1_000_000 });
+  }
+
+  async typesOf(rollout: string): Promise<readonly string[]> {
+    return (await this.store.readStream(rolloutStream(rollout))).map(({ type }) => type);
+  }
+
+  /** The whole story in sentences, for a failing specification. */
+  async story(): Promise<string> {
+    return (await this.all()).map((event) => `${event.position} ${summarise(asHeadgateEvent(event))}`).join('\n');
+  }
+
+  /** One tick of the fleets: instances take what their target serves, and report what they served. */
+  serve(view: LiveView): void {
+    for (const { target } of SOME_TARGETS) {
+      const generation = this.delivery.serves(target)?.generation ?? 0;
+      const seenAt = this.clock.now();
+      if (generation > 0)
+        this.delivery.acknowledges(
+          target,
+          INSTANCES.map((instance) => ({ instance, generation, seenAt, error: null })),
+        );
+      const exposure = view.fleet.exposureAt(target, CONFIG, generation);
+      if (!exposure?.rollout || exposure.candidate === null || this.fleets.silent.has(target)) continue;
+      this.#report(target, exposure.rollout, exposure.candidate, exposure.control, exposure.shareBp);
+    }
+  }
+
+  #report(target: string, rollout: string, candidate: number, control: number, shareBp: number): void {
+    const { requests, rates, sticky, violating } = this.fleets;
+    const share = shareBp === 0 ? sticky : shareBp / 10_000;
+    const candidateRequests = this.#whole(`${rollout} ${target}`, requests * share);
+    const controlRequests = requests - candidateRequests;
+    const bad: Record<string, { candidate: number; control: number }> = {};
+    for (const signal of ['script-errors']) {
+      bad[signal] = {
+        candidate: this.#whole(
+          `${rollout} ${target} ${signal} candidate`,
+          candidateRequests * (rates(candidate, target)[signal] ?? 0),
+        ),
+        control: this.#whole(
+          `${rollout} ${target} ${signal} control`,
+          controlRequests * (rates(control, target)[signal] ?? 0),
+        ),
+      };
+    }
+    const at = this.clock.now();
+    this.evidence.serve({ rollout, target, model: MODEL, shareBp, candidateRequests, controlRequests, bad, at });
+    if (violating.has(target) && candidateRequests > 0) {
+      const violation = { target, model: MODEL, instance: 'a', request: 'rq-1', reporter: 'fleet', at };
+      this.evidence.violate(rollout, 'wrong-pool', 'candidate', violation);
+    }
+  }
+
+  /** Whole numbers whose sum follows the rate, without chance. */
+  #whole(key: string, amount: number): number {
+    const owed = (this.#owed.get(key) ?? 0) + amount;
+    const whole = Math.floor(owed + 1e-9);
+    this.#owed.set(key, owed - whole);
+    return whole;
+  }
+}
+
+const configRegistered = (key: string, kind: 'quality' | 'signal' | 'plan'): HeadgateEvent => ({
+  type: 'ConfigRegistered',
+  data: { key, kind, assignment: kind === 'quality' ? 'unit' : null, description: null, schema: null },
+});
+
+export const revisionOf = (
+  key: string,
+  revision: number,
+  value: Extract<HeadgateEvent, { type: 'RevisionProposed' }>['data']['value'],
+): HeadgateEvent => ({
+  type: 'RevisionProposed',
+  data: { key, revision, digest: `${key}@${revision}`, value, links: [], baseline: revision === 1 },
+});
+
+/** One controller: its own view of the log and its own memory, over the shared world. */
+export class Controller {
+  readonly view = new LiveView();
+  readonly #runner: CommandRunner;
+  readonly #conductor: Conductor;
+  readonly #deliverer: Deliverer;
+  readonly #start: StartRolloutHandler;
+  #following: Promise<void> = Promise.resolve();
+  #commands = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly name: string,
+  ) {
+    const { store, clock, evidence, delivery, board } = world;
+    this.#runner = new CommandRunner(store, clock, new CountedIds(name));
+    this.#conductor = new Conductor(this.#runner, this.view, new Evaluator(evidence), { evidence, delivery, board });
+    this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
+    this.#start = new StartRolloutHandler(this.#runner, this.view);
+    store.onCommit(() => this.#follow());
+    this.#follow();
+  }
+
+  /** Reads on, one reader at a time; events are folded in order. */
+  #follow(): void {
+    this.#following = this.#following.then(async () => {
+      const events = await this.world.store.readAll({ after: this.view.position, limit: 1_000_000 });
+      for (const event of events) this.view.apply(event);
+    });
+  }
+
+  async caughtUp(): Promise<void> {
+    await this.#following;
+  }
+
+  async start(request: StartRequest): Promise<Outcome> {
+    await this.caughtUp();
+    this.#commands += 1;
+    const context = {
+      ...automation(`${this.name}-start-${this.#commands}`),
+      actor: { kind: 'person' as const, name: 'ada' },
+    };
+    return this.#start.execute(new StartRolloutCommand(request, context));
+  }
+
+  async steer(rollout: string, command: RolloutCommand): Promise<Outcome> {
+    this.#commands += 1;
+    const stream = rolloutStream(rollout);
+    const context = {
+      ...automation(`${this.name}-steer-${this.#commands}`),
+      actor: { kind: 'person' as const, name: 'ada' },
+    };
+    return this.#runner.run('Steer', context, async (session) => {
+      const { state } = await session.load(rolloutDecider, stream);
+      session.decide(rolloutDecider, stream, state, command);
+      return { rollout };
+    });
+  }
+
+  async handle(task: ClaimedTask): Promise<Disposition> {
+    if (task.kind === DELIVER) return this.#deliverer.run(task);
+    if (task.kind === CONDUCT) return this.#conductor.run(task);
+    throw new Error(`Task ${task.id} has kind ${task.kind}, which nothing handles.`);
+  }
+}
+
+/** Runs every task that is due by all of the controllers at once, as if each had lost its lease to the others. */
+const work = async (world: World, controllers: readonly Controller[]): Promise<void> => {
+  for (;;) {
+    const moved = await world.processes.step(conductorProcess, 1_000);
+    const tasks = await world.queue.claim([DELIVER, CONDUCT], 16, 30_000);
+    if (tasks.length === 0 && (moved.kind === 'busy' || moved.events === 0)) return;
+    await Promise.all(
+      tasks.map(async (task) => {
+        const [disposition] = await Promise.all(controllers.map(async (controller) => controller.handle(task)));
+        if (disposition === undefined) throw new Error('No controller handled the task.');
+        if (disposition.kind === 'done') await world.queue.complete(task);
+        else await world.queue.reschedule(task, Math.max(disposition.atMs, world.clock.now() + 1), disposition.fresh);
+      }),
+    );
+  }
+};
+
+export type Rhythm = {
+  /** Called before each tick. */
+  readonly each?: (tick: number) => void | Promise<void>;
+  /** Virtual ms after which a condition that never comes is given up. Default one hour. */
+  readonly mostMs?: number;
+};
+
+/** Lets virtual time go by until the condition holds; throws the story so far when it never does. */
+export const runUntil = async (
+  world: World,
+  controllers: readonly Controller[],
+  condition: () => boolean | Promise<boolean>,
+  { each, mostMs = 3_600_000 }: Rhythm = {},
+): Promise<void> => {
+  const [first] = controllers;
+  if (!first) throw new Error('Give at least one controller.');
+  const end = world.clock.now() + mostMs;
+  for (let tick = 0; world.clock.now() < end; tick += 1) {
+    await each?.(tick);
+    for (const controller of controllers) await controller.caughtUp();
+    await work(world, controllers);
+    if (await condition()) return;
+    world.clock.advance(TICK_MS);
+    world.serve(first.view);
+  }
+  throw new Error(`It did not happen in ${mostMs / 1000} virtual seconds:\n${await world.story()}`);
+};
