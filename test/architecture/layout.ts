@@ -69,6 +69,12 @@ const APPS: readonly Area[] = [
     packages: ['cli-table3', 'commander', 'eventsource-parser', 'picocolors', 'yaml', 'zod', 'node:*'],
   },
   {
+    // A replay needs no controller: it runs the deciders and the gate itself.
+    under: 'apps/cli/src/replay/',
+    libs: ['contracts', 'domain'],
+    packages: ['cli-table3', 'picocolors', 'yaml', 'zod', 'node:*'],
+  },
+  {
     under: 'apps/simulator/src/',
     libs: ['contracts'],
     packages: ['@openfeature/flagd-provider', '@openfeature/server-sdk', 'cli-table3', 'yaml', 'zod', 'node:*'],

@@ -94,7 +94,9 @@ class Instance {
     const { watch } = this.fleet;
     if (watch?.waiting.has(this) && !(await this.serves(watch.trigger.config, watch.trigger.candidate)))
       this.fleet.recovered(this);
+    this.fleet.busy += 1;
     await acknowledger.acknowledge(this.#generation);
+    this.fleet.busy -= 1;
   }
 
   /** Whether any key gets this revision. */
@@ -170,6 +172,8 @@ class Fleet {
   #instances: readonly Instance[] = [];
   #stopped = false;
   watch: Watch | undefined;
+  /** Acknowledgements of a new ruleset that are on their way. */
+  busy = 0;
 
   constructor(readonly setting: FleetSetting) {
     this.connection = connect(setting.url, setting.token);
@@ -213,7 +217,7 @@ class Fleet {
     if (watch.waiting.size === 0) watch.done();
   }
 
-  /** Waits until each instance serves the candidate to some, and then for a moment that is in step with nothing. */
+  /** Waits until each instance serves the candidate to some and has said so, then for a moment in step with nothing. */
   async #exposed({ config, candidate }: Trigger): Promise<void> {
     const deadline = performance.now() + GIVE_UP_MS;
     for (const instance of this.#instances) {
@@ -222,6 +226,7 @@ class Fleet {
         await sleep(20);
       }
     }
+    while (this.busy > 0) await sleep(20);
     await sleep(300 + Math.random() * 1_000);
   }
 

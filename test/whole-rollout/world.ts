@@ -86,7 +86,10 @@ export class World {
     };
     const occurredAt = new Date(this.clock.now()).toISOString();
     const finished = events.map(({ type, data }) => ({
-      ...{ type, data, eventId: this.#ids.next(), schemaVersion: newestVersion(type) },
+      type,
+      data,
+      eventId: this.#ids.next(),
+      schemaVersion: newestVersion(type),
       metadata: { ...metadata, occurredAt, precision: 'instant' as const },
     }));
     await this.store.append({ streams: [{ streamId, expectedVersion: 'any', events: finished }] });

@@ -4,6 +4,7 @@ import type { Log } from '#libs/application';
 import { startEmbeddedPostgres } from '#libs/postgres';
 import { startCore, type Core } from './composition/core.js';
 import { issueFirstAdmin } from './composition/first-admin.js';
+import type { Instruments } from './composition/instruments.js';
 import { makeLog } from './composition/log.js';
 import { registerMetrics } from './composition/metrics.js';
 import { startTelemetry } from './composition/telemetry.js';
@@ -22,6 +23,7 @@ export type RunningController = {
 export const startController = async (
   config: ControllerConfig,
   log: Log = makeLog(config.log),
+  instruments: Instruments = {},
 ): Promise<RunningController> => {
   const dataDir = resolve(config.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -34,7 +36,11 @@ export const startController = async (
           onNotice: (message) => log.info(message),
         })
       : undefined;
-  const core = await startCore(config, config.databaseUrl ?? embedded?.url ?? '', log);
+  const core = await startCore(config, config.databaseUrl ?? embedded?.url ?? '', log, instruments).catch(async (error: unknown) => {
+    await embedded?.stop();
+    await telemetry.stop();
+    throw error;
+  });
   const secret = await issueFirstAdmin(core);
   if (secret !== undefined) showOnce(secret, config, log);
   const http = config.role === 'worker' ? undefined : await startHttp(core, config.host, config.port);

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { ConfigError, loadConfig } from './config.js';
+import { loadConfig } from './config.js';
 import { startController } from './controller.js';
 
 const main = async (): Promise<void> => {
@@ -20,13 +20,15 @@ const main = async (): Promise<void> => {
   process.on('SIGTERM', stop);
 };
 
+/** Reasons that say by themselves what to do; others come with where they happened. */
+const SELF_EXPLAINING = new Set(['ConfigError', 'SchemaMismatchError', 'UnknownEventError']);
+
+const isSelfExplaining = (error: unknown): boolean =>
+  error instanceof Error && (SELF_EXPLAINING.has(error.name) || isSelfExplaining(error.cause));
+
 main().catch((error: unknown) => {
   const text =
-    error instanceof ConfigError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
+    error instanceof Error ? (isSelfExplaining(error) ? error.message : (error.stack ?? error.message)) : String(error);
   process.stderr.write(`Headgate cannot start. ${text}\n`);
   process.exit(1);
 });

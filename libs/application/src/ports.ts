@@ -44,7 +44,8 @@ export abstract class Evidence {
     signal: string,
     options: { readonly lookBackMs: number; readonly now: number; readonly targets?: readonly string[] },
   ): Promise<ViolationReport>;
-  abstract lastSeen(rollout: string): Promise<readonly TargetSeen[]>;
+  /** Every target on which the rollout was seen, and those named, seen or not. */
+  abstract lastSeen(rollout: string, also?: readonly string[]): Promise<readonly TargetSeen[]>;
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
   abstract advanceBake(
     rollout: string,

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, escapeIdentifier } from 'pg';
 import { Bell } from './bell.js';
@@ -6,7 +7,13 @@ import { Bell } from './bell.js';
 export type Doorbell = {
   /** Returns a function that unsubscribes. */
   readonly listen: (channel: string, listener: (payload: string) => void) => () => void;
+  /** The number under which this process is marked as alive in the database; undefined while it is not connected. */
+  readonly present?: () => number | undefined;
 };
+
+/** First key of the advisory locks by which processes show that they are alive; the second key is the process' mark. */
+export const PRESENCE = 0x4865_6164;
+const MOST_MARK = 0x7fff_ffff;
 
 export type PostgresDoorbellOptions = {
   readonly url: string;
@@ -25,6 +32,8 @@ export class PostgresDoorbell implements Doorbell {
   readonly #stop = new AbortController();
   #client: Client | undefined;
   #running: Promise<void> | undefined;
+  #mark = randomInt(1, MOST_MARK);
+  #present = false;
 
   constructor(private readonly options: PostgresDoorbellOptions) {}
 
@@ -36,6 +45,9 @@ export class PostgresDoorbell implements Doorbell {
     this.#client?.query(`listen ${escapeIdentifier(channel)}`).catch((error: unknown) => this.options.onError?.(error));
     return made.listen(listener);
   }
+
+  /** The mark is an advisory lock of the listening connection: the server lets go of it when this process ends. */
+  readonly present = (): number | undefined => (this.#present ? this.#mark : undefined);
 
   /** Starts listening in the background; resolves at once. Does not keep the process alive by itself. */
   start(): void {
@@ -57,9 +69,23 @@ export class PostgresDoorbell implements Doorbell {
         if (!signal.aborted) this.options.onError?.(error);
       }
       this.#client = undefined;
+      this.#present = false;
       if (!signal.aborted)
         await sleep(this.options.retryMs ?? 500, undefined, { signal, ref: false }).catch(() => undefined);
     }
+  }
+
+  /** Another process, or our own broken connection, may hold the mark: then we take another. */
+  async #showPresence(client: Client): Promise<void> {
+    for (;;) {
+      const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, $2) as taken', [
+        PRESENCE,
+        this.#mark,
+      ]);
+      if (rows[0]?.taken === true) break;
+      this.#mark = randomInt(1, MOST_MARK);
+    }
+    this.#present = true;
   }
 
   async #listenUntilBroken(): Promise<void> {
@@ -78,6 +104,7 @@ export class PostgresDoorbell implements Doorbell {
     await client.connect();
     this.#client = client;
     try {
+      await this.#showPresence(client);
       for (const channel of this.#bells.keys()) await client.query(`listen ${escapeIdentifier(channel)}`);
       for (const bell of this.#bells.values()) bell.ring('');
       if (!this.#stop.signal.aborted) await ended;

@@ -3,13 +3,27 @@ import type { ClaimedTask, Clock, JsonObject, Task } from '#libs/kernel';
 import { TaskQueue } from '#libs/kernel';
 import type { Pool, PoolClient } from 'pg';
 import { Bell } from './bell.js';
-import type { Doorbell } from './doorbell.js';
+import { PRESENCE, type Doorbell } from './doorbell.js';
 import { DueTimer } from './due-timer.js';
 
 const TASK_CHANNEL = 'process_tasks';
+/** Between two looks for tasks whose holder has died. */
+const TAKE_OVER_MS = 500;
 
 /** Epoch milliseconds by the server's clock, the one clock that all controllers share. */
 const SERVER_NOW = `(extract(epoch from clock_timestamp()) * 1000)::bigint`;
+
+/** Frees tasks whose token names a process that holds its mark no more; the lease ends those of all others. */
+const TAKE_OVER = {
+  name: 'process_take_over_tasks',
+  text: `update process.tasks t
+    set token = null, ready_at = t.due_at
+    where t.done_at is null and t.token like '%:%' and not exists (
+      select from pg_locks l
+      where l.locktype = 'advisory' and l.classid = ${PRESENCE} and l.objsubid = 2 and l.granted
+        and l.objid = split_part(t.token, ':', 1)::bigint
+        and l.database = (select oid from pg_database where datname = current_database()))`,
+};
 
 export type PostgresTaskQueueOptions = {
   readonly pool: Pool;
@@ -17,6 +31,8 @@ export type PostgresTaskQueueOptions = {
   readonly doorbell?: Doorbell;
   /** For tests that turn the clock. Default: the server's clock for leases, this machine's for the ring. */
   readonly clock?: Clock;
+  /** By which callers say when a task is due; it may differ from the server's. Default: this machine's. */
+  readonly callersClock?: Clock;
 };
 
 type ClaimRow = {
@@ -38,10 +54,16 @@ const toClaimed = (row: ClaimRow, token: string): ClaimedTask => ({
   token,
 });
 
-/** Tasks in PostgreSQL, for any number of controllers: a lease keeps others away, its token fences off a late holder. */
+/**
+ * Tasks in PostgreSQL, for any number of controllers: a lease keeps others away, its token fences off a late holder.
+ * Tasks of a process that has died are free at once, and not only when their lease has ended.
+ */
 export class PostgresTaskQueue extends TaskQueue {
   readonly #pool: Pool;
   readonly #clock: Clock | undefined;
+  readonly #callersClock: Clock;
+  readonly #doorbell: Doorbell | undefined;
+  #tookOverAt = 0;
   readonly #bell = new Bell<void>();
   readonly #timer: DueTimer;
   readonly #silence: () => void;
@@ -50,7 +72,9 @@ export class PostgresTaskQueue extends TaskQueue {
     super();
     this.#pool = options.pool;
     this.#clock = options.clock;
-    this.#timer = new DueTimer(options.clock ?? { now: () => Date.now() }, () => this.#bell.ring());
+    this.#callersClock = options.callersClock ?? options.clock ?? { now: () => Date.now() };
+    this.#timer = new DueTimer(this.#callersClock, () => this.#bell.ring());
+    this.#doorbell = options.doorbell;
     this.#silence = options.doorbell?.listen(TASK_CHANNEL, () => this.#bell.ring()) ?? (() => undefined);
   }
 
@@ -86,7 +110,9 @@ export class PostgresTaskQueue extends TaskQueue {
   }
 
   override async claim(kinds: readonly string[], limit: number, leaseMs: number): Promise<readonly ClaimedTask[]> {
-    const token = randomUUID();
+    await this.#takeOver();
+    const mark = this.#doorbell?.present?.();
+    const token = mark === undefined ? randomUUID() : `${mark}:${randomUUID()}`;
     const { rows } = await this.#pool.query<ClaimRow & { readonly next_in: string | number | null }>({
       name: 'process_claim_tasks',
       text: `with clock as materialized (select coalesce($4::bigint, ${SERVER_NOW}) as now),
@@ -111,6 +137,14 @@ export class PostgresTaskQueue extends TaskQueue {
     return rows.flatMap((row) => (row.id === null ? [] : [toClaimed(row, token)]));
   }
 
+  /** A controller that was killed must not keep its tasks until their lease ends. */
+  async #takeOver(): Promise<void> {
+    const now = performance.now();
+    if (this.#doorbell === undefined || now - this.#tookOverAt < TAKE_OVER_MS) return;
+    this.#tookOverAt = now;
+    await this.#pool.query(TAKE_OVER);
+  }
+
   override async complete(task: ClaimedTask): Promise<boolean> {
     const { rowCount } = await this.#pool.query({
       name: 'process_complete_task',
@@ -122,21 +156,21 @@ export class PostgresTaskQueue extends TaskQueue {
   }
 
   override async reschedule(task: ClaimedTask, dueAt: number, fresh: boolean): Promise<boolean> {
-    const { rows } = await this.#pool.query<{ due_at: string | number }>({
+    const { rows } = await this.#pool.query<{ due_in: string | number }>({
       name: 'process_reschedule_task',
-      text: `update process.tasks t
+      text: `with clock as materialized (select coalesce($5::bigint, ${SERVER_NOW}) as now)
+        update process.tasks t
         set due_at = n.due, ready_at = n.due, token = null, hastened = false,
             attempts = case when $4 then 0 else attempts end
-        from (select id, case when hastened then least($3::bigint, coalesce($5::bigint, ${SERVER_NOW}))
-                              else $3::bigint end as due
-              from process.tasks where id = $1 for update) n
+        from (select id, now, now + case when hastened then least($3::bigint, 0) else $3::bigint end as due
+              from process.tasks, clock where id = $1 for update of tasks) n
         where t.id = n.id and t.token = $2 and t.done_at is null
-        returning t.due_at`,
-      values: [task.id, task.token, dueAt, fresh, this.#clock?.now() ?? null],
+        returning n.due - n.now as due_in`,
+      values: [task.id, task.token, Math.round(dueAt - this.#callersClock.now()), fresh, this.#clock?.now() ?? null],
     });
     const row = rows[0];
     if (row === undefined) return false;
-    this.#timer.expect(Number(row.due_at));
+    this.#timer.expectIn(Number(row.due_in));
     return true;
   }
 

@@ -165,3 +165,52 @@ describe.each([
     await ringsAfter('due', () => queue.reschedule(held, 10_030, true));
   });
 });
+
+describe('durable tasks of a process that dies', () => {
+  const start = () => {
+    const doorbell = new PostgresDoorbell({ url: database.url, retryMs: 20 });
+    doorbell.start();
+    const pool = createPool(database.url, { max: 3 });
+    const queue = new PostgresTaskQueue({ pool, doorbell });
+    const end = async () => {
+      await doorbell.stop();
+      queue.close();
+      await pool.end();
+    };
+    return { doorbell, queue, end };
+  };
+
+  it('are free at once for others, although their lease has long to run, and those of the living are not', async () => {
+    await database.clear();
+    const [dying, living, heir] = [start(), start(), start()];
+    const isPresent = () => [dying, living, heir].every(({ doorbell }) => doorbell.present() !== undefined);
+    await until('all three show that they live', isPresent);
+    await dying.queue.add([task('orphan'), task('kept')]);
+    const claim = async (from: typeof dying) => (await from.queue.claim(['k'], 1, 600_000)).map(({ id }) => id);
+    expect(await claim(living)).toEqual(['kept']);
+    const [held] = await dying.queue.claim(['k'], 1, 600_000);
+    expect(held?.id).toBe('orphan');
+    expect(await claim(heir)).toEqual([]);
+    await dying.doorbell.stop();
+    let taken: readonly string[] = [];
+    await until('the orphan is taken over', async () => (taken = await claim(heir)).length > 0);
+    expect(taken).toEqual(['orphan']);
+    expect(held && (await dying.queue.complete(held))).toBe(false);
+    await Promise.all([dying.end(), living.end(), heir.end()]);
+  });
+
+  it('and a caller whose clock is ahead gives a task back for the same moment as one whose clock is right', async () => {
+    await database.clear();
+    const { queue, end } = start();
+    const pool = createPool(database.url, { max: 1 });
+    const ahead = new PostgresTaskQueue({ pool, callersClock: { now: () => Date.now() + 3_600_000 } });
+    await queue.add([task('a')]);
+    const [held] = await ahead.claim(['k'], 1, 1_000);
+    if (held === undefined) throw new Error('No task was due.');
+    await ahead.reschedule(held, Date.now() + 3_600_000 + 50, true);
+    await until('it is due again', async () => (await queue.claim(['k'], 1, 1_000)).length === 1);
+    await end();
+    ahead.close();
+    await pool.end();
+  });
+});

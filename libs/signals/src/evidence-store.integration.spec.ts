@@ -179,6 +179,15 @@ describe('drain', () => {
     expect((await store.totals(rollout)).slices).toMatchObject([{ candidateRequests: 5, controlRequests: 5 }]);
   });
 
+  it('tells of a target that is asked about when anything was served there, although the rollout was never seen', async () => {
+    await send([{ generation: 3, requests: 50 }]);
+    expect(await store.lastSeen(rollout)).toEqual([]);
+    expect(await store.lastSeen(rollout, ['api-tpu', 'nowhere'])).toEqual([
+      { target: 'api-tpu', candidateAt: undefined, anyAt: NOON },
+      { target: 'nowhere', candidateAt: undefined, anyAt: undefined },
+    ]);
+  });
+
   it('sees a withdrawn candidate beside the next rollout of the same config', async () => {
     exposures.withdraw('api-tpu', 'router', 2, rollout);
     const next = `${rollout}-next`;

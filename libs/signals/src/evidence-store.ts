@@ -108,8 +108,8 @@ export abstract class EvidenceStore {
   abstract totals(rollout: string): Promise<RolloutTotals>;
   abstract activation(rollout: string): Promise<readonly SliceActivation[]>;
   abstract violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport>;
-  /** Every target on which the rollout was seen. */
-  abstract lastSeen(rollout: string): Promise<readonly TargetSeen[]>;
+  /** Every target on which the rollout was seen, and those named, seen or not. */
+  abstract lastSeen(rollout: string, also?: readonly string[]): Promise<readonly TargetSeen[]>;
   /** Rates over the last `spanMs`, or since a slice was first seen if that is later. */
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
   /**

@@ -49,8 +49,8 @@ export class PostgresEvidenceStore extends EvidenceStore {
     return readViolations(this.pool, rollout, signal, options);
   }
 
-  override lastSeen(rollout: string): Promise<readonly TargetSeen[]> {
-    return readLastSeen(this.pool, rollout);
+  override lastSeen(rollout: string, also: readonly string[] = []): Promise<readonly TargetSeen[]> {
+    return readLastSeen(this.pool, rollout, also);
   }
 
   override traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {

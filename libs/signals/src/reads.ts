@@ -139,14 +139,21 @@ export const readViolations = async (
   };
 };
 
-export const readLastSeen = async (pool: Pool, rollout: string): Promise<readonly TargetSeen[]> => {
+export const readLastSeen = async (
+  pool: Pool,
+  rollout: string,
+  also: readonly string[],
+): Promise<readonly TargetSeen[]> => {
   type Row = { readonly target: string; readonly candidate_at: BigInteger | null; readonly any_at: BigInteger | null };
   const { rows } = await pool.query<Row>(
-    `select arms.target, seen.last_at as any_at,
-       max(arms.last_at) filter (where arms.arm = 'candidate') as candidate_at
-     from evidence.arms left join evidence.targets_seen seen using (target)
-     where arms.rollout = $1 group by arms.target, seen.last_at order by arms.target`,
-    [rollout],
+    `with own as (
+       select target, max(last_at) filter (where arm = 'candidate') as candidate_at
+       from evidence.arms where rollout = $1 group by target),
+     named as (select target from own union select unnest($2::text[]))
+     select named.target, seen.last_at as any_at, own.candidate_at
+     from named left join own using (target) left join evidence.targets_seen seen using (target)
+     order by named.target`,
+    [rollout, also],
   );
   return rows.map((row) => ({
     target: row.target,

@@ -1,4 +1,5 @@
 export * from './specification.js';
+export * from './recorded.js';
 export * from './plans.js';
 export * from './facts.js';
 export * from './rollouts.js';

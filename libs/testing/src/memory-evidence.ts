@@ -141,10 +141,11 @@ export class MemoryEvidence {
     return { candidate: known?.candidate ?? 0, controlInLookback: known?.control ?? 0, first: known?.first };
   }
 
-  async lastSeen(id: string) {
-    return [...this.#of(id).seen].map(([target, { candidateAt }]) => ({
+  async lastSeen(id: string, also: readonly string[] = []) {
+    const { seen } = this.#of(id);
+    return [...new Set([...seen.keys(), ...also])].map((target) => ({
       target,
-      candidateAt,
+      candidateAt: seen.get(target)?.candidateAt,
       anyAt: this.#traffic.get(target),
     }));
   }

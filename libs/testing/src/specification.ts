@@ -92,6 +92,7 @@ export const specification = <S, C, E extends Event>(decider: AnyDecider<S, C, E
       const wanted = typeof command === 'function' ? (command as (state: S) => C)(state) : command;
       const decision = decider.decide(state, wanted);
       return {
+        // oxlint-disable-next-line unicorn/no-thenable -- it is the word of every specification, and nothing awaits it
         then: (...expected) => {
           const events = decided(decision);
           expect(events).toMatchObject(expected);

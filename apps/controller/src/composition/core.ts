@@ -1,6 +1,6 @@
 import { uuidv7 } from './ids.js';
 import type { Pool } from 'pg';
-import { Clock, Ids } from '#libs/kernel';
+import { Clock, Ids, type ClaimedTask } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
   CommandRunner,
@@ -29,14 +29,22 @@ import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore } from '#libs/si
 import type { ControllerConfig } from '../config.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
+import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { rolloutSummary } from './rollout-summary.js';
 import { SharedObservations } from './shared-observations.js';
 import { TokenChecker } from './token-checker.js';
 
 class SystemClock extends Clock {
+  readonly #offsetMs: number;
+
+  constructor(offsetMs: number) {
+    super();
+    this.#offsetMs = offsetMs;
+  }
+
   now(): number {
-    return Date.now();
+    return Date.now() + this.#offsetMs;
   }
 }
 
@@ -57,25 +65,44 @@ const createUnhurriedPool = (databaseUrl: string): Pool => {
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
 /** The log and what reads it: database, store, tasks, the folded view. */
-const openLog = async (databaseUrl: string, log: Log) => {
+const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }: Instruments) => {
   const pool = createPool(databaseUrl, { max: 16 });
-  await migrate(pool);
+  await migrate(pool).catch(async (error: unknown) => {
+    await pool.end();
+    throw error;
+  });
   const doorbell = new PostgresDoorbell({
     url: databaseUrl,
     onError: (error) => log.error('The database doorbell is broken; polling meanwhile.', { error: String(error) }),
   });
   doorbell.start();
-  const store = new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline: [rolloutSummary] });
+  const inline = [instrument(rolloutSummary, reached, { apply: 'append:inside' })];
+  const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline }), reached, {
+    append: appendStep,
+  });
   const unhurried = createUnhurriedPool(databaseUrl);
-  const queue = new PostgresTaskQueue({ pool: unhurried, doorbell });
+  const queue = instrument(new PostgresTaskQueue({ pool: unhurried, doorbell, callersClock: clock }), reached, {
+    claim: 'task:claim',
+    complete: taskStep('task:complete'),
+    reschedule: taskStep('task:reschedule'),
+    hasten: 'task:hasten',
+    addOn: tasksStep('react:inside'),
+  });
   const view = new LiveView();
-  const onStopped = (error: Error): void =>
+  const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
+    view.stopped(error);
+  };
   const follower = subscribe({ store, name: 'live-view', after: 0, handle: (event) => view.apply(event), onStopped });
-  await follower.caughtUp();
+  await follower.caughtUp().catch(async (error: unknown) => {
+    await follower.stop();
+    await doorbell.stop();
+    await Promise.all([unhurried.end(), pool.end()]);
+    throw error;
+  });
   const processes = runProcessManager({
     manager: conductorProcess,
-    processes: new PostgresProcessStore({ pool, store, tasks: queue }),
+    processes: instrument(new PostgresProcessStore({ pool, store, tasks: queue }), reached, { step: 'react' }),
     store: { onCommit: (ring) => ringForTasks(view, ring) },
     onStopped,
   });
@@ -100,23 +127,45 @@ const ringForTasks = (view: LiveView, ring: (position: number) => void): (() => 
 };
 
 /** Both ways to the fleets: rulesets out, acknowledgements and outcomes in. */
-const openFleets = async (config: ControllerConfig, pool: Pool, view: LiveView, clock: Clock, log: Log) => {
+const openFleets = async (
+  config: ControllerConfig,
+  pool: Pool,
+  view: LiveView,
+  { clock, log, reached }: { readonly clock: Clock; readonly log: Log; readonly reached: Instruments['reached'] },
+) => {
   const feed = await PostgresRulesetFeed.start({
     pool,
     onError: (error: unknown) => log.error('Rulesets cannot be followed; trying again.', { error: String(error) }),
   });
-  const delivery = new PullDriver({ database: pool, clock, feed, leaseMs: config.instanceLeaseMs });
+  const driver = new PullDriver({ database: pool, clock, feed, leaseMs: config.instanceLeaseMs });
+  const delivery = instrument(driver, reached, {
+    apply: 'deliver:apply',
+    observe: 'deliver:observe',
+    read: 'deliver:read',
+    acknowledge: 'acknowledge',
+  });
   const bell = new EvidenceBell();
-  const evidence = new PostgresEvidenceStore(pool, bell);
-  const intake = new GroupCommitIntake(pool, new FleetExposures(view), bell);
+  const evidence = instrument(new PostgresEvidenceStore(instrumentPool(pool, 'evidence', reached), bell), reached, {
+    foldLook: 'look:fold',
+    advanceBake: 'look:bake',
+  });
+  const exposures = new FleetExposures(view);
+  const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
   return { feed, delivery, evidence, intake };
 };
 
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
-export const startCore = async (config: ControllerConfig, databaseUrl: string, log: Log) => {
-  const clock = new SystemClock();
-  const { pool, unhurried, store, queue, view, readers, stop: closeLog } = await openLog(databaseUrl, log);
-  const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, clock, log);
+export const startCore = async (
+  config: ControllerConfig,
+  databaseUrl: string,
+  log: Log,
+  instruments: Instruments = {},
+) => {
+  const { reached } = instruments;
+  const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
+  const opened = await openLog(databaseUrl, clock, log, instruments);
+  const { pool, unhurried, store, queue, view, readers, stop: closeLog } = opened;
+  const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, { clock, log, reached });
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -124,9 +173,17 @@ export const startCore = async (config: ControllerConfig, databaseUrl: string, l
   const observed = new SharedObservations(delivery);
   const conductor = new Conductor(runner, view, new Evaluator(evidence), { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
-  const handlers = { [DELIVER]: deliverer.run.bind(deliverer), [CONDUCT]: conductor.run.bind(conductor) };
+  const workers = {
+    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
+    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
+  };
+  const handlers = Object.fromEntries(
+    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
+  );
   const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
   if (config.role !== 'api') loop.start();
+  // What it would decide rests on an old view: the tasks are for other controllers.
+  view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
   const authenticate = (token: string): boolean => tokens.allows(token, 'service');
   const sync =

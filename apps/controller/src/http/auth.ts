@@ -1,7 +1,7 @@
 import { Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import type { Token } from '#libs/application';
+import { LiveView, type Token } from '#libs/application';
 import type { Role } from '#libs/contracts';
 import { covers, TokenChecker } from '../composition/token-checker.js';
 import { ProblemError } from './problem.js';
@@ -18,6 +18,7 @@ export class AuthGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly tokens: TokenChecker,
+    private readonly view: LiveView,
   ) {}
 
   canActivate(context: ExecutionContext): boolean {
@@ -26,6 +27,8 @@ export class AuthGuard implements CanActivate {
       context.getClass(),
     ]);
     if (needs === 'nobody') return true;
+    // What it knows of tokens, configs and rollouts is old: another controller has to answer.
+    if (this.view.failure) throw this.view.failure;
     const request = context.switchToHttp().getRequest<Caller>();
     const secret = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1];
     const token = secret === undefined ? undefined : this.tokens.identify(secret);

@@ -2,7 +2,7 @@ import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Req, Res } 
 import { ApiAcceptedResponse, ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Acknowledgement, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
-import { Clock } from '#libs/kernel';
+import { Clock, EventStore } from '#libs/kernel';
 import { LiveView } from '#libs/application';
 import { OfrepEvaluator, PullDriver, RulesetFeed, rulesetResponse, type OfrepResponse } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
@@ -28,6 +28,7 @@ const send = (
 @Needs('service')
 export class FleetController {
   constructor(
+    private readonly store: EventStore,
     private readonly view: LiveView,
     private readonly feed: RulesetFeed,
     private readonly ofrep: OfrepEvaluator,
@@ -73,7 +74,15 @@ export class FleetController {
   @HttpCode(202)
   @ApiAcceptedResponse({ standardSchema: OutcomeReceipt })
   async outcomes(@Body({ schema: OutcomeBatch }) batch: OutcomeBatch, @Req() request: Caller): Promise<OutcomeReceipt> {
+    await this.knowGenerationsOf(batch);
     return this.intake.submit(batch, { token: request.caller?.subject ?? '' }, this.clock.now());
+  }
+
+  /** A fleet may have its ruleset from another controller, a moment before this one has folded what led to it. */
+  private async knowGenerationsOf({ windows }: OutcomeBatch): Promise<void> {
+    const newest = windows.reduce((most, { generation }) => Math.max(most, generation), 0);
+    if (newest <= this.view.position || newest > (await this.store.head())) return;
+    await this.view.caughtUpWith(newest);
   }
 
   @Post('targets/:target/ofrep/v1/evaluate/flags')

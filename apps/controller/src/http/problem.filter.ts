@@ -1,7 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Log } from '#libs/application';
+import { ViewStoppedError, type Log } from '#libs/application';
 import { IntakeBusyError, IntakeClosedError } from '#libs/signals';
 import { ProblemError } from './problem.js';
 
@@ -79,6 +79,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof HttpException) return fromHttp(error);
     if (error instanceof IntakeBusyError || error instanceof IntakeClosedError)
       return new ProblemError('busy', error.message, [], { 'retry-after': '2' });
+    if (error instanceof ViewStoppedError) return new ProblemError('not-ready', error.message);
     return typeof error === 'object' && error !== null ? fromFastify(error) : undefined;
   }
 }

@@ -34,6 +34,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'stage-never-measures': 422,
   'too-much-contention': 503,
   busy: 503,
+  'not-ready': 503,
 };
 
 const statusOf = (code: string): number => STATUS[code] ?? (code.endsWith('-not-found') ? 404 : 409);

@@ -37,6 +37,8 @@ import { RolloutsController } from './rollouts.controller.js';
 import { TokensController } from './tokens.controller.js';
 
 const MOST_BODY_BYTES = 4 * 1024 * 1024;
+/** A request that is under way when the controller stops is answered within this, or cut. */
+const GRACE_MS = 3_000;
 /** More than headers and address may have together. */
 const MOST_PARAMETER = 16_384;
 /** A body that is not there after this is given up. */
@@ -142,7 +144,6 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   const adapter = new FastifyAdapter({
     bodyLimit: MOST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    forceCloseConnections: true,
     // Names are checked where they are read; what is too long is then not found like any other.
     routerOptions: { maxParamLength: MOST_PARAMETER },
     frameworkErrors: answerBadAddress,
@@ -167,7 +168,14 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
     url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
     close: async () => {
       app.get(EventStreams).close();
-      await app.close();
+      const hurry = setTimeout(() => server.server.closeAllConnections(), GRACE_MS);
+      const idle = setInterval(() => server.server.closeIdleConnections(), 50);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(hurry);
+        clearInterval(idle);
+      }
     },
     openApi,
   };

@@ -30,6 +30,15 @@ export type Token = {
   readonly revokedAt: string | null;
 };
 
+/** The view of this process has stopped, so nobody can be told what the log says now. */
+export class ViewStoppedError extends Error {
+  override readonly name = 'ViewStoppedError';
+
+  constructor(cause: Error) {
+    super(`This controller does not follow the log any more. ${cause.message}`, { cause });
+  }
+}
+
 const ROLLOUT = 'rollout-';
 
 /**
@@ -43,7 +52,13 @@ export class LiveView {
   readonly #tokensById = new Map<string, string>();
   readonly #revisions = new Map<string, RevisionFacts>();
   readonly #streamVersions = new Map<string, number>();
-  readonly #waiters = new Set<{ readonly position: number; readonly done: () => void }>();
+  readonly #waiters = new Set<{
+    readonly position: number;
+    readonly done: () => void;
+    readonly fail: (error: ViewStoppedError) => void;
+  }>();
+  readonly #failureListeners = new Set<() => void>();
+  #failure: ViewStoppedError | undefined;
   readonly #eventListeners = new Set<(event: RecordedEvent) => void>();
   readonly #listeners = new Set<(targets: readonly string[]) => void>();
 
@@ -96,10 +111,31 @@ export class LiveView {
     for (const listener of this.#eventListeners) listener(recorded);
   }
 
-  /** Resolves once the view has folded `position`. */
+  /** Resolves once the view has folded `position`. Throws `ViewStoppedError` when it never will. */
   async caughtUpWith(position: number): Promise<void> {
     if (this.position >= position) return;
-    await new Promise<void>((done) => this.#waiters.add({ position, done }));
+    if (this.#failure) throw this.#failure;
+    await new Promise<void>((done, fail) => this.#waiters.add({ position, done, fail }));
+  }
+
+  /** Why nothing newer is folded in any more; undefined while the view follows the log. */
+  get failure(): ViewStoppedError | undefined {
+    return this.#failure;
+  }
+
+  /** Its reader has stopped for good: whoever waits is told. */
+  stopped(cause: Error): void {
+    const failure = new ViewStoppedError(cause);
+    this.#failure = failure;
+    for (const { fail } of this.#waiters) fail(failure);
+    this.#waiters.clear();
+    for (const listener of this.#failureListeners) listener();
+  }
+
+  /** Rings when the view has stopped, at once when it already has. */
+  onFailure(listener: () => void): void {
+    this.#failureListeners.add(listener);
+    if (this.#failure) listener();
   }
 
   #applyRollout(recorded: RecordedEvent, event: Recorded<RolloutEvent>): void {

@@ -111,8 +111,11 @@ export const gatherFacts = async (
   now: number,
   sources: Sources,
 ): Promise<Facts> => {
-  const seen = new Map((await sources.evidence.lastSeen(rollout.id)).map((each) => [each.target, each]));
   const reached = Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
+  // A target may be taken back before anything was seen of the rollout there: its other traffic proves the drain.
+  const draining = rollout.status === 'rolling-back' ? reached : [];
+  const seenThere = await sources.evidence.lastSeen(rollout.id, draining);
+  const seen = new Map(seenThere.map((each) => [each.target, each]));
   const [targets, stages, watch] = await Promise.all([
     Promise.all(
       reached.map(async (target) => [target, await targetFacts(rollout, target, seen.get(target), sources)] as const),

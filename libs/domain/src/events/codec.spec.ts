@@ -1,26 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { UnknownEventError, type NewEvent, type RecordedEvent } from '#libs/kernel';
-import { T0 } from '#libs/testing';
+import { recorded, T0 } from '#libs/testing';
 import { asHeadgateEvent, eventCodec, eventVersions, newestVersion } from './index.js';
 
-const event = (change: Partial<RecordedEvent> = {}): RecordedEvent => ({
-  type: 'TargetRetired',
-  data: { target: 'api-us' },
-  eventId: 'e1',
-  schemaVersion: 1,
-  metadata: {
-    actor: { kind: 'person', name: 'ada' },
-    commandId: 'c1',
-    correlationId: 'c1',
-    occurredAt: new Date(T0).toISOString(),
-    precision: 'instant',
-  },
-  streamId: 'target-api-us',
-  streamVersion: 2,
-  position: 41,
-  recordedAt: new Date(T0).toISOString(),
-  ...change,
-});
+const event = (change: Partial<RecordedEvent> = {}): RecordedEvent =>
+  recorded({ type: 'TargetRetired', data: { target: 'api-us' }, position: 41 }, change);
 const write =
   (data: NewEvent['data'], type = 'TargetRetired', schemaVersion = 1) =>
   (): void =>

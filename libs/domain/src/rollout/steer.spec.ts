@@ -45,6 +45,13 @@ describe('pause a rollout', () => {
     given(story.events).when(look(story)).thenNothing();
   });
 
+  it('keeps a track out that would have been let in next, and the watch from beginning', () => {
+    const opening = aRollout().reaches('api', '50%').arrives().looks().does(pause).arrives();
+    given(opening.events).when(look(opening)).thenNothing();
+    const last = aRollout().reaches('bedrock', '100%').arrives().looks().does(pause);
+    given(last.events).when(look(last)).thenNothing();
+  });
+
   it('twice is the same as once', () => {
     given(ready().does(pause).events).when(pause).thenNothing();
   });

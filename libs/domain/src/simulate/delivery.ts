@@ -41,7 +41,11 @@ export class TargetDelivery {
   } {
     const done = Math.floor(this.#progress(now) * this.#target.instances);
     const isAll = done === this.#target.instances && this.#asked !== null;
-    return { instances: this.#target.instances, acknowledged: done, generation: isAll ? (this.#asked?.generation ?? 0) : 0 };
+    return {
+      instances: this.#target.instances,
+      acknowledged: done,
+      generation: isAll ? (this.#asked?.generation ?? 0) : 0,
+    };
   }
 
   /** What the instances serve at a time. */

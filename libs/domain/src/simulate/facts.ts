@@ -101,12 +101,7 @@ const stageFacts = (
   return facts;
 };
 
-const watchFacts = (
-  run: FactSources,
-  rollout: Rollout,
-  bake: BakeClock,
-  moment: Moment,
-): Facts['watch'] => {
+const watchFacts = (run: FactSources, rollout: Rollout, bake: BakeClock, moment: Moment): Facts['watch'] => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
   const targets = Object.keys(rollout.targets);
   const flowing = isFlowing(targets, run.lastSeen, rollout.plan.graceMs, moment);

@@ -1,1 +1,12 @@
-export {};
+export { replay } from './replay.js';
+export type { ReplayReport } from './replay.js';
+export { constant } from './curve.js';
+export type { Curve } from './curve.js';
+export type { Check } from './expect.js';
+export type { Harm, HarmByPlatform } from './harm.js';
+export type { Outlook } from './outlook.js';
+export type { ProbeCounts, ProbeRow } from './probes.js';
+export type { RealHarm } from './reality.js';
+export type { ChangeOutcome, ChangeReport, Origin, SignalCourse, StageSpan, Stop } from './report.js';
+export type * from './scenario.js';
+export { isIn, slicesOf } from './scenario.js';

@@ -5,8 +5,8 @@ import type { Curve } from './curve.js';
 /** Where a number comes from: a named source, an assumption in words, or a number of each in one place. */
 export type Provenance = { readonly source: string | null; readonly assumption: string | null };
 
-/** Labels that must all match; `platform`, `target` and `model` are labels too. Empty: everywhere. */
-export type Place = Readonly<Record<string, string>>;
+/** Labels that must all match one of their values; `platform`, `target` and `model` are labels too. Empty: everywhere. */
+export type Place = Readonly<Record<string, readonly string[]>>;
 
 /** People or sessions that stay on one arm of a rollout. Targets may share a population. */
 export type Population = Provenance & { readonly name: string; readonly units: number };
@@ -146,10 +146,10 @@ export const slicesOf = ({ targets }: Pick<Scenario, 'targets'>): readonly Slice
 
 /** Whether a slice has all labels of a place. */
 export const isIn = (place: Place, { target, model }: Pick<Slice, 'target' | 'model'>): boolean =>
-  Object.entries(place).every(([label, value]) => {
-    if (label === 'platform') return target.platform === value;
-    if (label === 'target') return target.target === value;
-    return label === 'model' ? model === value : target.labels[label] === value;
+  Object.entries(place).every(([label, values]) => {
+    if (label === 'platform') return values.includes(target.platform);
+    if (label === 'target') return values.includes(target.target);
+    return values.includes((label === 'model' ? model : target.labels[label]) ?? '');
   });
 
 const DAY_MS = 86_400_000;

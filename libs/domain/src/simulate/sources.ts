@@ -55,9 +55,15 @@ export class StickyRuns {
   }
 
   /** Draws a window that ends at `now`, in which so many bad requests are expected in the long run. */
-  draw(expected: number, now: number, windowMs: number, chance: Chance): { readonly first: number; readonly more: number } {
+  draw(
+    expected: number,
+    now: number,
+    windowMs: number,
+    chance: Chance,
+  ): { readonly first: number; readonly more: number } {
     const first = chance.poisson(expected / this.#requests);
     if (this.#requests === 1) return { first, more: 0 };
+    if (windowMs >= this.#overMs) return { first, more: chance.poisson(first * (this.#requests - 1)) };
     const gone = now - this.#overMs;
     while ((this.#begun[0]?.at ?? Number.POSITIVE_INFINITY) <= gone) this.#begun.shift();
     // Without exposure the runs end: whoever was hit is served by control again.

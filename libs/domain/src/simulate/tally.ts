@@ -24,8 +24,16 @@ const entryOf = <T>(map: Map<string, T>, key: string, make: () => T): T => {
   return made;
 };
 
-/** Counts of one bad outcome as one rollout sees it. */
-export type Placed = { readonly arm: Arm; readonly unit: number };
+/** How many bad outcomes to draw, from the candidate's units only or from all. */
+export type BadDraw = {
+  readonly bad: number;
+  readonly onCandidate: boolean;
+  readonly units: number;
+  readonly chance: Chance;
+};
+
+/** Where bad outcomes fell: how many on the candidate, and which units where only those were drawn from. */
+export type Placed = { readonly candidates: number; readonly units: readonly number[] };
 
 /**
  * What one rollout has counted: requests by arm, bad outcomes (units: the first per unit and signal), and what is new
@@ -63,20 +71,37 @@ export class RolloutTally {
     return candidates;
   }
 
-  /** One bad outcome, on the candidate only where `onCandidate`; returns where it fell. */
+  /** Bad outcomes of units drawn at random, or of units on the candidate only; returns where each one fell. */
   addBad(
     slice: Slice,
     { signal, brokenUnits }: Pick<ScenarioSignal, 'signal' | 'brokenUnits'>,
     mix: readonly Mixed[],
-    where: { readonly onCandidate: boolean; readonly units: number; readonly chance: Chance },
+    { bad, onCandidate, units, chance }: BadDraw,
   ): Placed {
-    const { units, chance, onCandidate } = where;
-    const { shareBp } = pick(mix, onCandidate, chance);
-    const reachable = onCandidate ? Math.max(1, Math.floor((units * shareBp) / 10_000)) : units;
-    const unit = drawUnit(chance, reachable, onCandidate ? null : brokenUnits);
-    const arm: Arm = unit * 10_000 < shareBp * units ? 'candidate' : 'control';
-    if (shareBp > 0 && this.#counts(slice, signal, unit, units)) this.#count(slice, signal, shareBp, arm, 1);
-    return { arm, unit };
+    const seen =
+      this.#assignment === 'request'
+        ? null
+        : entryOf(this.#seen, keyOf(signal, slice.target.population), () => new UnitSet(units));
+    const fresh = mix.map(() => [0, 0] as [candidate: number, control: number]);
+    const drawn: number[] = [];
+    let candidates = 0;
+    for (let i = 0; i < bad; i += 1) {
+      const part = pick(mix, onCandidate, chance);
+      const shareBp = mix[part]?.shareBp ?? 0;
+      const reachable = onCandidate ? Math.max(1, Math.floor((units * shareBp) / 10_000)) : units;
+      const unit = drawUnit(chance, reachable, onCandidate ? null : brokenUnits);
+      const isCandidate = unit * 10_000 < shareBp * units;
+      if (isCandidate) candidates += 1;
+      const counts = fresh[part];
+      if (shareBp > 0 && counts && (seen === null || seen.add(unit))) counts[isCandidate ? 0 : 1] += 1;
+      if (onCandidate) drawn.push(unit);
+    }
+    for (const [part, [candidate, control]] of fresh.entries()) {
+      const shareBp = mix[part]?.shareBp ?? 0;
+      this.#count(slice, signal, shareBp, 'candidate', candidate);
+      this.#count(slice, signal, shareBp, 'control', control);
+    }
+    return { candidates, units: drawn };
   }
 
   /** Many bad outcomes at once, where each request has its own coin: their units do not matter. */
@@ -87,6 +112,14 @@ export class RolloutTally {
       this.#count(slice, signal, shareBp, 'candidate', chance.poisson(mean * weight * share));
       this.#count(slice, signal, shareBp, 'control', chance.poisson(mean * weight * (1 - share)));
     }
+  }
+
+  /** Further bad requests of units that were hit before, where each request counts. */
+  addMore(slice: Slice, signal: string, mix: readonly Mixed[], onCandidate: number, onControl: number): void {
+    const shareBp = Math.max(0, ...mix.map((each) => each.shareBp));
+    if (shareBp === 0) return;
+    this.#count(slice, signal, shareBp, 'candidate', onCandidate);
+    this.#count(slice, signal, shareBp, 'control', onControl);
   }
 
   /** Prompts of a paired probe on which one side alone disagreed with the reference. */
@@ -116,8 +149,7 @@ export class RolloutTally {
     return [...this.#slices.values()].map((slice) => {
       const { target } = slice.target;
       const bad = this.#bad.get(keyOf(signal.signal, target, slice.model)) ?? noTotals();
-      const requests =
-        signal.probe === null ? (this.#requests.get(keyOf(target, slice.model)) ?? noTotals()) : bad;
+      const requests = signal.probe === null ? (this.#requests.get(keyOf(target, slice.model)) ?? noTotals()) : bad;
       const { candidateRequests, controlRequests } = requests;
       const { candidateBad, controlBad } = bad;
       return { target, model: slice.model, candidateBad, candidateRequests, controlBad, controlRequests };
@@ -130,11 +162,6 @@ export class RolloutTally {
       model,
       units: Math.floor(this.#units.get(key)?.size ?? 0),
     }));
-  }
-
-  #counts(slice: Slice, signal: string, unit: number, units: number): boolean {
-    if (this.#assignment === 'request') return true;
-    return entryOf(this.#seen, keyOf(signal, slice.target.population), () => new UnitSet(units)).add(unit);
   }
 
   #count(slice: Slice, signal: string, shareBp: number, arm: Arm, bad: number): void {
@@ -171,15 +198,13 @@ export class RolloutTally {
 }
 
 /** Which part of the instances served it: by their weight, and on the candidate by how much of it they serve too. */
-const pick = (mix: readonly Mixed[], onCandidate: boolean, chance: Chance): Mixed => {
+const pick = (mix: readonly Mixed[], onCandidate: boolean, chance: Chance): number => {
+  if (mix.length <= 1) return 0;
   const weightOf = ({ shareBp, weight }: Mixed): number => (onCandidate ? weight * shareBp : weight);
-  const [first, ...rest] = mix;
-  if (first === undefined) return { shareBp: 0, weight: 1 };
-  if (rest.length === 0) return first;
   let at = chance.uniform() * mix.reduce((sum, each) => sum + weightOf(each), 0);
-  for (const each of mix) {
+  for (const [part, each] of mix.entries()) {
     at -= weightOf(each);
-    if (at < 0) return each;
+    if (at < 0) return part;
   }
-  return first;
+  return 0;
 };

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import type { JsonObject, RecordedEvent } from '#libs/kernel';
+import { recorded } from '#libs/testing';
+import { react } from './react.js';
+
+const event = (type: string, data: JsonObject): RecordedEvent => recorded({ type, data, position: 41 });
+const revision = (baseline: boolean): RecordedEvent =>
+  event('RevisionProposed', { key: 'k', revision: 1, digest: 'd', value: {}, links: [], baseline });
+
+describe('what an event leads to', () => {
+  it('rule 6: what changes one target’s ruleset is delivered there, under its own position', () => {
+    expect(react(event('ExposureRequested', { target: 'api-us' }))).toEqual([
+      { id: 'deliver/41', kind: 'deliver', dueAt: 0, payload: { target: 'api-us', generation: 41 } },
+    ]);
+    expect(react(event('TargetRegistered', { target: 'api-us' }))).toMatchObject([{ payload: { target: 'api-us' } }]);
+  });
+
+  it('what changes every ruleset is delivered everywhere', () => {
+    expect(react(revision(true))).toMatchObject([{ kind: 'deliver', payload: { target: null, generation: 41 } }]);
+    expect(react(event('ConfigRetired', { key: 'k' }))).toMatchObject([{ payload: { target: null } }]);
+  });
+
+  it('a proposed revision is delivered nowhere', () => {
+    expect(react(revision(false))).toEqual([]);
+  });
+
+  it('a rollout that starts is led by one task for its whole life', () => {
+    expect(react(event('RolloutStarted', { rollout: 'ro-1' }))).toEqual([
+      { id: 'conduct/ro-1', kind: 'conduct', dueAt: 0, payload: { rollout: 'ro-1' } },
+    ]);
+  });
+
+  it('rule 10: the same event always leads to the same tasks, so reading it twice adds none', () => {
+    const started = event('RolloutStarted', { rollout: 'ro-1' });
+    expect(react(started)).toEqual(react(started));
+  });
+
+  it('what is only recorded leads to nothing', () => {
+    for (const type of ['ExposureChanged', 'TargetConverged', 'StagePassed', 'RolledBack', 'RolloutSettled'])
+      expect(react(event(type, { rollout: 'ro-1' }))).toEqual([]);
+  });
+});
