@@ -76,15 +76,15 @@ export const EXAMPLES: DataOf = {
           after: null,
           targets: [{ target: 'api-us', models: ['sonnet', 'haiku'], hardware: 'tpu' }],
           stages: [
-            { name: '1%', exposureBp: 100, bakeMs: 900_000, activation: 50, tolerate: { 'script-errors': null } },
-            { name: '100%', exposureBp: 9_900, bakeMs: 3_600_000, activation: 50, tolerate: { 'script-errors': 1.5 } },
+            { name: '1%', exposureBp: 100, bakeMs: 900_000, activation: 50, samples: 0, tolerate: { 'script-errors': null } },
+            { name: '100%', exposureBp: 9_900, bakeMs: 3_600_000, activation: 50, samples: 0, tolerate: { 'script-errors': 1.5 } },
           ],
         },
         {
           name: 'bedrock',
           after: { track: 'api', stage: '100%' },
           targets: [{ target: 'bedrock-us', models: ['sonnet'], hardware: null }],
-          stages: [{ name: '100%', exposureBp: 9_900, bakeMs: 0, activation: 0, tolerate: {} }],
+          stages: [{ name: '100%', exposureBp: 9_900, bakeMs: 0, activation: 0, samples: 0, tolerate: {} }],
         },
       ],
     },

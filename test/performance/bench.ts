@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findMissed, hostLine, openContext } from './harness.js';
+import { findMissed, hostLine, load, openContext } from './harness.js';
 import type { Bench } from './harness.js';
 
 /** Every benchmark by its name; one line each. */
@@ -20,8 +20,9 @@ const save = (name: string, json: string): void => {
   writeFileSync(join(folder, `${name}.json`), `${json}\n`);
 };
 
-const run = async (name: string, load: () => Promise<Bench>, quick: boolean, keep: boolean): Promise<boolean> => {
-  const bench = await load();
+const run = async (name: string, open: () => Promise<Bench>, quick: boolean, keep: boolean): Promise<boolean> => {
+  const bench = await open();
+  const before = load();
   const context = openContext({ quick, say });
   say(`\n${name}: ${bench.measures}`);
   say(`  ${hostLine()}; seed ${context.seed}${quick ? `; quick: ${bench.quick}` : ''}`);
@@ -33,7 +34,7 @@ const run = async (name: string, load: () => Promise<Bench>, quick: boolean, kee
         `  ${must.key} = ${String(figures[must.key])}, must be ${must.atLeast === undefined ? `<= ${must.atMost}` : `>= ${must.atLeast}`}`,
       );
     for (const line of missed) say(`  MISSED: ${line}`);
-    const json = JSON.stringify({ bench: name, quick, seed: context.seed, ...figures });
+    const json = JSON.stringify({ bench: name, quick, seed: context.seed, load: [before, load()], ...figures });
     if (keep && !quick) save(name, json);
     say(json);
     return missed.length === 0;

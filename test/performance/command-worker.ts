@@ -54,7 +54,9 @@ const commands = async (core: Core, rollouts: readonly string[]): Promise<Work> 
     const rollout = rollouts[index] ?? '';
     const steering = paused[index] ? 'resume' : 'pause';
     const context = personal(rollout, steering);
-    const outcome = await handler.execute(new SteerRolloutCommand(rollout, steering, 'bench', null, context));
+    const outcome = await handler.execute(
+      new SteerRolloutCommand(rollout, steering, 'bench', { track: null, stages: null }, context),
+    );
     if (!outcome.accepted) throw new Error(`${steering} of ${rollout} was refused: ${outcome.rejection.message}`);
     if (outcome.events.length !== 1)
       throw new Error(`${steering} of ${rollout} wrote ${outcome.events.length} events.`);
@@ -76,6 +78,7 @@ const rows = (pool: Pool): Work => {
 const pace = async (work: Work, among: number, perSecond: number, seconds: number): Promise<number[]> => {
   const latencies: number[] = [];
   const running: Promise<void>[] = [];
+  const free = Array.from({ length: among }, (_, index) => index);
   const gap = 1_000 / perSecond;
   const first = performance.now() + Math.random() * gap;
   for (let n = 0; n < perSecond * seconds; n += 1) {
@@ -84,7 +87,13 @@ const pace = async (work: Work, among: number, perSecond: number, seconds: numbe
     if (early > 0) await sleep(early);
     const now = performance.now();
     const from = now - due > TIMER_MS ? due : now;
-    running.push(work(n % among).then(() => void latencies.push(performance.now() - from)));
+    const index = free.shift();
+    if (index === undefined) throw new Error(`All ${among} rollouts wait for an answer: the server has stalled.`);
+    const call = work(index).then(() => {
+      latencies.push(performance.now() - from);
+      free.push(index);
+    });
+    running.push(call);
   }
   await Promise.all(running);
   return latencies;

@@ -73,6 +73,7 @@ const startController = async (url: string): Promise<Controller> => {
     return report;
   };
   const stop = async (): Promise<void> => {
+    if (!child.connected) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.send({ do: 'stop' } satisfies Order);
     await gone;

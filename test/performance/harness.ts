@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, chmodSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { EmbeddedPostgres } from '#libs/postgres';
@@ -29,12 +29,33 @@ export type BenchContext = {
 };
 
 const SEED = 20_250_805;
+const PREFIX = 'headgate-bench-';
+
+const isRunning = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+};
+
+/** A run that was killed leaves its folder; its server has ended with it. */
+const sweep = (): void => {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(name.slice(PREFIX.length));
+    if (name.startsWith(PREFIX) && pid > 0 && !isRunning(pid))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+};
+
+/** Processes that want to run, averaged over the last minute: above the number of cores, figures suffer. */
+export const load = (): number => round(loadavg()[0] ?? Number.NaN, 2);
 
 /** The machine, for the record. */
 export const hostLine = (): string => {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
-  const load = loadavg()[0]?.toFixed(1) ?? '?';
-  return `${availableParallelism()} x ${model}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}, load ${load}`;
+  return `${availableParallelism()} x ${model}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}, load ${load()}`;
 };
 
 /** Opens what a benchmark needs; the server is started by the first that asks for it. */
@@ -43,8 +64,10 @@ export const openContext = (options: {
   readonly say: (line: string) => void;
 }): BenchContext => {
   let server: Promise<EmbeddedPostgres> | undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'headgate-bench-'));
-  chmodSync(folder, 0o711);
+  sweep();
+  const folder = join(tmpdir(), `${PREFIX}${process.pid}`);
+  // As root the server runs as another user, who has to pass through.
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
   const start = () =>
     startEmbeddedPostgres({
       dataDir: join(folder, 'data'),

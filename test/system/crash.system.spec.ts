@@ -122,19 +122,4 @@ describe('A controller that is killed', () => {
     await goesBackEverywhere(id);
     await nothingLostOrDoubled();
   });
-
-  it('with its work in its hands leaves it to others, who wait no longer than for the lease', async () => {
-    fleet.start();
-    const { id } = await start();
-    await controller.kill9();
-    // As if it had died between taking the task and giving it back.
-    await database.pool.query(
-      `update process.tasks set token = 'dead', ready_at = (extract(epoch from clock_timestamp()) * 1000)::bigint + 3000
-       where id = $1`,
-      [`conduct/${id}`],
-    );
-    controller = await startChild({ databaseUrl: database.url, dataDir: controller.dataDir });
-    await settlesEverywhere(id);
-    await nothingLostOrDoubled();
-  });
 });

@@ -135,7 +135,7 @@ export class HeadgateClient {
   command(
     id: string,
     command: RolloutCommand,
-    body: { readonly reason: string; readonly track?: string | undefined },
+    body: { readonly reason: string; readonly track?: string | undefined; readonly stages?: string[] },
     options?: WriteOptions,
   ): Promise<RolloutView> {
     return this.#write(`/v1/rollouts/${at(id)}/${command}`, body, RolloutView, options);

@@ -155,7 +155,7 @@ describe('the command line', () => {
     expect(server.seen.every(({ method }) => method === 'GET')).toBe(true);
     const yes = await run('promote router.context --reason urgent --track api --yes', { tty: true });
     expect(yes.code).toBe(EXIT.ok);
-    expect(server.seen.at(-1)?.body).toEqual({ reason: 'urgent', track: 'api' });
+    expect(server.seen.at(-1)?.body).toEqual({ reason: 'urgent', stages: ['api/5%'], track: 'api' });
   });
 
   it.each([

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { addHelpCommand } from './commands/help.js';
 import { addHistoryCommands } from './commands/history.js';
 import { addManifestCommands } from './commands/manifests.js';
+import { addReplayCommand } from './commands/replay.js';
 import { addRolloutCommands } from './commands/rollouts.js';
 import { addTokenCommands } from './commands/tokens.js';
 import { EXIT } from './exit-codes.js';
@@ -56,6 +57,7 @@ export const buildProgram = (invocation: Invocation): Command => {
   addManifestCommands(program, invocation);
   addRolloutCommands(program, invocation);
   addHistoryCommands(program, invocation);
+  addReplayCommand(program, invocation);
   addTokenCommands(program, invocation);
   addHelpCommand(program, invocation);
   return program;

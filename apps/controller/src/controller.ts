@@ -1,5 +1,5 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Log } from '#libs/application';
 import { startEmbeddedPostgres } from '#libs/postgres';
 import { startCore, type Core } from './composition/core.js';
@@ -27,7 +27,7 @@ export const startController = async (
 ): Promise<RunningController> => {
   const dataDir = resolve(config.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const telemetry = await startTelemetry(config);
+  const telemetry = await startTelemetry(config, log);
   const embedded =
     config.databaseUrl === undefined
       ? await startEmbeddedPostgres({
@@ -36,13 +36,14 @@ export const startController = async (
           onNotice: (message) => log.info(message),
         })
       : undefined;
-  const core = await startCore(config, config.databaseUrl ?? embedded?.url ?? '', log, instruments).catch(async (error: unknown) => {
-    await embedded?.stop();
-    await telemetry.stop();
-    throw error;
-  });
-  const secret = await issueFirstAdmin(core);
-  if (secret !== undefined) showOnce(secret, config, log);
+  const core = await startCore(config, config.databaseUrl ?? embedded?.url ?? '', log, instruments).catch(
+    async (error: unknown) => {
+      await embedded?.stop();
+      await telemetry.stop();
+      throw error;
+    },
+  );
+  await issueFirstAdmin(core, config);
   const http = config.role === 'worker' ? undefined : await startHttp(core, config.host, config.port);
   registerMetrics({
     view: core.view,
@@ -63,9 +64,10 @@ export const startController = async (
     log.info('Headgate is stopping.');
     rmSync(card, { force: true });
     await http?.close();
+    // The last metrics are read from what the core still holds open.
+    await telemetry.stop();
     await core.stop();
     await embedded?.stop();
-    await telemetry.stop();
   };
   return { url, syncPort, core, http, stop };
 };
@@ -74,14 +76,4 @@ const writeWhole = (file: string, text: string): void => {
   const partial = `${file}.${process.pid}`;
   writeFileSync(partial, text, { mode: 0o600 });
   renameSync(partial, file);
-};
-
-const showOnce = (secret: string, config: ControllerConfig, log: Log): void => {
-  if (config.adminTokenFile !== undefined) {
-    mkdirSync(dirname(resolve(config.adminTokenFile)), { recursive: true });
-    writeWhole(resolve(config.adminTokenFile), `${secret}\n`);
-    log.info('The first admin token was written; it is shown nowhere else.', { file: config.adminTokenFile });
-    return;
-  }
-  process.stderr.write(`\nFirst admin token (shown only now, keep it):\n  ${secret}\n\n`);
 };

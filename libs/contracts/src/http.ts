@@ -94,7 +94,14 @@ const ReasonBody = z.strictObject({ reason: Reason });
 export const PauseRequest = ReasonBody.meta({ id: 'PauseRequest' });
 export const ResumeRequest = ReasonBody.meta({ id: 'ResumeRequest' });
 export const AbortRequest = ReasonBody.meta({ id: 'AbortRequest' });
-export const PromoteRequest = z.strictObject({ reason: Reason, track: Name.optional() }).meta({ id: 'PromoteRequest' });
+export const PromoteRequest = z
+  .strictObject({
+    reason: Reason,
+    track: Name.optional(),
+    /** Only what is still in one of these, such as api/10% or watch: so a second click skips no second stage. */
+    stages: z.array(z.string().max(120)).max(50).optional(),
+  })
+  .meta({ id: 'PromoteRequest' });
 
 export const VerdictView = z
   .object({

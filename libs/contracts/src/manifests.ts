@@ -77,6 +77,8 @@ const PlanStage = z.strictObject({
   bake: Duration,
   /** Distinct units on the candidate in every hardware × model cell. */
   activation: z.int().min(0).max(1_000_000).default(50),
+  /** Requests on the candidate, over all targets of the track. */
+  samples: z.int().min(0).max(1_000_000_000).default(0),
   tolerate: z.record(Name, Tolerate).default({}),
 });
 

@@ -37,6 +37,7 @@ export const aStage = (exposure: number, change: Partial<Stage> = {}): Stage => 
   exposure,
   bake: 60_000,
   activation: 50,
+  samples: 0,
   tolerate: {},
   ...change,
 });

@@ -187,7 +187,7 @@ const commandOf = (state: RolloutState, now: number, drawn: Move): RolloutComman
       const facts = drawn.luck.stale ? outdated(fresh) : fresh;
       return drawn.do === 'look'
         ? { type: 'AssessRollout', at: now, facts }
-        : { type: 'PromoteRollout', reason: 'drawn', track: null, facts };
+        : { type: 'PromoteRollout', reason: 'drawn', track: null, stages: null, facts };
     }
     case 'deliver':
     case 'fail': {

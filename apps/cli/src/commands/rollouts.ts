@@ -166,6 +166,14 @@ const VERBS: readonly Verb[] = [
   },
 ];
 
+/** What the rollout was in when it was looked up: a second click must not skip what comes after. */
+const stagesSeen = (rollout: RolloutView): readonly string[] =>
+  rollout.status === 'watching'
+    ? ['watch']
+    : rollout.tracks.flatMap(({ name, status, stage }) =>
+        status === 'in-stage' && stage !== null ? [`${name}/${stage}`] : [],
+      );
+
 const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => {
   const command = program
     .command(`${verb.name} <rollout>`)
@@ -183,7 +191,8 @@ const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => 
     const what = `${rollout.config} r${rollout.revision}`;
     const reason = await invocation.reason(flags.reason, `${verb.name} ${what}`);
     if (verb.name === 'promote') await invocation.confirm(`Go on with ${what} without waiting for evidence?`);
-    const body = { reason, ...(flags.track === undefined ? {} : { track: flags.track }) };
+    const stages = verb.name === 'promote' ? { stages: [...stagesSeen(rollout)] } : {};
+    const body = { reason, ...stages, ...(flags.track === undefined ? {} : { track: flags.track }) };
     const after = await invocation.client.command(rollout.id, verb.name, body, { ifVersion: flags.ifVersion });
     invocation.print(answerOf(after));
     invocation.note(verb.done(rollout.id));

@@ -56,10 +56,10 @@ class UuidIds extends Ids {
 
 /** A pool for what may be lost with the server's last moments: leases, which run out anyway, and notes for readers. */
 const createUnhurriedPool = (databaseUrl: string): Pool => {
-  const pool = createPool(databaseUrl, { max: 8 });
-  // A connection on which this fails commits as carefully as any other, or fails the query behind it, which says so.
-  pool.on('connect', (client) => void client.query('set synchronous_commit = off').catch(() => undefined));
-  return pool;
+  const url = new URL(databaseUrl);
+  const own = url.searchParams.get('options');
+  url.searchParams.set('options', `${own === null ? '' : `${own} `}-c synchronous_commit=off`);
+  return createPool(url.toString(), { max: 8 });
 };
 
 export type Core = Awaited<ReturnType<typeof startCore>>;

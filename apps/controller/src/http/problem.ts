@@ -25,6 +25,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'track-not-found': 422,
   'stage-not-found': 422,
   'signal-not-in-plan': 422,
+  'duplicate-manifest': 422,
   'duplicate-track': 422,
   'duplicate-signal': 422,
   'nothing-guards': 422,

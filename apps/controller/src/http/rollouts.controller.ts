@@ -178,14 +178,24 @@ export class RolloutsController {
   private async steer(
     id: string,
     steering: Steering,
-    body: { readonly reason: string; readonly track?: string | undefined },
+    body: {
+      readonly reason: string;
+      readonly track?: string | undefined;
+      readonly stages?: readonly string[] | undefined;
+    },
     request: Caller,
     reply: FastifyReply,
   ): Promise<RolloutView> {
     if (!ROLLOUT_ID.test(id)) throw notFound(id);
     const context = contextOf(request, body, body.reason);
     const outcome = await this.commands.execute(
-      new SteerRolloutCommand(id, steering, body.reason, body.track ?? null, context),
+      new SteerRolloutCommand(
+        id,
+        steering,
+        body.reason,
+        { track: body.track ?? null, stages: body.stages ?? null },
+        context,
+      ),
     );
     return this.answer(outcome, reply);
   }

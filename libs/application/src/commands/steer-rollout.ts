@@ -13,7 +13,7 @@ export class SteerRolloutCommand extends Command<Outcome> {
     readonly rollout: string,
     readonly steering: Steering,
     readonly reason: string,
-    readonly track: string | null,
+    readonly only: { readonly track: string | null; readonly stages: readonly string[] | null },
     readonly context: CommandContext,
   ) {
     super();
@@ -45,7 +45,7 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
     });
   }
 
-  private async domainCommand({ rollout, steering, reason, track }: SteerRolloutCommand): Promise<RolloutCommand> {
+  private async domainCommand({ rollout, steering, reason, only }: SteerRolloutCommand): Promise<RolloutCommand> {
     switch (steering) {
       case 'pause':
         return { type: 'PauseRollout', reason, until: null };
@@ -58,7 +58,7 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
         const facts = known
           ? await this.conductor.factsOf(known)
           : { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
-        return { type: 'PromoteRollout', reason, track, facts };
+        return { type: 'PromoteRollout', reason, ...only, facts };
       }
     }
   }

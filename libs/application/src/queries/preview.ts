@@ -95,14 +95,14 @@ const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): Trac
       tolerate: stage.tolerate[base.signal] ?? null,
       before: before.get(base.signal) ?? [],
     }));
-    const { bakeMs, activation: activationUnits, name, exposureBp } = stage;
+    const { bakeMs, activation: activationUnits, samples, name, exposureBp } = stage;
     const forecast = predictStage({
       alpha: plan.alpha,
       signals,
       traffic: cells,
       bakeMs,
       activationUnits,
-      minRequests: 1,
+      minRequests: Math.max(1, samples),
     });
     impossible.push(...refusals(forecast, plan).map((message) => `${track.name}/${name}: ${message}`));
     for (const { signal, badPerRequest } of bases) {

@@ -58,8 +58,10 @@ export class Deliverer {
     const rollouts = this.#view.fleet
       .desired(target.target)
       .flatMap(({ rollout }) => (rollout === null ? [] : [rollout]));
-    for (const rollout of rollouts) await this.#record(rollout, target.target, generation, outcome, done);
-    if (done || outcome.kind === 'rejected') return undefined;
+    const pending = outcome.kind === 'in-progress';
+    if (!pending) for (const rollout of rollouts) await this.#record(rollout, target.target, generation, outcome, done);
+    if (done) return undefined;
+    if (pending) return { retryAfterMs: RETRY_FIRST_MS };
     return { retryAfterMs: outcome.kind === 'throttled' ? outcome.retryAfterMs : null };
   }
 

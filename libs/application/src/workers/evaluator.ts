@@ -58,6 +58,7 @@ export class Evaluator {
         const verdict = judge(folded.state, signal, {
           tolerate: scope.tolerate(signal),
           targets: scope.targets,
+          minRequests: Math.max(1, scope.samples),
           counts: slicesOf(signal, totals.slices, totals.bad),
           ...(report
             ? { violations: { candidate: report.candidate, controlInLookback: report.controlInLookback } }

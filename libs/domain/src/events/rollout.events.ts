@@ -37,6 +37,8 @@ export const ResolvedPlan = z.object({
           exposureBp: z.int(),
           bakeMs: z.number(),
           activation: z.int(),
+          /** Candidate requests that the track needs in all. */
+          samples: z.int(),
           /** Signal → margin; null: none asked. */
           tolerate: z.record(z.string(), Tolerance),
         }),

@@ -26,6 +26,7 @@ export type PlanSpec = {
       readonly exposure: number;
       readonly bake: number;
       readonly activation: number;
+      readonly samples: number;
       readonly tolerate: Readonly<Record<string, Tolerate>>;
     }[];
   }[];
@@ -243,6 +244,7 @@ const resolveTrack = (
     exposureBp: Math.min(stage.exposure, 10_000 - spec.holdback),
     bakeMs: stage.bake,
     activation: stage.activation,
+    samples: stage.samples,
     tolerate: Object.fromEntries(
       signals
         .filter(({ type }) => type === 'rate')

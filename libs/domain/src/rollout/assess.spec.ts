@@ -24,6 +24,13 @@ const missingIn = (story: RolloutStory, missing: Shortcomings): readonly string[
   return track ? missingForStage(story.rollout, track, story.facts(missing)) : [];
 };
 
+/** At the end of a stage each verdict is written with its newest counts, changed or not. */
+const standingVerdicts = (story: RolloutStory, track: string, missing?: Shortcomings) =>
+  story
+    .facts(missing)
+    .verdicts.filter((verdict) => verdict.track === track)
+    .map((verdict) => ({ type: 'VerdictRecorded' as const, data: { verdict } }));
+
 describe('convergence of a target', () => {
   it('is recorded once every live instance has acknowledged the generation asked of it', () => {
     given(aRollout().delivers().events)
@@ -99,6 +106,7 @@ describe('rule 4: a stage passes only with all of it', () => {
     given(story.events)
       .when(look(story))
       .then(
+        ...standingVerdicts(story, 'api'),
         {
           type: 'StagePassed',
           data: {
@@ -205,6 +213,7 @@ describe('a track that waits for another', () => {
     const { state } = given(story.events)
       .when(look(story, notYet))
       .then(
+        ...standingVerdicts(story, 'bedrock', notYet),
         { type: 'StagePassed', data: { track: 'bedrock' } },
         { type: 'StageEntered', data: { track: 'bedrock', stage: '10%' } },
         { type: 'ExposureRequested' },

@@ -115,7 +115,9 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     if (!stage || missingForStage(rollout, track, facts).length > 0) return [];
     const bakedMs = factsOfStage(track, stage, facts)?.bakedMs ?? 0;
     const data = { rollout: rollout.id, track: track.name, stage: stage.name, bakedMs };
+    const verdicts = facts.verdicts.filter((verdict) => verdict.track === track.name && verdict.stage === stage.name);
     return [
+      ...verdicts.map((verdict): RolloutEvent => ({ type: 'VerdictRecorded', data: { rollout: rollout.id, verdict } })),
       { type: 'StagePassed', data: { ...data, sentences: sentencesOf(facts, track.name) } },
       ...(index + 1 < track.stages.length ? enterStage(rollout, controls, track, index + 1) : []),
     ];

@@ -2,7 +2,7 @@ import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { ResolvedPlan, RolloutEvent } from '../events/index.js';
 import { assess, enterStage, requestExposure, takeBack } from './rollout.assess.js';
 import type { Facts } from './rollout.facts.js';
-import { missingForSettling, missingForStage } from './rollout.missing.js';
+import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
 import { isOver, trackOf, type Rollout, type RolloutState } from './rollout.state.js';
 
 export type RolloutCommand =
@@ -18,7 +18,14 @@ export type RolloutCommand =
     }
   | { readonly type: 'PauseRollout'; readonly reason: string; readonly until: number | null }
   | { readonly type: 'ResumeRollout'; readonly reason: string }
-  | { readonly type: 'PromoteRollout'; readonly reason: string; readonly track: string | null; readonly facts: Facts }
+  | {
+      readonly type: 'PromoteRollout';
+      readonly reason: string;
+      readonly track: string | null;
+      /** What the caller saw it in, such as `api/10%` or `watch`; null: whatever it is in now. */
+      readonly stages: readonly string[] | null;
+      readonly facts: Facts;
+    }
   | { readonly type: 'AbortRollout'; readonly reason: string }
   | { readonly type: 'RecordExposureChanged'; readonly target: string; readonly generation: number }
   | {
@@ -79,12 +86,21 @@ const failing = (state: Rollout, facts: Facts): string | undefined =>
   [...facts.verdicts, ...Object.values(state.verdicts)].find(({ verdict, shadow }) => verdict === 'fail' && !shadow)
     ?.sentence;
 
+const movedOn = (state: Rollout, stages: readonly string[]): Decision<never> =>
+  reject(
+    'stage-has-passed',
+    `Rollout ${state.id} is not in ${stages.join(', ')} any more: look again, then promote. See: headgate status ${state.id}`,
+    '/stages',
+  );
+
 const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
   const inStage = state.plan.tracks.filter((track) => {
-    const { stage } = trackOf(state, track.name);
-    return stage >= 0 && stage < track.stages.length && (command.track === null || command.track === track.name);
+    const name = track.stages[trackOf(state, track.name).stage]?.name;
+    const isMeant = command.stages === null || command.stages.includes(`${track.name}/${name}`);
+    return name !== undefined && isMeant && (command.track === null || command.track === track.name);
   });
   if (inStage.length === 0) {
+    if (command.stages !== null) return movedOn(state, command.stages);
     const which = command.track === null ? 'no track' : `track ${command.track} not`;
     return reject(
       'nothing-to-promote',
@@ -124,6 +140,7 @@ const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<Rollou
     return reject('rollout-held', `Rollout ${state.id} is paused (${state.held.reason}): resume it first.`);
   }
   if (state.status === 'staging') return promoteStages(state, command);
+  if (command.stages !== null && !command.stages.includes(WATCH)) return movedOn(state, command.stages);
   if (state.status === 'settling') return accept();
   const missing = [...missingForSettling(state, command.facts)];
   return accept<RolloutEvent>(

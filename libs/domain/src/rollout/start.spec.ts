@@ -105,7 +105,7 @@ describe('a rollout that does not exist', () => {
     for (const command of [
       { type: 'PauseRollout', reason: 'wait', until: null },
       { type: 'ResumeRollout', reason: 'go on' },
-      { type: 'PromoteRollout', reason: 'sure', track: null, facts },
+      { type: 'PromoteRollout', reason: 'sure', track: null, stages: null, facts },
       { type: 'AbortRollout', reason: 'no' },
       { type: 'AssessRollout', at: 0, facts },
     ] as const) {

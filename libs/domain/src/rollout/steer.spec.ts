@@ -9,10 +9,15 @@ const look = (story: RolloutStory, missing?: Shortcomings): RolloutCommand => ({
   at: story.now,
   facts: story.facts(missing),
 });
-const promote = (story: RolloutStory, track: string | null = null, missing?: Shortcomings): RolloutCommand => ({
+const promote = (
+  story: RolloutStory,
+  track: string | null = null,
+  missing?: Shortcomings,
+): Extract<RolloutCommand, { type: 'PromoteRollout' }> => ({
   type: 'PromoteRollout',
   reason: 'seen enough',
   track,
+  stages: null,
   facts: story.facts(missing),
 });
 const pause = { type: 'PauseRollout', reason: 'look into it', until: null } as const;
@@ -169,6 +174,24 @@ describe('promote a rollout', () => {
     const story = ready();
     given(story.events).when(promote(story, 'bedrock')).thenRejected('nothing-to-promote', 'bedrock', '/track');
     given(story.events).when(promote(story, 'vertex')).thenRejected('nothing-to-promote', 'vertex');
+  });
+
+  it('is done once: a second click finds the stage passed and skips no second one', () => {
+    const story = ready();
+    const click = { ...promote(story), stages: ['api/1%'] };
+    given(story.events)
+      .when(click)
+      .then(
+        { type: 'BakeSkipped' },
+        { type: 'StagePassed' },
+        { type: 'StageEntered' },
+        { type: 'ExposureRequested' },
+        { type: 'ExposureRequested' },
+      );
+    const later = aRollout().reaches('api', '10%').arrives();
+    given(later.events)
+      .when({ ...promote(later), stages: ['api/1%'] })
+      .thenRejected('stage-has-passed', 'api/1%', '/stages');
   });
 
   it('is refused past a failed signal, whatever the reason', () => {

@@ -10,9 +10,11 @@ import {
 } from './scenario.js';
 import type { SimulatedRollout } from './run.js';
 
-/** What a paired probe saw at one batch size, over all slices and runs. */
+/** What a paired probe saw on one slice at one batch size, over all its runs. */
 export type ProbeRow = {
   readonly signal: string;
+  readonly target: string;
+  readonly model: string;
   readonly batchSize: number;
   prompts: number;
   /** The candidate alone disagreed with the reference, and control alone did. */
@@ -67,7 +69,7 @@ export class Probes {
       const candidateOnly = this.#chance.binomial(prompts, candidate * (1 - signal.base));
       const controlOnly = this.#chance.binomial(prompts - candidateOnly, signal.base * (1 - candidate));
       run.tally.addProbe(slice, signal.signal, prompts, candidateOnly, controlOnly);
-      const row = this.#rowOf(run.change.change, signal.signal, batchSize);
+      const row = this.#rowOf(run.change.change, slice, signal.signal, batchSize);
       row.prompts += prompts;
       row.candidateOnly += candidateOnly;
       row.controlOnly += controlOnly;
@@ -84,12 +86,16 @@ export class Probes {
     );
   }
 
-  #rowOf(change: string, signal: string, batchSize: number): ProbeRow {
+  #rowOf(change: string, slice: Slice, signal: string, batchSize: number): ProbeRow {
     const rows = this.#rows.get(change) ?? [];
     this.#rows.set(change, rows);
-    const known = rows.find((row) => row.signal === signal && row.batchSize === batchSize);
+    const { model } = slice;
+    const { target } = slice.target;
+    const known = rows.find(
+      (row) => row.signal === signal && row.target === target && row.model === model && row.batchSize === batchSize,
+    );
     if (known) return known;
-    const row = { signal, batchSize, prompts: 0, candidateOnly: 0, controlOnly: 0 };
+    const row = { signal, target, model, batchSize, prompts: 0, candidateOnly: 0, controlOnly: 0 };
     rows.push(row);
     return row;
   }

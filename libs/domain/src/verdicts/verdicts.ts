@@ -29,6 +29,7 @@ export const evidenceSpecOf = (rollout: Pick<Rollout, 'plan' | 'assignment'>): E
     targets.flatMap(({ target, models }) => models.map((model) => ({ target, model }))),
   ),
   margins: marginsOf(rollout.plan),
+  groups: [null, ...rollout.plan.tracks.map(({ targets }) => targets.map(({ target }) => target))],
 });
 
 /** One thing to judge every signal about: a track in its stage, or with `track` and `targets` null the whole rollout. */
@@ -36,23 +37,31 @@ export type JudgedScope = {
   readonly track: string | null;
   readonly stage: string | null;
   readonly targets: readonly string[] | null;
+  /** Candidate requests without which nothing passes. */
+  readonly samples: number;
   /** The margin that a signal must be shown to be below to go on; null asks for none. */
   readonly tolerate: (signal: string) => number | null;
 };
 
-/** What must be judged now: each track that is in a stage by its own margins, or the whole rollout in its watch. */
+const stagedScopes = (rollout: Rollout): readonly JudgedScope[] =>
+  rollout.plan.tracks.flatMap((track): JudgedScope[] => {
+    const stage = track.stages[trackOf(rollout, track.name).stage];
+    if (!stage) return [];
+    const { name, samples, tolerate } = stage;
+    const targets = track.targets.map(({ target }) => target);
+    return [{ track: track.name, stage: name, targets, samples, tolerate: (signal) => tolerate[signal] ?? null }];
+  });
+
+/**
+ * What must be judged now: each track that is in a stage by its own margins, or else the whole rollout. So nothing is
+ * exposed without a judgement: not in the watch, nor while a pause keeps the next track from starting.
+ */
 export const judgedScopes = (rollout: Rollout): readonly JudgedScope[] => {
-  if (rollout.status === 'staging') {
-    return rollout.plan.tracks.flatMap((track): JudgedScope[] => {
-      const stage = track.stages[trackOf(rollout, track.name).stage];
-      if (!stage) return [];
-      const targets = track.targets.map(({ target }) => target);
-      return [{ track: track.name, stage: stage.name, targets, tolerate: (signal) => stage.tolerate[signal] ?? null }];
-    });
-  }
+  const staged = rollout.status === 'staging' ? stagedScopes(rollout) : [];
+  if (staged.length > 0) return staged;
   const settle = (signal: string): number | null =>
     rollout.plan.signals.find((candidate) => candidate.signal === signal)?.settleTolerate ?? null;
-  return [{ track: null, stage: WATCH, targets: null, tolerate: settle }];
+  return [{ track: null, stage: WATCH, targets: null, samples: 1, tolerate: settle }];
 };
 
 /** How long violations on control count against the claim that an invariant is never violated there. */

@@ -155,7 +155,11 @@ describe('the ruleset over HTTP', () => {
     expect(get('api-tpu', ifNoneMatch)).toMatchObject({ status: 304, body: undefined });
   });
 
-  it.each(['"40"', '41', '', '"141"'])('is sent to a caller who has something else: %s', (ifNoneMatch) => {
+  it('never takes a caller back: who has a newer generation, from another controller, keeps it', () => {
+    expect(get('api-tpu', '"141"')).toMatchObject({ status: 304, body: undefined, headers: { etag: '"41"' } });
+  });
+
+  it.each(['"40"', '41', '', '"x"'])('is sent to a caller who has something else: %s', (ifNoneMatch) => {
     expect(get('api-tpu', ifNoneMatch).status).toBe(200);
   });
 

@@ -1,5 +1,5 @@
 import type { RulesetFeed } from '../feed.js';
-import { matchesEtag } from './etag.js';
+import { matchesEtag, namesNewerThan } from './etag.js';
 
 export type RulesetResponse =
   | { readonly status: 200; readonly body: string; readonly headers: Readonly<Record<string, string>> }
@@ -8,7 +8,7 @@ export type RulesetResponse =
 
 /**
  * The ruleset of a target as an HTTP answer: flagd's JSON as text, with the generation as its entity tag. 304 when the
- * caller has it; 404 without a body when the target has no ruleset.
+ * caller has it, or has a newer one that did not reach this controller yet: an older one never follows it. 404 without a body when the target has no ruleset.
  */
 export const rulesetResponse = (
   feed: RulesetFeed,
@@ -19,7 +19,8 @@ export const rulesetResponse = (
   if (snapshot === undefined) return { status: 404, body: undefined, headers: {} };
   const etag = `"${snapshot.generation}"`;
   const headers = { etag, 'cache-control': 'no-cache' };
-  if (matchesEtag(ifNoneMatch, etag)) return { status: 304, body: undefined, headers };
+  if (matchesEtag(ifNoneMatch, etag) || namesNewerThan(ifNoneMatch, snapshot.generation))
+    return { status: 304, body: undefined, headers };
   return {
     status: 200,
     body: snapshot.text,

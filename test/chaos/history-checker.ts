@@ -1,0 +1,371 @@
+import type { Pool } from 'pg';
+import { react } from '#libs/application';
+import type { JsonObject, RecordedEvent } from '#libs/kernel';
+import type { Sighting } from './sightings.js';
+
+/** Everything that a run left behind. */
+export type History = {
+  readonly events: readonly RecordedEvent[];
+  readonly tasks: readonly TaskRow[];
+  readonly sightings: readonly Sighting[];
+  /** Ids of rollouts whose start was answered with yes. */
+  readonly accepted: readonly string[];
+  /** Requests that the fleets were told are counted, and those that are, by target. */
+  readonly outcomes?: { readonly told: ReadonlyMap<string, number>; readonly counted: ReadonlyMap<string, number> };
+};
+
+export type TaskRow = { readonly id: string; readonly done: boolean };
+
+type Check = (history: History) => readonly string[];
+type Told = RecordedEvent & { readonly text: (field: string) => string; readonly number: (field: string) => number };
+
+const tell = (event: RecordedEvent): Told => ({
+  ...event,
+  text: (field) => String(event.data[field]),
+  number: (field) => Number(event.data[field]),
+});
+
+const typed = (events: readonly RecordedEvent[], ...types: readonly string[]): readonly Told[] =>
+  events.filter(({ type }) => types.includes(type)).map(tell);
+
+const groups = <T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> => {
+  const found = new Map<string, T[]>();
+  for (const item of items) found.set(keyOf(item), [...(found.get(keyOf(item)) ?? []), item]);
+  return found;
+};
+
+const twice = (what: string, keys: readonly string[]): string[] =>
+  [...groups(keys, (key) => key)].flatMap(([key, all]) =>
+    all.length > 1 ? [`${what} ${all.length} times: ${key}`] : [],
+  );
+
+/** Positions without gaps, versions without gaps, ids once, commands whole. */
+const logIsWhole: Check = ({ events }) => {
+  const versions = new Map<string, number>();
+  const faults: string[] = [];
+  for (const [index, { position, streamId, streamVersion }] of events.entries()) {
+    if (position !== index + 1) faults.push(`position ${position} where ${index + 1} belongs`);
+    const version = (versions.get(streamId) ?? 0) + 1;
+    versions.set(streamId, version);
+    if (streamVersion !== version) faults.push(`${streamId} has version ${streamVersion} where ${version} belongs`);
+  }
+  const ids = twice(
+    'event id',
+    events.map(({ eventId }) => eventId),
+  );
+  const torn = [...groups(events, ({ metadata }) => metadata.commandId)].flatMap(([id, all]) => {
+    const [first, last] = [all[0]?.position ?? 0, all.at(-1)?.position ?? 0];
+    return last - first + 1 === all.length ? [] : [`command ${id} was written in parts, or twice`];
+  });
+  return [...faults, ...ids, ...torn];
+};
+
+const ONCE: Readonly<Record<string, readonly string[]>> = {
+  RolloutPlanned: ['rollout'],
+  RolloutStarted: ['rollout'],
+  StageEntered: ['rollout', 'track', 'stage'],
+  StagePassed: ['rollout', 'track', 'stage'],
+  ExposureChanged: ['rollout', 'target', 'generation'],
+  TargetConverged: ['rollout', 'target', 'generation'],
+  GenerationAcknowledged: ['target', 'generation'],
+  DegradationDetected: ['rollout'],
+  RollbackStarted: ['rollout'],
+  TargetReadBack: ['rollout', 'target'],
+  TargetDrained: ['rollout', 'target'],
+  RolledBack: ['rollout'],
+  FullyExposed: ['rollout'],
+  RolloutSettled: ['rollout'],
+  TargetsClaimed: ['rollout'],
+  TargetsReleased: ['rollout'],
+};
+
+const oneTimeOnly: Check = ({ events }) =>
+  Object.entries(ONCE).flatMap(([type, fields]) =>
+    twice(
+      type,
+      typed(events, type).map((event) => fields.map(event.text).join(' ')),
+    ),
+  );
+
+const stagesInOrder: Check = ({ events }) =>
+  [
+    ...groups(
+      typed(events, 'StageEntered', 'StagePassed'),
+      (event) => `${event.text('rollout')}/${event.text('track')}`,
+    ),
+  ]
+    .flatMap(([track, all]) =>
+      all.map(({ type, data }, index) => {
+        const before = all[index - 1];
+        const fits = type === 'StagePassed' ? before?.type === 'StageEntered' : before?.type !== 'StageEntered';
+        const same = type !== 'StagePassed' || before?.data['stage'] === data['stage'];
+        return fits && same ? '' : `${track}: ${type} of ${String(data['stage'])} out of order`;
+      }),
+    )
+    .filter((fault) => fault !== '');
+
+/** Asked, made so, arrived: each after the one before it, and for a generation that was asked of this target. */
+const exposureInOrder: Check = ({ events }) =>
+  [
+    ...groups(
+      events.filter(({ data }) => 'target' in data && 'rollout' in data).map(tell),
+      (event) => `${event.text('rollout')} ${event.text('target')}`,
+    ),
+  ].flatMap(([key, all]) => {
+    const asked = all.filter(({ type }) => type === 'ExposureRequested');
+    return all.flatMap((event) => {
+      const before = (type: string) => all.filter((other) => other.type === type && other.position < event.position);
+      if (event.type === 'ExposureChanged') {
+        const wanted = asked.findLast(({ position }) => position <= event.number('generation'));
+        const fits =
+          wanted !== undefined &&
+          wanted.position < event.position &&
+          wanted.number('shareBp') === event.number('shareBp');
+        return fits ? [] : [`${key}: ExposureChanged at ${event.position} without its request`];
+      }
+      if (event.type === 'TargetConverged') {
+        const delivered = before('ExposureChanged').some(
+          (other) => other.number('generation') >= event.number('generation'),
+        );
+        return delivered ? [] : [`${key}: converged on ${event.text('generation')} before it was delivered`];
+      }
+      if (event.type === 'TargetDrained')
+        return before('TargetReadBack').length === 1 ? [] : [`${key}: drained before it was read back`];
+      return [];
+    });
+  });
+
+const ENDED = ['RolloutSettled', 'RolledBack'];
+
+/** Whoever starts ends; a rollback covers every target that was reached and lets nothing grow. */
+const rollbacksComplete: Check = ({ events }) =>
+  [
+    ...groups(events.filter(({ streamId }) => streamId.startsWith('rollout-')).map(tell), ({ streamId }) => streamId),
+  ].flatMap(([stream, all]) => {
+    const end = all.filter(({ type }) => ENDED.includes(type));
+    const begun = all.find(({ type }) => type === 'RollbackStarted');
+    const ended = end.length === 1 ? [] : [`${stream} ended ${end.length} times`];
+    if (!begun)
+      return [
+        ...ended,
+        ...(end[0]?.type === 'RolledBack' ? [`${stream} ended as rolled back without a rollback`] : []),
+      ];
+    const after = all.filter(({ position }) => position > begun.position);
+    const grown = after.filter((event) => event.type === 'ExposureRequested' && event.number('shareBp') > 0);
+    const passed = after.filter(({ type }) =>
+      ['StageEntered', 'StagePassed', 'FullyExposed', 'RolloutSettled'].includes(type),
+    );
+    const reached = new Set(
+      all.filter(({ type }) => type === 'ExposureRequested').map((event) => event.text('target')),
+    );
+    const missing = ['ExposureRequested', 'ExposureChanged', 'TargetReadBack', 'TargetDrained'].flatMap((type) =>
+      [...reached]
+        .filter((target) => !after.some((event) => event.type === type && event.text('target') === target))
+        .map((target) => `${stream}: ${target} has no ${type} after the rollback began`),
+    );
+    return [
+      ...ended,
+      ...grown.map(({ position }) => `${stream}: exposure grew at ${position} while rolling back`),
+      ...passed.map(({ type, position }) => `${stream}: ${type} at ${position} while rolling back`),
+      ...missing,
+    ];
+  });
+
+/** What a rollout goes back to is what settled last before it, and nothing else. */
+const lastKnownGoodMovesOnSettleOnly: Check = ({ events }) => {
+  const good = new Map<string, number>();
+  const faults: string[] = [];
+  for (const event of events.map(tell)) {
+    if (event.type === 'RolloutPlanned') {
+      for (const [target, control] of Object.entries(event.data['controls'] as JsonObject)) {
+        const expected = good.get(`${event.text('config')} ${target}`) ?? 1;
+        if (Number(control) !== expected)
+          faults.push(`${event.streamId} pins r${String(control)} on ${target}, last known good is r${expected}`);
+      }
+    }
+    if (event.type === 'RolloutSettled')
+      for (const target of event.data['targets'] as readonly string[])
+        good.set(`${event.text('config')} ${target}`, event.number('revision'));
+  }
+  return faults;
+};
+
+/** Of two rollouts of a config one lets a target go before the other takes it. */
+const claimsExclude: Check = ({ events }) => {
+  const holder = new Map<string, string>();
+  const faults: string[] = [];
+  for (const event of typed(events, 'TargetsClaimed', 'TargetsReleased')) {
+    for (const target of event.data['targets'] as readonly string[]) {
+      const slot = `${event.text('key')} ${target}`;
+      const held = holder.get(slot);
+      if (event.type === 'TargetsClaimed' && held !== undefined)
+        faults.push(`${slot} is held by ${held} and ${event.text('rollout')}`);
+      if (event.type === 'TargetsReleased' && held !== event.text('rollout'))
+        faults.push(`${slot} let go by ${event.text('rollout')}, held by ${held ?? 'nobody'}`);
+      if (event.type === 'TargetsClaimed') holder.set(slot, event.text('rollout'));
+      else holder.delete(slot);
+    }
+  }
+  return [...faults, ...[...holder].map(([slot, rollout]) => `${slot} is still held by ${rollout}`)];
+};
+
+const generationsGrow: Check = ({ events }) =>
+  [...groups(typed(events, 'GenerationAcknowledged'), (event) => event.text('target'))].flatMap(([target, all]) =>
+    all.flatMap((event, index) =>
+      event.number('generation') > (all[index - 1]?.number('generation') ?? 0)
+        ? []
+        : [`${target} acknowledged ${event.text('generation')} after a newer generation`],
+    ),
+  );
+
+const tasksMatchEvents: Check = ({ events, tasks }) => {
+  const expected = new Set(events.flatMap((event) => react(event)).map(({ id }) => id));
+  const known = new Set(tasks.map(({ id }) => id));
+  return [
+    ...[...expected].filter((id) => !known.has(id)).map((id) => `task ${id} was lost`),
+    ...[...known].filter((id) => !expected.has(id)).map((id) => `task ${id} comes from no event`),
+    ...tasks.filter(({ done }) => !done).map(({ id }) => `task ${id} was left behind`),
+  ];
+};
+
+const answersWereKept: Check = ({ events, accepted, outcomes }) => {
+  const planned = new Set(typed(events, 'RolloutPlanned').map((event) => event.text('rollout')));
+  const lost = [...new Set(accepted)]
+    .filter((id) => !planned.has(id))
+    .map((id) => `rollout ${id} was answered and is lost`);
+  const known = new Set(accepted);
+  const doubled = [...planned]
+    .filter((id) => !known.has(id))
+    .map((id) => `rollout ${id} was never asked for, or twice`);
+  const counts = [...(outcomes?.told ?? [])].flatMap(([target, told]) => {
+    const counted = outcomes?.counted.get(target) ?? 0;
+    return counted === told ? [] : [`${target}: fleets were told of ${told} requests, ${counted} are counted`];
+  });
+  return [...lost, ...doubled, ...counts];
+};
+
+type Wish = {
+  readonly position: number;
+  readonly revision: number;
+  readonly shareBp: number;
+  readonly control: number;
+};
+
+const wishesOf = (events: readonly RecordedEvent[]): ReadonlyMap<string, readonly Wish[]> =>
+  new Map(
+    [...groups(typed(events, 'ExposureRequested'), (event) => `${event.text('target')} ${event.text('config')}`)].map(
+      ([slot, all]) => [
+        slot,
+        all.map((event) => ({
+          position: event.position,
+          revision: event.number('candidate'),
+          shareBp: event.number('shareBp'),
+          control: event.number('control'),
+        })),
+      ],
+    ),
+  );
+
+const armsWanted = (wish: Wish | undefined): readonly { readonly revision: number; readonly shareBp: number }[] => {
+  if (!wish) return [{ revision: 1, shareBp: 10_000 }];
+  if (wish.shareBp === 0) return [{ revision: wish.control, shareBp: 10_000 }];
+  if (wish.shareBp === 10_000) return [{ revision: wish.revision, shareBp: 10_000 }];
+  return [
+    { revision: wish.revision, shareBp: wish.shareBp },
+    { revision: wish.control, shareBp: 10_000 - wish.shareBp },
+  ];
+};
+
+const served = (arms: readonly { readonly revision: number; readonly shareBp: number }[]): string =>
+  arms
+    .filter(({ shareBp }) => shareBp > 0)
+    .map(({ revision, shareBp }) => `r${revision}:${shareBp}`)
+    .toSorted()
+    .join(' ');
+
+/** A fleet never goes back to an older generation, and serves under each one what the log wanted then. */
+const fleetsFollowTheLog: Check = ({ events, sightings }) => {
+  const wishes = wishesOf(events);
+  return [...groups(sightings, ({ target }) => target)].flatMap(([target, seen]) =>
+    seen.flatMap(({ generation, arms }, index) => {
+      const before = seen[index - 1]?.generation ?? 0;
+      const back = generation < before ? [`${target} went back from generation ${before} to ${generation}`] : [];
+      const wrong = Object.entries(arms).flatMap(([config, actual]) => {
+        const wanted = armsWanted(
+          wishes.get(`${target} ${config}`)?.findLast(({ position }) => position <= generation),
+        );
+        return served(actual) === served(wanted)
+          ? []
+          : [
+              `${target} served ${served(actual)} of ${config} under generation ${generation}, wanted was ${served(wanted)}`,
+            ];
+      });
+      return [...back, ...wrong];
+    }),
+  );
+};
+
+/** Once a rollback has arrived at a target, nothing there evaluates to what was withdrawn. */
+const nothingComesBack: Check = ({ events, sightings }) => {
+  const back = typed(events, 'ExposureRequested').filter((event) => event.text('purpose') === 'rollback');
+  const arrivals = typed(events, 'TargetConverged');
+  return back.flatMap((asked) => {
+    const mine = (event: Told): boolean =>
+      event.text('rollout') === asked.text('rollout') && event.text('target') === asked.text('target');
+    const arrived = arrivals.find((event) => mine(event) && event.number('generation') >= asked.position);
+    if (!arrived) return [];
+    const since = Date.parse(arrived.recordedAt);
+    const target = asked.text('target');
+    // What was already being evaluated when the last acknowledgement was written is seen up to then.
+    const stale = sightings.filter(
+      (seen) => seen.target === target && seen.at > since && seen.generation < asked.position,
+    );
+    return stale.map(
+      ({ generation }) => `${target} took generation ${generation} after the rollback to ${asked.position} had arrived`,
+    );
+  });
+};
+
+const targetsEndAsWanted: Check = ({ events, sightings }) => {
+  const wishes = wishesOf(events);
+  return [...groups(sightings, ({ target }) => target)].flatMap(([target, seen]) =>
+    Object.entries(seen.at(-1)?.arms ?? {}).flatMap(([config, arms]) => {
+      const wanted = served(armsWanted(wishes.get(`${target} ${config}`)?.at(-1)));
+      return served(arms) === wanted ? [] : [`${target} ends on ${served(arms)} of ${config}, the log wants ${wanted}`];
+    }),
+  );
+};
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  'the log is whole': logIsWhole,
+  'what happens once happened once': oneTimeOnly,
+  'stages come in order': stagesInOrder,
+  'asked, done, arrived': exposureInOrder,
+  'rollbacks complete': rollbacksComplete,
+  'last known good moves on settling only': lastKnownGoodMovesOnSettleOnly,
+  'one rollout holds a target': claimsExclude,
+  'generations grow': generationsGrow,
+  'every task was done': tasksMatchEvents,
+  'answers were kept': answersWereKept,
+  'fleets follow the log': fleetsFollowTheLog,
+  'nothing comes back': nothingComesBack,
+  'targets end as wanted': targetsEndAsWanted,
+};
+
+/** Everything in a finished run that must not be, in words; empty when all is right. */
+export const violationsOf = (history: History): readonly string[] =>
+  Object.entries(CHECKS).flatMap(([name, check]) => check(history).map((fault) => `${name}: ${fault}`));
+
+/** Tasks and counted requests as the database has them. */
+export const readEvidenceOf = async (
+  pool: Pool,
+): Promise<{ readonly tasks: readonly TaskRow[]; readonly counted: ReadonlyMap<string, number> }> => {
+  const tasks = await pool.query<TaskRow>('select id, done_at is not null as done from process.tasks');
+  const traffic = await pool.query<{ target: string; requests: string }>(
+    'select target, sum(requests) as requests from evidence.traffic group by target',
+  );
+  return {
+    tasks: tasks.rows,
+    counted: new Map(traffic.rows.map(({ target, requests }) => [target, Number(requests)])),
+  };
+};

@@ -1,0 +1,133 @@
+import type { Pool } from 'pg';
+import type { Door } from '#test/kit/http';
+import { ask } from '#test/kit/http';
+import { config, plan, signal, target, track } from '#test/kit/manifests';
+import { TinyFleet } from '#test/kit/tiny-fleet';
+import { until } from '#test/kit/until';
+import type { RecordedEvent } from '#libs/kernel';
+import { readLog } from '#test/kit/log';
+import { Sightings } from './sightings.js';
+import { insist, type Supervised } from './supervised.js';
+
+export const TARGETS = ['api-tpu', 'bedrock-gpu'] as const;
+const PATIENCE = { timeoutMs: 90_000, everyMs: 50 };
+
+const WORLD = [
+  target('api-tpu', 'api', 'tpu'),
+  target('bedrock-gpu', 'bedrock', 'gpu'),
+  signal('script-errors', 'rate'),
+  signal('wrong-pool', 'invariant'),
+  config('router.context', { window: 200_000 }),
+  config('sampler', { top_k: 40 }),
+  plan('two-platforms', [
+    track('api', { platform: 'api' }),
+    track('bedrock', { platform: 'bedrock' }, { after: 'api/10%' }),
+  ]),
+];
+const CHANGES = [config('router.context', { window: 1_000_000 }), config('sampler', { top_k: 50 })];
+const FAULTS = [
+  { config: 'router.context', revision: 2, signal: 'script-errors', perWindow: 30 },
+  { config: 'router.context', revision: 1, signal: 'script-errors', perWindow: 5 },
+] as const;
+
+/** What was played and what the fleets saw of it. */
+export type Played = {
+  readonly good: string;
+  readonly bad: string;
+  readonly events: readonly RecordedEvent[];
+  readonly sightings: Sightings;
+  readonly fleet: TinyFleet;
+};
+
+const idIn = (json: unknown): string => String((json as { readonly id?: unknown }).id);
+
+const startedUnder = async (door: () => Door, subject: string): Promise<string> => {
+  const answer = await insist(door, 'POST', '/v1/rollouts', {
+    key: `start-${subject}`,
+    body: { config: subject, plan: 'two-platforms', reason: 'as scripted' },
+  });
+  if (answer.status !== 201) throw new Error(`${subject} was not started: ${answer.text}`);
+  return idIn(answer.json);
+};
+
+const applied = async (door: () => Door, key: string, manifests: readonly unknown[]): Promise<void> => {
+  const answer = await insist(door, 'POST', '/v1/manifests', { key, body: { manifests, reason: 'as scripted' } });
+  if (answer.status !== 200) throw new Error(`${key} was not applied: ${answer.text}`);
+};
+
+/** A secret is shown once: one that was lost on its way is asked for anew. */
+const serviceToken = (door: () => Door): Promise<string> =>
+  until(
+    'there is a token for the fleets',
+    async () => {
+      const answer = await ask(door(), 'POST', '/v1/tokens', { body: { subject: 'fleets', role: 'service' } });
+      return answer.status === 201 ? (answer.json as { readonly secret: string }).secret : undefined;
+    },
+    PATIENCE,
+  );
+
+const statusOf = (events: readonly RecordedEvent[], id: string): string | undefined =>
+  events.findLast(({ streamId, type }) => streamId === `rollout-${id}` && /^Rol(loutSettled|ledBack)$/.test(type))
+    ?.type;
+
+/** Plays one good change that settles and one bad one that is taken back, over whatever happens to the controller. */
+export const playScript = async (controller: Supervised, database: Pool): Promise<Played> => {
+  const token = await until('there is an admin', () => controller.adminToken(), PATIENCE);
+  const admin = (): Door => controller.door(token);
+  await applied(admin, 'world', WORLD);
+  const service = await serviceToken(admin);
+  const sightings = new Sightings();
+  const fleet = new TinyFleet(
+    sightings.watch(() => controller.door(service)),
+    TARGETS,
+  );
+  sightings.of(fleet);
+  fleet.start(40);
+  try {
+    await until('there is traffic', () => TARGETS.every((name) => (fleet.counted.get(name) ?? 0) > 0), PATIENCE);
+    await applied(admin, 'changes', CHANGES);
+    const ends = (id: string): Promise<string> =>
+      until(`rollout ${id} ends`, async () => statusOf(await readLog(database), id), PATIENCE);
+    const good = await startedUnder(admin, 'sampler');
+    await ends(good);
+    fleet.faults = FAULTS;
+    const bad = await startedUnder(admin, 'router.context');
+    await ends(bad);
+    await until('no task is left', async () => (await openTasks(database)).length === 0, PATIENCE);
+    return { good, bad, events: await readLog(database), sightings, fleet };
+  } finally {
+    await fleet.stop();
+  }
+};
+
+export const openTasks = async (database: Pool): Promise<readonly string[]> => {
+  const { rows } = await database.query<{ id: string }>('select id from process.tasks where done_at is null');
+  return rows.map(({ id }) => id);
+};
+
+/** What a rollout came to, without what differs from run to run. */
+export const outcomeOf = (events: readonly RecordedEvent[], id: string): unknown => {
+  const mine = events.filter(({ streamId }) => streamId === `rollout-${id}`);
+  const of = (type: string, ...fields: readonly string[]) =>
+    mine
+      .filter((event) => event.type === type)
+      .map(({ data }) => fields.map((field) => String(data[field])).join(' '))
+      .toSorted();
+  return {
+    config: of('RolloutPlanned', 'config', 'revision'),
+    entered: of('StageEntered', 'track', 'stage'),
+    passed: of('StagePassed', 'track', 'stage'),
+    requested: of('ExposureRequested', 'target', 'shareBp', 'purpose'),
+    changed: of('ExposureChanged', 'target', 'shareBp'),
+    degraded: of('DegradationDetected', 'signal'),
+    back: of('RollbackStarted', 'cause'),
+    readBack: of('TargetReadBack', 'target'),
+    drained: of('TargetDrained', 'target', 'outcome'),
+    rolledBack: of('RolledBack'),
+    full: of('FullyExposed', 'holdbackBp'),
+    settled: of('RolloutSettled', 'revision'),
+    claims: events
+      .filter(({ data }) => data['rollout'] === id && /^Targets/.test(String(data['key'] ?? '')))
+      .map(({ type }) => type),
+  };
+};
