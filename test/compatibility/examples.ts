@@ -26,7 +26,7 @@ export const EXAMPLES: DataOf = {
   SchemaChanged: { key: 'router.context', schema: { type: 'object' }, description: null },
   ConfigRetired: { key: 'router.context' },
   TargetsClaimed: claim,
-  TargetsReleased: { ...claim, outcome: 'settled' },
+  TargetsReleased: { ...claim, outcome: 'settled', live: { 'api-us': 2 } },
   TargetRegistered: {
     target: 'api-us',
     platform: 'api',
@@ -90,6 +90,8 @@ export const EXAMPLES: DataOf = {
     },
     controls: { 'api-us': 1, 'bedrock-us': 1 },
     vetoReason: 'The compiler fix is in',
+    bypass: null,
+    reverts: null,
   },
   RolloutStarted: { rollout },
   StageEntered: { ...at, exposureBp: 100 },
@@ -145,6 +147,7 @@ export const EXAMPLES: DataOf = {
   },
   RolledBack: { rollout, targets: { 'api-us': 'drained', 'bedrock-us': 'acknowledged' }, tookMs: 312_000 },
   FullyExposed: { rollout, holdbackBp: 100 },
+  RolloutSuperseded: { rollout, by: '01998e1f-7d10-7000-8000-00000000beef' },
   RolloutSettled: { rollout, config: 'router.context', revision: 2, targets: ['api-us', 'bedrock-us'] },
   TokenIssued: {
     token: '01981a2b-7c00-7000-8000-000000000002',

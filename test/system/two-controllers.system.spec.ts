@@ -59,7 +59,8 @@ it('two controllers on one database share commands, outcomes and work; when one 
     ),
   );
   expect(starts.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
-  const id = (starts[0]?.json as RolloutView).id;
+  const [started] = starts.map(({ json }) => json as RolloutView);
+  const id = started?.id ?? '';
   expect(new Set(starts.map(({ json }) => (json as RolloutView).id))).toEqual(new Set([id]));
 
   // Sixty people change twelve configs at both controllers while the rollout is on its way; then one controller dies.
@@ -96,7 +97,9 @@ it('two controllers on one database share commands, outcomes and work; when one 
 
   expect(await faultsOfLog(database.pool)).toEqual([]);
   const log = await readLog(database.pool);
-  const proposed = log.filter(({ type, data }) => type === 'RevisionProposed' && /^edited-/.test(String(data['key'])));
+  const proposed = log.filter(
+    ({ type, data }) => type === 'RevisionProposed' && String(data['key']).startsWith('edited-'),
+  );
   expect(proposed.map(({ data }) => (data['value'] as { edit: number }).edit).toSorted((a, b) => a - b)).toEqual(
     edits.map((_, n) => n),
   );

@@ -94,6 +94,17 @@ const ReasonBody = z.strictObject({ reason: Reason });
 export const PauseRequest = ReasonBody.meta({ id: 'PauseRequest' });
 export const ResumeRequest = ReasonBody.meta({ id: 'ResumeRequest' });
 export const AbortRequest = ReasonBody.meta({ id: 'AbortRequest' });
+export const AbandonRequest = z.strictObject({ target: Name, reason: Reason }).meta({ id: 'AbandonRequest' });
+/** Takes back a settled revision. */
+export const UndoRequest = z
+  .strictObject({
+    reason: Reason,
+    /** The revision to take back; default: the one that is live. */
+    revision: z.int().min(1).optional(),
+    /** What to go back to; default: what was live before. */
+    to: z.int().min(1).optional(),
+  })
+  .meta({ id: 'UndoRequest' });
 export const PromoteRequest = z
   .strictObject({
     reason: Reason,
@@ -135,6 +146,7 @@ export const RolloutStatus = z.enum([
   'rolling-back',
   'settled',
   'rolled-back',
+  'superseded',
   'cancelled',
 ]);
 export type RolloutStatus = z.output<typeof RolloutStatus>;
@@ -204,6 +216,10 @@ export const RolloutView = z
       )
       .default([]),
     cause: z.string().nullable(),
+    /** Why it goes without stages; null for an ordinary plan. */
+    bypass: z.string().nullable(),
+    /** The settled revision that it takes back; null when it is no revert. */
+    reverts: z.int().nullable(),
     version: z.int(),
     position: z.int(),
   })

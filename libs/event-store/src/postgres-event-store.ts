@@ -27,6 +27,8 @@ export type PostgresEventStoreOptions = {
   /** Brings the commits of other processes; without one only polls notice them. */
   readonly doorbell?: Doorbell;
   readonly inline?: readonly InlineProjection[];
+  /** Told of each flush that failed, besides the callers. */
+  readonly onError?: (error: Error) => void;
 };
 
 /** True for an answer of the server that ends the transaction; false where the commit may have happened. */
@@ -35,6 +37,9 @@ const refusedByServer = (error: Error): boolean => {
   const code = String(error.code);
   return !code.startsWith('08') && !code.startsWith('57');
 };
+
+/** A session stays read-only, even when the database is writable again. */
+const isReadOnlySession = (error: Error): boolean => 'code' in error && error.code === '25006';
 
 /** As many requests as one flush carries: bounded, and each command id once. */
 const fit = (waiting: readonly PreparedRequest[]): number => {
@@ -60,6 +65,7 @@ export class PostgresEventStore extends EventStore {
   readonly #pool: Pool;
   readonly #codec: EventCodec;
   readonly #inline: readonly InlineProjection[];
+  readonly #onError: (error: Error) => void;
   readonly #bell = new Bell<number>();
   readonly #commits: GroupCommit<PreparedRequest, AppendResult>;
   readonly #silence: () => void;
@@ -71,6 +77,7 @@ export class PostgresEventStore extends EventStore {
     this.#pool = options.pool;
     this.#codec = options.codec;
     this.#inline = options.inline ?? [];
+    this.#onError = options.onError ?? (() => undefined);
     this.#commits = new GroupCommit({
       flush: (group) => this.#flush(group),
       fit,
@@ -158,8 +165,10 @@ export class PostgresEventStore extends EventStore {
       const last = events.at(-1);
       if (last !== undefined) this.#bell.ring(last.position);
       return results;
-    } catch (error) {
-      if (!this.#isRolledBack(error)) broken = asError(error);
+    } catch (thrown) {
+      const error = asError(thrown);
+      if (!this.#isRolledBack(error) || isReadOnlySession(error)) broken = error;
+      this.#onError(error);
       throw error;
     } finally {
       client.release(broken);

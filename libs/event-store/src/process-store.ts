@@ -51,9 +51,8 @@ export class PostgresProcessStore implements ProcessStore {
       this.options.tasks.announce(result.added);
       return { kind: 'moved', position: result.position, events: result.events };
     } catch (error) {
-      await client.query('rollback').catch((cause: unknown) => {
-        broken = asError(cause);
-      });
+      // Closing the connection ends the transaction, and a session that is read-only, or silent, with it.
+      broken = asError(error);
       throw error;
     } finally {
       client.release(broken);

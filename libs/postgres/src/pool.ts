@@ -9,6 +9,10 @@ export type PoolOptions = {
   readonly applicationName?: string;
   /** The server ends statements that run longer, in milliseconds. Default: none. */
   readonly statementTimeoutMs?: number;
+  /** Longest time to get a connection, in milliseconds, waiting for a free one included. Default: none. */
+  readonly connectTimeoutMs?: number;
+  /** A query without an answer for so long, in milliseconds, fails, also when the server is silent. Default: none. */
+  readonly queryTimeoutMs?: number;
   /** Told when an idle connection breaks; the pool replaces it by itself. */
   readonly onError?: (error: Error) => void;
 };
@@ -33,6 +37,8 @@ export const createPool = (url: string, options: PoolOptions = {}): Pool => {
     max: options.max ?? 10,
     application_name: options.applicationName ?? 'headgate',
     statement_timeout: options.statementTimeoutMs ?? false,
+    ...(options.connectTimeoutMs === undefined ? {} : { connectionTimeoutMillis: options.connectTimeoutMs }),
+    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     types: { getTypeParser },
   });
   pool.on('error', (error) => options.onError?.(error));

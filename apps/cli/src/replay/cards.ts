@@ -2,7 +2,19 @@ import type { ChangeReport, ProbeRow, ReplayReport } from '#libs/domain';
 import { showDuration } from '../format.js';
 import { evidenceChart, exposureChart, harmChart } from './charts.js';
 import { escape } from './svg.js';
-import { alongsideLines, showAfter, showEnd, showMoment, showRate, wasMissed, whole, whyMissed } from './words.js';
+import {
+  ALONE_HARMLESS,
+  isAloneHarmless,
+  LIVE_ALREADY,
+  alongsideLines,
+  showAfter,
+  showEnd,
+  showMoment,
+  showChance,
+  wasMissed,
+  whole,
+  whyMissed,
+} from './words.js';
 
 const item = (text: string, lead = ''): string =>
   `<li>${lead === '' ? '' : `<b>${escape(lead)}</b> `}${escape(text)}</li>`;
@@ -13,18 +25,22 @@ const badge = (report: ChangeReport): string => {
   return `<span class="badge ${kind}">${escape(showEnd(report))}${after === '' ? '' : ` after ${escape(after)}`}</span>`;
 };
 
-const stagesOf = ({ stages, stop }: ChangeReport): string => {
+const stagesOf = ({ stages, planned, stop }: ChangeReport): string => {
   if (stages.length === 0) return '';
-  const items = stages.map(({ track, stage, from, until, passed }) => {
+  const reached = stages.map(({ track, stage, from, until, passed }) => {
     const kind = passed ? 'passed' : stop ? 'stopped' : '';
     const name = track === '*' ? stage : `${track} ${stage}`;
     return `<li class="${kind}">${escape(name)}<br>${until === null ? 'going on' : escape(showDuration(until - from))}</li>`;
   });
-  return `<h4>Stages</h4><ul class="stages">${items.join('')}</ul>`;
+  const others = planned
+    .filter(({ track, stage }) => !stages.some((each) => each.track === track && each.stage === stage))
+    .map(({ track, stage }) => `<li>${escape(`${track} ${stage}`)}<br>not reached</li>`);
+  return `<h4>Stages</h4><ul class="stages">${[...reached, ...others].join('')}</ul>`;
 };
 
 const evidenceOf = (report: ChangeReport): string => {
   if (report.refusal !== null) return `<blockquote class="missed">${escape(report.refusal)}</blockquote>`;
+  if (report.outcome === 'imported') return `<blockquote class="quiet">${escape(LIVE_ALREADY)}</blockquote>`;
   if (report.stop) return `<blockquote>${escape(report.stop.sentence)}</blockquote>`;
   if (!wasMissed(report)) return '';
   return `<blockquote class="missed">${escape(whyMissed(report))}</blockquote>`;
@@ -47,6 +63,7 @@ const notesOf = (report: ChangeReport, all: ReplayReport['changes']): string => 
           ),
         ]
       : []),
+    ...(isAloneHarmless(report) ? [item(ALONE_HARMLESS)] : []),
     ...alongsideLines(report, all).map((text) => item(text, 'Live beside it')),
   ];
   return `<ul class="notes">${notes.join('')}</ul>`;
@@ -56,7 +73,7 @@ const outlookOf = ({ outlook }: ChangeReport): string => {
   if (outlook.length === 0) return '';
   const rows = outlook.map(
     ({ track, stage, expectedMs, withinBake }) =>
-      `<tr><td>${escape(`${track} ${stage}`)}</td><td>${escape(showDuration(expectedMs))}</td><td>${escape(showRate(Number(withinBake.toPrecision(2))))}</td></tr>`,
+      `<tr><td>${escape(`${track} ${stage}`)}</td><td>${escape(showDuration(expectedMs))}</td><td>${escape(showChance(withinBake))}</td></tr>`,
   );
   const requests = whole(outlook[0]?.requests ?? 0);
   return `<h4>When the invariant is expected to be seen: once in ${requests} candidate requests</h4>

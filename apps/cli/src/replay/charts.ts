@@ -75,18 +75,10 @@ const frameOf = (spanMs: number) => {
   return { x, marks: marks.join(''), bottom: height - bottom, top };
 };
 
+const MINUTE_MS = 60_000;
 const STEPS_MS = [
-  10_000,
-  30_000,
-  60_000,
-  300_000,
-  600_000,
-  1_800_000,
-  3_600_000,
-  7_200_000,
-  14_400_000,
-  43_200_000,
-  DAY_MS,
+  ...[10_000, 30_000],
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1_440].map((minutes) => minutes * MINUTE_MS),
 ];
 
 const timeTicks = (spanMs: number): readonly number[] => {
@@ -98,7 +90,7 @@ const timeTicks = (spanMs: number): readonly number[] => {
 
 /** When a change was over with Headgate: settled, or read back and drained. */
 const spanOf = (report: ChangeReport): number =>
-  Math.max(60_000, (report.endedAt ?? report.stop?.at ?? report.startedAt) - report.startedAt);
+  Math.max(MINUTE_MS, (report.endedAt ?? report.stop?.at ?? report.startedAt) - report.startedAt);
 
 /** Share of each platform on the candidate, from the start to the end. */
 export const exposureChart = (report: ChangeReport): string => {

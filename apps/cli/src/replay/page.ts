@@ -59,15 +59,13 @@ const originsOf = ({ origins }: ReplayReport, sources: Script['sources']): strin
 
 /** The report of a replay as one page that loads nothing. */
 export const replayPage = (report: ReplayReport, sources: Script['sources']): string => {
-  const cards = report.changes
-    .filter(({ outcome }) => outcome !== 'imported')
-    .map((change) => changeCard(change, report));
+  const cards = report.changes.map((change) => changeCard(change, report));
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${escape(report.title)}: replay</title><style>${STYLE}</style></head><body><main>
 <header><p class="over">Headgate replay</p><h1>${escape(report.title)}</h1>
-<p>${escape(showSpan(report.from, report.until))} on a virtual clock, through the deciders and the gate that run in production. Seed ${report.seed}; ${escape(showAmount(report.worked.requests))} requests were drawn beside open rollouts. All times are UTC.</p></header>
+<p>${escape(showSpan(report.from, report.until))} on a virtual clock, through the same deciders and gate as in the running controller. Seed ${report.seed}; ${escape(showAmount(report.worked.requests))} requests were drawn beside open rollouts. All times are UTC.</p></header>
 ${tilesOf(report)}
 <h2>The weeks</h2><p class="lead">Above, each change as it really went; below it, as it would have gone through its plan.</p>
 <div class="panel">${KEY}<div class="wide">${timelineChart(report)}</div></div>

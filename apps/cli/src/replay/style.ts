@@ -32,13 +32,14 @@ h4 { font-size: 13px; font-weight: 600; color: var(--soft); margin: 22px 0 6px; 
 @media (max-width: 860px) { .columns { grid-template-columns: 1fr; } main { padding: 32px 16px 60px; } .panel, .change { padding: 18px 16px; } }
 blockquote { margin: 14px 0 4px; padding: 10px 16px; border-left: 3px solid var(--ours); background: var(--ours-soft); border-radius: 0 10px 10px 0; }
 blockquote.missed { border-color: var(--missed); background: var(--real-soft); }
+blockquote.quiet { border-color: var(--fine); background: var(--page); }
 .stages { display: flex; gap: 4px; margin: 4px 0 0; padding: 0; list-style: none; font-size: 13px; }
 .stages li { flex: 1; min-width: 0; border-top: 5px solid var(--calm); padding: 5px 2px 0; color: var(--soft); }
 .stages li.passed { border-color: var(--fine); color: var(--ink); } .stages li.stopped { border-color: var(--ours); color: var(--ours); font-weight: 600; }
 .notes { margin: 8px 0 0; padding-left: 18px; color: var(--soft); font-size: 14.5px; } .notes li { margin: 3px 0; } .notes b { color: var(--ink); font-weight: 600; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--soft); font-weight: 600; font-size: 12.5px; } th, td { padding: 6px 10px 6px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
-.grid td { text-align: center; border: 3px solid var(--card); border-radius: 8px; padding: 8px; } .grid th { padding: 6px 10px 6px 0; border: 0; }
+.grid td { text-align: center; border: 3px solid var(--card); border-radius: 8px; padding: 8px; } .grid th { padding: 6px 10px 6px 0; border: 0; vertical-align: middle; white-space: nowrap; }
 .grid th.size { text-align: center; }
 .met::before { content: "✓ "; color: var(--ours); font-weight: 700; } .unmet::before { content: "✗ "; color: var(--missed); font-weight: 700; }
 .checks { columns: 2; column-gap: 40px; padding: 0; list-style: none; font-size: 14.5px; } .checks li { break-inside: avoid; margin: 4px 0; } .checks span { color: var(--faint); }

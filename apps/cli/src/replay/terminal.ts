@@ -3,6 +3,9 @@ import { plain, showDuration } from '../format.js';
 import { table, type Look } from '../look.js';
 import {
   alongsideLines,
+  ALONE_HARMLESS,
+  isAloneHarmless,
+  LIVE_ALREADY,
   outlookLines,
   showAfter,
   showAmount,
@@ -58,6 +61,8 @@ const detailsOf = (report: ChangeReport, all: ReplayReport, look: Look): readonl
       ? []
       : [line('back', `on every target after ${showDuration(report.stop.tookMs)}`)]),
     ...alongsideLines(report, all.changes).map((text) => line('beside', text)),
+    ...(report.outcome === 'imported' ? [line('live', LIVE_ALREADY)] : []),
+    ...(isAloneHarmless(report) ? [line('harmless', ALONE_HARMLESS)] : []),
     ...(wasMissed(report) ? [line('missed', whyMissed(report))] : []),
     ...outlookLines(report).map((text) => line('outlook', text)),
     ...(quiet ? report.signals.map(({ sentence }) => line('signal', sentence)) : []),
@@ -107,7 +112,6 @@ const checkLines = ({ checks }: ReplayReport, { paint }: Look): readonly string[
 /** The report of a replay for a terminal. */
 export const renderReplay = (report: ReplayReport, look: Look): string => {
   const { paint } = look;
-  const sections = report.changes.filter(({ outcome }) => outcome !== 'imported');
   return [
     paint.bold(plain(report.title)),
     `${showSpan(report.from, report.until)} in virtual time, seed ${report.seed}; ${showAmount(report.worked.requests)} requests beside open rollouts`,
@@ -116,7 +120,7 @@ export const renderReplay = (report: ReplayReport, look: Look): string => {
     paint.dim(
       'Really: published rates times assumed traffic. With Headgate: one run of chance; another seed gives other counts.',
     ),
-    ...sections.flatMap((change) => ['', ...detailsOf(change, report, look)]),
+    ...report.changes.flatMap((change) => ['', ...detailsOf(change, report, look)]),
     '',
     ...originLines(report, look),
     '',

@@ -41,6 +41,20 @@ export const showAmount = (count: number): string => {
 /** `0.8%`, `0.0004%`. */
 export const showRate = (share: number): string => `${Number((share * 100).toPrecision(3))}%`;
 
+/** A chance to two digits; one that is nearly sure is not called certain. */
+export const showChance = (chance: number): string =>
+  chance > 0.999 ? 'over 99.9%' : showRate(Number(chance.toPrecision(2)));
+
+/** Whether a change that really did harm did none with Headgate, because another one was not live. */
+export const isAloneHarmless = (report: ChangeReport): boolean =>
+  report.outcome === 'settled' && wasHarmful(report) && report.withHeadgate.affected === 0;
+
+export const ALONE_HARMLESS = 'It is harmful only together with another change, which was not live here any more.';
+
+/** What a replay does with a change that had settled before it begins. */
+export const LIVE_ALREADY =
+  'It had settled before this replay begins: no rollout guards it any more, and it goes on as it really did. Counted from the start of the replay.';
+
 /** Whether a change did harm in the real course. */
 export const wasHarmful = ({ really }: ChangeReport): boolean => really.affected > 0;
 
@@ -77,7 +91,7 @@ export const outlookLines = (report: ChangeReport): readonly string[] =>
   report.outlook.map(
     ({ track, stage, expectedMs, withinBake, requests }) =>
       `${track}/${stage}: first violation expected after ${whole(requests)} candidate requests, ${showDuration(expectedMs)}; ` +
-      `seen within the stage with a chance of ${showRate(Number(withinBake.toPrecision(2)))}`,
+      `seen within the stage with a chance of ${showChance(withinBake)}`,
   );
 
 /** Changes that were live beside a stopped one, in words. */

@@ -112,6 +112,8 @@ export const rollout = (over: Partial<RolloutView> = {}): RolloutView => ({
   verdicts: [],
   violations: [],
   cause: null,
+  bypass: null,
+  reverts: null,
   version: 9,
   position: 120,
   ...over,

@@ -27,6 +27,7 @@ import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platform
 import { createKysely, createPool, migrate } from '#libs/postgres';
 import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore } from '#libs/signals';
 import type { ControllerConfig } from '../config.js';
+import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
@@ -54,30 +55,44 @@ class UuidIds extends Ids {
   }
 }
 
+/** A database that is silent is away: whoever waits for it is told after this. */
+const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 15_000 };
+
+const migrated = async (databaseUrl: string): Promise<void> => {
+  // A migration may take its time.
+  const pool = createPool(databaseUrl, { max: 2, connectTimeoutMs: PATIENCE.connectTimeoutMs });
+  await migrate(pool).finally(() => pool.end());
+};
+
 /** A pool for what may be lost with the server's last moments: leases, which run out anyway, and notes for readers. */
 const createUnhurriedPool = (databaseUrl: string): Pool => {
   const url = new URL(databaseUrl);
   const own = url.searchParams.get('options');
   url.searchParams.set('options', `${own === null ? '' : `${own} `}-c synchronous_commit=off`);
-  return createPool(url.toString(), { max: 8 });
+  return createPool(url.toString(), { max: 8, ...PATIENCE });
 };
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
 /** The log and what reads it: database, store, tasks, the folded view. */
 const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }: Instruments) => {
-  const pool = createPool(databaseUrl, { max: 16 });
-  await migrate(pool).catch(async (error: unknown) => {
-    await pool.end();
-    throw error;
-  });
+  await migrated(databaseUrl);
+  const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
+  const database = new DatabaseWatch(databaseUrl, log);
+  /** An outage is reported once, by the watch. */
+  const report =
+    (message: string) =>
+    (error: unknown): void => {
+      if (!database.note(error)) log.error(message, { error: String(error) });
+    };
   const doorbell = new PostgresDoorbell({
     url: databaseUrl,
-    onError: (error) => log.error('The database doorbell is broken; polling meanwhile.', { error: String(error) }),
+    onError: report('The database doorbell is broken; polling meanwhile.'),
   });
   doorbell.start();
   const inline = [instrument(rolloutSummary, reached, { apply: 'append:inside' })];
-  const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline }), reached, {
+  const onError = (error: Error): void => void database.note(error);
+  const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline, onError }), reached, {
     append: appendStep,
   });
   const unhurried = createUnhurriedPool(databaseUrl);
@@ -97,7 +112,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }:
   await follower.caughtUp().catch(async (error: unknown) => {
     await follower.stop();
     await doorbell.stop();
-    await Promise.all([unhurried.end(), pool.end()]);
+    await Promise.all([unhurried.end(), pool.end(), database.stop()]);
     throw error;
   });
   const processes = runProcessManager({
@@ -105,17 +120,20 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }:
     processes: instrument(new PostgresProcessStore({ pool, store, tasks: queue }), reached, { step: 'react' }),
     store: { onCommit: (ring) => ringForTasks(view, ring) },
     onStopped,
+    onError: report('Tasks cannot be made of events; trying again.'),
   });
+  database.start();
   const stop = async (): Promise<void> => {
     await processes.stop();
     await follower.stop();
     await doorbell.stop();
     await store.close();
+    await database.stop();
     await unhurried.end();
     await pool.end();
   };
   const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
-  return { pool, unhurried, store, queue, view, readers, stop };
+  return { pool, unhurried, store, queue, view, readers, database, report, stop };
 };
 
 /** Most events lead to no task: the process manager is not woken for those, and passes them with the next or a poll. */
@@ -126,16 +144,22 @@ const ringForTasks = (view: LiveView, ring: (position: number) => void): (() => 
   return () => undefined;
 };
 
+type FleetSetting = {
+  readonly clock: Clock;
+  readonly reached: Instruments['reached'];
+  readonly report: (message: string) => (error: unknown) => void;
+};
+
 /** Both ways to the fleets: rulesets out, acknowledgements and outcomes in. */
 const openFleets = async (
   config: ControllerConfig,
   pool: Pool,
   view: LiveView,
-  { clock, log, reached }: { readonly clock: Clock; readonly log: Log; readonly reached: Instruments['reached'] },
+  { clock, reached, report }: FleetSetting,
 ) => {
   const feed = await PostgresRulesetFeed.start({
     pool,
-    onError: (error: unknown) => log.error('Rulesets cannot be followed; trying again.', { error: String(error) }),
+    onError: report('Rulesets cannot be followed; trying again.'),
   });
   const driver = new PullDriver({ database: pool, clock, feed, leaseMs: config.instanceLeaseMs });
   const delivery = instrument(driver, reached, {
@@ -164,8 +188,8 @@ export const startCore = async (
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
   const opened = await openLog(databaseUrl, clock, log, instruments);
-  const { pool, unhurried, store, queue, view, readers, stop: closeLog } = opened;
-  const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, { clock, log, reached });
+  const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
+  const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, { clock, reached, report });
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -212,6 +236,7 @@ export const startCore = async (
     conductor,
     sync,
     readers,
+    database,
     clock,
     log,
     stop,

@@ -3,6 +3,8 @@ import { trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ViewStoppedError, type Log } from '#libs/application';
 import { IntakeBusyError, IntakeClosedError } from '#libs/signals';
+import { databaseTrouble } from '../composition/database-trouble.js';
+import type { DatabaseWatch } from '../composition/database-watch.js';
 import { ProblemError } from './problem.js';
 
 const fromHttp = (error: HttpException): ProblemError => {
@@ -38,7 +40,10 @@ const fromFastify = (error: Coded): ProblemError | undefined => {
 /** The one place where refusals become answers. What nobody expected is logged and answered without details. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly log: Log) {}
+  constructor(
+    private readonly log: Log,
+    private readonly database: Pick<DatabaseWatch, 'note'>,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
@@ -79,6 +84,12 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof HttpException) return fromHttp(error);
     if (error instanceof IntakeBusyError || error instanceof IntakeClosedError)
       return new ProblemError('busy', error.message, [], { 'retry-after': '2' });
+    const trouble = databaseTrouble(error);
+    if (trouble !== undefined) {
+      this.database.note(error);
+      const detail = `${trouble.message} Whether this was written is not known: send it again under the same Idempotency-Key.`;
+      return new ProblemError('database-unavailable', detail, [], { 'retry-after': '2' });
+    }
     if (error instanceof ViewStoppedError) return new ProblemError('not-ready', error.message);
     return typeof error === 'object' && error !== null ? fromFastify(error) : undefined;
   }

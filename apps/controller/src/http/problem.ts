@@ -36,6 +36,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'too-much-contention': 503,
   busy: 503,
   'not-ready': 503,
+  'database-unavailable': 503,
 };
 
 const statusOf = (code: string): number => STATUS[code] ?? (code.endsWith('-not-found') ? 404 : 409);

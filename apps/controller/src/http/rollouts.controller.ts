@@ -11,14 +11,17 @@ import {
   previewOf,
   ProgressBoard,
   rolloutView,
+  AbandonTargetCommand,
   StartRolloutCommand,
   SteerRolloutCommand,
+  UndoRevisionCommand,
   violationsOf,
   type Outcome,
   type StartRequest,
   type Steering,
 } from '#libs/application';
 import {
+  AbandonRequest,
   AbortRequest,
   PauseRequest,
   PlanPreview,
@@ -29,6 +32,7 @@ import {
   RolloutStatus,
   RolloutView,
   StartRolloutRequest,
+  UndoRequest,
 } from '#libs/contracts';
 import { Clock } from '#libs/kernel';
 import { Needs, type Caller } from './auth.js';
@@ -159,6 +163,36 @@ export class RolloutsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RolloutView> {
     return this.steer(id, 'promote', body, request, reply);
+  }
+
+  /** Gives up on a target that a rollback cannot reach or see drained; the others go on. */
+  @Post('rollouts/:id/abandon')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: RolloutView })
+  async abandon(
+    @Param('id') id: string,
+    @Body({ schema: AbandonRequest }) body: z.output<typeof AbandonRequest>,
+    @Req() request: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RolloutView> {
+    const { target, reason } = body;
+    const context = contextOf(request, body, reason);
+    return this.answer(await this.commands.execute(new AbandonTargetCommand(id, target, reason, context)), reply);
+  }
+
+  /** Takes a settled revision back, everywhere at once, as a rollout of its own. */
+  @Post('configs/:key/undo')
+  @Needs('operator')
+  @ApiCreatedResponse({ standardSchema: RolloutView })
+  async undo(
+    @Param('key') key: string,
+    @Body({ schema: UndoRequest }) body: z.output<typeof UndoRequest>,
+    @Req() request: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RolloutView> {
+    const context = contextOf(request, body, body.reason);
+    return this.answer(await this.commands.execute(new UndoRevisionCommand(key, body, body.reason, context)), reply);
   }
 
   /** Takes the candidate back everywhere. */

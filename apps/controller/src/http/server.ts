@@ -4,6 +4,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import {
+  AbandonTargetHandler,
   ApplyManifestsHandler,
   CommandRunner,
   Conductor,
@@ -15,6 +16,7 @@ import {
   RevokeTokenHandler,
   StartRolloutHandler,
   SteerRolloutHandler,
+  UndoRevisionHandler,
 } from '#libs/application';
 import { z } from 'zod';
 import { Problem } from '#libs/contracts';
@@ -81,6 +83,8 @@ class HttpModule {
         ApplyManifestsHandler,
         StartRolloutHandler,
         SteerRolloutHandler,
+        AbandonTargetHandler,
+        UndoRevisionHandler,
         IssueTokenHandler,
         RevokeTokenHandler,
       ],
@@ -94,11 +98,8 @@ const readinessOf = (core: Core): Readiness => ({
       .readers()
       .filter(({ state }) => state !== 'running')
       .map(({ name, error }) => `${name}: ${error ?? 'stopped'}`);
-    const database = await core.pool.query('select 1').then(
-      () => [],
-      (error: unknown) => [`database: ${String(error)}`],
-    );
-    const reasons = [...stopped, ...database];
+    const trouble = await core.database.check();
+    const reasons = [...stopped, ...(trouble === undefined ? [] : [`database: ${trouble.message}`])];
     return { ready: reasons.length === 0, reasons };
   },
 });
@@ -159,7 +160,7 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   server.removeContentTypeParser('text/plain');
   checkBodies(server);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));
-  app.useGlobalFilters(new ProblemFilter(core.log));
+  app.useGlobalFilters(new ProblemFilter(core.log, core.database));
   let document: OpenAPIObject | undefined;
   const openApi = (): OpenAPIObject => (document ??= describe(app));
   server.get('/openapi.json', (_request, reply) => void reply.send(openApi()));

@@ -1,27 +1,21 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import {
-  alphaOfStart,
   configDecider,
   configStream,
-  lastKnownGood,
-  resolvePlan,
+  EMERGENCY,
+  liveAfter,
+  liveRevision,
+  planUndo,
   rolloutDecider,
   rolloutStream,
+  type ConfigState,
   type RegisteredConfig,
-  type ResolvedPlan,
 } from '#libs/domain';
-import type { JsonObject, Rejection } from '#libs/kernel';
-import { PlanManifest, SignalManifest } from '#libs/contracts';
-import { CommandRunner, type Outcome } from './runner.js';
+import type { JsonObject } from '#libs/kernel';
+import { CommandRunner, type Outcome, type Session } from './runner.js';
 import type { CommandContext } from './context.js';
+import { emergencyFor, prepare, prepareWith, type Prepared, type StartRequest } from './prepare-rollout.js';
 import { LiveView } from '../queries/live-view.js';
-
-export type StartRequest = {
-  readonly config: string;
-  readonly revision?: number | undefined;
-  readonly plan: string;
-  readonly vetoReason?: string | undefined;
-};
 
 export class StartRolloutCommand extends Command<Outcome> {
   constructor(
@@ -32,58 +26,77 @@ export class StartRolloutCommand extends Command<Outcome> {
   }
 }
 
-export type Prepared = {
-  readonly config: RegisteredConfig;
-  readonly revision: number;
-  readonly plan: ResolvedPlan;
-  readonly controls: Readonly<Record<string, number>>;
+/** Takes back a settled revision, everywhere at once. */
+export class UndoRevisionCommand extends Command<Outcome> {
+  constructor(
+    readonly config: string,
+    readonly undo: { readonly revision?: number | undefined; readonly to?: number | undefined },
+    readonly reason: string,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+type Handover = { readonly config: ConfigState; readonly targets: readonly string[] };
+
+/** A rollout that is being watched gives its targets to the new one, and its revision stays live until then. */
+const takeOver = async (session: Session, known: RegisteredConfig, wanted: Prepared, by: string): Promise<Handover> => {
+  const mine = Object.keys(wanted.controls);
+  const holders = [...new Set(mine.flatMap((target) => known.claims[target] ?? []))];
+  const [holder] = holders;
+  if (holder === undefined || holders.length > 1) return { config: known, targets: [] };
+  const held = Object.keys(known.claims).filter((target) => known.claims[target] === holder);
+  const { state } = await session.load(rolloutDecider, rolloutStream(holder));
+  if (state.status !== 'watching') return { config: known, targets: [] };
+  const left = held.filter((target) => !mine.includes(target));
+  if (left.length > 0) {
+    const message = `Rollout ${holder} is watched on ${left.join(', ')} as well: a plan that takes over from it must cover all its targets.`;
+    session.reject('supersede-needs-all-targets', message, '/plan');
+    return { config: known, targets: [] };
+  }
+  session.decide(rolloutDecider, rolloutStream(holder), state, { type: 'SupersedeRollout', by });
+  const live = liveAfter({ ...state, status: 'superseded' });
+  const release = { rollout: holder, revision: state.revision, targets: held, live } as const;
+  const events = session.decide(configDecider, configStream(known.key), known, {
+    type: 'ReleaseTargets',
+    outcome: 'superseded',
+    ...release,
+  });
+  return { config: events.reduce<ConfigState>(configDecider.evolve, known), targets: held };
 };
 
-const notFound = (code: string, message: string, field: string): { readonly rejection: Rejection } => ({
-  rejection: { code, message, field },
-});
+type Cause = { readonly vetoReason: string | null; readonly bypass: string | null; readonly reverts: number | null };
 
-/** Signals as registered, by the newest revision of each. */
-const signalsOf = (view: LiveView): { signal: string; type: 'invariant' | 'rate'; title: string }[] =>
-  [...view.fleet.configs.values()]
-    .filter(({ kind, status }) => kind === 'signal' && status === 'registered')
-    .map(({ key, revisions }) => {
-      const { type, title } = SignalManifest.shape.spec.parse(revisions.at(-1)?.value);
-      return { signal: key.slice('signal/'.length), type, title };
-    });
-
-/**
- * Finds what a start names, chooses targets and pins controls; a rejection names the field. `config` is what the log
- * says of the config now, where that matters: the view may be a moment behind.
- */
-export const prepare = (
-  view: LiveView,
-  request: StartRequest,
-  config = view.fleet.configs.get(request.config),
-): Prepared | { readonly rejection: Rejection } => {
-  if (!config || config.kind === 'signal' || config.kind === 'plan') {
-    return notFound('config-not-found', `There is no config ${request.config}. Apply its manifest first.`, '/config');
-  }
-  const revision = request.revision ?? config.revisions.length;
-  if (!config.revisions.some((candidate) => candidate.revision === revision)) {
-    const message = `Config ${config.key} has no revision ${revision}; its newest is ${config.revisions.length}. Apply it first.`;
-    return notFound('revision-not-found', message, '/revision');
-  }
-  const stored = view.fleet.configs.get(`plan/${request.plan}`);
-  const newest = stored?.revisions.at(-1);
-  if (!stored || !newest) {
-    return notFound('plan-not-found', `There is no plan ${request.plan}. Apply its manifest first.`, '/plan');
-  }
-  const spec = PlanManifest.shape.spec.parse(newest.value);
-  const targets = [...view.fleet.targets.values()].filter(({ retired }) => !retired);
-  const resolved = resolvePlan(request.plan, newest.revision, spec, { targets, signals: signalsOf(view) });
-  if ('rejection' in resolved) return { rejection: { ...resolved.rejection, field: '/plan' } };
-  const alpha = alphaOfStart(resolved.plan.alpha, config.vetoes[revision] ?? 0);
-  const plan = { ...resolved.plan, alpha };
-  const controls = Object.fromEntries(
-    plan.tracks.flatMap((track) => track.targets.map(({ target }) => [target, lastKnownGood(config, target)])),
-  );
-  return { config, revision, plan, controls };
+const begin = async (session: Session, rollout: string, prepared: Prepared, cause: Cause): Promise<JsonObject> => {
+  const { config: known, revision, plan } = prepared;
+  const { config, targets: takesOver } = await takeOver(session, known, prepared, rollout);
+  if (session.rejection || config.status === 'unknown') return {};
+  const targets = Object.keys(prepared.controls);
+  const controls = Object.fromEntries(targets.map((target) => [target, liveRevision(config, target)]));
+  const { key, assignment } = config;
+  const { vetoReason } = cause;
+  session.decide(configDecider, configStream(key), config, {
+    type: 'ClaimTargets',
+    rollout,
+    revision,
+    targets,
+    vetoReason,
+  });
+  const { state } = await session.load(rolloutDecider, rolloutStream(rollout));
+  const start = {
+    type: 'StartRollout',
+    rollout,
+    config: key,
+    revision,
+    assignment,
+    plan,
+    controls,
+    takesOver,
+    ...cause,
+  } as const;
+  session.decide(rolloutDecider, rolloutStream(rollout), state, start);
+  return { rollout };
 };
 
 @CommandHandler(StartRolloutCommand)
@@ -95,36 +108,46 @@ export class StartRolloutHandler implements ICommandHandler<StartRolloutCommand>
 
   async execute({ request, context }: StartRolloutCommand): Promise<Outcome> {
     return this.runner.run('StartRollout', context, async (session): Promise<JsonObject> => {
-      const stream = configStream(request.config);
-      const { state: known } = await session.load(configDecider, stream);
+      const { state: known } = await session.load(configDecider, configStream(request.config));
       const prepared = prepare(this.view, request, known.status === 'unknown' ? undefined : known);
-      const rollout = this.runner.newId();
       if ('rejection' in prepared) {
         session.rejection = prepared.rejection;
         return {};
       }
-      const { config, revision, plan, controls } = prepared;
-      const vetoReason = request.vetoReason ?? null;
-      const targets = Object.keys(controls);
-      session.decide(configDecider, stream, known, {
-        type: 'ClaimTargets',
-        rollout,
-        revision,
-        targets,
-        vetoReason,
-      });
-      const { state } = await session.load(rolloutDecider, rolloutStream(rollout));
-      session.decide(rolloutDecider, rolloutStream(rollout), state, {
-        type: 'StartRollout',
-        rollout,
-        config: config.key,
-        revision,
-        assignment: config.assignment,
-        plan,
-        controls,
-        vetoReason,
-      });
-      return { rollout };
+      const bypass = prepared.bypasses ? (context.reason ?? EMERGENCY) : null;
+      const cause = { vetoReason: request.vetoReason ?? null, bypass, reverts: null };
+      return begin(session, this.runner.newId(), prepared, cause);
+    });
+  }
+}
+
+@CommandHandler(UndoRevisionCommand)
+export class UndoRevisionHandler implements ICommandHandler<UndoRevisionCommand> {
+  constructor(
+    private readonly runner: CommandRunner,
+    private readonly view: LiveView,
+  ) {}
+
+  async execute({ config: key, undo, reason, context }: UndoRevisionCommand): Promise<Outcome> {
+    return this.runner.run('UndoRevision', context, async (session): Promise<JsonObject> => {
+      const { state: known } = await session.load(configDecider, configStream(key));
+      if (known.status === 'unknown') {
+        session.reject('config-not-found', `There is no config ${key}. List them: headgate at now`, '/config');
+        return {};
+      }
+      const planned = planUndo(known, undo);
+      if ('rejection' in planned) {
+        session.rejection = planned.rejection;
+        return {};
+      }
+      const found = emergencyFor(this.view, planned.targets);
+      const prepared = prepareWith(this.view, known, planned.to, EMERGENCY, found);
+      if ('rejection' in prepared) {
+        session.rejection = prepared.rejection;
+        return {};
+      }
+      const cause = { vetoReason: reason, bypass: reason, reverts: planned.revision };
+      return begin(session, this.runner.newId(), prepared, cause);
     });
   }
 }

@@ -3,6 +3,7 @@ import type { JsonObject } from '#libs/kernel';
 import { rolloutDecider, rolloutStream, type RolloutCommand } from '#libs/domain';
 import { CommandRunner, type Outcome } from './runner.js';
 import type { CommandContext } from './context.js';
+import { letGo } from './let-go.js';
 import { LiveView } from '../queries/live-view.js';
 import { Conductor } from '../workers/conduct.js';
 
@@ -17,6 +18,33 @@ export class SteerRolloutCommand extends Command<Outcome> {
     readonly context: CommandContext,
   ) {
     super();
+  }
+}
+
+/** A person gives up on a target that a rollback cannot reach or cannot see drained. */
+export class AbandonTargetCommand extends Command<Outcome> {
+  constructor(
+    readonly rollout: string,
+    readonly target: string,
+    readonly reason: string,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(AbandonTargetCommand)
+export class AbandonTargetHandler implements ICommandHandler<AbandonTargetCommand> {
+  constructor(private readonly runner: CommandRunner) {}
+
+  async execute({ rollout, target, reason, context }: AbandonTargetCommand): Promise<Outcome> {
+    return this.runner.run('AbandonTarget', context, async (session): Promise<JsonObject> => {
+      const stream = rolloutStream(rollout);
+      const { state } = await session.load(rolloutDecider, stream);
+      const events = session.decide(rolloutDecider, stream, state, { type: 'AbandonTarget', target, reason });
+      await letGo(session, state, events, this.runner.now());
+      return { rollout };
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type StageTraffic,
 } from '#libs/domain';
 import type { PlanPreview, StagePrediction } from '#libs/contracts';
-import type { Prepared } from '../commands/start-rollout.js';
+import type { Prepared } from '../commands/prepare-rollout.js';
 import type { Traffic } from '../ports.js';
 
 type Track = ResolvedPlan['tracks'][number];
@@ -122,7 +122,10 @@ const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): Trac
   return { stages, impossible };
 };
 
-/** What a rollout would do and how long each stage must last, from traffic measured lately. Writes nothing. */
+/**
+ * What a rollout would do and how long each stage must last, from traffic measured lately. Writes nothing. A plan that
+ * bypasses stages is never impossible: nothing is asked to be measured first.
+ */
 export const previewOf = (
   prepared: Prepared,
   traffic: Traffic,
@@ -145,7 +148,7 @@ export const previewOf = (
     traffic: { spanMs, perTarget },
     warnings: warningsOf(plan, stages),
   };
-  return { preview, impossible: tracks.flatMap((track) => track.impossible) };
+  return { preview, impossible: prepared.bypasses ? [] : tracks.flatMap((track) => track.impossible) };
 };
 
 /** Tracks run side by side unless one waits for another: the longest chain, then the watch. */

@@ -94,6 +94,8 @@ export const rolloutView = (
   verdicts: verdictsOf(rollout, rollout.endedAt === null ? progress : undefined),
   violations: [],
   cause: rollout.cause,
+  bypass: rollout.bypass,
+  reverts: rollout.reverts,
   version,
   position,
 });

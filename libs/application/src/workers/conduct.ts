@@ -1,8 +1,5 @@
 import type { ClaimedTask, JsonObject } from '#libs/kernel';
 import {
-  configDecider,
-  configStream,
-  hasLetGo,
   isOver,
   rolloutDecider,
   rolloutStream,
@@ -10,11 +7,11 @@ import {
   targetStream,
   waitingFor,
   type Facts,
-  type Recorded,
   type Rollout,
   type RolloutEvent,
 } from '#libs/domain';
 import { automation } from '../commands/context.js';
+import { letGo } from '../commands/let-go.js';
 import type { CommandRunner, Session } from '../commands/runner.js';
 import type { Delivery, Evidence, ProgressBoard } from '../ports.js';
 import type { LiveView } from '../queries/live-view.js';
@@ -121,30 +118,6 @@ const acknowledge = async (session: Session, events: readonly RolloutEvent[], fa
       instances,
     });
   }
-};
-
-/** Once a rollout is read back or settled, the config's targets are free for the next one, in the same append. */
-const letGo = async (
-  session: Session,
-  before: ReturnType<typeof rolloutDecider.evolve>,
-  events: readonly RolloutEvent[],
-  at: number,
-): Promise<void> => {
-  if (before.status === 'none' || events.length === 0) return;
-  const after = events.reduce(
-    (state, event) => rolloutDecider.evolve(state, { ...event, position: 0, at } as Recorded<RolloutEvent>),
-    before as ReturnType<typeof rolloutDecider.evolve>,
-  );
-  if (after.status === 'none' || hasLetGo(before) || !hasLetGo(after)) return;
-  const stream = configStream(after.config);
-  const { state } = await session.load(configDecider, stream);
-  session.decide(configDecider, stream, state, {
-    type: 'ReleaseTargets',
-    rollout: after.id,
-    revision: after.revision,
-    targets: Object.keys(after.targets),
-    outcome: after.status === 'settled' ? 'settled' : 'rolled-back',
-  });
 };
 
 const progressOf = (rollout: Rollout, facts: Facts, at: number): Parameters<ProgressBoard['put']>[1] => ({

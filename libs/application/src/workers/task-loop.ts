@@ -20,6 +20,8 @@ export type TaskHandlers = Readonly<Record<string, (task: ClaimedTask) => Promis
 const LEASE_MS = 5_000;
 const POLL_MS = 250;
 const RETRY_MS = 1_000;
+/** A guard that failed must not rest for long: what it guards goes on. */
+const LONGEST_RETRY_MS = 5_000;
 const AT_ONCE = 16;
 
 /** Claims due tasks and runs them, several at once; a task that throws is tried again. */
@@ -29,11 +31,14 @@ export class TaskLoop {
   readonly #now: () => number;
   readonly #log: Log;
   readonly #running = new Map<string, Promise<void>>();
+  /** Claimed here again while it is still being done. */
+  readonly #next = new Map<string, ClaimedTask>();
   #stopped = false;
   #ring: () => void = () => undefined;
   #rung = false;
   #loop: Promise<void> | undefined;
   #unsubscribe: () => void = () => undefined;
+  #cannotClaim = false;
 
   constructor(queue: TaskQueue, handlers: TaskHandlers, now: () => number, log: Log) {
     this.#queue = queue;
@@ -59,7 +64,7 @@ export class TaskLoop {
     this.#unsubscribe();
     this.wake();
     await this.#loop;
-    await Promise.all(this.#running.values());
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
 
   async #work(): Promise<void> {
@@ -75,19 +80,33 @@ export class TaskLoop {
     const free = AT_ONCE - this.#running.size;
     if (free <= 0) return [];
     try {
-      return await this.#queue.claim(Object.keys(this.#handlers), free, LEASE_MS);
+      const claimed = await this.#queue.claim(Object.keys(this.#handlers), free, LEASE_MS);
+      if (this.#cannotClaim) this.#log.info('Tasks can be claimed again.');
+      this.#cannotClaim = false;
+      return claimed;
     } catch (error) {
-      this.#log.error('Tasks cannot be claimed; trying again.', { error: String(error) });
-      await this.#pause(RETRY_MS);
+      if (!this.#cannotClaim)
+        this.#log.error('Tasks cannot be claimed; trying again all the time.', { error: String(error) });
+      this.#cannotClaim = true;
+      await this.#pauseFully(RETRY_MS);
       return [];
     }
   }
 
-  /** A task whose lease ran out here while it is still being done is left alone: it comes back when this lease ends. */
+  /**
+   * One task is never done twice at once here. It can be claimed while it is: its lease ran out, or the answer to giving
+   * it back came after the answer to claiming it.
+   */
   #run(task: ClaimedTask): void {
-    if (this.#running.has(task.id)) return;
+    if (this.#running.has(task.id)) {
+      this.#next.set(task.id, task);
+      return;
+    }
     const running = this.#handle(task).finally(() => {
       this.#running.delete(task.id);
+      const next = this.#next.get(task.id);
+      this.#next.delete(task.id);
+      if (next) this.#run(next);
       this.wake();
     });
     this.#running.set(task.id, running);
@@ -96,18 +115,30 @@ export class TaskLoop {
   async #handle(task: ClaimedTask): Promise<void> {
     await trace.getTracer('headgate').startActiveSpan(`task ${task.kind}`, async (span) => {
       try {
-        const disposition = await this.#outcomeOf(task);
-        if (disposition.kind === 'done') await this.#queue.complete(task);
-        else await this.#queue.reschedule(task, disposition.atMs, disposition.fresh);
-      } catch (error) {
-        this.#log.error('A task could not be given back; its lease will run out.', {
-          task: task.id,
-          error: String(error),
-        });
+        await this.#giveBack(task, await this.#outcomeOf(task));
       } finally {
         span.end();
       }
     });
+  }
+
+  /** Tried again while the lease runs: a database that was away for a moment must not cost the rest of it. */
+  async #giveBack(task: ClaimedTask, disposition: Disposition): Promise<void> {
+    const end = performance.now() + LEASE_MS;
+    for (;;) {
+      try {
+        if (disposition.kind === 'done') await this.#queue.complete(task);
+        else await this.#queue.reschedule(task, disposition.atMs, disposition.fresh);
+        return;
+      } catch (error) {
+        if (this.#stopped || performance.now() > end) {
+          const fields = { task: task.id, error: String(error) };
+          this.#log.error('A task could not be given back; its lease will run out.', fields);
+          return;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
   }
 
   async #outcomeOf(task: ClaimedTask): Promise<Disposition> {
@@ -122,7 +153,7 @@ export class TaskLoop {
       });
       return {
         kind: 'again',
-        atMs: this.#now() + Math.min(RETRY_MS * 2 ** Math.min(task.attempts, 5), 30_000),
+        atMs: this.#now() + Math.min(RETRY_MS * 2 ** Math.min(task.attempts, 5), LONGEST_RETRY_MS),
         fresh: false,
       };
     }
@@ -130,6 +161,12 @@ export class TaskLoop {
 
   async #rest(): Promise<void> {
     if (!this.#rung) await this.#pause(POLL_MS);
+  }
+
+  /** A ring does not end this one: rings come with every task that ends, also when nothing can be claimed. */
+  async #pauseFully(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    while (!this.#stopped && performance.now() < until) await this.#pause(until - performance.now());
   }
 
   async #pause(ms: number): Promise<void> {

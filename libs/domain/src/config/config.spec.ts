@@ -37,9 +37,12 @@ const claimed = (rollout: string, candidate: number, ...targets: string[]): Conf
 const released = (
   rollout: string,
   candidate: number,
-  outcome: 'settled' | 'rolled-back' | 'cancelled',
+  outcome: 'settled' | 'rolled-back' | 'superseded',
   ...targets: string[]
-): ConfigEvent => ({ type: 'TargetsReleased', data: { key: KEY, rollout, revision: candidate, targets, outcome } });
+): ConfigEvent => ({
+  type: 'TargetsReleased',
+  data: { key: KEY, rollout, revision: candidate, targets, outcome, live: {} },
+});
 const retired: ConfigEvent = { type: 'ConfigRetired', data: { key: KEY } };
 const known = [registered, revision(1), revision(2), revision(3)];
 
@@ -72,7 +75,7 @@ const claim = (
 });
 const release = (
   rollout: string,
-  outcome: 'settled' | 'rolled-back' | 'cancelled',
+  outcome: 'settled' | 'rolled-back' | 'superseded',
   ...targets: string[]
 ): ConfigCommand => ({
   type: 'ReleaseTargets',
@@ -279,7 +282,7 @@ describe('last known good', () => {
     const running = [known, claimed('ro-1', 2, 'api-us')];
     expect(lkg(running)).toBe(1);
     expect(lkg(running, released('ro-1', 2, 'rolled-back', 'api-us'))).toBe(1);
-    expect(lkg(running, released('ro-1', 2, 'cancelled', 'api-us'))).toBe(1);
+    expect(lkg(running, released('ro-1', 2, 'superseded', 'api-us'))).toBe(1);
     expect(lkg(running, released('ro-1', 2, 'settled', 'api-us'))).toBe(2);
   });
 

@@ -18,6 +18,8 @@ export type ConfigState =
       readonly claims: Readonly<Record<string, string>>;
       /** Target → revisions that settled there, newest last; where a target is missing, revision 1 is live. */
       readonly settled: Readonly<Record<string, readonly number[]>>;
+      /** Target → revision that the last rollout left live there; where missing, what is last known good. */
+      readonly live: Readonly<Record<string, number>>;
       /** Revision → how often it was rolled back. */
       readonly vetoes: Readonly<Record<number, number>>;
     };
@@ -52,11 +54,17 @@ export type ConfigCommand =
       readonly rollout: string;
       readonly revision: number;
       readonly targets: readonly string[];
-      readonly outcome: 'settled' | 'rolled-back' | 'cancelled';
+      readonly outcome: 'settled' | 'rolled-back' | 'superseded';
+      /** Target → revision that is live there from now on. */
+      readonly live?: Readonly<Record<string, number>>;
     };
 
-/** The revision that is last known good on a target: the control of the next rollout there. */
+/** The newest revision that settled on a target; the baseline before any did. */
 export const lastKnownGood = (state: RegisteredConfig, target: string): number => state.settled[target]?.at(-1) ?? 1;
+
+/** The revision that a target rests on when no rollout holds it: the control of the next one there. */
+export const liveRevision = (state: RegisteredConfig, target: string): number =>
+  state.live[target] ?? lastKnownGood(state, target);
 
 /** Kinds that fleets evaluate; signals and plans are only for Headgate itself. */
 export const isServed = (kind: ConfigKind): boolean => kind !== 'signal' && kind !== 'plan';
@@ -120,7 +128,7 @@ const claim = (
     );
   }
   if (command.targets.every((target) => state.claims[target] === command.rollout)) return accept();
-  const live = command.targets.filter((target) => lastKnownGood(state, target) === command.revision);
+  const live = command.targets.filter((target) => liveRevision(state, target) === command.revision);
   if (live.length > 0) {
     return reject(
       'revision-already-live',
@@ -156,6 +164,7 @@ const release = (
       revision: command.revision,
       targets: held,
       outcome: command.outcome,
+      live: Object.fromEntries(Object.entries(command.live ?? {}).filter(([target]) => held.includes(target))),
     },
   });
 };
@@ -216,18 +225,18 @@ const without = (record: Readonly<Record<string, string>>, keys: readonly string
 
 const released = (
   state: RegisteredConfig,
-  { targets, outcome, revision }: Extract<ConfigEvent, { type: 'TargetsReleased' }>['data'],
+  { targets, outcome, revision, live }: Extract<ConfigEvent, { type: 'TargetsReleased' }>['data'],
 ): RegisteredConfig => {
-  const claims = without(state.claims, targets);
+  const free = { ...state, claims: without(state.claims, targets), live: { ...state.live, ...live } };
   if (outcome === 'settled') {
     const settled = { ...state.settled };
     for (const target of targets) settled[target] = [...(settled[target] ?? [1]), revision];
-    return { ...state, claims, settled };
+    return { ...free, settled };
   }
   if (outcome === 'rolled-back') {
-    return { ...state, claims, vetoes: { ...state.vetoes, [revision]: (state.vetoes[revision] ?? 0) + 1 } };
+    return { ...free, vetoes: { ...state.vetoes, [revision]: (state.vetoes[revision] ?? 0) + 1 } };
   }
-  return { ...state, claims };
+  return free;
 };
 
 const evolve = (state: ConfigState, event: ConfigEvent): ConfigState => {
@@ -243,6 +252,7 @@ const evolve = (state: ConfigState, event: ConfigEvent): ConfigState => {
       revisions: [],
       claims: {},
       settled: {},
+      live: {},
       vetoes: {},
     };
   }

@@ -1,2 +1,3 @@
 export * from './config.js';
 export * from './schema.js';
+export * from './undo.js';

@@ -35,14 +35,16 @@ export const configEvents = {
   ConfigRetired: { 1: z.object({ key: Key }) },
   /** A rollout holds these targets of the config: no other may start there. */
   TargetsClaimed: { 1: z.object({ key: Key, rollout: z.string(), revision: z.int(), targets: Targets }) },
-  /** The rollout lets go. `settled` makes its revision last known good; `rolled-back` vetoes it. */
+  /** The rollout lets go. `settled` makes its revision last known good; `rolled-back` vetoes it; `superseded` leaves it live. */
   TargetsReleased: {
     1: z.object({
       key: Key,
       rollout: z.string(),
       revision: z.int(),
       targets: Targets,
-      outcome: z.enum(['settled', 'rolled-back', 'cancelled']),
+      outcome: z.enum(['settled', 'rolled-back', 'superseded']),
+      /** Target → revision that is live there from now on. */
+      live: z.record(z.string(), z.int()),
     }),
   },
 } as const;

@@ -87,6 +87,10 @@ export const rolloutEvents = {
       /** Target → revision it runs on now, and goes back to. Pinned for the life of the rollout. */
       controls: z.record(z.string(), z.int()),
       vetoReason: z.string().nullable(),
+      /** Why it goes without stages; null for an ordinary plan. */
+      bypass: z.string().nullable(),
+      /** The settled revision that it takes back; null when it is no revert. */
+      reverts: z.int().nullable(),
     }),
   },
   RolloutStarted: { 1: z.object({ rollout: Rollout }) },
@@ -143,6 +147,8 @@ export const rolloutEvents = {
     }),
   },
   RolledBack: { 1: z.object({ rollout: Rollout, targets: z.record(z.string(), DrainOutcome), tookMs: z.number() }) },
+  /** A newer rollout of the config took over while this one was watched: its revision stays live, unsettled. */
+  RolloutSuperseded: { 1: z.object({ rollout: Rollout, by: z.string() }) },
   FullyExposed: { 1: z.object({ rollout: Rollout, holdbackBp: z.int() }) },
   RolloutSettled: { 1: z.object({ rollout: Rollout, config: z.string(), revision: z.int(), targets: Targets }) },
 } as const;

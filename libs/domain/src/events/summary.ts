@@ -45,6 +45,7 @@ const words: Words = {
   TargetDrained: ({ target, outcome, detail }) => `${target}: ${outcome}, ${detail}`,
   RolledBack: ({ targets, tookMs }) => `rolled back on ${list(Object.keys(targets))} in ${seconds(tookMs)}`,
   FullyExposed: ({ holdbackBp }) => `fully exposed, holdback ${stageName(holdbackBp)}; watching`,
+  RolloutSuperseded: ({ by }) => `superseded by rollout ${by}`,
   RolloutSettled: ({ config, revision }) => `${config} r${revision} settled: last known good`,
   TokenIssued: ({ subject, role }) => `token for ${subject} (${role}) issued`,
   TokenRevoked: ({ token }) => `token ${token} revoked`,

@@ -37,7 +37,7 @@ const exposed = (shareBp: number, candidate = 2, rollout = ROLLOUT, control = 1)
 });
 const released = (outcome: 'settled' | 'rolled-back', candidate = 2, rollout = ROLLOUT): HeadgateEvent => ({
   type: 'TargetsReleased',
-  data: { key: KEY, rollout, revision: candidate, targets: ['api-us'], outcome },
+  data: { key: KEY, rollout, revision: candidate, targets: ['api-us'], outcome, live: {} },
 });
 
 /** Registered at positions 1 to 6; what comes after starts at 7. */
@@ -174,7 +174,17 @@ describe('what the fleet knows', () => {
     const plan = aPlan();
     const planned: HeadgateEvent = {
       type: 'RolloutPlanned',
-      data: { rollout: ROLLOUT, config: KEY, revision: 2, assignment: 'unit', plan, controls: {}, vetoReason: null },
+      data: {
+        rollout: ROLLOUT,
+        config: KEY,
+        revision: 2,
+        assignment: 'unit',
+        plan,
+        controls: {},
+        vetoReason: null,
+        bypass: null,
+        reverts: null,
+      },
     };
     const fleet = fleetAfter(planned);
     expect(fleet.valueOf(KEY, 2)).toEqual({ n: 2 });

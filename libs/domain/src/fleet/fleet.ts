@@ -1,6 +1,6 @@
 import type { JsonObject } from '#libs/kernel';
 import type { HeadgateEvent, Recorded, ResolvedPlan } from '../events/index.js';
-import { configDecider, isServed, lastKnownGood, type ConfigState, type RegisteredConfig } from '../config/config.js';
+import { configDecider, isServed, liveRevision, type ConfigState, type RegisteredConfig } from '../config/config.js';
 
 /** What is desired of one config on one target since a position of the log. */
 export type Desired = {
@@ -108,7 +108,7 @@ export class Fleet {
     return {
       since: 0,
       config: config.key,
-      control: lastKnownGood(config, target),
+      control: liveRevision(config, target),
       candidate: null,
       shareBp: 0,
       rollout: null,

@@ -15,6 +15,12 @@ export type RolloutCommand =
       readonly plan: ResolvedPlan;
       readonly controls: Readonly<Record<string, number>>;
       readonly vetoReason: string | null;
+      /** Why it goes without stages; default: it does not. */
+      readonly bypass?: string | null;
+      /** The settled revision that it takes back, for a revert. */
+      readonly reverts?: number | null;
+      /** Targets that another rollout hands over: they are asked for their control even before their track begins. */
+      readonly takesOver?: readonly string[];
     }
   | { readonly type: 'PauseRollout'; readonly reason: string; readonly until: number | null }
   | { readonly type: 'ResumeRollout'; readonly reason: string }
@@ -27,6 +33,8 @@ export type RolloutCommand =
       readonly facts: Facts;
     }
   | { readonly type: 'AbortRollout'; readonly reason: string }
+  | { readonly type: 'SupersedeRollout'; readonly by: string }
+  | { readonly type: 'AbandonTarget'; readonly target: string; readonly reason: string }
   | { readonly type: 'RecordExposureChanged'; readonly target: string; readonly generation: number }
   | {
       readonly type: 'RecordExposureFailed';
@@ -39,7 +47,18 @@ export type RolloutCommand =
 type Of<T extends RolloutCommand['type']> = Extract<RolloutCommand, { type: T }>;
 
 const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<RolloutEvent> => {
-  const { rollout, config, revision, assignment, plan, controls, vetoReason } = command;
+  const {
+    rollout,
+    config,
+    revision,
+    assignment,
+    plan,
+    controls,
+    vetoReason,
+    bypass = null,
+    reverts = null,
+    takesOver = [],
+  } = command;
   if (state.status !== 'none') return reject('rollout-exists', `Rollout ${rollout} exists already.`);
   if (assignment !== 'unit' && assignment !== 'request') {
     return reject(
@@ -51,13 +70,19 @@ const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<Rollo
   const first: RolloutEvent[] = plan.tracks
     .filter(({ after }) => after === null)
     .flatMap((track) => enterStage({ id: rollout, config, revision }, controls, track, 0));
+  const entered = new Set(first.flatMap((event) => (event.type === 'ExposureRequested' ? [event.data.target] : [])));
+  const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
+  const handedOver = takesOver
+    .filter((target) => !entered.has(target))
+    .map((target) => requestExposure({ id: rollout, config, revision, targets }, target, 0, 'stage'));
   return accept<RolloutEvent>(
     {
       type: 'RolloutPlanned',
-      data: { rollout, config, revision, assignment, plan, controls: { ...controls }, vetoReason },
+      data: { rollout, config, revision, assignment, plan, controls: { ...controls }, vetoReason, bypass, reverts },
     },
     { type: 'RolloutStarted', data: { rollout } },
     ...first,
+    ...handedOver,
   );
 };
 
@@ -152,6 +177,33 @@ const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<Rollou
   );
 };
 
+const supersede = (state: Rollout, { by }: Of<'SupersedeRollout'>): Decision<RolloutEvent> => {
+  if (isOver(state)) return finished(state);
+  if (state.status !== 'watching') {
+    return reject(
+      'rollout-already-running',
+      `Rollout ${state.id} of ${state.config} is ${state.status}, so nothing can take over from it yet: abort it or wait for its watch.`,
+      '/config',
+    );
+  }
+  return accept<RolloutEvent>({ type: 'RolloutSuperseded', data: { rollout: state.id, by } });
+};
+
+const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decision<RolloutEvent> => {
+  if (isOver(state)) return finished(state);
+  const progress = state.targets[target];
+  if (state.status !== 'rolling-back' || !progress?.wanted) {
+    return reject(
+      'nothing-to-abandon',
+      `Rollout ${state.id} is not being taken back from ${target}: only a rollback that cannot end can be abandoned.`,
+      '/target',
+    );
+  }
+  if (progress.ended !== null) return accept();
+  const data = { rollout: state.id, target, outcome: 'abandoned', lastSeenAt: null, detail: reason } as const;
+  return accept<RolloutEvent>({ type: 'TargetDrained', data });
+};
+
 const abort = (state: Rollout, { reason }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   return state.status === 'rolling-back' ? accept() : accept<RolloutEvent>(...takeBack(state, 'abort', reason));
@@ -171,6 +223,10 @@ export const decideRollout = (state: RolloutState, command: RolloutCommand): Dec
       return promote(state, command);
     case 'AbortRollout':
       return abort(state, command);
+    case 'SupersedeRollout':
+      return supersede(state, command);
+    case 'AbandonTarget':
+      return abandon(state, command);
     case 'RecordExposureChanged': {
       const progress = state.targets[command.target];
       if (!progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();

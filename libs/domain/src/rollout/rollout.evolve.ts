@@ -12,6 +12,8 @@ const planned = ({ data, at }: Of<'RolloutPlanned'>): Rollout => ({
   assignment: data.assignment,
   plan: data.plan,
   vetoReason: data.vetoReason,
+  bypass: data.bypass,
+  reverts: data.reverts,
   startedAt: at,
   endedAt: null,
   held: null,
@@ -113,6 +115,8 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
       return { ...state, status: 'rolled-back', endedAt: event.at };
     case 'FullyExposed':
       return { ...state, status: 'watching' };
+    case 'RolloutSuperseded':
+      return { ...state, status: 'superseded', held: null, endedAt: event.at };
     case 'RolloutSettled':
       return { ...state, status: 'settled', endedAt: event.at };
     default:

@@ -42,7 +42,7 @@ export type Hold = {
   /** Epoch ms; null: until someone resumes. */ readonly until: number | null;
 };
 
-export type Status = 'staging' | 'watching' | 'settling' | 'rolling-back' | 'settled' | 'rolled-back';
+export type Status = 'staging' | 'watching' | 'settling' | 'rolling-back' | 'settled' | 'rolled-back' | 'superseded';
 
 export type Rollout = {
   readonly status: Status;
@@ -52,6 +52,8 @@ export type Rollout = {
   readonly assignment: 'unit' | 'request';
   readonly plan: ResolvedPlan;
   readonly vetoReason: string | null;
+  readonly bypass: string | null;
+  readonly reverts: number | null;
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly held: Hold | null;
@@ -72,7 +74,8 @@ export const verdictKey = (verdict: { readonly track: string | null; readonly si
 export const trackOf = (rollout: Rollout, name: string): TrackProgress =>
   rollout.tracks[name] ?? { stage: -1, enteredAt: [], passed: [], skipping: false };
 
-export const isOver = (rollout: Rollout): boolean => rollout.status === 'settled' || rollout.status === 'rolled-back';
+export const isOver = ({ status }: Pick<Rollout, 'status'>): boolean =>
+  status === 'settled' || status === 'rolled-back' || status === 'superseded';
 
 /** Targets that were asked to show the candidate, ever. */
 export const reachedTargets = (rollout: Rollout): readonly string[] =>
@@ -82,9 +85,18 @@ export const reachedTargets = (rollout: Rollout): readonly string[] =>
 
 /** True once the config may be rolled out again on the rollout's targets. */
 export const hasLetGo = (rollout: Rollout): boolean =>
-  rollout.status === 'settled' ||
-  rollout.status === 'rolled-back' ||
+  isOver(rollout) ||
   (rollout.status === 'rolling-back' &&
-    Object.values(rollout.targets).every(({ wanted, readBack }) => wanted === null || readBack));
+    Object.values(rollout.targets).every(
+      ({ wanted, readBack, ended }) => wanted === null || readBack || ended !== null,
+    ));
+
+/** Target → revision that is live there once the rollout has let go. */
+export const liveAfter = (rollout: Rollout): Readonly<Record<string, number>> => {
+  const stays = rollout.status === 'settled' || rollout.status === 'superseded';
+  return Object.fromEntries(
+    Object.entries(rollout.targets).map(([target, { control }]) => [target, stays ? rollout.revision : control]),
+  );
+};
 
 export const rolloutStream = (id: string): string => `rollout-${id}`;

@@ -4,7 +4,8 @@ import type { Expectation } from './scenario.js';
 /** One claim of a script and whether it came true. */
 export type Check = { readonly claim: string; readonly met: boolean; readonly found: string };
 
-const minutes = (ms: number): string => `${Number((ms / 60_000).toFixed(1))} min`;
+const lasting = (ms: number): string =>
+  ms < 7_200_000 ? `${Number((ms / 60_000).toFixed(1))} min` : `${Number((ms / 3_600_000).toFixed(1))} h`;
 
 const checksOf = (expected: Expectation, report: ChangeReport): readonly Check[] => {
   const { stop } = report;
@@ -23,8 +24,8 @@ const checksOf = (expected: Expectation, report: ChangeReport): readonly Check[]
   if (expected.method !== null)
     check(`is stopped with ${expected.method}`, stop?.method === expected.method, stop?.method ?? 'nothing');
   if (expected.withinMs !== null) {
-    const found = stop === null ? 'not stopped' : `after ${minutes(stop.afterMs)}`;
-    check(`is stopped within ${minutes(expected.withinMs)}`, stop !== null && stop.afterMs <= expected.withinMs, found);
+    const found = stop === null ? 'not stopped' : `after ${lasting(stop.afterMs)}`;
+    check(`is stopped within ${lasting(expected.withinMs)}`, stop !== null && stop.afterMs <= expected.withinMs, found);
   }
   if (expected.alongside !== null) {
     const others = stop?.alongside.map(({ change }) => change) ?? [];

@@ -1,13 +1,14 @@
 import type { Rejection } from '#libs/kernel';
 import {
   configDecider,
-  lastKnownGood,
+  liveRevision,
   type ConfigCommand,
   type ConfigState,
   type RegisteredConfig,
 } from '../config/index.js';
 import type { ResolvedPlan } from '../events/index.js';
 import { resolvePlan } from '../plan/index.js';
+import { liveAfter, type Rollout } from '../rollout/index.js';
 import { planOfStart } from './run.js';
 import { isIn, type Scenario, type ScenarioChange } from './scenario.js';
 
@@ -42,8 +43,9 @@ export class ConfigRegistry {
       )
       .map(({ target }) => target);
     const rollout = `import-${change.change}`;
+    const live = Object.fromEntries(targets.map((target) => [target, revision]));
     this.#decide(change.config, { type: 'ClaimTargets', rollout, revision, targets, vetoReason: null });
-    this.#decide(change.config, { type: 'ReleaseTargets', rollout, revision, targets, outcome: 'settled' });
+    this.#decide(change.config, { type: 'ReleaseTargets', rollout, revision, targets, outcome: 'settled', live });
   }
 
   /** Resolves the plan, pins the controls and claims the targets; a rejection says why it may not start. */
@@ -69,7 +71,7 @@ export class ConfigRegistry {
     if ('rejection' in resolved) return resolved;
     const before = this.#registered(change.config);
     const names = resolved.plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
-    const controls = Object.fromEntries(names.map((target) => [target, lastKnownGood(before, target)]));
+    const controls = Object.fromEntries(names.map((target) => [target, liveRevision(before, target)]));
     const plan = planOfStart(resolved.plan, before.vetoes[revision] ?? 0);
     const { vetoReason } = change;
     const claimed = this.#decide(change.config, {
@@ -83,14 +85,15 @@ export class ConfigRegistry {
   }
 
   /** Frees the targets of a rollout that has let go of them. */
-  release(
-    change: ScenarioChange,
-    rollout: string,
-    targets: readonly string[],
-    outcome: 'settled' | 'rolled-back',
-  ): void {
-    const revision = this.#revisions.get(change.change) ?? 1;
-    this.#decide(change.config, { type: 'ReleaseTargets', rollout, revision, targets, outcome });
+  release(change: ScenarioChange, rollout: Rollout): void {
+    this.#decide(change.config, {
+      type: 'ReleaseTargets',
+      rollout: rollout.id,
+      revision: rollout.revision,
+      targets: Object.keys(rollout.targets),
+      outcome: rollout.status === 'settled' ? 'settled' : 'rolled-back',
+      live: liveAfter(rollout),
+    });
   }
 
   #propose(change: ScenarioChange): number {

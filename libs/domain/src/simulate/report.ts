@@ -63,6 +63,8 @@ export type ChangeReport = {
   readonly endedAt: number | null;
   readonly stop: Stop | null;
   readonly stages: readonly StageSpan[];
+  /** All stages of the plan, in order, whether they were reached or not. */
+  readonly planned: readonly { readonly track: string; readonly stage: string }[];
   readonly targets: readonly string[];
   readonly exposure: SimulatedChange['exposure'];
   readonly signals: readonly SignalCourse[];
@@ -181,6 +183,7 @@ const runParts = (run: SimulatedRollout, scenario: Scenario, change: ScenarioCha
   endedAt: run.rollout?.endedAt ?? null,
   stop: stopOf(run, one.alongside),
   stages: stagesOf(run),
+  planned: run.plan.tracks.flatMap(({ name, stages }) => stages.map((stage) => ({ track: name, stage: stage.name }))),
   targets: Object.keys(run.rollout?.targets ?? {}),
   signals: coursesOf(run, scenario),
   outlook: outlookOf(scenario, change, run.plan),
@@ -192,6 +195,7 @@ const NO_RUN = {
   endedAt: null,
   stop: null,
   stages: [],
+  planned: [],
   targets: [],
   signals: [],
   outlook: [],

@@ -90,7 +90,7 @@ export class SimulatedRollout {
     const { id, change, revision, plan, controls } = this.#parts;
     const { config, assignment, vetoReason } = change;
     const command = { type: 'StartRollout', rollout: id, config, revision, assignment, plan, controls } as const;
-    this.#decide({ ...command, vetoReason }, now);
+    this.#decide({ ...command, vetoReason, bypass: null, reverts: null, takesOver: [] }, now);
     if (this.rollout) this.#evidence = startEvidence(evidenceSpecOf(this.rollout));
   }
 
@@ -131,6 +131,7 @@ export class SimulatedRollout {
         const verdict = judge(evidence, signal, {
           tolerate: scope.tolerate(signal),
           targets: scope.targets,
+          minRequests: Math.max(1, scope.samples),
           counts: this.tally.countsOf(known),
           ...(type === 'invariant' ? { violations: violations(this, signal, reached, now) } : {}),
         });

@@ -130,8 +130,7 @@ export class World {
     if (before.status !== 'rolling-back' && after.status === 'rolling-back')
       live.alongside = this.#alongside(live, now);
     if (hasLetGo(before) || !hasLetGo(after)) return;
-    const outcome = after.status === 'settled' ? 'settled' : 'rolled-back';
-    this.#registry.release(live.change, run.id, Object.keys(after.targets), outcome);
+    this.#registry.release(live.change, after);
   }
 
   #alongside(live: Live, now: number): SimulatedChange['alongside'] {
