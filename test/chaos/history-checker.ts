@@ -1,13 +1,14 @@
 import type { Pool } from 'pg';
 import { react } from '#libs/application';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
-import type { Sighting } from './sightings.js';
+import type { Evaluation, Sighting } from './sightings.js';
 
 /** Everything that a run left behind. */
 export type History = {
   readonly events: readonly RecordedEvent[];
   readonly tasks: readonly TaskRow[];
   readonly sightings: readonly Sighting[];
+  readonly evaluations?: readonly Evaluation[];
   /** Ids of rollouts whose start was answered with yes. */
   readonly accepted: readonly string[];
   /** Requests that the fleets were told are counted, and those that are, by target. */
@@ -283,13 +284,15 @@ const served = (arms: readonly { readonly revision: number; readonly shareBp: nu
     .toSorted()
     .join(' ');
 
+const whoOf = ({ target, instance }: Sighting): string => instance ?? target;
+
 /** A fleet never goes back to an older generation, and serves under each one what the log wanted then. */
 const fleetsFollowTheLog: Check = ({ events, sightings }) => {
   const wishes = wishesOf(events);
-  return [...groups(sightings, ({ target }) => target)].flatMap(([target, seen]) =>
-    seen.flatMap(({ generation, arms }, index) => {
+  return [...groups(sightings, whoOf)].flatMap(([who, seen]) =>
+    seen.flatMap(({ target, generation, arms }, index) => {
       const before = seen[index - 1]?.generation ?? 0;
-      const back = generation < before ? [`${target} went back from generation ${before} to ${generation}`] : [];
+      const back = generation < before ? [`${who} went back from generation ${before} to ${generation}`] : [];
       const wrong = Object.entries(arms).flatMap(([config, actual]) => {
         const wanted = armsWanted(
           wishes.get(`${target} ${config}`)?.findLast(({ position }) => position <= generation),
@@ -326,12 +329,25 @@ const nothingComesBack: Check = ({ events, sightings }) => {
   });
 };
 
+/** No request is served with a revision that the log did not want under the generation it was served under. */
+const requestsFollowTheLog: Check = ({ events, evaluations = [] }) => {
+  const wishes = wishesOf(events);
+  return evaluations.flatMap(({ target, generation, config, revision }) => {
+    const wish = wishes.get(`${target} ${config}`)?.findLast(({ position }) => position <= generation);
+    const wanted = armsWanted(wish).filter(({ shareBp }) => shareBp > 0);
+    return wanted.some((arm) => arm.revision === revision)
+      ? []
+      : [`${target} served r${revision} of ${config} under generation ${generation}, wanted was ${served(wanted)}`];
+  });
+};
+
 const targetsEndAsWanted: Check = ({ events, sightings }) => {
   const wishes = wishesOf(events);
-  return [...groups(sightings, ({ target }) => target)].flatMap(([target, seen]) =>
+  return [...groups(sightings, whoOf)].flatMap(([who, seen]) =>
     Object.entries(seen.at(-1)?.arms ?? {}).flatMap(([config, arms]) => {
+      const target = seen.at(-1)?.target ?? who;
       const wanted = served(armsWanted(wishes.get(`${target} ${config}`)?.at(-1)));
-      return served(arms) === wanted ? [] : [`${target} ends on ${served(arms)} of ${config}, the log wants ${wanted}`];
+      return served(arms) === wanted ? [] : [`${who} ends on ${served(arms)} of ${config}, the log wants ${wanted}`];
     }),
   );
 };
@@ -348,6 +364,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'every task was done': tasksMatchEvents,
   'answers were kept': answersWereKept,
   'fleets follow the log': fleetsFollowTheLog,
+  'requests follow the log': requestsFollowTheLog,
   'nothing comes back': nothingComesBack,
   'targets end as wanted': targetsEndAsWanted,
 };

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Door } from '#test/kit/http';
 import { ask } from '#test/kit/http';
-import { config, plan, signal, target, track } from '#test/kit/manifests';
+import { config, plan, signal, stage, target, track } from '#test/kit/manifests';
 import { TinyFleet } from '#test/kit/tiny-fleet';
 import { until } from '#test/kit/until';
 import type { RecordedEvent } from '#libs/kernel';
@@ -23,8 +23,11 @@ const WORLD = [
     track('api', { platform: 'api' }),
     track('bedrock', { platform: 'bedrock' }, { after: 'api/10%' }),
   ]),
+  plan('takes-its-time', [
+    track('api', { platform: 'api' }, { stages: [stage('10%', { bake: '2s' }), stage('100%', { bake: '1s' })] }),
+  ]),
 ];
-const CHANGES = [config('router.context', { window: 1_000_000 }), config('sampler', { top_k: 50 })];
+export const CHANGES = [config('router.context', { window: 1_000_000 }), config('sampler', { top_k: 50 })];
 const FAULTS = [
   { config: 'router.context', revision: 2, signal: 'script-errors', perWindow: 30 },
   { config: 'router.context', revision: 1, signal: 'script-errors', perWindow: 5 },
@@ -41,10 +44,10 @@ export type Played = {
 
 const idIn = (json: unknown): string => String((json as { readonly id?: unknown }).id);
 
-const startedUnder = async (door: () => Door, subject: string): Promise<string> => {
+const startedUnder = async (door: () => Door, subject: string, name: string): Promise<string> => {
   const answer = await insist(door, 'POST', '/v1/rollouts', {
     key: `start-${subject}`,
-    body: { config: subject, plan: 'two-platforms', reason: 'as scripted' },
+    body: { config: subject, plan: name, reason: 'as scripted' },
   });
   if (answer.status !== 201) throw new Error(`${subject} was not started: ${answer.text}`);
   return idIn(answer.json);
@@ -70,11 +73,24 @@ const statusOf = (events: readonly RecordedEvent[], id: string): string | undefi
   events.findLast(({ streamId, type }) => streamId === `rollout-${id}` && /^Rol(loutSettled|ledBack)$/.test(type))
     ?.type;
 
-/** Plays one good change that settles and one bad one that is taken back, over whatever happens to the controller. */
-export const playScript = async (controller: Supervised, database: Pool): Promise<Played> => {
+/** A world to change things in, with fleets at work, behind one controller. */
+export type Scene = {
+  readonly admin: () => Door;
+  readonly fleet: TinyFleet;
+  readonly sightings: Sightings;
+  readonly apply: (key: string, manifests: readonly unknown[]) => Promise<void>;
+  /** Gives the id of the new rollout. */
+  readonly start: (config: string, plan?: string) => Promise<string>;
+  readonly ends: (rollout: string) => Promise<void>;
+  readonly nothingLeft: () => Promise<void>;
+};
+
+/** Registers everything and waits for the first outcomes, over whatever happens to the controller. */
+export const setScene = async (controller: Supervised, database: Pool): Promise<Scene> => {
   const token = await until('there is an admin', () => controller.adminToken(), PATIENCE);
   const admin = (): Door => controller.door(token);
-  await applied(admin, 'world', WORLD);
+  const apply = (key: string, manifests: readonly unknown[]): Promise<void> => applied(admin, key, manifests);
+  await apply('world', WORLD);
   const service = await serviceToken(admin);
   const sightings = new Sightings();
   const fleet = new TinyFleet(
@@ -83,17 +99,34 @@ export const playScript = async (controller: Supervised, database: Pool): Promis
   );
   sightings.of(fleet);
   fleet.start(40);
+  await until('there is traffic', () => TARGETS.every((name) => (fleet.counted.get(name) ?? 0) > 0), PATIENCE);
+  return {
+    admin,
+    fleet,
+    sightings,
+    apply,
+    start: (subject, plan = 'two-platforms') => startedUnder(admin, subject, plan),
+    ends: async (id) => {
+      await until(`rollout ${id} ends`, async () => statusOf(await readLog(database), id), PATIENCE);
+    },
+    nothingLeft: async () => {
+      await until('no task is left', async () => (await openTasks(database)).length === 0, PATIENCE);
+    },
+  };
+};
+
+/** Plays one good change that settles and one bad one that is taken back, over whatever happens to the controller. */
+export const playScript = async (controller: Supervised, database: Pool): Promise<Played> => {
+  const scene = await setScene(controller, database);
+  const { fleet, sightings } = scene;
   try {
-    await until('there is traffic', () => TARGETS.every((name) => (fleet.counted.get(name) ?? 0) > 0), PATIENCE);
-    await applied(admin, 'changes', CHANGES);
-    const ends = (id: string): Promise<string> =>
-      until(`rollout ${id} ends`, async () => statusOf(await readLog(database), id), PATIENCE);
-    const good = await startedUnder(admin, 'sampler');
-    await ends(good);
+    await scene.apply('changes', CHANGES);
+    const good = await scene.start('sampler');
+    await scene.ends(good);
     fleet.faults = FAULTS;
-    const bad = await startedUnder(admin, 'router.context');
-    await ends(bad);
-    await until('no task is left', async () => (await openTasks(database)).length === 0, PATIENCE);
+    const bad = await scene.start('router.context');
+    await scene.ends(bad);
+    await scene.nothingLeft();
     return { good, bad, events: await readLog(database), sightings, fleet };
   } finally {
     await fleet.stop();

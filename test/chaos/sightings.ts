@@ -4,10 +4,20 @@ import { armsOf, type TinyFleet } from '#test/kit/tiny-fleet';
 /** What an instance of a target evaluated with from a moment on. */
 export type Sighting = {
   readonly target: string;
+  /** Which one, where a target has several. */
+  readonly instance?: string;
   readonly generation: number;
   /** Epoch milliseconds. */
   readonly at: number;
   readonly arms: Readonly<Record<string, ReturnType<typeof armsOf>>>;
+};
+
+/** Revisions of a config that requests on a target were served with under a generation. */
+export type Evaluation = {
+  readonly target: string;
+  readonly generation: number;
+  readonly config: string;
+  readonly revision: number;
 };
 
 /** Writes down every ruleset that a fleet takes. It looks whenever the fleet is about to call a controller. */

@@ -18,7 +18,8 @@ const READY_MS = 60_000;
 type Card = { readonly url: string; readonly syncPort: number; readonly pid: number };
 
 export type SupervisedOptions = {
-  readonly databaseUrl: string;
+  /** None: it brings its own. */
+  readonly databaseUrl: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** Points (`point#n`) at which a life of the controller ends; each ends one, the first that is come by. */
   readonly killAt?: readonly string[];
@@ -114,7 +115,7 @@ export class Supervised {
       env: {
         PATH: process.env['PATH'],
         HEADGATE_DATA_DIR: this.dataDir,
-        DATABASE_URL: this.#options.databaseUrl,
+        ...(this.#options.databaseUrl === undefined ? {} : { DATABASE_URL: this.#options.databaseUrl }),
         HEADGATE_PORT: '0',
         HEADGATE_SYNC_PORT: '0',
         HEADGATE_ADMIN_TOKEN_FILE: join(this.dataDir, 'admin.token'),

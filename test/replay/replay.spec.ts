@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -27,7 +27,7 @@ const find = (report: ReplayReport, change: string, plan?: string): ChangeReport
   return found;
 };
 
-describe('the weeks of August and September 2025, with every change sent through a plan', () => {
+describe('the weeks of August and September 2025, with every change sent through a plan', { timeout: 60_000 }, () => {
   it('end as the script expects, change by change', () => {
     const { checks } = reportOf('gated');
     expect(checks.length).toBeGreaterThan(20);
@@ -96,7 +96,7 @@ describe('the weeks of August and September 2025, with every change sent through
   });
 });
 
-describe('29 August 2025 as it was', () => {
+describe('29 August 2025 as it was', { timeout: 60_000 }, () => {
   it('ends as the script expects: the ratio of misrouted requests stops the change in stage 1', () => {
     const report = reportOf('as-it-was');
     expect(report.checks.filter(({ met }) => !met)).toEqual([]);
@@ -134,7 +134,7 @@ describe('29 August 2025 as it was', () => {
   });
 });
 
-describe('headgate replay', () => {
+describe('headgate replay', { timeout: 60_000 }, () => {
   const run = async (...args: readonly string[]) => {
     const terminal = scriptedTerminal({ cwd: process.cwd() });
     const code = await runCli(args, terminal);
@@ -175,7 +175,6 @@ describe('headgate replay', () => {
   it('ends with exit code 3 when an expectation is not met, and says which', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'headgate-replay-'));
     const file = join(folder, 'wrong.yaml');
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(file, readFileSync(script, 'utf8').replace('ends: rolled-back', 'ends: settled'));
     const { code, err } = await run('replay', file, '--assert');
     const plain = await run('replay', file);
@@ -186,7 +185,7 @@ describe('headgate replay', () => {
   });
 });
 
-describe('a script that is wrong', () => {
+describe('a script that is wrong', { timeout: 60_000 }, () => {
   const text = readFileSync('docs/examples/replay/as-it-was.yaml', 'utf8');
   const faultOf = (from: string, to: string): string => {
     expect(text).toContain(from);

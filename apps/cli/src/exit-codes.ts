@@ -17,7 +17,10 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.ok, 'done; for `watch`: the rollout settled'],
   [EXIT.unexpected, 'unexpected: the controller cannot be reached, failed, or answered what this version cannot read'],
   [EXIT.usage, 'usage: an argument or manifest is wrong, or what was named does not exist'],
-  [EXIT.rolledBack, 'the rollout that was watched was rolled back, aborted or cancelled; for `replay --assert`: not as expected'],
+  [
+    EXIT.rolledBack,
+    'the rollout that was watched was rolled back, aborted or cancelled; for `replay --assert`: not as expected',
+  ],
   [EXIT.timeout, 'the --timeout of `watch` passed; the rollout goes on'],
   [EXIT.waitingForPerson, 'with --fail-on-hold: the rollout is held until a person acts'],
   [EXIT.conflict, 'conflict: the state does not allow it, or it changed since --if-version'],

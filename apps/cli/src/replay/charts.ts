@@ -77,7 +77,8 @@ const frameOf = (spanMs: number) => {
 
 const MINUTE_MS = 60_000;
 const STEPS_MS = [
-  ...[10_000, 30_000],
+  10_000,
+  30_000,
   ...[1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1_440].map((minutes) => minutes * MINUTE_MS),
 ];
 
@@ -96,7 +97,9 @@ const spanOf = (report: ChangeReport): number =>
 export const exposureChart = (report: ChangeReport): string => {
   const span = spanOf(report);
   const { x, marks, bottom, top } = frameOf(span);
-  const shown = report.exposure.filter(({ at }) => at <= report.startedAt + span);
+  // What follows once it has settled is its real course, which no plan leads any more.
+  const end = report.startedAt + span;
+  const shown = report.exposure.filter(({ at }) => (report.stop ? at <= end : at < end));
   const highest = Math.max(0.01, ...shown.map(({ share }) => share)) * 1.15;
   const y = scale(0, Math.min(1.05, highest), bottom, top);
   const platforms = [...new Set(shown.map(({ platform }) => platform))];

@@ -53,7 +53,7 @@ const originsOf = ({ origins }: ReplayReport, sources: Script['sources']): strin
     ([name, { title, url }]) =>
       `<li><b>${escape(name)}</b> <a href="${escape(url)}" rel="noreferrer">${escape(title)}</a></li>`,
   );
-  return `<h2>Sources and assumptions</h2><p class="lead">No traffic was published, nor the rates of two of the three faults. Where the script assumes, it says so.</p>
+  return `<h2>Sources and assumptions</h2><p class="lead">Every part of the script says where its numbers come from, and where it had to assume them.</p>
 <div class="panel"><ul class="notes">${named.join('')}</ul><table>${rows.join('')}</table></div>`;
 };
 

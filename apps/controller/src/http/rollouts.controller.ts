@@ -23,6 +23,7 @@ import {
 import {
   AbandonRequest,
   AbortRequest,
+  Name,
   PauseRequest,
   PlanPreview,
   PlanRequest,
@@ -176,6 +177,7 @@ export class RolloutsController {
     @Req() request: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RolloutView> {
+    if (!ROLLOUT_ID.test(id)) throw notFound(id);
     const { target, reason } = body;
     const context = contextOf(request, body, reason);
     return this.answer(await this.commands.execute(new AbandonTargetCommand(id, target, reason, context)), reply);
@@ -191,6 +193,8 @@ export class RolloutsController {
     @Req() request: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RolloutView> {
+    if (!Name.safeParse(key).success)
+      throw new ProblemError('config-not-found', `There is no config ${key.slice(0, 80)}. List them: headgate at now`);
     const context = contextOf(request, body, body.reason);
     return this.answer(await this.commands.execute(new UndoRevisionCommand(key, body, body.reason, context)), reply);
   }

@@ -321,6 +321,8 @@ describe('A name in the address', () => {
     ['POST', '/v1/rollouts/{}/resume', 'operator', { reason: 'because' }],
     ['POST', '/v1/rollouts/{}/promote', 'operator', { reason: 'because' }],
     ['POST', '/v1/rollouts/{}/abort', 'operator', { reason: 'because' }],
+    ['POST', '/v1/rollouts/{}/abandon', 'operator', { reason: 'because', target: 'api-tpu' }],
+    ['POST', '/v1/configs/{}/undo', 'operator', { reason: 'because' }],
     ['GET', '/v1/targets/{}/ruleset', 'service'],
     ['PUT', '/v1/targets/{}/instances/i-1', 'service', { generation: 1 }],
     ['DELETE', '/v1/tokens/{}', 'admin'],

@@ -20,6 +20,16 @@ const list = (numbers: Iterable<number>): string =>
     .map((n) => `r${n}`)
     .join(', ');
 
+/**
+ * The revisions that were meant to stay on a target, oldest first: those that settled, and one that is live although it
+ * never did, because the rollout that took over from its watch was rolled back.
+ */
+const historyOf = (config: RegisteredConfig, target: string): readonly number[] => {
+  const settled = config.settled[target] ?? [1];
+  const live = liveRevision(config, target);
+  return settled.at(-1) === live ? settled : [...settled, live];
+};
+
 const isLater = (settled: readonly number[], revision: number): boolean =>
   settled.lastIndexOf(revision) < settled.length - 1;
 
@@ -27,11 +37,14 @@ const before = (settled: readonly number[], revision: number): number =>
   settled[settled.lastIndexOf(revision) - 1] ?? 1;
 
 /**
- * What taking back a settled revision means: on which targets, and to what. Where that is not plain (later revisions
+ * What taking back a revision that is live or was means: on which targets, and to what. Where that is not plain (later revisions
  * settled since, or targets would go back to different ones) the rejection lists what there is and asks which is meant.
  */
 export const planUndo = (config: RegisteredConfig, wanted: Undo): UndoPlan | { readonly rejection: Rejection } => {
-  const settled = Object.entries(config.settled);
+  const known = new Set([...Object.keys(config.settled), ...Object.keys(config.live)]);
+  const settled = [...known]
+    .map((target) => [target, historyOf(config, target)] as const)
+    .filter(([, history]) => history.length > 1);
   const newest = new Set(settled.map(([target]) => liveRevision(config, target)));
   if (settled.length === 0) {
     return refuse(
@@ -39,6 +52,10 @@ export const planUndo = (config: RegisteredConfig, wanted: Undo): UndoPlan | { r
       `No revision of ${config.key} has settled anywhere, so there is nothing to take back.`,
       '/revision',
     );
+  }
+  if (wanted.to !== undefined && !config.revisions.some(({ revision }) => revision === wanted.to)) {
+    const message = `Config ${config.key} has no revision ${wanted.to} to go back to; its newest is ${config.revisions.length}.`;
+    return refuse('revision-not-found', message, '/to');
   }
   if (wanted.revision === undefined && newest.size > 1) {
     return refuse(

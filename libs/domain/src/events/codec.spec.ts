@@ -54,7 +54,16 @@ describe('writing an event', () => {
 
   it('refuses a field that the schema does not know, however deep', () => {
     expect(write({ target: 'api-us', prompt: 'what a user wrote' })).toThrow(/TargetRetired v1 has no field \/prompt/);
-    const drained = { rollout: 'r', config: 'c', revision: 2, assignment: 'unit', controls: {}, vetoReason: null };
+    const drained = {
+      rollout: 'r',
+      config: 'c',
+      revision: 2,
+      assignment: 'unit',
+      controls: {},
+      vetoReason: null,
+      bypass: null,
+      reverts: null,
+    };
     const signal = {
       signal: 's',
       title: 's',
