@@ -160,7 +160,7 @@ export const outcomeOf = (events: readonly RecordedEvent[], id: string): unknown
     full: of('FullyExposed', 'holdbackBp'),
     settled: of('RolloutSettled', 'revision'),
     claims: events
-      .filter(({ data }) => data['rollout'] === id && /^Targets/.test(String(data['key'] ?? '')))
-      .map(({ type }) => type),
+      .filter(({ type, data }) => data['rollout'] === id && type.startsWith('Targets'))
+      .map(({ type, data }) => `${type} ${String(data['outcome'] ?? '')}`),
   };
 };

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { adminOf, endChildren, startChild, type ChildController } from '../kit/child.js';
@@ -11,11 +12,13 @@ import { createTestDatabase, type TestDatabase } from '../test-database.js';
 let database: TestDatabase;
 let receiver: Server;
 let endpoint: string;
+let folder: string;
 let received: { readonly path: string; readonly text: string }[];
 
 beforeEach(async () => {
   database = await createTestDatabase();
   received = [];
+  folder = mkdtempSync(join(tmpdir(), 'headgate-telemetry-'));
   receiver = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -32,26 +35,22 @@ afterEach(async () => {
   await endChildren();
   receiver.closeAllConnections();
   await new Promise((resolve) => receiver.close(resolve));
+  rmSync(folder, { recursive: true });
   await database.drop();
 });
 
-const MODULES = 'modules.json';
 /** Writes, at the end, which CommonJS files were loaded; the telemetry SDK consists of these. */
-const noteModules = (file: string): string[] => [
-  '--import',
-  `data:text/javascript,${encodeURIComponent(
-    `import { Module } from 'node:module'; import { writeFileSync } from 'node:fs';
-     process.on('exit', () => writeFileSync(process.env.MODULES_FILE, JSON.stringify(Object.keys(Module._cache))));`,
-  )}#${file}`,
-];
+const NOTE_MODULES = `data:text/javascript,${encodeURIComponent(
+  `import { Module } from 'node:module'; import { writeFileSync } from 'node:fs';
+   process.on('exit', () => writeFileSync(process.env.MODULES_FILE, JSON.stringify(Object.keys(Module._cache))));`,
+)}`;
 
 const run = async (env: Record<string, string>): Promise<{ controller: ChildController; modules: string[] }> => {
-  const dataDir = join(process.env['TMPDIR'] ?? '/tmp', `headgate-telemetry-${process.pid}-${Math.random()}`);
-  const file = `${dataDir}-${MODULES}`;
+  const file = join(folder, 'modules.json');
   const controller = await startChild({
     databaseUrl: database.url,
     env: { ...env, MODULES_FILE: file },
-    nodeArguments: noteModules(file),
+    nodeArguments: ['--import', NOTE_MODULES],
   });
   const admin = adminOf(controller);
   await clientOf(admin).apply({ manifests: world() });

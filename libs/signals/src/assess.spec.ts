@@ -103,6 +103,18 @@ describe('what counts for a rollout', () => {
     expect(facts.trafficBad).toHaveLength(1);
   });
 
+  it('counts a violation as a rate as well, because that is what judges it once control violates it too', () => {
+    const bad = [
+      badOf('u1', 2, 'misrouted'),
+      { signal: 'misrouted', unit: 'u2', revisions: { sampling: 1 } },
+      { signal: 'misrouted', revisions: { router: 1 } },
+    ];
+    const { facts } = assess(batchOf([{ bad }]), 'reporter', NOON, exposures);
+    expect(facts.violations).toHaveLength(3);
+    expect(facts.unitBad).toMatchObject([{ rollout: 'rollout-1', signal: 'misrouted', arm: 'candidate' }]);
+    expect(facts.requestCells).toMatchObject([{ rollout: 'rollout-2', signal: 'misrouted', controlBad: 1 }]);
+  });
+
   it('takes signals that the plan does not name as background only', () => {
     const { facts } = assess(batchOf([{ bad: [badOf('u1', 2, 'latency')] }]), 'reporter', NOON, exposures);
     expect([facts.unitBad, facts.violations, facts.trafficBad.length]).toEqual([[], [], 1]);

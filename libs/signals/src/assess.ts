@@ -144,7 +144,8 @@ class Assessor {
     if (arm === 'candidate')
       for (const unit of count.units) this.facts.units.push({ rollout, target, model, unit, shareBp });
     if (exposure.assignment === 'request')
-      for (const signal of exposure.signals) this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
+      for (const signal of [...exposure.signals, ...exposure.invariants])
+        this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
   }
 
   private addRequestCell(
@@ -212,9 +213,11 @@ class Assessor {
 
   private addBad(scope: WindowScope, bad: BadOutcome, { arm, exposure }: InRollout): void {
     const { signal } = bad;
-    if (exposure.invariants.has(signal)) return this.addViolation(scope, bad, arm, exposure);
+    const isInvariant = exposure.invariants.has(signal);
+    // It is counted as a rate as well: that is what judges it once control violates it too.
+    if (isInvariant) this.addViolation(scope, bad, arm, exposure);
     // Where nobody can be on the candidate the arm says nothing, and the unit's coin stays unused for another target.
-    if (!exposure.signals.has(signal) || exposure.shareBp === 0) return;
+    if ((!exposure.signals.has(signal) && !isInvariant) || exposure.shareBp === 0) return;
     if (exposure.assignment === 'request')
       return this.addRequestCell(scope, exposure, signal, arm, { bad: 1, requests: 0 });
     if (bad.unit === undefined) return;

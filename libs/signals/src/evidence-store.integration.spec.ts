@@ -266,7 +266,7 @@ describe('whatever the order and however often batches come', () => {
           const built = contents.map((content) => {
             const target = content.gpu ? 'api-gpu' : 'api-tpu';
             const bad = content.bads.map(([unit, signal]) => badOf(`${target}-${unit}`, (unit % 2) + 1, signal));
-            const misrouted = Array.from({ length: content.misrouted }, () => badOf('x', 2, 'misrouted'));
+            const misrouted = Array.from({ length: content.misrouted }, () => badOf(`${target}-x`, 2, 'misrouted'));
             const counts = [served(2, content.candidate, [`${target}-1`]), served(1, content.control)];
             return batchOf([{ generation: 50, arms: counts, bad: [...bad, ...misrouted] }], { target });
           });

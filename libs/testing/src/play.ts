@@ -35,11 +35,17 @@ type Luck = {
 type Move =
   | { readonly do: 'look' | 'promote'; readonly luck: Luck }
   | { readonly do: 'deliver' | 'fail'; readonly which: number; readonly by: number }
-  | { readonly do: 'deliver-all' | 'resume' | 'abort' }
+  | { readonly do: 'abandon'; readonly which: number }
+  | { readonly do: 'deliver-all' | 'resume' | 'abort' | 'supersede' }
   | { readonly do: 'pause'; readonly forMs: number | null }
   | { readonly do: 'wait'; readonly ms: number };
 
-export type Life = { readonly plan: ResolvedPlan; readonly moves: readonly Move[] };
+export type Life = {
+  readonly plan: ResolvedPlan;
+  readonly moves: readonly Move[];
+  /** It takes all targets over from a rollout that was watched. */
+  readonly takesOver: boolean;
+};
 
 const luck: fc.Arbitrary<Luck> = fc.record({
   kinds: fc.array(
@@ -77,6 +83,8 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), forMs: fc.option(fc.nat(100_000)) }) },
   { weight: 2, arbitrary: fc.constant<Move>({ do: 'resume' }) },
   { weight: 1, arbitrary: fc.constant<Move>({ do: 'abort' }) },
+  { weight: 1, arbitrary: fc.constant<Move>({ do: 'supersede' }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('abandon' as const), which: fc.nat(2) }) },
   { weight: 4, arbitrary: fc.nat(200_000).map((ms): Move => ({ do: 'wait', ms })) },
 );
 
@@ -122,8 +130,9 @@ export const lives: fc.Arbitrary<Life> = fc
     plan: planSpec.map((spec) => aPlan(spec)),
     well: fc.nat(24),
     moves: fc.array(move, { minLength: 5, maxLength: 50, size: 'max' }),
+    takesOver: fc.boolean(),
   })
-  .map(({ plan, well, moves }) => ({ plan, moves: [...steadily(well), ...moves] }));
+  .map(({ plan, well, moves, takesOver }) => ({ plan, moves: [...steadily(well), ...moves], takesOver }));
 
 const randomFacts = (state: RolloutState, now: number, { kinds, dice, perfect }: Luck): Facts => {
   if (state.status === 'none') return { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
@@ -204,11 +213,18 @@ const commandOf = (state: RolloutState, now: number, drawn: Move): RolloutComman
       return { type: 'ResumeRollout', reason: 'drawn' };
     case 'abort':
       return { type: 'AbortRollout', reason: 'drawn' };
+    case 'supersede':
+      return { type: 'SupersedeRollout', by: 'ro-2' };
+    case 'abandon': {
+      const targets = state.status === 'none' ? [] : Object.keys(state.targets);
+      const target = targets[drawn.which % Math.max(1, targets.length)] ?? 'mars';
+      return { type: 'AbandonTarget', target, reason: 'drawn' };
+    }
   }
 };
 
 /** Leads a rollout through a life and gives every step of it. The same life gives the same steps. */
-export const play = ({ plan, moves }: Life): readonly Step[] => {
+export const play = ({ plan, moves, takesOver }: Life): readonly Step[] => {
   const steps: Step[] = [];
   let state: RolloutState = rolloutDecider.initial;
   let now = T0;
@@ -225,7 +241,8 @@ export const play = ({ plan, moves }: Life): readonly Step[] => {
     }
     steps.push({ before, command, decision, events, after: state });
   };
-  take(aStart(plan));
+  const start = aStart(plan);
+  take({ ...start, takesOver: takesOver ? Object.keys(start.controls) : [] });
   for (const drawn of moves) {
     now += drawn.do === 'wait' ? drawn.ms : 500;
     position += 1;

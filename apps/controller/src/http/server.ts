@@ -145,6 +145,8 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   const adapter = new FastifyAdapter({
     bodyLimit: MOST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // A HEAD of an event stream would be a stream that nobody reads.
+    exposeHeadRoutes: false,
     // Names are checked where they are read; what is too long is then not found like any other.
     routerOptions: { maxParamLength: MOST_PARAMETER },
     frameworkErrors: answerBadAddress,

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nest
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { IssueTokenCommand, LiveView, newSecret, RevokeTokenCommand } from '#libs/application';
+import { IssueTokenCommand, LiveView, newSecret, RevokeTokenCommand, type Token } from '#libs/application';
 import { CreatedToken, CreateTokenRequest, TokenView } from '#libs/contracts';
 import { Clock } from '#libs/kernel';
 import { Needs, type Caller } from './auth.js';
@@ -61,9 +61,19 @@ export class TokensController {
   async revoke(@Param('id') id: string, @Req() request: Caller): Promise<void> {
     const token = this.view.tokens.find((candidate) => candidate.id === id);
     if (!token) throw new ProblemError('token-not-found', `There is no token ${id}. List them: headgate token list`);
+    if (token.role === 'admin' && !this.view.tokens.some((other) => other.id !== id && this.isUsableAdmin(other))) {
+      throw new ProblemError(
+        'last-admin',
+        'This is the last admin token: create another one first, or nobody could issue tokens any more.',
+      );
+    }
     const outcome = accepted(
       await this.commands.execute(new RevokeTokenCommand(token.subject, id, contextOf(request, null))),
     );
     await this.view.caughtUpWith(outcome.lastPosition);
+  }
+
+  private isUsableAdmin({ role, revokedAt, expiresAt }: Token): boolean {
+    return role === 'admin' && revokedAt === null && (expiresAt === null || Date.parse(expiresAt) > this.clock.now());
   }
 }

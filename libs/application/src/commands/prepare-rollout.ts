@@ -48,12 +48,27 @@ const targetsOf = (view: LiveView): readonly KnownTarget[] =>
 
 type Found = { readonly spec: PlanSpec; readonly revision: number; readonly bypasses: boolean };
 
+/** The built-in emergency plan, over some targets only if they are named. */
+export const emergencyFor = (view: LiveView, only?: readonly string[]): Found | Refused => {
+  const targets = targetsOf(view).filter(({ target }) => only?.includes(target) ?? true);
+  if (targets.length === 0) {
+    const whichever =
+      only === undefined ? 'No target is registered' : `None of ${only.join(', ')} is registered any more`;
+    return refuse(
+      'target-not-found',
+      `${whichever}, so there is nowhere to go. Apply a target's manifest first.`,
+      '/plan',
+    );
+  }
+  return { spec: emergencyPlan(targets, signalsOf(view)), revision: 0, bypasses: true };
+};
+
 const findPlan = (view: LiveView, name: string): Found | Refused => {
   const newest = view.fleet.configs.get(`plan/${name}`)?.revisions.at(-1);
   if (newest) return { spec: PlanManifest.shape.spec.parse(newest.value), revision: newest.revision, bypasses: false };
   if (name !== EMERGENCY)
     return refuse('plan-not-found', `There is no plan ${name}. Apply its manifest first.`, '/plan');
-  return { spec: emergencyPlan(targetsOf(view), signalsOf(view)), revision: 0, bypasses: true };
+  return emergencyFor(view);
 };
 
 /**
@@ -94,10 +109,4 @@ export const prepareWith = (
     plan.tracks.flatMap((track) => track.targets.map(({ target }) => [target, liveRevision(config, target)])),
   );
   return { config, revision, plan, controls, bypasses: found.bypasses };
-};
-
-/** The built-in emergency plan over some targets only. */
-export const emergencyFor = (view: LiveView, targets: readonly string[]): Found => {
-  const chosen = targetsOf(view).filter(({ target }) => targets.includes(target));
-  return { spec: emergencyPlan(chosen, signalsOf(view)), revision: 0, bypasses: true };
 };

@@ -114,7 +114,12 @@ export class StartRolloutHandler implements ICommandHandler<StartRolloutCommand>
         session.rejection = prepared.rejection;
         return {};
       }
-      const bypass = prepared.bypasses ? (context.reason ?? EMERGENCY) : null;
+      if (prepared.bypasses && context.reason === undefined) {
+        const message = `Plan ${EMERGENCY} goes without stages, which stays in the log for ever: say why (reason).`;
+        session.reject('reason-missing', message, '/reason');
+        return {};
+      }
+      const bypass = prepared.bypasses ? (context.reason ?? null) : null;
       const cause = { vetoReason: request.vetoReason ?? null, bypass, reverts: null };
       return begin(session, this.runner.newId(), prepared, cause);
     });
@@ -141,7 +146,7 @@ export class UndoRevisionHandler implements ICommandHandler<UndoRevisionCommand>
         return {};
       }
       const found = emergencyFor(this.view, planned.targets);
-      const prepared = prepareWith(this.view, known, planned.to, EMERGENCY, found);
+      const prepared = 'rejection' in found ? found : prepareWith(this.view, known, planned.to, EMERGENCY, found);
       if ('rejection' in prepared) {
         session.rejection = prepared.rejection;
         return {};

@@ -6,6 +6,7 @@ import {
   configDecider,
   isServed,
   lastKnownGood,
+  liveRevision,
   schemaFaults,
   valueFaults,
   type ConfigCommand,
@@ -43,6 +44,14 @@ const released = (
   type: 'TargetsReleased',
   data: { key: KEY, rollout, revision: candidate, targets, outcome, live: {} },
 });
+/** A rollout that takes the targets over from ro-1, whose revision 2 was watched. */
+const handedOver = (live: Readonly<Record<string, number>>): readonly ConfigEvent[] => [
+  claimed('ro-1', 2, ...Object.keys(live)),
+  {
+    type: 'TargetsReleased',
+    data: { key: KEY, rollout: 'ro-1', revision: 2, targets: Object.keys(live), outcome: 'superseded', live },
+  },
+];
 const retired: ConfigEvent = { type: 'ConfigRetired', data: { key: KEY } };
 const known = [registered, revision(1), revision(2), revision(3)];
 
@@ -77,7 +86,7 @@ const release = (
   rollout: string,
   outcome: 'settled' | 'rolled-back' | 'superseded',
   ...targets: string[]
-): ConfigCommand => ({
+): Extract<ConfigCommand, { type: 'ReleaseTargets' }> => ({
   type: 'ReleaseTargets',
   rollout,
   revision: 2,
@@ -295,6 +304,55 @@ describe('last known good', () => {
     );
     expect(state).toMatchObject({ settled: { 'api-eu': [1, 2] } });
     expect(state.status !== 'unknown' && lastKnownGood(state, 'api-us')).toBe(1);
+  });
+});
+
+describe('what is live on a target that no rollout holds', () => {
+  const live = (target: string, ...history: History<ConfigEvent>[]): number => {
+    const state = stateAfter(configDecider, known, ...history);
+    return state.status === 'unknown' ? 0 : liveRevision(state, target);
+  };
+  const watched = handedOver({ 'api-us': 2 });
+
+  it('is last known good, unless a rollout left another revision there', () => {
+    expect(live('api-us')).toBe(1);
+    expect(live('api-us', watched)).toBe(2);
+    expect(live('api-eu', watched)).toBe(1);
+  });
+
+  it('is the watched revision when the rollout that took over from it is rolled back; last known good stays', () => {
+    const back: ConfigEvent = {
+      type: 'TargetsReleased',
+      data: {
+        key: KEY,
+        rollout: 'ro-2',
+        revision: 3,
+        targets: ['api-us'],
+        outcome: 'rolled-back',
+        live: { 'api-us': 2 },
+      },
+    };
+    const history = [watched, claimed('ro-2', 3, 'api-us'), back];
+    expect(live('api-us', history)).toBe(2);
+    const state = stateAfter(configDecider, known, ...history);
+    expect(state.status !== 'unknown' && lastKnownGood(state, 'api-us')).toBe(1);
+    expect(state).toMatchObject({ vetoes: { 3: 1 } });
+    expect(state).not.toHaveProperty('vetoes.2');
+  });
+
+  it('can not be rolled out again where it is, while the revision before it may', () => {
+    given(known, watched)
+      .when(claim('ro-3', 2, ['api-us']))
+      .thenRejected('revision-already-live', 'api-us');
+    given(known, watched)
+      .when(claim('ro-3', 1, ['api-us']))
+      .then({ type: 'TargetsClaimed', data: { revision: 1 } });
+  });
+
+  it('is recorded for targets that the rollout holds, and for no others', () => {
+    given(known, claimed('ro-1', 2, 'api-us'))
+      .when({ ...release('ro-1', 'superseded', 'api-us', 'mars'), live: { 'api-us': 2, mars: 2 } })
+      .then({ type: 'TargetsReleased', data: { targets: ['api-us'], live: { 'api-us': 2 } } });
   });
 });
 

@@ -35,9 +35,14 @@ const exposed = (shareBp: number, candidate = 2, rollout = ROLLOUT, control = 1)
     purpose: shareBp === 0 ? 'rollback' : shareBp === 10_000 ? 'settle' : 'stage',
   },
 });
-const released = (outcome: 'settled' | 'rolled-back', candidate = 2, rollout = ROLLOUT): HeadgateEvent => ({
+const released = (
+  outcome: 'settled' | 'rolled-back' | 'superseded',
+  candidate = 2,
+  rollout = ROLLOUT,
+  live: Readonly<Record<string, number>> = {},
+): HeadgateEvent => ({
   type: 'TargetsReleased',
-  data: { key: KEY, rollout, revision: candidate, targets: ['api-us'], outcome, live: {} },
+  data: { key: KEY, rollout, revision: candidate, targets: ['api-us'], outcome, live: { ...live } },
 });
 
 /** Registered at positions 1 to 6; what comes after starts at 7. */
@@ -108,6 +113,22 @@ describe('what is desired of a target', () => {
     const back = [claimed(ROLLOUT, 2), exposed(100), exposed(0)];
     expect(fleetAfter(...back).desired('api-us')[0]).toMatchObject({ control: 1, shareBp: 0 });
     expect(fleetAfter(...back, released('rolled-back')).desired('api-us')[0]).toMatchObject({ control: 1, shareBp: 0 });
+  });
+
+  it('is the watched revision again when the rollout that took over from it is rolled back', () => {
+    const taken = [
+      claimed(ROLLOUT, 2),
+      exposed(9_900),
+      released('superseded', 2, ROLLOUT, { 'api-us': 2 }),
+      claimed('ro-2', 3),
+      exposed(100, 3, 'ro-2', 2),
+    ];
+    expect(served(fleetAfter(...taken))).toEqual([`${KEY} r2/r3 100`]);
+    const back = [...taken, exposed(0, 3, 'ro-2', 2)];
+    expect(served(fleetAfter(...back))).toEqual([`${KEY} r2/r3 0`]);
+    expect(served(fleetAfter(...back, released('rolled-back', 3, 'ro-2', { 'api-us': 2 })))).toEqual([
+      `${KEY} r2/rnull 0`,
+    ]);
   });
 
   it('starts with the baseline on a target that is registered later', () => {

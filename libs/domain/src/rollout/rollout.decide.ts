@@ -229,7 +229,7 @@ export const decideRollout = (state: RolloutState, command: RolloutCommand): Dec
       return abandon(state, command);
     case 'RecordExposureChanged': {
       const progress = state.targets[command.target];
-      if (!progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
+      if (isOver(state) || !progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
       if (command.generation < progress.wanted.generation) return accept();
       const { generation, shareBp } = progress.wanted;
       return accept<RolloutEvent>({
@@ -240,7 +240,7 @@ export const decideRollout = (state: RolloutState, command: RolloutCommand): Dec
     case 'RecordExposureFailed': {
       const { target, generation, error } = command;
       const progress = state.targets[target];
-      if (!progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
+      if (isOver(state) || !progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
       if (generation < progress.wanted.generation || progress.error === error) return accept();
       return accept<RolloutEvent>({ type: 'ExposureFailed', data: { rollout: state.id, target, generation, error } });
     }

@@ -37,7 +37,7 @@ describe('the lives that are played', () => {
         for (const { type } of events) seen.add(type);
       }
     });
-    const statuses = ['staging', 'watching', 'settling', 'rolling-back', 'settled', 'rolled-back'];
+    const statuses = ['staging', 'watching', 'settling', 'rolling-back', 'settled', 'rolled-back', 'superseded'];
     expect([...seen].toSorted()).toEqual([...statuses, ...Object.keys(rolloutEvents)].toSorted());
   });
 });
@@ -142,7 +142,7 @@ describe('whatever happens to a rollout', () => {
     });
   });
 
-  it('rule 5: a rollback ends only when every exposed target was read back and has drained', () => {
+  it('rule 5: a rollback ends only when every exposed target was read back and has drained, or was given up by a person', () => {
     holds((steps) => {
       for (const step of steps) {
         const { before, events } = step;
@@ -150,8 +150,36 @@ describe('whatever happens to a rollout', () => {
         if (!end || before.status === 'none' || end.type !== 'RolledBack') continue;
         expect(Object.keys(end.data.targets)).toEqual(reached(before));
         for (const target of reached(before)) {
-          expect(before.targets[target]).toMatchObject({ readBack: true, ended: end.data.targets[target] });
+          const progress = before.targets[target];
+          expect(progress?.ended).toBe(end.data.targets[target]);
+          if (progress?.ended !== 'abandoned') expect(progress?.readBack).toBe(true);
         }
+      }
+    });
+  });
+
+  it('rule 5: only a person gives a target up, only in a rollback, and with a reason that stays', () => {
+    holds((steps) => {
+      for (const { before, command, events } of steps) {
+        for (const event of events) {
+          if (event.type !== 'TargetDrained') continue;
+          const given = command.type === 'AbandonTarget';
+          expect(event.data.outcome === 'abandoned').toBe(given);
+          if (!given) continue;
+          expect(before.status).toBe('rolling-back');
+          expect(event.data).toMatchObject({ target: command.target, detail: command.reason });
+        }
+      }
+    });
+  });
+
+  it('only one that is watched can be superseded, and it leaves its revision live as it stands', () => {
+    holds((steps) => {
+      for (const step of steps) {
+        if (step.command.type !== 'SupersedeRollout') continue;
+        const watched = step.before.status === 'watching';
+        expect(step.decision.accepted).toBe(watched);
+        expect(step.events.map(({ type }) => type)).toEqual(watched ? ['RolloutSuperseded'] : []);
       }
     });
   });
@@ -221,7 +249,7 @@ describe('whatever happens to a rollout', () => {
 
   it('nothing happens after the end', () => {
     holds((steps) => {
-      const end = steps.findIndex(({ after }) => after.status === 'settled' || after.status === 'rolled-back');
+      const end = steps.findIndex(({ after }) => after.status !== 'none' && isOver(after));
       if (end < 0) return;
       for (const { events, after } of steps.slice(end + 1)) {
         expect(events).toEqual([]);
