@@ -5,9 +5,9 @@ import { choose, dealt, randomOf, seedOf } from './points.js';
 
 /** `CHAOS_POINTS=all` kills at every point, which takes minutes; otherwise at some that the seed chooses. */
 const ALL = process.env['CHAOS_POINTS'] === 'all';
-const EACH_TIME = 16;
+const EACH_TIME = 12;
 /** Deaths in one run of the script. */
-const PER_RUN = 8;
+const PER_RUN = 6;
 
 const seed = seedOf(process.env);
 

@@ -120,7 +120,7 @@ describe('A database of one’s own', () => {
   }, 90_000);
 
   it('that is slow delays a rollout and breaks nothing', async () => {
-    way.delayMs = 40;
+    way.delayMs = 25;
     const rollout = await scene.start('sampler', 'takes-its-time');
     expect(await readiness()).toEqual({ status: 'ready', reasons: [] });
     await commandIsTaken();

@@ -3,7 +3,7 @@ import { createTestDatabase } from '#test/test-database';
 import { seedOf } from './points.js';
 import { runStorm } from './storm.js';
 
-const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 20);
+const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 15);
 const seed = seedOf(process.env);
 
 it(

@@ -104,7 +104,7 @@ describe('what counts for a rollout', () => {
   });
 
   it('counts a violation as a rate as well, because that is what judges it once control violates it too', () => {
-    const bad = [
+    const bad: WindowInput['bad'] = [
       badOf('u1', 2, 'misrouted'),
       { signal: 'misrouted', unit: 'u2', revisions: { sampling: 1 } },
       { signal: 'misrouted', revisions: { router: 1 } },

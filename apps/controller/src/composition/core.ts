@@ -56,7 +56,7 @@ class UuidIds extends Ids {
 }
 
 /** A database that is silent is away: whoever waits for it is told after this. */
-const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 15_000 };
+const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
 
 const migrated = async (databaseUrl: string): Promise<void> => {
   // A migration may take its time.
