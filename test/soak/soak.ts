@@ -26,6 +26,7 @@ controllers and the database at random, and reports what was right and wrong. St
   --minutes N      how long changes are made (default 30)
   --seed S         chooses changes, faults and kills (default: by the time)
   --kill SECONDS   mean time between two kills of controllers (default 20)
+  --logs FILE      all that the controllers wrote goes there
   --report FILE    the report goes there and not to stdout
 `;
 
@@ -33,6 +34,8 @@ const CLOCKS_MS = [0, 2_000, -2_000];
 const PATIENCE = { timeoutMs: 120_000, everyMs: 100 };
 /** A rollout that has not ended after this is called unfinished and aborted. */
 const LONGEST_MS = 240_000;
+/** A plan is made from the traffic that was seen: give it some. */
+const TRAFFIC_S = 12;
 /** Mean time between two kills of the database. */
 const DATABASE_KILL_MS = 150_000;
 
@@ -43,6 +46,7 @@ type Settings = {
   readonly seed: number;
   readonly killEveryMs: number;
   readonly report: string | undefined;
+  readonly logs: string | undefined;
 };
 
 /** Everything that runs during a soak. */
@@ -113,6 +117,8 @@ class Soak {
   async close(): Promise<void> {
     this.#over = true;
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
+    const { logs } = this.#settings;
+    if (logs !== undefined) writeFileSync(logs, this.#controllers.map(({ log }) => log).join('\n'));
     await Promise.all([this.#ways.http.close(), this.#ways.sync.close()]);
     await this.#pool.end();
     await this.#postgres.stop({ remove: true });
@@ -144,7 +150,8 @@ class Soak {
       dataDir: join(this.#folder, 'fleets'),
     });
     simulator.onEvent((event) => this.#observer.take(event));
-    await until('there is traffic', () => simulator.stats().batches.sent > 10, PATIENCE);
+    const isFlowing = (): boolean => simulator.stats().batches.sent > 10 && simulator.stats().seconds > TRAFFIC_S;
+    await until('there is traffic', isFlowing, PATIENCE);
     say(`Three controllers, ${simulator.stats().instances} instances; seed ${this.#settings.seed}.`);
     return simulator;
   }
@@ -229,6 +236,7 @@ class Soak {
       this.#notes.push(`${stats.batches.dropped} batches were dropped, ${stats.batches.refused} refused.`);
     const rejected = `${stats.batches.rejectedItems} items of outcomes were refused by themselves`;
     if (stats.batches.rejectedItems > 0) this.#notes.push(`${rejected}; last problem: ${stats.batches.lastProblem}`);
+    this.#notes.push(...complaintsIn(this.#controllers.map(({ log }) => log).join('\n')));
     const seen = await this.#observer.conclude(this.#pool, truth);
     return {
       seed: this.#settings.seed,
@@ -244,16 +252,28 @@ class Soak {
   }
 }
 
+/** What controllers said at level error, and how often; names and numbers in it are left out. */
+const complaintsIn = (log: string): readonly string[] => {
+  const counts = new Map<string, number>();
+  for (const line of log.split('\n').filter((each) => each.startsWith('{'))) {
+    const { level, message, error } = JSON.parse(line) as Record<'level' | 'message' | 'error', string | undefined>;
+    if (level !== 'error') continue;
+    const said = `${message ?? ''} ${(error ?? '').split('\n')[0] ?? ''}`.replaceAll(/[0-9a-f-]{36}|\d+/g, '…');
+    counts.set(said, (counts.get(said) ?? 0) + 1);
+  }
+  return [...counts].map(([said, count]) => `controllers said ${count} times: ${said}`);
+};
+
 const readSettings = (): Settings | undefined => {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { minutes: text, seed: text, kill: text, report: text, help: { type: 'boolean' } },
+    options: { minutes: text, seed: text, kill: text, report: text, logs: text, help: { type: 'boolean' } },
   });
   if (values.help === true) return undefined;
   const minutes = Number(values.minutes ?? 30);
   if (!(minutes > 0)) throw new Error('--minutes: give a number above 0.');
   const seed = values.seed === undefined ? seedOf({}) : Number(values.seed);
-  return { minutes, seed, killEveryMs: Number(values.kill ?? 20) * 1_000, report: values.report };
+  return { minutes, seed, killEveryMs: Number(values.kill ?? 20) * 1_000, report: values.report, logs: values.logs };
 };
 
 const main = async (): Promise<void> => {

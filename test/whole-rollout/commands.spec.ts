@@ -112,6 +112,68 @@ describe('apply manifests', () => {
   });
 });
 
+describe('apply a config for the first time', () => {
+  const schema = { type: 'object', properties: { pool: { type: 'string' } } };
+  const given = (value: JsonObject, codeDefault: JsonObject): JsonObject => ({
+    ...config('router', value, schema),
+    spec: { value, schema, codeDefault },
+  });
+  const revisions = async (desk: Desk): Promise<readonly unknown[]> =>
+    (await desk.world.all())
+      .filter(({ type }) => type === 'RevisionProposed')
+      .map(({ data }) => [data['revision'], data['value'], data['baseline']]);
+
+  it('takes the value for what runs today, where nothing else is said', async () => {
+    const desk = new Desk();
+    const outcome = await desk.apply([config('router', { pool: 'a' })]);
+    expect(outcome).toMatchObject({ outcome: { results: [{ revision: 1, baseline: true }] } });
+    expect(await revisions(desk)).toEqual([[1, { pool: 'a' }, true]]);
+  });
+
+  it('takes the default in the code for what runs today, and the value for a revision that waits for a plan', async () => {
+    const desk = new Desk();
+    const outcome = await desk.apply([given({ pool: 'b' }, { pool: 'a' })]);
+    expect(outcome).toMatchObject({
+      outcome: {
+        results: [
+          { action: 'created', revision: 2, baseline: false, changes: [{ path: '/pool', before: 'a', after: 'b' }] },
+        ],
+      },
+    });
+    expect(await revisions(desk)).toEqual([
+      [1, { pool: 'a' }, true],
+      [2, { pool: 'b' }, false],
+    ]);
+    const view = new LiveView();
+    await desk.apply([target('api-us', 'us')]);
+    for (const event of await desk.world.all()) view.apply(event);
+    expect(view.fleet.desired('api-us')[0]).toMatchObject({ control: 1, candidate: null });
+  });
+
+  it('is one revision where both are the same, in whatever order their keys come', async () => {
+    const desk = new Desk();
+    await desk.apply([given({ pool: 'a', limit: 1 }, { limit: 1, pool: 'a' })]);
+    expect(await revisions(desk)).toHaveLength(1);
+  });
+
+  it('looks at the default in the code only then: applied again, or with another default, it changes nothing', async () => {
+    const desk = new Desk();
+    await desk.apply([given({ pool: 'b' }, { pool: 'a' })]);
+    expect(actionsOf(await desk.apply([given({ pool: 'b' }, { pool: 'a' })]))).toEqual(['unchanged']);
+    expect(actionsOf(await desk.apply([given({ pool: 'b' }, { pool: 'c' })]))).toEqual(['unchanged']);
+    expect(await revisions(desk)).toHaveLength(2);
+  });
+
+  it('refuses a default that does not fit the schema, and names it', async () => {
+    const desk = new Desk();
+    expect(await desk.apply([given({ pool: 'b' }, { pool: 7 })])).toMatchObject({
+      accepted: false,
+      rejection: { code: 'value-does-not-fit-schema', field: '/manifests/0/spec/codeDefault/pool' },
+    });
+    expect(await desk.world.store.head()).toBe(0);
+  });
+});
+
 describe('start a rollout', () => {
   const plan = revisionOf('plan/quick', 1, {
     holdback: '20%',

@@ -1,4 +1,6 @@
 import {
+  AbandonTargetCommand,
+  AbandonTargetHandler,
   automation,
   CommandRunner,
   CONDUCT,
@@ -10,6 +12,9 @@ import {
   LiveView,
   StartRolloutCommand,
   StartRolloutHandler,
+  UndoRevisionCommand,
+  UndoRevisionHandler,
+  type CommandContext,
   type Disposition,
   type Outcome,
   type Progress,
@@ -202,6 +207,8 @@ export class Controller {
   readonly #conductor: Conductor;
   readonly #deliverer: Deliverer;
   readonly #start: StartRolloutHandler;
+  readonly #undo: UndoRevisionHandler;
+  readonly #abandon: AbandonTargetHandler;
   #following: Promise<void> = Promise.resolve();
   #commands = 0;
 
@@ -214,6 +221,8 @@ export class Controller {
     this.#conductor = new Conductor(this.#runner, this.view, new Evaluator(evidence), { evidence, delivery, board });
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
     this.#start = new StartRolloutHandler(this.#runner, this.view);
+    this.#undo = new UndoRevisionHandler(this.#runner, this.view);
+    this.#abandon = new AbandonTargetHandler(this.#runner);
     store.onCommit(() => this.#follow());
     this.#follow();
   }
@@ -230,23 +239,31 @@ export class Controller {
     await this.#following;
   }
 
-  async start(request: StartRequest): Promise<Outcome> {
-    await this.caughtUp();
+  #person(what: string, reason?: string): CommandContext {
     this.#commands += 1;
-    const context = {
-      ...automation(`${this.name}-start-${this.#commands}`),
-      actor: { kind: 'person' as const, name: 'ada' },
-    };
-    return this.#start.execute(new StartRolloutCommand(request, context));
+    const actor = { kind: 'person' as const, name: 'ada' };
+    const context = { ...automation(`${this.name}-${what}-${this.#commands}`), actor };
+    return reason === undefined ? context : { ...context, reason };
+  }
+
+  async start(request: StartRequest, reason?: string): Promise<Outcome> {
+    await this.caughtUp();
+    return this.#start.execute(new StartRolloutCommand(request, this.#person('start', reason)));
+  }
+
+  /** Takes a revision of the config back: the one that is live, unless it is named. */
+  async undo(undo: UndoRevisionCommand['undo'], reason: string, config = CONFIG): Promise<Outcome> {
+    await this.caughtUp();
+    return this.#undo.execute(new UndoRevisionCommand(config, undo, reason, this.#person('undo', reason)));
+  }
+
+  async abandon(rollout: string, target: string, reason: string): Promise<Outcome> {
+    return this.#abandon.execute(new AbandonTargetCommand(rollout, target, reason, this.#person('abandon', reason)));
   }
 
   async steer(rollout: string, command: RolloutCommand): Promise<Outcome> {
-    this.#commands += 1;
     const stream = rolloutStream(rollout);
-    const context = {
-      ...automation(`${this.name}-steer-${this.#commands}`),
-      actor: { kind: 'person' as const, name: 'ada' },
-    };
+    const context = this.#person('steer');
     return this.#runner.run('Steer', context, async (session) => {
       const { state } = await session.load(rolloutDecider, stream);
       session.decide(rolloutDecider, stream, state, command);

@@ -14,6 +14,7 @@ import {
   TokenView,
 } from '#libs/contracts';
 import type {
+  AbandonRequest,
   Acknowledgement,
   ApplyRequest,
   CreateTokenRequest,
@@ -22,6 +23,7 @@ import type {
   PlanRequest,
   RolloutStatus,
   StartRolloutRequest,
+  UndoRequest,
 } from '#libs/contracts';
 import { Transport } from './transport.js';
 import type { TransportOptions } from './transport.js';
@@ -139,6 +141,16 @@ export class HeadgateClient {
     options?: WriteOptions,
   ): Promise<RolloutView> {
     return this.#write(`/v1/rollouts/${at(id)}/${command}`, body, RolloutView, options);
+  }
+
+  /** Gives up on a target that the rollback of a rollout cannot reach or see drained. */
+  abandon(id: string, body: z.input<typeof AbandonRequest>, options?: WriteOptions): Promise<RolloutView> {
+    return this.#write(`/v1/rollouts/${at(id)}/abandon`, body, RolloutView, options);
+  }
+
+  /** Takes a revision back, everywhere at once: the one that is live, unless `revision` names another. */
+  undo(config: string, body: z.input<typeof UndoRequest>, options?: WriteOptions): Promise<RolloutView> {
+    return this.#write(`/v1/configs/${at(config)}/undo`, body, RolloutView, options);
   }
 
   /** One page of events after a position, oldest first. */

@@ -19,7 +19,7 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.usage, 'usage: an argument or manifest is wrong, or what was named does not exist'],
   [
     EXIT.rolledBack,
-    'the rollout that was watched was rolled back, aborted or cancelled; for `replay --assert`: not as expected',
+    'the rollout that was watched ended without settling (rolled back, aborted, superseded); for `replay --assert`: not as expected',
   ],
   [EXIT.timeout, 'the --timeout of `watch` passed; the rollout goes on'],
   [EXIT.waitingForPerson, 'with --fail-on-hold: the rollout is held until a person acts'],

@@ -32,6 +32,8 @@ const nextAfter = (problem: Problem, settings: Settings | undefined): string | u
   if (problem.status === 403) return 'use a token of a role that may do this: operator for changes, admin for tokens';
   if (problem.status === 412) return 'look again with: headgate status ROLLOUT, and decide anew';
   if (problem.code === 'config-not-found') return 'apply its manifest first: headgate apply -f FILE';
+  if (problem.code === 'undo-ambiguous' || problem.code === 'later-revisions-settled')
+    return 'say which: --revision NUMBER takes that one back, --to NUMBER goes back to that one';
   if (problem.status === 409) return 'see what is running: headgate status';
   return problem.status >= 500 ? 'look at the log of the controller; the trace id finds the place' : undefined;
 };

@@ -158,6 +158,52 @@ describe('the command line', () => {
     expect(server.seen.at(-1)?.body).toEqual({ reason: 'urgent', stages: ['api/5%'], track: 'api' });
   });
 
+  it('undo sends what is to be taken back and why, and shows the rollout that does it with what it reverts', async () => {
+    const reverting = rollout({ revision: 1, reverts: 2, bypass: 'wrong answers', plan: 'emergency' });
+    server.on('POST /v1/configs/router.context/undo', () => ({ status: 201, json: reverting }));
+    const { code, out, err } = await run('undo router.context --reason wrong_answers');
+    expect(code).toBe(EXIT.ok);
+    expect(server.seen.at(-1)?.body).toEqual({ reason: 'wrong answers' });
+    expect(out).toContain('reverts  r2');
+    expect(out).toContain('bypass   without stages: wrong answers');
+    expect(err).toContain(`headgate watch ${ROLLOUT_ID}`);
+    await run('undo router.context --revision 2 --to 1 --reason wrong_answers');
+    expect(server.seen.at(-1)?.body).toEqual({ reason: 'wrong answers', revision: 2, to: 1 });
+  });
+
+  it('undo says how to answer when it is not plain what is meant, and starts nothing', async () => {
+    const json = problem({ status: 409, code: 'later-revisions-settled', detail: 'After r2 settled r3, r4' });
+    server.on('POST /v1/configs/router.context/undo', () => ({ status: 409, json }));
+    const { code, out, err } = await run('undo router.context --revision 2 --reason wrong_answers');
+    expect([code, out]).toEqual([EXIT.conflict, '']);
+    expect(err).toContain('After r2 settled r3, r4');
+    expect(err).toContain('--to NUMBER');
+  });
+
+  it('abandon by config means the rollback that is open, and asks first in a terminal', async () => {
+    listing(rollout({ id: OTHER_ID }), rollout({ status: 'rolling-back' }));
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/abandon`, () => ({ json: rolledBack() }));
+    const args = 'abandon router.context --target api-tpu --reason region_closed';
+    const no = await run(args, { tty: true, answers: ['n'] });
+    expect(no.err).toContain('not confirmed');
+    expect(no.terminal.questions[0]).toContain('may go on serving the withdrawn revision');
+    expect(server.seen.every(({ method }) => method === 'GET')).toBe(true);
+    const { code, err } = await run(args);
+    expect(code).toBe(EXIT.ok);
+    expect(server.seen.at(-1)?.body).toEqual({ target: 'api-tpu', reason: 'region closed' });
+    expect(err).toContain('recorded as abandoned by you');
+  });
+
+  it.each([
+    ['undo router.context', 'needs a reason'],
+    [`abandon ${ROLLOUT_ID} --reason because`, '--target'],
+    ['undo router.context --to first --reason because', 'Write a whole number'],
+  ])('`%s` sends nothing', async (args, why) => {
+    const { code, err } = await run(args);
+    expect([code, server.seen.length]).toEqual([EXIT.usage, 0]);
+    expect(err).toContain(why);
+  });
+
   it.each([
     [401, EXIT.auth, 'expired'],
     [403, EXIT.auth, 'role'],

@@ -8,6 +8,7 @@ import { addHistoryCommands } from './commands/history.js';
 import { addManifestCommands } from './commands/manifests.js';
 import { addReplayCommand } from './commands/replay.js';
 import { addRolloutCommands } from './commands/rollouts.js';
+import { addTakeBackCommands } from './commands/take-back.js';
 import { addTokenCommands } from './commands/tokens.js';
 import { EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
@@ -56,6 +57,7 @@ export const buildProgram = (invocation: Invocation): Command => {
     .hook('preAction', (_, command) => invocation.begin(command));
   addManifestCommands(program, invocation);
   addRolloutCommands(program, invocation);
+  addTakeBackCommands(program, invocation);
   addHistoryCommands(program, invocation);
   addReplayCommand(program, invocation);
   addTokenCommands(program, invocation);

@@ -5,7 +5,7 @@ import type { HeadgateClient } from './client.js';
 import { CliError, usageError } from './errors.js';
 import { EXIT } from './exit-codes.js';
 
-const OVER: ReadonlySet<string> = new Set(['settled', 'rolled-back', 'cancelled']);
+const OVER: ReadonlySet<string> = new Set(['settled', 'rolled-back', 'superseded', 'cancelled']);
 
 /** True when nothing more will happen to it by itself. */
 export const isOver = (rollout: Pick<RolloutView, 'status'>): boolean => OVER.has(rollout.status);
@@ -29,11 +29,14 @@ const ambiguous = (what: string, found: readonly RolloutView[]): CliError =>
     next: 'give more of the id',
   });
 
-const fromConfig = (config: string, found: readonly RolloutView[], purpose: 'read' | 'act'): RolloutView => {
+/** What a rollout is looked for: to read it, to act on it, or to give up a target of its rollback. */
+export type Purpose = 'read' | 'act' | 'abandon';
+
+const fromConfig = (config: string, found: readonly RolloutView[], purpose: Purpose): RolloutView => {
   const unfinished = found.filter((rollout) => !isOver(rollout));
   // One that is on its way back needs nobody; in an emergency the other one is meant.
-  const steerable = unfinished.filter(({ status }) => status !== 'rolling-back');
-  const running = steerable.length > 0 ? steerable : unfinished;
+  const meant = unfinished.filter(({ status }) => (status === 'rolling-back') === (purpose === 'abandon'));
+  const running = meant.length > 0 ? meant : unfinished;
   const [only] = running;
   if (only && running.length === 1) return only;
   if (running.length > 1) throw ambiguous(`config ${config}`, running);
@@ -52,7 +55,7 @@ const fromConfig = (config: string, found: readonly RolloutView[], purpose: 'rea
 export const resolveRollout = async (
   client: HeadgateClient,
   reference: string,
-  purpose: 'read' | 'act',
+  purpose: Purpose,
 ): Promise<RolloutView> => {
   const wanted = reference.replace(/^rollouts?\//, '');
   if (FULL_ID.test(wanted)) return client.rollout(wanted.toLowerCase());

@@ -151,6 +151,23 @@ describe('watching a rollout', () => {
     expect(terminal.stderr()).toContain('unauthenticated');
   });
 
+  it('a rollout that is superseded ends the watch with exit code 3, and says that it stays live', async () => {
+    const { terminal, code } = start();
+    await connected();
+    happens(event(125), { status: 'superseded', endedAt: '2025-08-29T12:30:00.000Z' });
+    expect(await code).toBe(EXIT.rolledBack);
+    expect(terminal.stderr()).toContain('router.context r2 was superseded after 30 min: it stays live');
+  });
+
+  it('undo --watch follows the rollout that takes back', async () => {
+    server.on('POST /v1/configs/router.context/undo', () => ({ status: 201, json: state }));
+    const terminal = scriptedTerminal({ env: { HEADGATE_URL: server.url } });
+    const code = runCli(['undo', 'router.context', '--reason', 'because', '--watch'], terminal);
+    await connected();
+    happens(event(130), { status: 'settled', endedAt: '2025-08-29T12:30:00.000Z' });
+    expect(await code).toBe(EXIT.ok);
+  });
+
   it('start --watch follows the new rollout to its end', async () => {
     server.on('POST /v1/rollouts', () => ({ status: 201, json: state }));
     const terminal = scriptedTerminal({ env: { HEADGATE_URL: server.url } });

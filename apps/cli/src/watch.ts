@@ -37,6 +37,8 @@ export const renderEnd = (rollout: RolloutView): string => {
   const what = `${rollout.config} r${rollout.revision}`;
   if (rollout.status === 'settled')
     return `${what} settled${took}: last known good on ${plural(rollout.targets.length, 'target')}`;
+  if (rollout.status === 'superseded')
+    return `${what} was superseded${took}: it stays live until the rollout that took over from it ends`;
   const fail = rollout.verdicts.find((verdict) => verdict.verdict === 'fail' && !verdict.shadow);
   const why = fail ? `: ${plain(fail.sentence)}` : '';
   return `${what} ${rollout.status === 'cancelled' ? 'was cancelled' : 'was rolled back'}${took}${why}`;

@@ -68,6 +68,12 @@ describe('manifests', () => {
     expect(faults(manifest('Config', {}))).toEqual(['/spec/value']);
   });
 
+  it('a config may say what clients serve without a ruleset: an object like its value', () => {
+    const spec = { value: { window: 200_000 }, codeDefault: { window: 100_000 } };
+    expect(Manifest.parse(manifest('Config', spec))).toMatchObject({ spec });
+    expect(faults(manifest('Config', { ...spec, codeDefault: 7 }))).toEqual(['/spec/codeDefault']);
+  });
+
   it('a plan that says little gets the careful defaults: one in a thousand, 1% holdback, a watch of a day', () => {
     expect(Manifest.parse(plan())).toMatchObject({
       spec: {

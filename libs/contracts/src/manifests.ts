@@ -23,6 +23,11 @@ export const ConfigManifest = z
       schema: z.record(z.string(), JsonValue).default({}),
       /** The revision's value: a JSON object. */
       value: z.record(z.string(), JsonValue),
+      /**
+       * What clients serve when they have no ruleset. Where it differs from the value when the config is first applied, it
+       * is the baseline, and the value is revision 2, for a plan to roll out.
+       */
+      codeDefault: z.record(z.string(), JsonValue).optional(),
       reason: Reason.optional(),
       links: z.array(z.url().max(500)).max(10).default([]),
     }),
@@ -112,6 +117,8 @@ export const PlanManifest = z
       drain: Duration.default(300_000),
       /** How long a stage may stay unmeasured before it is said to hold. */
       grace: Duration.default(60_000),
+      /** How much a `fail` takes back: the whole rollout. Taking back a track alone (`track`) is refused so far. */
+      rollbackScope: z.enum(['rollout', 'track']).default('rollout'),
       signals: z.array(PlanSignal).min(1).max(100),
       tracks: z.array(PlanTrack).min(1).max(50),
     }),

@@ -43,8 +43,8 @@ export class RolloutStory {
   #now = T0;
   #position = 0;
 
-  constructor(plan: ResolvedPlan = aPlan()) {
-    this.does(aStart(plan));
+  constructor(plan: ResolvedPlan = aPlan(), change: Parameters<typeof aStart>[1] = {}) {
+    this.does(aStart(plan, change));
   }
 
   get rollout(): Rollout {
@@ -140,4 +140,5 @@ export class RolloutStory {
 }
 
 /** A rollout that has just started: api in 1%, bedrock waiting for api/50%. */
-export const aRollout = (plan?: ResolvedPlan): RolloutStory => new RolloutStory(plan);
+export const aRollout = (plan?: ResolvedPlan, change?: Parameters<typeof aStart>[1]): RolloutStory =>
+  new RolloutStory(plan, change);

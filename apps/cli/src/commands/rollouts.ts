@@ -5,32 +5,11 @@ import type { RolloutView } from '#libs/contracts';
 import type { RolloutCommand } from '../client.js';
 import { renderRollout, renderRollouts } from '../render/rollouts.js';
 import { resolveRollout } from '../resolve.js';
-import type { Answer, Invocation } from '../invocation.js';
+import type { Invocation } from '../invocation.js';
 import { watchRollout } from '../watch.js';
-import { usageError } from '../errors.js';
-import { duration, integer } from './arguments.js';
-
-const answerOf = (rollout: RolloutView): Answer => ({
-  data: rollout,
-  text: (look) => renderRollout(rollout, look),
-  names: [`rollout/${rollout.id}`],
-});
-
-interface WatchFlags {
-  readonly timeout?: number;
-  readonly failOnHold?: boolean;
-  readonly after?: number;
-}
-
-const noNames = (invocation: Invocation): void => {
-  if (invocation.format === 'name')
-    throw usageError('-o name does not fit watching', { next: 'use -o json for one event per line' });
-};
-
-const watchFlags = (command: Command): Command =>
-  command
-    .option('--timeout <duration>', 'stop watching after this time with exit code 4; the rollout goes on', duration)
-    .option('--fail-on-hold', 'stop with exit code 5 when it is held until a person acts');
+import { integer } from './arguments.js';
+import { answerOf, begun, noNames, watchFlags } from './rollout-output.js';
+import type { WatchFlags } from './rollout-output.js';
 
 const addStart = (program: Command, invocation: Invocation): void => {
   const start = program
@@ -60,16 +39,7 @@ const addStart = (program: Command, invocation: Invocation): void => {
       ...(revision === undefined ? {} : { revision }),
       ...(vetoReason === undefined ? {} : { vetoReason }),
     });
-    if (flags.watch) {
-      invocation.note(`started rollout ${rollout.id} of ${rollout.config} r${rollout.revision}; Ctrl-C only detaches`);
-      invocation.exitCode = await watchRollout(invocation, rollout, {
-        timeoutMs: flags.timeout,
-        failOnHold: flags.failOnHold ?? false,
-      });
-      return;
-    }
-    invocation.print(answerOf(rollout));
-    invocation.note(`follow it with: headgate watch ${rollout.id}`);
+    await begun(invocation, rollout, flags);
   });
 };
 

@@ -66,6 +66,13 @@ describe('one rollout in full', () => {
     expect(lineWith(renderRollout(rolledBack(), look), 'api-tpu  ')).toContain('drained');
   });
 
+  it('says what it reverts and why it goes without stages, and nothing of either for an ordinary one', () => {
+    const text = renderRollout(rollout({ reverts: 3, bypass: 'pages are down' }), look);
+    expect(text).toContain('reverts  r3');
+    expect(text).toContain('bypass   without stages: pages are down');
+    expect(renderRollout(rollout(), look)).not.toMatch(/reverts|bypass/);
+  });
+
   it('in a narrow terminal the last column wraps instead of running over', () => {
     const text = renderRollout(rollout({ verdicts: [failVerdict()] }), { ...look, width: 80 });
     const verdicts = text.slice(text.indexOf('VERDICT'));

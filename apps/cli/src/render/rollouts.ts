@@ -100,6 +100,8 @@ const headLines = (rollout: RolloutView, look: Look): readonly string[] => {
     `started  ${showTime(rollout.startedAt, zone)} (${showAgo(rollout.startedAt, now)}) by ${plain(rollout.startedBy)}`,
     ...ended,
     `reason   ${plain(rollout.reason)}`,
+    ...(rollout.reverts === null ? [] : [`reverts  r${rollout.reverts}`]),
+    ...(rollout.bypass === null ? [] : [paint.yellow(`bypass   without stages: ${plain(rollout.bypass)}`)]),
     `alpha    ${rollout.alpha}: the highest chance that a harmless rollout is rolled back`,
     ...(rollout.cause === null ? [] : [`cause    ${plain(rollout.cause)}`]),
     ...heldLine(rollout, look),

@@ -112,7 +112,7 @@ export type HttpServer = {
 
 /** Every operation may answer with a problem; saying so once keeps the controllers free of it. */
 const withProblems = (document: OpenAPIObject): OpenAPIObject => {
-  const { $schema: _, ...schema } = z.toJSONSchema(Problem);
+  const { $schema: _, ...schema } = z.toJSONSchema(z.object(Problem.shape));
   const problem = {
     description: 'A problem (RFC 9457) with a stable code',
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },

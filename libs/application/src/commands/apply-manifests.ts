@@ -48,6 +48,8 @@ type Wanted = {
   readonly description: string | null;
   readonly schema: JsonObject | null;
   readonly value: JsonObject;
+  /** What clients serve without a ruleset; null: the value, as far as is known. */
+  readonly codeDefault: JsonObject | null;
   readonly links: readonly string[];
 };
 
@@ -55,7 +57,7 @@ type Wanted = {
 const wantedOf = (raw: JsonObject, manifest: Exclude<Manifest, { kind: 'Target' }>): Wanted => {
   const name = manifest.metadata.name;
   if (manifest.kind === 'Config') {
-    const { kind, assignment, description, schema, value, links } = manifest.spec;
+    const { kind, assignment, description, schema, value, codeDefault, links } = manifest.spec;
     return {
       key: name,
       kind,
@@ -63,6 +65,7 @@ const wantedOf = (raw: JsonObject, manifest: Exclude<Manifest, { kind: 'Target' 
       description: description ?? null,
       schema: schema as JsonObject,
       value: value as JsonObject,
+      codeDefault: (codeDefault as JsonObject | undefined) ?? null,
       links,
     };
   }
@@ -74,6 +77,7 @@ const wantedOf = (raw: JsonObject, manifest: Exclude<Manifest, { kind: 'Target' 
     description: null,
     schema: null,
     value: raw['spec'] as JsonObject,
+    codeDefault: null,
     links: [],
   };
 };
@@ -132,10 +136,22 @@ const decideAt = <T>(session: Session, at: string, decide: () => T): T => {
   return result;
 };
 
-const faultOf = (
-  wanted: Wanted,
-  manifest: Manifest,
-): { readonly code: string; readonly message: string; readonly field: string } | undefined => {
+type Fault = { readonly code: string; readonly message: string; readonly field: string };
+
+const misfitOf = (
+  { key, schema }: Pick<Wanted, 'key' | 'schema'>,
+  field: 'value' | 'codeDefault',
+  value: JsonObject,
+): Fault | undefined => {
+  const [misfit] = valueFaults(schema ?? {}, value);
+  if (!misfit) return undefined;
+  const what = field === 'value' ? 'value' : 'code default';
+  const where = misfit.pointer === '' ? 'its root' : misfit.pointer;
+  const message = `The ${what} of config ${key} does not fit its schema at ${where}: ${misfit.detail}.`;
+  return { code: 'value-does-not-fit-schema', message, field: `/spec/${field}${misfit.pointer}` };
+};
+
+const faultOf = (wanted: Wanted, manifest: Manifest): Fault | undefined => {
   if (manifest.kind === 'Plan') {
     const [fault] = planFaults(manifest.spec);
     return fault && { ...fault, field: fault.field ?? '' };
@@ -154,14 +170,8 @@ const faultOf = (
       field: `/spec/schema${bad.pointer}`,
     };
   }
-  const [misfit] = valueFaults(wanted.schema, wanted.value);
-  return (
-    misfit && {
-      code: 'value-does-not-fit-schema',
-      message: `The value of config ${wanted.key} does not fit its schema at ${misfit.pointer === '' ? 'its root' : misfit.pointer}: ${misfit.detail}.`,
-      field: `/spec/value${misfit.pointer}`,
-    }
-  );
+  const { value, codeDefault } = wanted;
+  return misfitOf(wanted, 'value', value) ?? (codeDefault ? misfitOf(wanted, 'codeDefault', codeDefault) : undefined);
 };
 
 const applyConfig = async (
@@ -174,22 +184,26 @@ const applyConfig = async (
   if (fault) session.reject(fault.code, fault.message, `${at}${fault.field}`);
   const stream = configStream(wanted.key);
   const { state } = await session.load(configDecider, stream);
-  const { key, kind, assignment, description, schema, value, links } = wanted;
+  const { key, kind, assignment, description, schema, value, codeDefault, links } = wanted;
+  const created = state.status === 'unknown';
   const commands: ConfigCommand[] = [{ type: 'RegisterConfig', key, kind, assignment, description, schema }];
-  if (state.status !== 'unknown' && schema !== null) commands.push({ type: 'ChangeSchema', schema, description });
+  if (!created && schema !== null) commands.push({ type: 'ChangeSchema', schema, description });
+  // Where clients serve something else today, that is the baseline; an equal value adds no second revision.
+  if (created && codeDefault) {
+    commands.push({ type: 'ProposeRevision', digest: digestOf(codeDefault), value: codeDefault, links: [] });
+  }
   commands.push({ type: 'ProposeRevision', digest: digestOf(value), value, links });
   const { after, types } = decideAt(session, at, () => decideAll(session, stream, state, commands));
-  const created = state.status === 'unknown';
   const revised = types.includes('RevisionProposed');
-  const before = state.status === 'unknown' ? undefined : state.revisions.at(-1)?.value;
   const newest = after.status === 'unknown' ? 0 : after.revisions.length;
+  const before = state.status !== 'unknown' ? state.revisions.at(-1)?.value : newest > 1 ? codeDefault : undefined;
   const action = created ? 'created' : revised ? 'revised' : types.length > 0 ? 'updated' : 'unchanged';
   return {
     kind: manifest.kind,
     name: manifest.metadata.name,
     action,
     revision: newest,
-    baseline: created,
+    baseline: created && newest === 1,
     changes: revised ? changesBetween(before ?? {}, value) : [],
   };
 };

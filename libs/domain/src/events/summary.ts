@@ -1,5 +1,5 @@
 import type { HeadgateEvent } from './index.js';
-import { stageName } from '../plan/plan.js';
+import { stageName } from '../plan/plan.names.js';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const list = (names: readonly string[]): string => names.join(', ');

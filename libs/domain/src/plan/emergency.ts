@@ -1,4 +1,4 @@
-import type { KnownSignal, KnownTarget, PlanSpec } from './plan.js';
+import type { KnownSignal, KnownTarget, PlanSpec } from './plan.types.js';
 
 /** Name of the built-in plan; a plan of one's own under this name takes its place. */
 export const EMERGENCY = 'emergency';

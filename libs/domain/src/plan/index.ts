@@ -1,2 +1,5 @@
-export * from './plan.js';
 export * from './emergency.js';
+export * from './plan.js';
+export { planFaults } from './plan.faults.js';
+export { stageName } from './plan.names.js';
+export type { KnownSignal, KnownTarget, PlanSpec } from './plan.types.js';

@@ -1,0 +1,40 @@
+/** A margin, or that no proof is asked for. */
+export type Tolerate = number | 'none';
+
+/** A plan as its manifest says it, defaults filled in; times in ms, shares in basis points. */
+export type PlanSpec = {
+  readonly alpha: number;
+  readonly holdback: number;
+  readonly holdbackReason?: string | undefined;
+  readonly watch: number;
+  readonly drain: number;
+  readonly grace: number;
+  readonly rollbackScope?: 'rollout' | 'track' | undefined;
+  readonly signals: readonly {
+    readonly signal: string;
+    readonly harm: number;
+    readonly tolerate?: Tolerate | undefined;
+    readonly weight: number;
+    readonly shadow: boolean;
+  }[];
+  readonly tracks: readonly {
+    readonly name: string;
+    readonly targets: readonly string[] | Readonly<Record<string, string>>;
+    readonly after?: string | undefined;
+    readonly stages: readonly {
+      readonly exposure: number;
+      readonly bake: number;
+      readonly activation: number;
+      readonly samples: number;
+      readonly tolerate: Readonly<Record<string, Tolerate>>;
+    }[];
+  }[];
+};
+
+export type KnownTarget = {
+  readonly target: string;
+  readonly platform: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly models: readonly string[];
+};
+export type KnownSignal = { readonly signal: string; readonly type: 'invariant' | 'rate'; readonly title: string };
