@@ -46,6 +46,8 @@ const seconds = (ms: number | undefined): string => (ms === undefined ? '–' : 
 const quantile = (values: readonly number[], share: number): number | undefined =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 
+const MOST_SHOWN = 15;
+
 const natures: readonly Nature[] = ['good', 'misroutes', 'much worse', 'a little worse'];
 
 const summaryRow = (nature: Nature, changes: readonly Change[]): string => {
@@ -93,6 +95,10 @@ export const reportOf = (result: SoakResult): string => {
   const { changes, violations } = result;
   const wrong = changes.filter((change) => verdictOf(change) !== 'right');
   const lines = [
+    '# What a soak showed',
+    '',
+    'Written by `npm run soak -- --minutes N --seed S --report docs/reference/soak.md`. How it is made and what the history checker checks: [Reliability](../explanation/reliability.md).',
+    '',
     `${result.minutes.toFixed(0)} minutes from ${new Date(result.startedAt).toISOString()}, seed ${result.seed}: three controllers (clocks 2 s apart) on one PostgreSQL, fleets of four targets that serve ${number(result.requests)} requests, three configs changed again and again at the same time. Controllers were killed with -9 ${result.controllerDeaths} times, the database ${result.databaseDeaths} times. Everything together took ${result.cores.toFixed(2)} cores; the log has ${number(result.events)} events.`,
     '',
     `**${violations.length === 0 ? 'The history checker found nothing wrong' : `The history checker found ${violations.length} violations`}. ${changes.length - wrong.length} of ${changes.length} changes ended right.**`,
@@ -110,11 +116,15 @@ export const reportOf = (result: SoakResult): string => {
       'None: no good change was taken back, no bad one settled, and every rollout ended.',
     ),
     ...list('Notes', result.notes, 'None.'),
-    '## All changes',
+    `## The changes that did the most harm`,
     '',
     '| change | what it does | end | took | caught by | found after | bad of exposed requests |',
     '| --- | --- | --- | --: | --- | --: | --: |',
-    ...changes.map(changeRow),
+    ...changes
+      .filter(({ nature }) => nature !== 'good')
+      .toSorted((a, b) => (b.truth?.badOnCandidate ?? 0) - (a.truth?.badOnCandidate ?? 0))
+      .slice(0, MOST_SHOWN)
+      .map(changeRow),
     '',
   ];
   return lines.join('\n');
