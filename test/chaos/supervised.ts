@@ -92,7 +92,8 @@ export class Supervised {
       await this.#live();
       if (this.#ended) return;
       this.#deaths += 1;
-      await sleep(this.#options.downMs?.() ?? 0);
+      const backAt = performance.now() + (this.#options.downMs?.() ?? 0);
+      while (!this.#ended && performance.now() < backAt) await sleep(20);
     }
   }
 

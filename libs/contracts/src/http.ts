@@ -249,7 +249,7 @@ export const ConfigView = z
         vetoed: z.boolean(),
       }),
     ),
-    /** Target → revision that is last known good there. */
+    /** Target → revision that it rests on when no rollout holds it. */
     live: z.record(z.string(), z.int()),
     /** Target → rollout that holds it now. */
     claims: z.record(z.string(), z.string()),

@@ -1,4 +1,4 @@
-import { isServed, stageName, summarise, asHeadgateEvent, trackOf, type Rollout } from '#libs/domain';
+import { isServed, liveRevision, stageName, summarise, asHeadgateEvent, trackOf, type Rollout } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import type { ConfigView, EventView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
 import type { Delivery, Evidence, Progress } from '../ports.js';
@@ -123,7 +123,7 @@ export const configView = (view: LiveView, key: string): ConfigView | undefined 
   if (!config) return undefined;
   const live: Record<string, number> = {};
   if (isServed(config.kind))
-    for (const target of view.fleet.targets.keys()) live[target] = config.settled[target]?.at(-1) ?? 1;
+    for (const target of view.fleet.targets.keys()) live[target] = liveRevision(config, target);
   return {
     key,
     kind: config.kind,
