@@ -1,0 +1,30 @@
+import { z } from 'zod';
+
+/** Roles: `admin` all; `operator` changes and rollouts; `viewer` reads; `service` sends outcomes, fetches rulesets, acknowledges. */
+export const Role = z.enum(['admin', 'operator', 'viewer', 'service']);
+export type Role = z.output<typeof Role>;
+
+export const CreateTokenRequest = z
+  .strictObject({
+    subject: z.string().min(1).max(100),
+    role: Role,
+    expiresInDays: z.int().min(1).max(3_650).optional(),
+  })
+  .meta({ id: 'CreateTokenRequest' });
+
+/** The secret is shown here once and never again; only its hash is kept. */
+export const CreatedToken = z
+  .object({ id: z.string(), subject: z.string(), role: Role, secret: z.string(), expiresAt: z.string().nullable() })
+  .meta({ id: 'CreatedToken' });
+
+export const TokenView = z
+  .object({
+    id: z.string(),
+    subject: z.string(),
+    role: Role,
+    last4: z.string(),
+    createdAt: z.string(),
+    expiresAt: z.string().nullable(),
+    revokedAt: z.string().nullable(),
+  })
+  .meta({ id: 'TokenView' });

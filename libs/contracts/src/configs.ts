@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { Reason } from './primitives.js';
+
+export const ApplyRequest = z
+  .strictObject({
+    /** Manifests as JSON; each is checked by its own schema so that a problem names the manifest and the field. */
+    manifests: z.array(z.record(z.string(), z.json())).min(1).max(500),
+    reason: Reason.optional(),
+    dryRun: z.boolean().default(false),
+  })
+  .meta({ id: 'ApplyRequest' });
+
+export const Change = z
+  .object({ path: z.string(), before: z.json().optional(), after: z.json().optional() })
+  .meta({ id: 'Change' });
+
+export const ApplyResult = z
+  .object({
+    dryRun: z.boolean(),
+    results: z.array(
+      z.object({
+        kind: z.string(),
+        name: z.string(),
+        action: z.enum(['created', 'revised', 'updated', 'unchanged']),
+        revision: z.int().optional(),
+        /** True for the first revision of a config: what runs today. */
+        baseline: z.boolean().optional(),
+        changes: z.array(Change),
+      }),
+    ),
+  })
+  .meta({ id: 'ApplyResult' });
+export type ApplyResult = z.output<typeof ApplyResult>;
+
+export const ConfigView = z
+  .object({
+    key: z.string(),
+    kind: z.string(),
+    assignment: z.string().nullable(),
+    description: z.string().nullable(),
+    schema: z.json().nullable(),
+    revisions: z.array(
+      z.object({
+        revision: z.int(),
+        digest: z.string(),
+        value: z.json(),
+        author: z.string(),
+        reason: z.string().nullable(),
+        at: z.string(),
+        baseline: z.boolean(),
+        vetoed: z.boolean(),
+      }),
+    ),
+    /** Target → revision that it rests on when no rollout holds it. */
+    live: z.record(z.string(), z.int()),
+    /** Target → rollout that holds it now. */
+    claims: z.record(z.string(), z.string()),
+    retired: z.boolean(),
+    version: z.int(),
+  })
+  .meta({ id: 'ConfigView' });
+export type ConfigView = z.output<typeof ConfigView>;
+
+export const TargetView = z
+  .object({
+    target: z.string(),
+    platform: z.string(),
+    labels: z.record(z.string(), z.string()),
+    models: z.array(z.string()),
+    driver: z.string(),
+    generation: z.int(),
+    instances: z.array(
+      z.object({ instance: z.string(), generation: z.int(), seenAt: z.string(), error: z.string().nullable() }),
+    ),
+    live: z.array(
+      z.object({
+        config: z.string(),
+        control: z.int(),
+        candidate: z.int().nullable(),
+        shareBp: z.int(),
+        rollout: z.string().nullable(),
+      }),
+    ),
+    retired: z.boolean(),
+    version: z.int(),
+  })
+  .meta({ id: 'TargetView' });
+export type TargetView = z.output<typeof TargetView>;
