@@ -91,6 +91,8 @@ export abstract class ProgressBoard {
 /** What a rollout waits for and how its signals stand, as of its newest assessment. */
 export type Progress = {
   readonly at: number;
+  /** Version of the rollout's stream that was assessed; what it waited for holds for that version only. */
+  readonly version: number;
   readonly waitingFor: readonly string[];
   readonly bakedMs: Readonly<Record<string, number>>;
   readonly verdicts: readonly JsonObject[];

@@ -80,7 +80,7 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
       case 'resume':
         return { type: 'ResumeRollout', reason };
       case 'abort':
-        return { type: 'AbortRollout', reason };
+        return { type: 'AbortRollout', reason, verdicts: await this.conductor.lastVerdicts(rollout) };
       case 'promote': {
         const known = this.view.rollouts.get(rollout)?.rollout;
         const facts = known

@@ -1,6 +1,7 @@
 import type { ClaimedTask, JsonObject } from '#libs/kernel';
 import {
   isOver,
+  RecordedVerdict,
   rolloutDecider,
   rolloutStream,
   targetDecider,
@@ -13,7 +14,7 @@ import {
 import { automation } from '../commands/context.js';
 import { letGo } from '../commands/let-go.js';
 import type { CommandRunner, Session } from '../commands/runner.js';
-import type { Delivery, Evidence, ProgressBoard } from '../ports.js';
+import type { Delivery, Evidence, Progress, ProgressBoard } from '../ports.js';
 import type { LiveView } from '../queries/live-view.js';
 import type { Evaluator } from './evaluator.js';
 import { gatherFacts } from './facts.js';
@@ -34,7 +35,7 @@ export class Conductor {
   readonly #evidence: Evidence;
   readonly #delivery: Delivery;
   readonly #board: ProgressBoard;
-  readonly #notedAt = new Map<string, number>();
+  readonly #noted = new Map<string, { readonly at: number; readonly version: number }>();
 
   constructor(
     runner: CommandRunner,
@@ -53,14 +54,15 @@ export class Conductor {
   async run(task: ClaimedTask): Promise<Disposition> {
     const id = String(task.payload['rollout']);
     for (let step = 0; step < MOST_STEPS; step += 1) {
-      const rollout = this.#view.rollouts.get(id)?.rollout;
-      if (!rollout) return { kind: 'again', atMs: this.#runner.now() + TICK_MS, fresh: true };
+      const entry = this.#view.rollouts.get(id);
+      if (!entry) return { kind: 'again', atMs: this.#runner.now() + TICK_MS, fresh: true };
+      const { rollout, version } = entry;
       if (isOver(rollout)) {
         this.#evaluator.forget(id);
-        this.#notedAt.delete(id);
+        this.#noted.delete(id);
         return { kind: 'done' };
       }
-      const moved = await this.#assess(rollout);
+      const moved = await this.#assess(rollout, version);
       if (!moved) break;
     }
     return { kind: 'again', atMs: this.#runner.now() + TICK_MS, fresh: true };
@@ -72,7 +74,13 @@ export class Conductor {
     return gatherFacts(rollout, verdicts, this.#runner.now(), { evidence: this.#evidence, delivery: this.#delivery });
   }
 
-  async #assess(rollout: Rollout): Promise<boolean> {
+  /** What the newest assessment found, for the record of a person who ends the rollout now. */
+  async lastVerdicts(rollout: string): Promise<readonly RecordedVerdict[]> {
+    const progress = (await this.#board.get([rollout])).get(rollout);
+    return (progress?.verdicts ?? []).map((verdict) => RecordedVerdict.parse(verdict));
+  }
+
+  async #assess(rollout: Rollout, version: number): Promise<boolean> {
     const now = this.#runner.now();
     const guarded = rollout.status !== 'rolling-back';
     const verdicts = guarded ? await this.#evaluator.evaluate(rollout, now) : [];
@@ -83,17 +91,20 @@ export class Conductor {
     });
     if (!outcome.accepted) throw new Error(`Rollout ${rollout.id} could not be assessed: ${outcome.rejection.message}`);
     if (outcome.events.length === 0) {
-      await this.#note(rollout, facts, now);
+      await this.#note(rollout, progressOf(rollout, version, facts, now));
       return false;
     }
     await this.#view.caughtUpWith(outcome.lastPosition);
     return true;
   }
 
-  async #note(rollout: Rollout, facts: Facts, now: number): Promise<void> {
-    if (now - (this.#notedAt.get(rollout.id) ?? 0) < NOTE_MS) return;
-    this.#notedAt.set(rollout.id, now);
-    await this.#board.put(rollout.id, progressOf(rollout, facts, now));
+  /** At once when the rollout has moved, otherwise now and then: counts go up all the time. */
+  async #note({ id }: Rollout, progress: Progress): Promise<void> {
+    const { at, version } = progress;
+    const before = this.#noted.get(id);
+    if (before?.version === version && at - before.at < NOTE_MS) return;
+    this.#noted.set(id, { at, version });
+    await this.#board.put(id, progress);
   }
 
   async #decide(session: Session, id: string, at: number, facts: Facts): Promise<void> {
@@ -120,8 +131,9 @@ const acknowledge = async (session: Session, events: readonly RolloutEvent[], fa
   }
 };
 
-const progressOf = (rollout: Rollout, facts: Facts, at: number): Parameters<ProgressBoard['put']>[1] => ({
+const progressOf = (rollout: Rollout, version: number, facts: Facts, at: number): Progress => ({
   at,
+  version,
   waitingFor: waitingFor(rollout, facts),
   bakedMs: {
     ...Object.fromEntries(Object.entries(facts.stages).map(([track, { bakedMs }]) => [track, bakedMs])),

@@ -16,7 +16,7 @@ const readBack = (): RolloutStory => takenBack().waits(1_000).delivers().looks()
 const onlyApiUs = { 'api-eu': undefined };
 
 describe('a signal that fails', () => {
-  it('is recorded with its evidence, and takes everything back in the same step', () => {
+  it('is recorded with the evidence of every signal, and takes everything back in the same step', () => {
     const story = aRollout().arrives();
     const back = {
       type: 'ExposureRequested',
@@ -25,7 +25,9 @@ describe('a signal that fails', () => {
     given(story.events)
       .when(look(story, fail))
       .then(
+        { type: 'VerdictRecorded', data: { verdict: expect.objectContaining({ signal: 'wrong-pool' }) } },
         { type: 'VerdictRecorded', data: { verdict: expect.objectContaining({ verdict: 'fail' }) } },
+        { type: 'VerdictRecorded', data: { verdict: expect.objectContaining({ signal: 'refusals' }) } },
         {
           type: 'DegradationDetected',
           data: { signal: 'script-errors', stages: ['api/1%'], sentence: 'script-errors on api: fail' },

@@ -40,6 +40,10 @@ export const enterStage = (rollout: Subject, controls: Controls, track: Track, i
   ];
 };
 
+/** Every verdict with its newest counts: what was known when a stage ended, changed or not. */
+export const standingVerdicts = (rollout: string, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
+  verdicts.map((verdict) => ({ type: 'VerdictRecorded', data: { rollout, verdict } }));
+
 /** Takes the candidate back from every target that was asked to show it, all at once. */
 export const takeBack = (rollout: Rollout, cause: 'degradation' | 'abort', reason: string): RolloutEvent[] => {
   const targets = Object.entries(rollout.targets)
@@ -117,7 +121,7 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     const data = { rollout: rollout.id, track: track.name, stage: stage.name, bakedMs };
     const verdicts = facts.verdicts.filter((verdict) => verdict.track === track.name && verdict.stage === stage.name);
     return [
-      ...verdicts.map((verdict): RolloutEvent => ({ type: 'VerdictRecorded', data: { rollout: rollout.id, verdict } })),
+      ...standingVerdicts(rollout.id, verdicts),
       { type: 'StagePassed', data: { ...data, sentences: sentencesOf(facts, track.name) } },
       ...(index + 1 < track.stages.length ? enterStage(rollout, controls, track, index + 1) : []),
     ];
@@ -244,7 +248,8 @@ export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<Rol
     const { signal, sentence } = failed;
     const data = { rollout: rollout.id, signal, stages: exposedStages(rollout), sentence };
     const back = takeBack(rollout, 'degradation', sentence);
-    return accept<RolloutEvent>(...verdicts, { type: 'DegradationDetected', data }, ...back);
+    const standing = standingVerdicts(rollout.id, facts.verdicts);
+    return accept<RolloutEvent>(...standing, { type: 'DegradationDetected', data }, ...back);
   }
   const recorded = [...arrived, ...verdicts, ...holds(rollout, at, facts)];
   return accept<RolloutEvent>(...recorded, ...(recorded.length > 0 ? [] : goOn(rollout, facts)));

@@ -1,6 +1,6 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
-import type { ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { assess, enterStage, requestExposure, takeBack } from './rollout.assess.js';
+import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
+import { assess, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
 import type { Facts } from './rollout.facts.js';
 import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
 import { isOver, trackOf, type Rollout, type RolloutState } from './rollout.state.js';
@@ -32,7 +32,12 @@ export type RolloutCommand =
       readonly stages: readonly string[] | null;
       readonly facts: Facts;
     }
-  | { readonly type: 'AbortRollout'; readonly reason: string }
+  | {
+      readonly type: 'AbortRollout';
+      readonly reason: string;
+      /** What was known when it was aborted; default: nothing newer than what is recorded. */
+      readonly verdicts?: readonly RecordedVerdict[];
+    }
   | { readonly type: 'SupersedeRollout'; readonly by: string }
   | { readonly type: 'AbandonTarget'; readonly target: string; readonly reason: string }
   | { readonly type: 'RecordExposureChanged'; readonly target: string; readonly generation: number }
@@ -204,9 +209,10 @@ const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decis
   return accept<RolloutEvent>({ type: 'TargetDrained', data });
 };
 
-const abort = (state: Rollout, { reason }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
+const abort = (state: Rollout, { reason, verdicts = [] }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
-  return state.status === 'rolling-back' ? accept() : accept<RolloutEvent>(...takeBack(state, 'abort', reason));
+  if (state.status === 'rolling-back') return accept();
+  return accept<RolloutEvent>(...standingVerdicts(state.id, verdicts), ...takeBack(state, 'abort', reason));
 };
 
 /** Decides on one rollout. Pure and idempotent: deciding again on the new state adds nothing. */

@@ -267,6 +267,19 @@ describe('abort a rollout', () => {
       );
   });
 
+  it('keeps what was known at that moment', () => {
+    const story = ready();
+    const { verdicts } = story.facts();
+    given(story.events)
+      .when({ ...abort, verdicts })
+      .then(
+        ...verdicts.map((verdict) => ({ type: 'VerdictRecorded' as const, data: { verdict } })),
+        { type: 'RollbackStarted' },
+        { type: 'ExposureRequested' },
+        { type: 'ExposureRequested' },
+      );
+  });
+
   it('rule 5: needs no delivery, no convergence and no evidence', () => {
     expect(given(aRollout().events).when(abort).types()).toContain('RollbackStarted');
   });
