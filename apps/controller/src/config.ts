@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { Name } from '#libs/contracts';
 
-const Port = z.coerce.number().int().min(0).max(65_535);
+const Port = z
+  .string()
+  .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, 'must be a whole number from 0 to 65535')
+  .transform(Number);
 
 /** Everything that the environment may set. */
 const EnvSchema = z.object({

@@ -1,12 +1,14 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Log } from '#libs/application';
 import { startEmbeddedPostgres } from '#libs/postgres';
+import { leaveCard } from './composition/card.js';
 import { startCore, type Core } from './composition/core.js';
+import { makeDataFolder } from './composition/data-folder.js';
 import { issueFirstAdmin } from './composition/first-admin.js';
 import type { Instruments } from './composition/instruments.js';
 import { makeLog } from './composition/log.js';
 import { registerMetrics } from './composition/metrics.js';
+import { cannotListen, cannotReachDatabase, tryDoor, type Door } from './composition/start-error.js';
 import { startTelemetry } from './composition/telemetry.js';
 import type { ControllerConfig } from './config.js';
 import { startHttp, type HttpServer } from './http/server.js';
@@ -19,32 +21,74 @@ export type RunningController = {
   readonly stop: () => Promise<void>;
 };
 
-/** Starts a controller: database, migrations, workers, servers. The returned `stop` ends all of it gracefully. */
-export const startController = async (
+type Step = () => Promise<void> | void;
+
+const httpDoor = ({ host, port }: ControllerConfig): Door => ({
+  what: 'The HTTP server',
+  host,
+  port,
+  variable: 'HEADGATE_PORT',
+});
+
+const syncDoor = ({ host, syncPort }: ControllerConfig): Door => ({
+  what: 'The sync server',
+  host,
+  port: syncPort,
+  variable: 'HEADGATE_SYNC_PORT',
+});
+
+const openDatabase = async (config: ControllerConfig, dataDir: string, log: Log, steps: Step[]): Promise<string> => {
+  if (config.databaseUrl !== undefined) return config.databaseUrl;
+  const embedded = await startEmbeddedPostgres({
+    dataDir: join(dataDir, 'postgres'),
+    durable: true,
+    onNotice: (message) => log.info(message),
+  });
+  steps.push(() => embedded.stop());
+  return embedded.url;
+};
+
+const openCore = async (
   config: ControllerConfig,
-  log: Log = makeLog(config.log),
-  instruments: Instruments = {},
-): Promise<RunningController> => {
+  databaseUrl: string,
+  log: Log,
+  instruments: Instruments,
+): Promise<Core> => {
+  try {
+    return await startCore(config, databaseUrl, log, instruments);
+  } catch (error) {
+    throw config.databaseUrl === undefined ? error : cannotReachDatabase(error);
+  }
+};
+
+const openHttp = async (config: ControllerConfig, core: Core, steps: Step[]): Promise<HttpServer | undefined> => {
+  if (config.role === 'worker') return undefined;
+  const http = await startHttp(core, config.host, config.port).catch((error: unknown) => {
+    throw cannotListen(httpDoor(config), error);
+  });
+  steps.push(() => http.close());
+  return http;
+};
+
+/** Starts everything in order; `steps` takes what ends it again, to be done in the opposite order. */
+const startAll = async (config: ControllerConfig, log: Log, instruments: Instruments, steps: Step[]) => {
   const dataDir = resolve(config.dataDir);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataFolder(dataDir);
+  if (config.role !== 'worker') for (const door of [httpDoor(config), syncDoor(config)]) await tryDoor(door);
+  const databaseUrl = await openDatabase(config, dataDir, log, steps);
   const telemetry = await startTelemetry(config, log);
-  const embedded =
-    config.databaseUrl === undefined
-      ? await startEmbeddedPostgres({
-          dataDir: join(dataDir, 'postgres'),
-          durable: true,
-          onNotice: (message) => log.info(message),
-        })
-      : undefined;
-  const core = await startCore(config, config.databaseUrl ?? embedded?.url ?? '', log, instruments).catch(
-    async (error: unknown) => {
-      await embedded?.stop();
-      await telemetry.stop();
-      throw error;
-    },
+  const core = await openCore(config, databaseUrl, log, instruments).catch(async (error: unknown) => {
+    await telemetry.stop();
+    throw error;
+  });
+  // The last metrics are read from what the core still holds open.
+  steps.push(
+    () => core.stop(),
+    () => telemetry.stop(),
   );
+  const http = await openHttp(config, core, steps);
+  // A start that fails must not have given away the only token.
   await issueFirstAdmin(core, config);
-  const http = config.role === 'worker' ? undefined : await startHttp(core, config.host, config.port);
   registerMetrics({
     view: core.view,
     head: () => core.store.head(),
@@ -53,27 +97,35 @@ export const startController = async (
   });
   const syncPort = core.sync?.port ?? 0;
   const url = http?.url ?? '';
-  const card = join(dataDir, 'controller.json');
-  writeWhole(card, `${JSON.stringify({ url, syncPort, pid: process.pid })}\n`);
+  steps.push(leaveCard(dataDir, { url, syncPort }, log));
+  return { url, syncPort, core, http };
+};
+
+/**
+ * Starts a controller: database, migrations, workers, servers. The returned `stop` ends all of it gracefully. Rejects
+ * with `StartError` where the reason lies in the configuration or its surroundings, and has ended what was started.
+ */
+export const startController = async (
+  config: ControllerConfig,
+  log: Log = makeLog(config.log),
+  instruments: Instruments = {},
+): Promise<RunningController> => {
+  const steps: Step[] = [];
+  const end = async (): Promise<void> => {
+    for (const step of steps.toReversed()) await step();
+  };
+  const running = await startAll(config, log, instruments, steps).catch(async (error: unknown) => {
+    await end().catch((second: unknown) => log.error('What had been started did not end.', { error: String(second) }));
+    throw error;
+  });
   log.info('Headgate is ready.', {
-    url,
-    sync: `${config.host}:${syncPort}`,
-    database: embedded ? 'embedded' : 'DATABASE_URL',
+    url: running.url,
+    sync: `${config.host}:${running.syncPort}`,
+    database: config.databaseUrl === undefined ? 'embedded' : 'DATABASE_URL',
   });
   const stop = async (): Promise<void> => {
     log.info('Headgate is stopping.');
-    rmSync(card, { force: true });
-    await http?.close();
-    // The last metrics are read from what the core still holds open.
-    await telemetry.stop();
-    await core.stop();
-    await embedded?.stop();
+    await end();
   };
-  return { url, syncPort, core, http, stop };
-};
-
-const writeWhole = (file: string, text: string): void => {
-  const partial = `${file}.${process.pid}`;
-  writeFileSync(partial, text, { mode: 0o600 });
-  renameSync(partial, file);
+  return { ...running, stop };
 };

@@ -34,6 +34,7 @@ import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instr
 import { PostgresProgressBoard } from './progress-board.js';
 import { rolloutSummary } from './rollout-summary.js';
 import { SharedObservations } from './shared-observations.js';
+import { StartError } from './start-error.js';
 import { TokenChecker } from './token-checker.js';
 
 class SystemClock extends Clock {
@@ -178,6 +179,18 @@ const openFleets = async (
   return { feed, delivery, evidence, intake };
 };
 
+const startSync = async (
+  { role, host, syncPort }: ControllerConfig,
+  feed: PostgresRulesetFeed,
+  tokens: TokenChecker,
+) => {
+  if (role === 'worker') return undefined;
+  const authenticate = (token: string): boolean => tokens.allows(token, 'service');
+  return startSyncServer({ host, port: syncPort, feed, authenticate }).catch((cause: unknown) => {
+    throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
+  });
+};
+
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
 export const startCore = async (
   config: ControllerConfig,
@@ -189,7 +202,11 @@ export const startCore = async (
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
   const opened = await openLog(databaseUrl, clock, log, instruments);
   const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
-  const { feed, delivery, evidence, intake } = await openFleets(config, pool, view, { clock, reached, report });
+  const fleets = await openFleets(config, pool, view, { clock, reached, report }).catch(async (error: unknown) => {
+    await closeLog();
+    throw error;
+  });
+  const { feed, delivery, evidence, intake } = fleets;
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -205,22 +222,24 @@ export const startCore = async (
     Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
   );
   const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
-  if (config.role !== 'api') loop.start();
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
-  const authenticate = (token: string): boolean => tokens.allows(token, 'service');
-  const sync =
-    config.role === 'worker'
-      ? undefined
-      : await startSyncServer({ host: config.host, port: config.syncPort, feed, authenticate });
-  const stop = async (): Promise<void> => {
-    await sync?.close(1_000);
+  const stopWork = async (): Promise<void> => {
     await intake.close();
     letLooksBe();
     await loop.stop();
     await feed.close();
     await closeLog();
+  };
+  const sync = await startSync(config, feed, tokens).catch(async (error: unknown) => {
+    await stopWork();
+    throw error;
+  });
+  if (config.role !== 'api') loop.start();
+  const stop = async (): Promise<void> => {
+    await sync?.close(1_000);
+    await stopWork();
   };
   return {
     pool,

@@ -98,7 +98,8 @@ export class EventsController {
     }
     if (query.position !== undefined) {
       if (query.position > this.view.position) await this.refuseBeyondHead(query.position, '/position');
-      return atView(await fleetAt(this.store, { position: query.position }), `position ${query.position}`, query);
+      const at = await this.recordedAt(query.position);
+      return atView(await fleetAt(this.store, { position: query.position }), at, query);
     }
     const time = query.time === undefined ? this.clock.now() : Date.parse(query.time);
     if (time > this.clock.now()) {
@@ -107,6 +108,12 @@ export class EventsController {
       ]);
     }
     return atView(await fleetAt(this.store, { time }), new Date(time).toISOString(), query);
+  }
+
+  /** Null before the first event: nothing had happened, so there is no time to name. */
+  private async recordedAt(position: number): Promise<string | null> {
+    const [event] = position === 0 ? [] : await this.store.readAll({ after: position - 1, limit: 1 });
+    return event?.recordedAt ?? null;
   }
 
   private async refuseBeyondHead(position: number, pointer: string): Promise<void> {

@@ -1,4 +1,5 @@
-import type { Problem } from '#libs/contracts';
+import { fieldFaults } from '#libs/contracts';
+import type { FoundIssue, Problem } from '#libs/contracts';
 import type { Rejection } from '#libs/kernel';
 
 type Fault = { readonly pointer: string; readonly detail: string };
@@ -88,24 +89,14 @@ export class ProblemError extends Error {
   }
 }
 
-type Issue = {
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
-  readonly message: string;
-};
-
-const pointerOf = (path: NonNullable<Issue['path']>): string =>
-  path
-    .map(
-      (segment) =>
-        `/${String(typeof segment === 'object' ? segment.key : segment)
-          .replaceAll('~', '~0')
-          .replaceAll('/', '~1')}`,
-    )
-    .join('');
+const pointerOf = (path: readonly PropertyKey[]): string =>
+  path.map((segment) => `/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** What a schema found wrong, with a JSON pointer for each field. */
-export const invalidRequest = (issues: readonly Issue[], under = ''): ProblemError => {
-  const errors = issues.map(({ path, message }) => ({ pointer: `${under}${pointerOf(path ?? [])}`, detail: message }));
+export const invalidRequest = (issues: readonly FoundIssue[], under = ''): ProblemError => {
+  const errors = issues
+    .flatMap(fieldFaults)
+    .map(({ path, message }) => ({ pointer: `${under}${pointerOf(path)}`, detail: message }));
   const first = errors[0];
   const where = first === undefined || first.pointer === '' ? '' : ` ${first.pointer}:`;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
+  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -32,8 +33,11 @@ export type DataFolder = {
 
 /** Names the files of a data folder and makes the folder. */
 export const openDataFolder = (root: string): DataFolder => {
-  // As root the server's user must pass through, so that the cluster can lie inside.
-  mkdirSync(root, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  if (!existsSync(root)) {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    // As root the server's user must pass through, whatever the umask, so that the cluster can lie inside.
+    if (process.getuid?.() === 0) chmodSync(root, 0o711);
+  }
   return {
     root,
     cluster: join(root, 'cluster'),

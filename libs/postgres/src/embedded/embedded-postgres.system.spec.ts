@@ -5,8 +5,10 @@ import {
   chownSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -170,6 +172,44 @@ describe('the embedded PostgreSQL', () => {
     const found = await withClient(second.url, (client) => client.query('select answer from kept'));
     expect(found.rows).toEqual([{ answer: 42 }]);
   });
+
+  it('is started again on the same port by the second controller when the first stops in order', async () => {
+    const first = spawnController();
+    const { url } = await first.next();
+    const second = await start();
+    expect(second.role()).toBe('joined');
+
+    first.child.kill('SIGINT');
+    await until('the second one owns it', () => second.role() === 'owner');
+    await until('it answers where it did', () => answers(String(url)));
+    expect(state().port).toBe(Number(new URL(second.url).port));
+    expect(await start().then(({ url: third, role }) => [third, role()])).toEqual([second.url, 'joined']);
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    'says where the data lies when its user cannot enter the data folder, and only then',
+    async () => {
+      const notices: string[] = [];
+      const startIn = async (root: string) => {
+        const server = await startEmbeddedPostgres({
+          dataDir: root,
+          stateFolder,
+          durable: true,
+          onNotice: (notice) => notices.push(notice),
+        });
+        started.push(server);
+      };
+      chmodSync(folder, 0o711);
+      await startIn(dataDir);
+      expect(notices).toEqual([]);
+      expect(lstatSync(join(dataDir, 'cluster')).isDirectory()).toBe(true);
+
+      const closed = mkdtempSync(join(folder, 'closed-'));
+      await startIn(closed);
+      expect(notices.join()).toContain(realpathSync(join(closed, 'cluster')));
+      expect(realpathSync(join(closed, 'cluster'))).toContain(stateFolder);
+    },
+  );
 
   it('comes back by itself with every committed row when the server is killed', async () => {
     const server = await start();

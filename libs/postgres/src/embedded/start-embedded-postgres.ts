@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureDatabase } from '../databases.js';
+import type { Account } from './account.js';
 import { serverAccount } from './account.js';
 import { locateBinaries } from './binaries.js';
 import type { DataFolder } from './cluster.js';
@@ -84,7 +85,21 @@ const settle = async (state: ServerState, password: string): Promise<'join' | 'a
   return undefined;
 };
 
-const attachLocked = async (folder: DataFolder, options: EmbeddedPostgresOptions): Promise<Attached> => {
+/** The data folder is the user's choice: that its data lies elsewhere must not go unsaid. */
+const sayWhereDataLies = (folder: DataFolder, account: Account | undefined, options: EmbeddedPostgresOptions): void => {
+  const place = realpathSync(folder.cluster);
+  if (place === join(realpathSync(folder.root), 'cluster')) return;
+  const reason =
+    account === undefined ? '' : `, because ${account.name} could not enter ${folder.root} when it was made`;
+  options.onNotice?.(`The data of ${folder.root} lies in ${place}${reason}: keep both.`);
+};
+
+/** Joins, adopts or starts the server. `knownPort` is where this process' connections expect it. */
+const attachLocked = async (
+  folder: DataFolder,
+  options: EmbeddedPostgresOptions,
+  knownPort?: number,
+): Promise<Attached> => {
   const password = folderPassword(folder);
   const account = serverAccount(join(folder.cluster, '.'));
   const before = readState(folder);
@@ -98,7 +113,9 @@ const attachLocked = async (folder: DataFolder, options: EmbeddedPostgresOptions
   const stateFolder = options.stateFolder ?? defaultStateFolder();
   const binaries = locateBinaries(account, stateFolder, options.packageRoot);
   await ensureCluster(folder, binaries, account, { durable: options.durable, stateFolder });
-  const port = await freePort(before?.port);
+  sayWhereDataLies(folder, account, options);
+  // An owner that stops in order takes server.json with it; those who go on know the port themselves.
+  const port = await freePort(knownPort ?? before?.port);
   const guard = await launch(folder, {
     binaries,
     account,
@@ -148,12 +165,12 @@ class Hold {
 
   async #bringBack(): Promise<void> {
     const { port } = this.state;
-    this.#attached = await withStartLock(this.folder.lock, () => attachLocked(this.folder, this.options));
+    this.#attached = await withStartLock(this.folder.lock, () => attachLocked(this.folder, this.options, port));
     const how = this.role === 'owner' ? 'started again by this process' : 'started again by another process';
     this.options.onNotice?.(`The PostgreSQL server in ${this.folder.root} ended and was ${how}.`);
     if (this.state.port !== port)
       this.options.onNotice?.(
-        `It listens on port ${this.state.port} now, because ${port} was taken: restart Headgate.`,
+        `It listens on port ${this.state.port} now, because another program took ${port}: restart this controller.`,
       );
   }
 
@@ -171,7 +188,8 @@ class Hold {
       this.options.packageRoot,
     );
     await shutDown(this.folder, guard, binaries);
-    rmSync(this.folder.state, { force: true });
+    // Another process may have started it again already, and says so in there.
+    if (readState(this.folder)?.postmaster === guard.postmaster) rmSync(this.folder.state, { force: true });
     if (remove) removeDataFolder(this.folder);
   }
 }
@@ -179,7 +197,7 @@ class Hold {
 /**
  * Runs a real PostgreSQL from npm in a data folder, for the processes of one machine. The first process starts and
  * owns the server; the next ones on the same folder join it, and one of them starts it again on the same port when the
- * owner has ended. The server ends with its owner, even after kill -9. Works as root (the server then runs as
+ * owner has ended, in order or not. The server ends with its owner, even after kill -9. Works as root (the server then runs as
  * `postgres` or `nobody`) and as an ordinary user. Rejects with the end of the server's log when it cannot start.
  */
 export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> => {
