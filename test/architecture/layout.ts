@@ -106,5 +106,15 @@ export const LAYOUT: Layout = {
       to: 'apps/cli/src/follow.ts',
       why: 'The demo follows the events like the command line, through the same client.',
     },
+    {
+      from: 'apps/simulator/src/demo',
+      to: 'apps/cli/src/wrap.ts',
+      why: 'The demo lays out lines and tables for a terminal like the command line.',
+    },
+    {
+      from: 'apps/simulator/src/demo',
+      to: 'apps/cli/src/look.ts',
+      why: 'The demo lays out lines and tables for a terminal like the command line.',
+    },
   ],
 };

@@ -56,9 +56,47 @@ export class Observer {
       outcomes: { told: this.#told, counted },
     };
     const violations = [...(await faultsOfLog(pool)), ...violationsOf(history)];
-    return { changes: this.#ended.map((ended) => changeOf(ended, events, truth)), violations, events: events.length };
+    const changes = this.#ended.map((ended) => changeOf(ended, events, truth));
+    return { changes: changes.map((change) => withBlame(change, changes)), violations, events: events.length };
   }
 }
+
+/** Titles of the signals that faults touch, as sentences begin with them. */
+const TITLES: Readonly<Record<Nature, string | undefined>> = {
+  good: undefined,
+  misroutes: 'wrong pool',
+  'much worse': 'syntax errors',
+  'a little worse': 'syntax errors',
+};
+
+const sentencesOf = (events: readonly RecordedEvent[], rollout: string, title: string | undefined): readonly string[] =>
+  events
+    .filter(({ type, data }) => type === 'StagePassed' && data['rollout'] === rollout)
+    .flatMap(({ data }) =>
+      (data['sentences'] as readonly string[])
+        .filter((sentence) => title !== undefined && sentence.startsWith(title))
+        .map((sentence) => `${String(data['track'])}/${String(data['stage'])}: ${sentence}`),
+    );
+
+const SIGNALS: Readonly<Record<Nature, string | undefined>> = {
+  good: undefined,
+  misroutes: 'wrong-pool',
+  'much worse': 'syntax-errors',
+  'a little worse': 'syntax-errors',
+};
+
+/** Who served a unit badly cannot be told from a single event when several changes were live for it. */
+const withBlame = (change: Change, all: readonly Change[]): Change => {
+  if (change.nature !== 'good' || !change.caught) return change;
+  const culprit = all.find(
+    (other) =>
+      SIGNALS[other.nature] === change.caught?.signal &&
+      other.config !== change.config &&
+      other.startedAt < change.startedAt + change.tookMs &&
+      other.startedAt + other.tookMs > change.startedAt,
+  );
+  return culprit ? { ...change, blamedFor: `${culprit.config} r${culprit.revision}` } : change;
+};
 
 const changeOf = (ended: Ended, events: readonly RecordedEvent[], truth: GroundTruth): Change => {
   const { config, revision, rollout, nature, slice, end, startedAt, endedAt, fault } = ended;
@@ -74,9 +112,12 @@ const changeOf = (ended: Ended, events: readonly RecordedEvent[], truth: GroundT
     nature,
     slice,
     end,
+    startedAt,
     tookMs: endedAt - startedAt,
+    blamedFor: undefined,
     caught: caught && { signal: String(caught.data['signal']), stages: (caught.data['stages'] as string[]).join(', ') },
     foundAfterMs: caught && Number.isFinite(firstBad) ? Date.parse(caught.recordedAt) - firstBad : undefined,
+    said: sentencesOf(events, rollout, TITLES[nature]),
     truth:
       fault === undefined
         ? undefined

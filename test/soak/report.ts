@@ -1,6 +1,9 @@
 import type { FaultTruth } from '../../apps/simulator/src/simulator.js';
 import type { Nature } from './setting.js';
 
+/** `held`: the gate found it too suspicious to go on, and no person came; it was then aborted. */
+export type End = 'settled' | 'rolled-back' | 'held' | 'unfinished';
+
 /** One change and what came of it. */
 export type Change = {
   readonly config: string;
@@ -8,13 +11,18 @@ export type Change = {
   readonly rollout: string;
   readonly nature: Nature;
   readonly slice: string;
-  readonly end: 'settled' | 'rolled-back' | 'unfinished';
+  readonly end: End;
+  readonly startedAt: number;
   readonly tookMs: number;
   /** Stages in which it was found out, and by which signal; undefined when it was not. */
   readonly caught: { readonly signal: string; readonly stages: string } | undefined;
   /** From the first bad answer to the event that takes it back, in ms. */
   readonly foundAfterMs: number | undefined;
+  /** What the gate said of the fault's signal when stages passed. */
+  readonly said: readonly string[];
   readonly truth: Pick<FaultTruth, 'exposed' | 'badOnCandidate' | 'badAfterRollback'> | undefined;
+  /** A bad change of another config that ran at the same time and does what this good one was taken back for. */
+  readonly blamedFor: string | undefined;
 };
 
 export type SoakResult = {
@@ -32,12 +40,28 @@ export type SoakResult = {
   readonly cores: number;
 };
 
-type Verdict = 'right' | 'false rollback' | 'missed' | 'unfinished';
+type Verdict = 'right' | 'false rollback' | 'blamed for another' | 'false hold' | 'missed' | 'unfinished';
 
-export const verdictOf = ({ nature, end }: Pick<Change, 'nature' | 'end'>): Verdict => {
+export const verdictOf = ({
+  nature,
+  end,
+  blamedFor,
+}: Pick<Change, 'nature' | 'end'> & Partial<Pick<Change, 'blamedFor'>>): Verdict => {
   if (end === 'unfinished') return 'unfinished';
-  if (nature === 'good') return end === 'settled' ? 'right' : 'false rollback';
-  return end === 'rolled-back' ? 'right' : 'missed';
+  if (nature !== 'good') return end === 'settled' ? 'missed' : 'right';
+  if (end === 'settled') return 'right';
+  if (end === 'held') return 'false hold';
+  return blamedFor === undefined ? 'false rollback' : 'blamed for another';
+};
+
+/** In words: who was wrong, and about what. */
+const wrongLine = (change: Change): string => {
+  const { config, revision, nature, slice, caught, blamedFor } = change;
+  const place = slice === '' ? '' : ` (${slice})`;
+  const why = caught ? `; ${caught.signal} in ${caught.stages}` : '';
+  const other = blamedFor === undefined ? '' : `, which came from ${blamedFor}`;
+  const said = change.said.map((sentence) => `\n  - ${sentence}`).join('');
+  return `${verdictOf(change)}: ${config} r${revision}, ${nature}${place}${why}${other}${said}`;
 };
 
 const number = (value: number): string => Math.round(value).toLocaleString('en-US');
@@ -61,6 +85,7 @@ const summaryRow = (nature: Nature, changes: readonly Change[]): string => {
     mine.length,
     mine.filter(({ end }) => end === 'settled').length,
     mine.filter(({ end }) => end === 'rolled-back').length,
+    mine.filter(({ end }) => end === 'held').length,
     count('unfinished'),
     nature === 'good' ? '–' : `${seconds(quantile(found, 0.5))} / ${seconds(quantile(found, 0.95))}`,
     nature === 'good' ? '–' : number(harm),
@@ -103,20 +128,18 @@ export const reportOf = (result: SoakResult): string => {
     '',
     `**${violations.length === 0 ? 'The history checker found nothing wrong' : `The history checker found ${violations.length} violations`}. ${changes.length - wrong.length} of ${changes.length} changes ended right.**`,
     '',
-    '| changes | number | settled | rolled back | unfinished | found after (median / 95%) | bad answers served | of them after the rollback |',
-    '| --- | --: | --: | --: | --: | --: | --: | --: |',
+    '| changes | number | settled | rolled back | held | unfinished | found after (median / 95%) | bad answers served | of them after the rollback |',
+    '| --- | --: | --: | --: | --: | --: | --: | --: | --: |',
     ...natures.map((nature) => summaryRow(nature, changes)),
     '',
     ...list('Violations', violations, 'None.'),
     ...list(
       'Wrong ends',
-      wrong.map(
-        (change) => `${verdictOf(change)}: ${change.config} r${change.revision}, ${change.nature} ${change.slice}`,
-      ),
+      wrong.map(wrongLine),
       'None: no good change was taken back, no bad one settled, and every rollout ended.',
     ),
     ...list('Notes', result.notes, 'None.'),
-    `## The changes that did the most harm`,
+    '## The changes that did the most harm',
     '',
     '| change | what it does | end | took | caught by | found after | bad of exposed requests |',
     '| --- | --- | --- | --: | --- | --: | --: |',

@@ -15,7 +15,7 @@ import { insist, Supervised } from '../chaos/supervised.js';
 import { TcpProxy } from '../chaos/tcp-proxy.js';
 import { cpuOfAll } from './cpu.js';
 import { Observer } from './observer.js';
-import { reportOf, verdictOf, type SoakResult } from './report.js';
+import { reportOf, verdictOf, type End, type SoakResult } from './report.js';
 import { CONFIGS, faultOf, fleets, manifests, natureOf, sliceOf } from './setting.js';
 
 const HELP = `Usage: npm run soak -- --minutes N [--seed S] [--report FILE]
@@ -36,6 +36,8 @@ const PATIENCE = { timeoutMs: 120_000, everyMs: 100 };
 const LONGEST_MS = 240_000;
 /** A plan is made from the traffic that was seen: give it some. */
 const TRAFFIC_S = 12;
+/** So long after its start a rollout that is too suspicious to go on is taken for held: a person has to decide. */
+const HELD_MS = 90_000;
 /** Mean time between two kills of the database. */
 const DATABASE_KILL_MS = 150_000;
 
@@ -182,18 +184,23 @@ class Soak {
       say(
         `${name} r${revision} (${nature}${slice === '' ? '' : `, ${slice}`}): ${end} after ${Math.round((Date.now() - startedAt) / 1_000)} s, ${verdictOf({ nature, end })}`,
       );
-      if (end === 'unfinished') await this.#command(`/v1/rollouts/${id}/abort`, { reason: 'it does not end' });
+      if (end === 'held' || end === 'unfinished')
+        await this.#command(`/v1/rollouts/${id}/abort`, { reason: 'it does not end' });
       if (fault) simulator.clearFault(fault.name);
     }
   }
 
-  async #endOf(id: string): Promise<'settled' | 'rolled-back' | 'unfinished'> {
-    const read = async () => {
-      const { rows } = await this.#pool.query<{ status: 'settled' | 'rolled-back' }>(
-        `select status from read_models.rollout_summary where rollout = $1 and status in ('settled', 'rolled-back')`,
+  async #endOf(id: string): Promise<End> {
+    const startedAt = Date.now();
+    const read = async (): Promise<End | undefined> => {
+      const { rows } = await this.#pool.query<{ status: string; suspicious: boolean | null }>(
+        `select status, progress::text like '%too suspicious%' as suspicious
+         from read_models.rollout_summary left join read_models.rollout_progress using (rollout) where rollout = $1`,
         [id],
       );
-      return rows[0]?.status;
+      const [row] = rows;
+      if (row?.status === 'settled' || row?.status === 'rolled-back') return row.status;
+      return row?.suspicious === true && Date.now() - startedAt > HELD_MS ? 'held' : undefined;
     };
     return until(`rollout ${id} ends`, read, { timeoutMs: LONGEST_MS, everyMs: 500 }).catch(() => 'unfinished');
   }

@@ -5,8 +5,9 @@ import { CliError, InterruptedError, messageOf } from './errors.js';
 import { EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
 import { plain } from './format.js';
-import type { Paint } from './look.js';
+import type { Look } from './look.js';
 import type { Settings } from './settings.js';
+import { hang } from './wrap.js';
 
 /** What is shown of a failure, and the exit code. */
 export interface Failure {
@@ -23,20 +24,45 @@ export const exitCodeOf = ({ status }: Pick<Problem, 'status'>): ExitCode => {
   return status >= 400 && status < 500 && status !== 408 && status !== 429 ? EXIT.usage : EXIT.unexpected;
 };
 
-const nextAfter = (problem: Problem, settings: Settings | undefined): string | undefined => {
+const NEXT: Readonly<Record<string, string>> = {
+  'config-not-found': 'apply its manifest first: headgate apply -f FILE',
+  'undo-ambiguous': 'say which: --revision NUMBER takes that one back, --to NUMBER goes back to that one',
+  'later-revisions-settled': 'say which: --revision NUMBER takes that one back, --to NUMBER goes back to that one',
+  'revision-vetoed': 'propose a new revision, or say why this one may be tried again with --veto-reason "…"',
+  'rollout-already-running':
+    'follow it with: headgate watch CONFIG, or take it back with: headgate abort CONFIG --reason "…"',
+};
+
+/** What a role lacks that could not even look, or could not act. */
+const nextAfterForbidden = (method: string): string =>
+  method === 'GET'
+    ? 'use a token of a role that may read: viewer, operator or admin; a service token only sends outcomes and fetches rulesets'
+    : 'use a token of a role that may do this: operator for changes, admin for tokens';
+
+const nextAfter = (problem: Problem, request: string, settings: Settings | undefined): string | undefined => {
   if (problem.status === 401) {
     return settings?.token === undefined
       ? 'give a token: --token-file FILE, or HEADGATE_TOKEN in the environment'
       : 'the token may be revoked or expired, or belong to another controller; an admin makes a new one with: headgate token create';
   }
-  if (problem.status === 403) return 'use a token of a role that may do this: operator for changes, admin for tokens';
+  if (problem.status === 403) {
+    // Tokens are for admins, whatever is done with them.
+    const [method = '', path = ''] = request.split(' ');
+    return nextAfterForbidden(path.startsWith('/v1/tokens') ? 'POST' : path === '/v1/plan-previews' ? 'GET' : method);
+  }
   if (problem.status === 412) return 'look again with: headgate status ROLLOUT, and decide anew';
-  if (problem.code === 'config-not-found') return 'apply its manifest first: headgate apply -f FILE';
-  if (problem.code === 'undo-ambiguous' || problem.code === 'later-revisions-settled')
-    return 'say which: --revision NUMBER takes that one back, --to NUMBER goes back to that one';
+  const next = NEXT[problem.code];
+  if (next !== undefined) return next;
   if (problem.status === 409) return 'see what is running: headgate status';
   return problem.status >= 500 ? 'look at the log of the controller; the trace id finds the place' : undefined;
 };
+
+/** The fields, unless there is but one and it says again what was said already. */
+const faultLines = ({ errors = [], detail }: Problem): readonly string[] =>
+  errors
+    .map((error) => ({ ...error, line: `${error.pointer || '/'}: ${error.detail}` }))
+    .filter((error) => errors.length > 1 || (error.detail !== detail && !detail.includes(error.line)))
+    .map(({ line }) => line);
 
 const ofProblem = (error: ProblemError, settings: Settings | undefined): Failure => {
   const { problem } = error;
@@ -44,8 +70,8 @@ const ofProblem = (error: ProblemError, settings: Settings | undefined): Failure
   return {
     exitCode: exitCodeOf(problem),
     message: `${problem.detail || problem.title} (${problem.code}, ${problem.status})`,
-    details: [...(problem.errors ?? []).map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`), ...trace],
-    next: nextAfter(problem, settings),
+    details: [...faultLines(problem), ...trace],
+    next: nextAfter(problem, error.request, settings),
   };
 };
 
@@ -90,11 +116,15 @@ export const failureOf = (thrown: unknown, settings: Settings | undefined): Fail
   return { exitCode: EXIT.unexpected, message: messageOf(thrown), details: [], next: undefined };
 };
 
-/** The lines for stderr. */
-export const renderFailure = (failure: Failure, paint: Paint): string =>
+/** The lines for stderr, within the width. */
+export const renderFailure = (failure: Failure, { paint, width }: Pick<Look, 'paint' | 'width'>): string =>
   [
-    `${paint.red(failure.exitCode === EXIT.interrupted ? 'stopped:' : 'error:')} ${plain(failure.message)}`,
-    ...failure.details.map((detail) => `  ${plain(detail)}`),
-    ...(failure.next === undefined ? [] : [`${paint.dim('next:')} ${plain(failure.next)}`]),
+    hang(
+      `${paint.red(failure.exitCode === EXIT.interrupted ? 'stopped:' : 'error:')} ${plain(failure.message)}`,
+      width,
+      7,
+    ),
+    ...failure.details.map((detail) => hang(`  ${plain(detail)}`, width, 4)),
+    ...(failure.next === undefined ? [] : [hang(`${paint.dim('next:')} ${plain(failure.next)}`, width, 6)]),
     '',
   ].join('\n');

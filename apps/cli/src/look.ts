@@ -1,6 +1,6 @@
 import pc from 'picocolors';
-import Table from 'cli-table3';
 import { plain } from './format.js';
+import { longestWord, visible, wrap } from './wrap.js';
 
 export type Paint = ReturnType<typeof pc.createColors>;
 
@@ -29,59 +29,87 @@ export const wantsColour = ({ env, isTty, refused }: ColourWish): boolean => {
 
 export const paintFor = (wish: ColourWish): Paint => pc.createColors(wantsColour(wish));
 
-const NO_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
+const GAP = 2;
+/** Text in the last column is not pressed below this while another column can go. */
+const COMFORT = 24;
+
+type Column = { readonly title: string; readonly cells: readonly string[]; width: number; readonly least: number };
+
+const columnOf = (title: string, cells: readonly string[], isLast: boolean): Column => {
+  const all = [title, ...cells];
+  const width = Math.max(...all.map(visible));
+  return {
+    title,
+    cells,
+    width,
+    least: Math.max(...all.map(longestWord), isLast ? Math.min(width, COMFORT) : 0),
+  };
 };
 
-// oxlint-disable-next-line no-control-regex -- colours are escape sequences
-const COLOURS = /\u001b\[\d+m/g;
-const visible = (text: string): number => text.replace(COLOURS, '').length;
+const total = (widths: readonly number[]): number => widths.reduce((sum, width) => sum + width + GAP, -GAP);
 
-const GAP = 2;
-const NARROWEST_LAST = 20;
+/** Takes from the widest columns, from words only when there is no other way. */
+const shrink = (columns: readonly Column[], room: number): void => {
+  for (const least of [(column: Column) => column.least, () => 4]) {
+    while (total(columns.map(({ width }) => width)) > room) {
+      const widest = columns.filter((one) => one.width > least(one)).toSorted((a, b) => b.width - a.width)[0];
+      if (!widest) break;
+      widest.width -= 1;
+    }
+  }
+};
 
-/** Rows in columns without borders; the last column wraps when the terminal is narrow. Empty rows give an empty text. */
-export const table = (head: readonly string[], rows: readonly (readonly string[])[], look: Look): string => {
-  if (rows.length === 0) return '';
-  const widths = head.map((title, column) =>
-    Math.max(visible(title), ...rows.map((row) => visible(row[column] ?? ''))),
+const rowLines = (cells: readonly (readonly [string, number])[]): string[] => {
+  const wrapped = cells.map(([cell, width]) => wrap(cell, width));
+  const height = Math.max(...wrapped.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, index) =>
+    wrapped
+      .map((lines, column) => {
+        const text = lines[index] ?? '';
+        return text + ' '.repeat(Math.max(0, (cells[column]?.[1] ?? 0) - visible(text)));
+      })
+      .join(' '.repeat(GAP))
+      .trimEnd(),
   );
-  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP, 0);
-  const lastWidth = Math.max(NARROWEST_LAST, look.width - before);
-  const wraps = (widths.at(-1) ?? 0) > lastWidth;
-  const grid = new Table({
-    chars: NO_BORDERS,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    colWidths: wraps ? widths.map((width, column) => (column === widths.length - 1 ? lastWidth : width)) : widths,
-    wordWrap: wraps,
-  });
-  grid.push(head.map((title) => look.paint.dim(title)));
-  for (const row of rows) grid.push([...row]);
-  return grid
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+};
+
+/**
+ * Rows in columns without borders, within the width: cells wrap at word ends, and columns named in `spare` go, the first
+ * first, when words would have to be cut without. Empty rows give an empty text.
+ */
+export const table = (
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  look: Look,
+  spare: readonly string[] = [],
+): string => {
+  if (rows.length === 0) return '';
+  let columns = head.map((title, index) =>
+    columnOf(
+      title,
+      rows.map((row) => row[index] ?? ''),
+      index === head.length - 1,
+    ),
+  );
+  for (const title of spare) {
+    if (total(columns.map(({ least }) => least)) <= look.width) break;
+    columns = columns.filter((column) => column.title !== title);
+  }
+  shrink(columns, look.width);
+  const titles = rowLines(columns.map(({ title, width }) => [title, width] as const)).map((line) =>
+    line.replace(/\S+(?: \S+)*/g, (title) => look.paint.dim(title)),
+  );
+  const body = rows.flatMap((_, index) =>
+    rowLines(columns.map(({ cells, width }) => [cells[index] ?? '', width] as const)),
+  );
+  return [...titles, ...body].join('\n');
 };
 
 /** A word for a verdict or a status, coloured by whether it is good, bad, or to be waited for. */
 export const paintStatus = (word: string, paint: Paint): string => {
   if (['pass', 'passed', 'settled', 'yes', 'created'].includes(word)) return paint.green(word);
-  if (['fail', 'rolled-back', 'rolling-back', 'cancelled', 'not-reached'].includes(word)) return paint.red(word);
+  if (['fail', 'rolled-back', 'rolling-back', 'cancelled', 'not-reached', 'not reached', 'taken back'].includes(word))
+    return paint.red(word);
   if (['inconclusive', 'not-measured', 'held', 'no', 'revised', 'updated'].includes(word)) return paint.yellow(word);
   if (['staging', 'in-stage', 'watching', 'settling'].includes(word)) return paint.cyan(word);
   return plain(word);

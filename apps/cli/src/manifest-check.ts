@@ -1,16 +1,10 @@
-import { LATER_KINDS, Manifest } from '#libs/contracts';
+import { fieldFaults, LATER_KINDS, Manifest } from '#libs/contracts';
+import type { FieldFault } from '#libs/contracts';
 import type { z } from 'zod';
 import { pointerOf } from './manifest-files.js';
 import type { FileFault, SourcedManifest } from './manifest-files.js';
 
 const KINDS = 'Config, Signal, Target or Plan';
-
-interface Fault {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-}
-
-type Issue = z.core.$ZodIssue;
 
 const kindFault = (value: unknown): string => {
   const kind: unknown = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
@@ -20,23 +14,10 @@ const kindFault = (value: unknown): string => {
     : `kind ${kind} is not known: use ${KINDS}`;
 };
 
-/** Of several alternatives the one that got furthest is what was meant. */
-const flatten = (issue: Issue, value: unknown): readonly Fault[] => {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'this field is not known' }));
-  }
-  if (issue.code !== 'invalid_union') return [{ path: issue.path, message: issue.message }];
-  if (issue.path.length === 1 && issue.path[0] === 'kind') return [{ path: ['kind'], message: kindFault(value) }];
-  const depth = (branch: readonly Issue[]) => Math.max(0, ...branch.map((one) => one.path.length));
-  const deepest = issue.errors.toSorted((a, b) => depth(b) - depth(a))[0];
-  if (!deepest || depth(deepest) === 0) {
-    const wanted = issue.errors.flatMap((branch) => branch.map((one) => one.message.replace(/^Invalid input: /, '')));
-    return [{ path: issue.path, message: wanted.join(', or ') || issue.message }];
-  }
-  return deepest.flatMap((one) =>
-    flatten(one, value).map((fault) => ({ ...fault, path: [...issue.path, ...fault.path] })),
-  );
-};
+const faultsOf = (issue: z.core.$ZodIssue, value: unknown): readonly FieldFault[] =>
+  issue.code === 'invalid_union' && issue.path.length === 1 && issue.path[0] === 'kind'
+    ? [{ path: ['kind'], message: kindFault(value) }]
+    : fieldFaults(issue);
 
 const nameOf = (value: unknown): string | undefined => {
   if (typeof value !== 'object' || value === null || !('kind' in value) || !('metadata' in value)) return undefined;
@@ -53,7 +34,7 @@ export const checkManifests = (manifests: readonly SourcedManifest[]): readonly 
     const parsed = Manifest.safeParse(manifest.value);
     if (!parsed.success) {
       return parsed.error.issues
-        .flatMap((issue) => flatten(issue, manifest.value))
+        .flatMap((issue) => faultsOf(issue, manifest.value))
         .map(({ path, message }) => ({
           place: manifest.place(pointerOf(path)),
           message: path.length === 0 ? message : `${pointerOf(path)}: ${message}`,

@@ -204,6 +204,32 @@ describe('the command line', () => {
     expect(err).toContain(why);
   });
 
+  it('what a refusal says of its only field is said once; of several fields each is shown', async () => {
+    const detail = 'r2 was rolled back and is vetoed.';
+    const answer = (errors: { pointer: string; detail: string }[]) =>
+      server.on('POST /v1/rollouts', () => ({
+        status: 409,
+        json: problem({ code: 'revision-vetoed', detail, errors }),
+      }));
+    answer([{ pointer: '/revision', detail }]);
+    const once = await run('start router.context --plan cautious --reason because');
+    expect(once.err.split('vetoed.')).toHaveLength(2);
+    expect(once.err).toContain('--veto-reason');
+    answer([
+      { pointer: '/revision', detail },
+      { pointer: '/plan', detail: 'is gone' },
+    ]);
+    expect((await run('start router.context --plan cautious --reason because')).err).toContain('/plan: is gone');
+  });
+
+  it('a rollout in the way is watched or aborted; a service token is told who may read', async () => {
+    server.on('POST /v1/rollouts', () => ({ status: 409, json: problem({ code: 'rollout-already-running' }) }));
+    const running = await run('start router.context --plan cautious --reason because');
+    expect(running.err).toMatch(/headgate watch .*headgate abort/);
+    server.on('GET /v1/rollouts', () => ({ status: 403, json: problem({ status: 403, code: 'forbidden' }) }));
+    expect((await run('status')).err).toContain('viewer');
+  });
+
   it.each([
     [401, EXIT.auth, 'expired'],
     [403, EXIT.auth, 'role'],

@@ -79,7 +79,7 @@ export const runCli = async (args: readonly string[], terminal: Terminal): Promi
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const failure = failureOf(error, invocation.settings);
-    terminal.err(renderFailure(failure, invocation.errorLook.paint));
+    terminal.err(renderFailure(failure, invocation.errorLook));
     return failure.exitCode;
   }
 };

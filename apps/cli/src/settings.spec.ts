@@ -63,6 +63,21 @@ describe('finding the controller and the token', () => {
     });
   });
 
+  it.each(['hg_admin_first\nhg_admin_second', 'hg_admin_\u00e9', 'hg_admin first', 'hg_admin\u0000'])(
+    'a token that is not one line of visible characters is refused, and no part of it is shown',
+    (secret) => {
+      const path = join(cwd, 't');
+      writeFileSync(path, secret);
+      for (const settings of [
+        () => readSettings({ tokenFile: path }, { env: {}, cwd }),
+        () => readSettings({}, { env: { HEADGATE_TOKEN: secret }, cwd }),
+      ]) {
+        expect(settings).toThrow(expect.objectContaining({ exitCode: 7 }));
+        expect(settings).not.toThrow(/hg_/);
+      }
+    },
+  );
+
   it('a token file that does not exist and an address that is none are usage errors', () => {
     expect(() => readSettings({ tokenFile: join(cwd, 'none') }, { env: {}, cwd })).toThrow('does not exist');
     expect(() => readSettings({ url: 'ftp://x' }, { env: {}, cwd })).toThrow('--url must be an http or https URL');

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, usageError } from './errors.js';
+import { CliError, messageOf, usageError } from './errors.js';
+import { EXIT } from './exit-codes.js';
 import type { Terminal } from './terminal.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:7070';
@@ -82,17 +83,29 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+/** The token on its one line; whatever else it is must not travel in a header, nor be shown: it may be a secret. */
+const checkedToken = (text: string, from: string): string | undefined => {
+  const token = text.trim();
+  if (token === '') return undefined;
+  if (/^[\u0021-\u007e]+$/.test(token)) return token;
+  const what = /[\r\n]/.test(token) ? 'has more than one line' : 'has characters that no token has';
+  throw new CliError(`the token in ${from} ${what}; nothing was sent`, EXIT.auth, {
+    next: 'put the token there alone, on one line, as `headgate token create` printed it',
+  });
+};
+
 const tokenFromFile = (path: string): string => {
   const text = readIfThere(path);
   if (text === undefined) throw usageError(`--token-file ${path} does not exist`);
-  const token = text.trim();
-  if (token === '') throw usageError(`--token-file ${path} is empty`);
+  const token = checkedToken(text, `--token-file ${path}`);
+  if (token === undefined) throw usageError(`--token-file ${path} is empty`);
   return token;
 };
 
 /**
  * Flags win over the environment, and the environment over the data folder (`HEADGATE_DATA_DIR`, else `.headgate`).
- * The token of the data folder goes to the controller of that folder only. Throws a usage error for what cannot be read.
+ * The token of the data folder goes to the controller of that folder only. Throws a usage error for what cannot be read,
+ * and an auth error that does not show it for a token that is not one line of visible characters.
  */
 export const readSettings = (flags: Flags, terminal: Pick<Terminal, 'env' | 'cwd'>): Settings => {
   const { env, cwd } = terminal;
@@ -104,10 +117,12 @@ export const readSettings = (flags: Flags, terminal: Pick<Terminal, 'env' | 'cwd
   const url = named === undefined ? (local?.url ?? DEFAULT_URL) : checkedUrl(named, from);
   const urlFrom = named === undefined ? (local ? `${shown}/controller.json` : 'the default') : from;
   const given =
-    flags.tokenFile === undefined ? env['HEADGATE_TOKEN']?.trim() || undefined : tokenFromFile(flags.tokenFile);
+    flags.tokenFile === undefined
+      ? checkedToken(env['HEADGATE_TOKEN'] ?? '', 'HEADGATE_TOKEN')
+      : tokenFromFile(flags.tokenFile);
   const adminToken =
     given === undefined && local?.url === url
-      ? readIfThere(join(folder, 'admin-token'))?.trim() || undefined
+      ? checkedToken(readIfThere(join(folder, 'admin-token')) ?? '', `${shown}/admin-token`)
       : undefined;
   const found = [
     ...(named === undefined && local ? [`the controller ${url}`] : []),

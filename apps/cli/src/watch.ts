@@ -11,6 +11,7 @@ import type { ConnectionNotice } from './follow.js';
 import { renderEventLine } from './render/events.js';
 import { isOver } from './resolve.js';
 import type { Invocation } from './invocation.js';
+import { hang } from './wrap.js';
 
 export interface WatchOptions {
   /** Begin after this position instead of at the state now. */
@@ -24,6 +25,8 @@ export interface WatchOptions {
 }
 
 const SAME_WAIT_MS = 30_000;
+/** Where the text of a line begins, after the time of day. */
+const AFTER_CLOCK = 10;
 
 /** Waiting lines differ in their counts all the time; what matters is when they say something else. */
 const gist = (lines: readonly string[]): string => lines.join('; ').replace(/[\d.,]+/g, '#');
@@ -72,7 +75,7 @@ class Printer {
     const { terminal, look } = this.invocation;
     if (this.#style === 'ndjson') terminal.out(`${JSON.stringify(event)}\n`);
     else if (this.#style === 'yaml') terminal.out(`---\n${stringify(event)}`);
-    else terminal.out(`${renderEventLine(event, look)}\n`);
+    else terminal.out(`${hang(renderEventLine(event, look), look.width, AFTER_CLOCK)}\n`);
   }
 
   /** Says what it waits for when that is something new, or the same for long. */
@@ -86,11 +89,12 @@ class Printer {
     this.#waiting = text;
     this.#waitingAt = now;
     const clock = showClock(new Date(now).toISOString(), look.zone);
-    terminal.out(`${look.paint.dim(`${clock}  waiting for: ${plain(text)}`)}\n`);
+    const line = look.paint.dim(`${clock}  waiting for: ${plain(text)}`);
+    terminal.out(`${hang(line, look.width, AFTER_CLOCK)}\n`);
   }
 
   line(text: string): void {
-    if (this.isForPeople) this.invocation.terminal.out(`${text}\n`);
+    if (this.isForPeople) this.invocation.terminal.out(`${hang(text, this.invocation.look.width, 2)}\n`);
     else this.invocation.note(text);
   }
 

@@ -3,11 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { HeadgateClient } from '../../cli/src/client.js';
 import { follow } from '../../cli/src/follow.js';
+import { hang } from '../../cli/src/wrap.js';
 import { Narrator, readManifests, startChange } from './demo/change.js';
 import { startController, type ControllerProcess } from './demo/controller-process.js';
 import { lookAround } from './demo/look-around.js';
 import { BAD, GOOD, MANIFESTS, PLAN, projectRoot, type Act } from './demo/setting.js';
 import { planText } from './demo/plan-text.js';
+import { indentOf } from './demo/story.js';
 import { summarise, type Finished } from './demo/summary.js';
 import { harmAfterwards, judge } from './demo/verdict.js';
 import { loadScenario, startSimulator, type Simulator } from './simulator.js';
@@ -18,14 +20,22 @@ Starts a controller and fleets of three platforms, takes one good change through
 taken back, and stays up until Ctrl-C.
 
   --exit          end when all is over: status 0 if everything came out as expected, else 1
-  --data-dir DIR  where the controller keeps its data; emptied first (default .headgate/demo)
+  --data-dir DIR  where the controller keeps its data; emptied first, refused while one runs there (default .headgate/demo)
 `;
 
 // The plan's prediction is about the traffic it has seen: give it some.
 const TRAFFIC_MS = 4_000;
 const FIRST_TRAFFIC_MS = 20_000;
+// Stages of this plan take seconds: after so long without an event something is stuck.
+const SILENT_MS = 90_000;
 
+const WIDTH = process.stdout.columns ?? 120;
+
+/** Commands to copy are never broken. */
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** A line of the story: what is too long goes on under its text. */
+const printLine = (text: string): void => print(process.stdout.isTTY ? hang(text, WIDTH, indentOf(text)) : text);
 
 type Stage = {
   readonly root: string;
@@ -54,7 +64,7 @@ const perform = async ({ root, client, narrator }: Stage, act: Act): Promise<Fin
   const { config, reason } = act;
   const file = join(root, 'apps/simulator/demo', act.file);
   const { rollout, preview } = await startChange(client, narrator, { file, config, plan: PLAN, reason });
-  if (act.expectation.kind === 'settles') for (const text of planText(preview)) print(`         ${text}`);
+  if (act.expectation.kind === 'settles') for (const text of planText(preview)) printLine(`         ${text}`);
   const events = await narrator.ended(rollout, act.patienceMs);
   const judgement = judge(events, act.expectation);
   const predictedMs = act.expectation.kind === 'settles' ? preview.totalMs : undefined;
@@ -94,20 +104,26 @@ const build = async (root: string, controller: ControllerProcess, begunAt: numbe
     syncPort,
     token: secret,
     dataDir: join(dataDir, 'fleets'),
-    log: print,
+    log: printLine,
   });
-  return { root, controller, client, simulator, narrator: new Narrator(begunAt, print) };
+  return { root, controller, client, simulator, narrator: new Narrator(begunAt, printLine) };
 };
 
 const elapsed = (begunAt: number): string => `${((Date.now() - begunAt) / 1_000).toFixed(1).padStart(6)}s `;
 
-const play = async (stage: Stage): Promise<readonly Finished[]> => {
+const stuck = (): Promise<never> => new Promise<never>(() => undefined);
+
+const play = async (stage: Stage, ending: AbortSignal): Promise<readonly Finished[]> => {
   const { client, narrator, simulator } = stage;
   const stop = new AbortController();
-  const onNotice = (notice: { readonly kind: string }): void => print(`         event stream: ${notice.kind}`);
+  ending.addEventListener('abort', () => stop.abort(), { once: true });
+  const onNotice = (notice: { readonly kind: string }): void => {
+    if (!ending.aborted) print(`         event stream: ${notice.kind}`);
+  };
   const told = (async () => {
     for await (const event of follow(client, {}, { after: 0, signal: stop.signal, onNotice })) narrator.take(event);
   })();
+  const silence = narrator.silence(SILENT_MS);
   try {
     await enoughTraffic(client, simulator);
     const { requestsPerSecond, instances } = simulator.stats();
@@ -119,23 +135,27 @@ const play = async (stage: Stage): Promise<readonly Finished[]> => {
       finished.push(
         await Promise.race([
           perform(stage, act),
-          told.then(() => Promise.reject(new Error('The event stream ended.'))),
+          told.then(() =>
+            ending.aborted ? stuck() : Promise.reject(new Error('The event stream ended before the demo did.')),
+          ),
+          silence.broken,
         ]),
       );
     }
     return finished;
   } finally {
+    silence.stop();
     stop.abort();
     await told;
   }
 };
 
-const finale = (stage: Stage, finished: readonly Finished[], left: readonly string[]): void => {
+const finale = (stage: Stage, finished: readonly Finished[], left: readonly string[], exit: boolean): void => {
   const { simulator, narrator, controller } = stage;
-  print(`\n${summarise(finished, simulator.groundTruth(), Date.now() - narrator.begunAt)}`);
-  for (const problem of left) print(problem);
+  print(`\n${summarise(finished, simulator.groundTruth(), Date.now() - narrator.begunAt, WIDTH)}`);
+  for (const problem of left) printLine(problem);
   const [good, bad] = finished;
-  if (!good || !bad) return;
+  if (!good || !bad || exit) return;
   const detected = bad.events.find(({ type }) => type === 'DegradationDetected') ?? bad.events.at(-1);
   const tokenFile = relative(process.cwd(), join(controller.dataDir, 'admin.token'));
   const badAt = new Date(detected?.at ?? Date.now()).toISOString();
@@ -150,31 +170,38 @@ const interrupted = (): Promise<void> =>
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
 
+/** Rejects when the controller ends, so that nothing waits for it for ever. */
+const unlessLost = async <T>(controller: ControllerProcess, what: Promise<T>): Promise<T> =>
+  Promise.race([what, controller.lost.then((why) => Promise.reject(new Error(why)))]);
+
 const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Promise<boolean> => {
   const begunAt = Date.now();
   const root = projectRoot();
-  print(
+  printLine(
     'Headgate demo: fleets of three platforms, one good change, two bad ones. Nothing is scripted in the controller.',
   );
   const controller = await startController(join(root, 'dist/apps/controller/src/main.js'), dataDir);
   let simulator: Simulator | undefined;
+  const ending = new AbortController();
+  void stopped.then(() => ending.abort());
   try {
-    print(
+    printLine(
       `${elapsed(begunAt)} controller and PostgreSQL are up at ${controller.url} (log: ${relative(process.cwd(), controller.logFile)})`,
     );
-    const stage = await build(root, controller, begunAt);
+    const stage = await unlessLost(controller, build(root, controller, begunAt));
     simulator = stage.simulator;
-    const finished = await Promise.race([play(stage), stopped]);
+    const finished = await unlessLost(controller, Promise.race([play(stage, ending.signal), stopped]));
     if (!finished) return false;
     const truth = simulator.groundTruth();
     const harm = finished.flatMap(({ events, fault }) =>
       fault === undefined ? [] : harmAfterwards(events, fault, truth),
     );
     const left = [...(await leftovers(stage.client)), ...harm];
-    finale(stage, finished, left);
-    if (!exit) await stopped;
+    finale(stage, finished, left, exit);
+    if (!exit) await unlessLost(controller, stopped);
     return left.length === 0 && finished.every(({ judgement }) => judgement.ok);
   } finally {
+    ending.abort();
     await simulator?.stop();
     await controller.stop();
   }
@@ -196,7 +223,8 @@ const main = async (): Promise<void> => {
 };
 
 await main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  const text = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${process.stderr.isTTY ? hang(text, WIDTH, 2) : text}\n`);
   process.exitCode = 1;
 });
 // The flagd provider goes on trying to connect after it was closed, which would keep the process alive.

@@ -1,14 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { findController } from './find-controller.js';
 import { loadScenario, startSimulator, type Simulator, type SimulatorStats } from './simulator.js';
 
 const HELP = `Usage: node dist/apps/simulator/src/main.js SCENARIO.yaml [options]
 
 Runs the fleets of a scenario against a controller until Ctrl-C, and prints what really happened as JSON.
 
-  --url URL            controller (HEADGATE_URL, default http://127.0.0.1:7070)
-  --sync-port PORT     its port for flagd sync (HEADGATE_SYNC_PORT, default 7071)
-  --token TOKEN        with the role service (HEADGATE_TOKEN)
+  --url URL            controller (HEADGATE_URL, then controller.json of HEADGATE_DATA_DIR or .headgate,
+                       then http://127.0.0.1:7070)
+  --sync-port PORT     its port for flagd sync (HEADGATE_SYNC_PORT, then controller.json, then 7071)
+  --token TOKEN        with the role service; better in HEADGATE_TOKEN, since arguments can be seen
   --data-dir DIR       key and last rulesets of the fleets (default .headgate/simulator)
   --for SECONDS        stop by itself
   --ground-truth FILE  write the JSON there and not to stdout
@@ -39,20 +41,21 @@ const readSettings = (argv: readonly string[], env: NodeJS.ProcessEnv): Settings
   });
   const [scenario] = positionals;
   if (scenario === undefined || positionals.length > 1) throw new Error('Name exactly one scenario file.');
-  const token = values.token ?? env['HEADGATE_TOKEN'];
-  if (token === undefined) throw new Error('There is no token: give --token or HEADGATE_TOKEN, with the role service.');
-  const syncPort = Number(values['sync-port'] ?? env['HEADGATE_SYNC_PORT'] ?? 7071);
+  const token = (values.token ?? env['HEADGATE_TOKEN'])?.trim() || undefined;
+  if (token === undefined || !/^[\u0021-\u007e]+$/.test(token))
+    throw new Error('There is no token: put one, on one line and with the role service into HEADGATE_TOKEN.');
+  const { url, syncPort } = findController(
+    { url: values.url ?? env['HEADGATE_URL'], syncPort: values['sync-port'] ?? env['HEADGATE_SYNC_PORT'] },
+    env['HEADGATE_DATA_DIR'] || '.headgate',
+  );
   const seconds = Number(values.for ?? Number.POSITIVE_INFINITY);
-  if (!Number.isInteger(syncPort) || syncPort < 1 || syncPort > 65_535)
-    throw new Error('--sync-port: give a port from 1 to 65535.');
   if (!(seconds > 0)) throw new Error('--for: give a number of seconds above 0.');
-  const url = values.url ?? env['HEADGATE_URL'] ?? 'http://127.0.0.1:7070';
   const dataDir = values['data-dir'] ?? '.headgate/simulator';
   return { scenario, url, syncPort, token, dataDir, seconds, truthFile: values['ground-truth'] };
 };
 
 const report = (stats: SimulatorStats, badOfFaults: number): string => {
-  const { batches, sources } = stats;
+  const { batches, connected } = stats;
   const cpu = Math.round((stats.cpuSeconds / Math.max(stats.seconds, 0.001)) * 100);
   const generations = Object.entries(stats.generations).map(
     ([target, [low, high]]) => `${target} ${low === high ? low : `${low}..${high}`}`,
@@ -62,7 +65,7 @@ const report = (stats: SimulatorStats, badOfFaults: number): string => {
     `${Math.round(stats.requestsPerSecond).toLocaleString('en-US')} requests/s`,
     `${cpu}% of a core`,
     `${batches.sent} batches (${batches.waiting} waiting, ${batches.dropped} dropped, ${batches.refused} refused)`,
-    `${sources.controller} of ${stats.instances} instances connected`,
+    `${connected} of ${stats.instances} instances connected`,
     `${badOfFaults} bad answers of faults`,
     `generations: ${generations.join(', ')}`,
     ...(batches.lastProblem === null ? [] : [`last problem: ${batches.lastProblem}`]),

@@ -174,8 +174,10 @@ describe('A simulated fleet', () => {
     const running = await start();
     stub.deliver('api-us', 9, { 'router.context': flag(1), sampler: flag(1, all) });
     await vi.waitFor(() => expect(running.stats().generations['api-us']).toEqual([9, 9]), soon);
+    await vi.waitFor(() => expect(running.stats().connected).toBe(3), soon);
     const { port, syncPort } = stub;
     await stub.stop();
+    await vi.waitFor(() => expect(running.stats().connected).toBe(0), soon);
     const before = running.stats().requests;
     await vi.waitFor(() => expect(running.stats().requests).toBeGreaterThan(before + 500), soon);
     expect(running.stats().generations['api-us']).toEqual([9, 9]);
@@ -217,6 +219,14 @@ describe('A simulated fleet', () => {
     await stub.start(port, syncPort);
     await vi.waitFor(() => expect(again.stats().sources.controller).toBe(3), soon);
     await vi.waitFor(() => expect(stub.acknowledged.get('api-us-01')).toBe(14), soon);
+  });
+
+  it('says that the controller refuses the token, and not that none answers', async () => {
+    const { port, syncPort } = stub;
+    const url = `http://127.0.0.1:${port}`;
+    await expect(
+      startSimulator({ scenario: scenario(), url, syncPort, token: 'hg_service_wrong', dataDir }),
+    ).rejects.toThrow(`The controller at ${url} does not know the token`);
   });
 
   it('takes a fault that is added while it runs, and ends it', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connect } from './fleet/connection.js';
+import { connect, type Connection } from './fleet/connection.js';
 import { emptyTruth, snapshotTruth, type GroundTruth, type TargetTruth } from './fleet/ground-truth.js';
 import { instanceName, startInstance, type FleetEvent, type Instance } from './fleet/instance.js';
 import { checkFault, type FaultInput, type Scenario } from './scenario/index.js';
@@ -45,6 +45,8 @@ export type SimulatorStats = {
     readonly waiting: number;
     readonly lastProblem: string | null;
   };
+  /** Instances with the ruleset of a controller that took their newest heartbeat. */
+  readonly connected: number;
   readonly sources: { readonly controller: number; readonly disk: number; readonly none: number };
   /** Target → lowest and highest generation that its instances evaluate with. */
   readonly generations: Readonly<Record<string, readonly [number, number]>>;
@@ -106,6 +108,7 @@ const statsOf = (instances: readonly Instance[], startedAt: number, startedCpu: 
       waiting: sum(instances, ({ waiting }) => waiting()),
       lastProblem: instances.findLast(({ outbox }) => outbox.lastProblem !== null)?.outbox.lastProblem ?? null,
     },
+    connected: instances.filter((one) => one.source() === 'controller' && one.acknowledgements.heard).length,
     sources: { controller: from('controller'), disk: from('disk'), none: from('none') },
     generations: Object.fromEntries(
       targets.map((name) => [
@@ -116,13 +119,28 @@ const statsOf = (instances: readonly Instance[], startedAt: number, startedCpu: 
   };
 };
 
+/** Throws when a controller answers that does not take the token. One that does not answer may come later. */
+const refuseWrongToken = async (connection: Connection, target: string, url: string): Promise<void> => {
+  const path = `/v1/targets/${encodeURIComponent(target)}/ruleset`;
+  const status = await connection.call({ method: 'GET', path }).then(
+    (answer) => answer.status,
+    () => undefined,
+  );
+  if (status !== 401 && status !== 403) return;
+  connection.close();
+  const why = status === 401 ? 'does not know the token, or it is revoked or expired' : 'does not let this token do it';
+  throw new Error(`The controller at ${url} ${why} (HTTP ${status}): give one with the role service.`);
+};
+
 /**
  * Starts all fleets of a scenario. It resolves when every instance has a ruleset, or knows that none is to be had now;
- * instances that found no controller go on trying.
+ * instances that found no controller go on trying. Rejects when a controller refuses the token.
  */
 export const startSimulator = async (options: SimulatorOptions): Promise<Simulator> => {
   const { scenario, url, syncPort, token, dataDir, log } = options;
   const connection = connect(url, token);
+  const [first] = scenario.targets;
+  if (first) await refuseWrongToken(connection, first.target, url);
   const key = await fleetKey(dataDir);
   const fleet = randomUUID();
   const truths = new Map<string, TargetTruth>(scenario.targets.map(({ target }) => [target, emptyTruth()]));

@@ -26,7 +26,8 @@ export const EventList = z
 /** What was desired on each target at a moment: the configuration of `GET /v1/at`. */
 export const AtView = z
   .object({
-    at: z.string(),
+    /** The time that was asked for, or at which the event of the position was recorded; null before the first event. */
+    at: z.string().nullable(),
     position: z.int(),
     targets: z.array(
       z.object({

@@ -6,3 +6,5 @@ export * from './configs.js';
 export * from './rollouts.js';
 export * from './history.js';
 export * from './problems.js';
+export { fieldFaults } from './words.js';
+export type { FieldFault, FoundIssue } from './words.js';

@@ -22,15 +22,19 @@ export const parseDuration = (text: string): number | undefined => {
   return match && unit ? Math.round(Number(match[1]) * (UNIT_MS[unit] ?? Number.NaN)) : undefined;
 };
 
+const DURATION_WORDS = 'write a duration such as 30s, 5m, 1.5h or 2d';
+
 /** A duration in a manifest; its output is in milliseconds. */
-export const Duration = z.string().transform((text, context) => {
-  const ms = parseDuration(text);
-  if (ms === undefined) {
-    context.addIssue({ code: 'custom', message: 'write a duration such as 30s, 5m, 1.5h or 2d' });
-    return z.NEVER;
-  }
-  return ms;
-});
+export const Duration = z
+  .string({ error: ({ input }) => (input === undefined ? undefined : DURATION_WORDS) })
+  .transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms === undefined) {
+      context.addIssue({ code: 'custom', message: DURATION_WORDS });
+      return z.NEVER;
+    }
+    return ms;
+  });
 
 /** Reads `1%`, `0.5%` or a number of basis points as basis points; undefined when out of 0..10000 or finer than one. */
 export const parseShare = (share: string | number): number | undefined => {
@@ -42,18 +46,19 @@ export const parseShare = (share: string | number): number | undefined => {
     : undefined;
 };
 
+const SHARE_WORDS = 'write a share from 0% to 100% in steps of 0.01%, such as 1% or 0.5%';
+
 /** A share of traffic; its output is in basis points. */
-export const Share = z.union([z.string(), z.number()]).transform((share, context) => {
-  const bp = parseShare(share);
-  if (bp === undefined) {
-    context.addIssue({
-      code: 'custom',
-      message: 'write a share from 0% to 100% in steps of 0.01%, such as 1% or 0.5%',
-    });
-    return z.NEVER;
-  }
-  return bp;
-});
+export const Share = z
+  .union([z.string(), z.number()], { error: ({ input }) => (input === undefined ? undefined : SHARE_WORDS) })
+  .transform((share, context) => {
+    const bp = parseShare(share);
+    if (bp === undefined) {
+      context.addIssue({ code: 'custom', message: SHARE_WORDS });
+      return z.NEVER;
+    }
+    return bp;
+  });
 
 /** `1%`, `0.5%`, `100%`: how a share in basis points is shown and how stages are named. */
 export const showShare = (bp: number): string => `${Number((bp / 100).toFixed(2))}%`;

@@ -42,9 +42,10 @@ export const renderAt = (view: AtView, values: boolean, look: Look): string => {
       : target.configs.map((config, index) => configRow(target, config, index)),
   );
   return [
-    `${look.paint.bold(`as of ${showTime(view.at, look.zone)}`)} (position #${view.position})`,
+    `${look.paint.bold(view.at === null ? 'before the first event' : `as of ${showTime(view.at, look.zone)}`)} (position #${view.position})`,
     '',
-    table(['TARGET', 'PLATFORM', 'GENERATION', 'CONFIG', 'LIVE', 'ROLLOUT'], rows, look) || 'no targets',
+    table(['TARGET', 'PLATFORM', 'GENERATION', 'CONFIG', 'LIVE', 'ROLLOUT'], rows, look, ['GENERATION', 'PLATFORM']) ||
+      'no targets',
     ...(values ? valueBlocks(view, look) : []),
   ].join('\n');
 };

@@ -2,6 +2,7 @@ import type { EventView } from '#libs/contracts';
 import { plain, showClock, showTime } from '../format.js';
 import { table } from '../look.js';
 import type { Look } from '../look.js';
+import { solid } from '../wrap.js';
 
 const BAD = new Set([
   'RollbackStarted',
@@ -34,10 +35,11 @@ export const renderHistory = (events: readonly EventView[], look: Look): string 
     ['POSITION', 'TIME', 'WHO', 'EVENT', 'WHAT'],
     events.map((event) => [
       `#${event.position}`,
-      showTime(event.occurredAt, look.zone),
+      solid(showTime(event.occurredAt, look.zone)),
       plain(event.actor.name),
       plain(event.type),
       paintSummary(event, look) + look.paint.dim(because(event)),
     ]),
     look,
+    ['EVENT', 'WHO'],
   );

@@ -3,6 +3,7 @@ import type { PlanPreview, StagePrediction } from '#libs/contracts';
 import { plain, showCount, showDuration, showPrediction, showRatio } from '../format.js';
 import { table } from '../look.js';
 import type { Look } from '../look.js';
+import { hang } from '../wrap.js';
 
 const stageCells = (stage: StagePrediction): readonly string[] => [
   plain(stage.track),
@@ -44,11 +45,13 @@ export const renderPlan = (preview: PlanPreview, look: Look): string => {
     ['TRACK', 'STAGE', 'EXPOSURE', 'BAKE', 'PREDICTED', 'LIMITED BY', 'TARGETS'],
     preview.stages.map(stageCells),
     look,
+    ['EXPOSURE', 'BAKE'],
   );
   const signals = table(
     ['STAGE', 'SIGNAL', 'TOLERATE', 'SMALLEST HARM SEEN', 'PREDICTED', 'NOTE'],
     preview.stages.flatMap(signalCells),
     look,
+    ['PREDICTED', 'TOLERATE'],
   );
   const total =
     preview.totalMs === null
@@ -56,13 +59,13 @@ export const renderPlan = (preview: PlanPreview, look: Look): string => {
       : paint.bold(showDuration(preview.totalMs));
   return [
     `${paint.bold(plain(preview.config))} r${preview.revision} by plan ${paint.bold(plain(preview.plan))}`,
-    `control  ${plain(controlLine(preview.control))}`,
-    `traffic  ${plain(trafficLine(preview.traffic))}`,
+    hang(`control  ${plain(controlLine(preview.control))}`, look.width, 9),
+    hang(`traffic  ${plain(trafficLine(preview.traffic))}`, look.width, 9),
     '',
     stages,
     ...(signals === '' ? [] : ['', signals]),
     '',
     `total    ${total}`,
-    ...preview.warnings.map((warning) => `${paint.yellow('warning')}  ${plain(warning)}`),
+    ...preview.warnings.map((warning) => hang(`${paint.yellow('warning')}  ${plain(warning)}`, look.width, 9)),
   ].join('\n');
 };

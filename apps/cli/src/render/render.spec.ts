@@ -66,6 +66,15 @@ describe('one rollout in full', () => {
     expect(lineWith(renderRollout(rolledBack(), look), 'api-tpu  ')).toContain('drained');
   });
 
+  it('after a rollback no stage is called current, and a target that was never exposed has nothing to take back', () => {
+    const untouched = { ...rolledBack().targets[0]!, generation: 0, readBack: false, ended: null };
+    const text = renderRollout(rolledBack({ targets: [{ ...untouched, target: 'vertex-eu' }] }), look);
+    expect(lineWith(text, 'vertex-eu')).toContain('never exposed');
+    expect(lineWith(text, '2025-08-29 12:05:00')).toMatch(/^\s+5%\s+5%\s+taken back/);
+    expect(lineWith(text, 'bedrock')).toMatch(/^bedrock\s+1%\s+1%\s+not reached/);
+    expect(text).not.toMatch(/in-stage|not yet|not-reached/);
+  });
+
   it('says what it reverts and why it goes without stages, and nothing of either for an ordinary one', () => {
     const text = renderRollout(rollout({ reverts: 3, bypass: 'pages are down' }), look);
     expect(text).toContain('reverts  r3');
@@ -97,6 +106,33 @@ describe('a list of rollouts', () => {
     const text = renderRollouts([rollout(), rollout({ id: OTHER_ID, config: 'sampling.top-k' })], look);
     expect(lineWith(text, 'sampling.top-k')).toMatch(/^01990a3c-9\s/);
     expect(lineWith(text, 'router.context')).toContain('api 5%, bedrock waiting');
+  });
+});
+
+describe('a terminal of 80 columns', () => {
+  const narrow: Look = { ...look, width: 80 };
+  const token = {
+    id: ROLLOUT_ID,
+    subject: 'continuous-integration',
+    role: 'operator' as const,
+    last4: 'a1b2',
+    createdAt: '2025-08-01T00:00:00Z',
+    expiresAt: '2026-08-01T00:00:00Z',
+    revokedAt: null,
+  };
+  const long = event(1_042, { type: 'DegradationDetected', summary: failVerdict().sentence });
+  it.each([
+    ['the list of rollouts', renderRollouts([rollout(), rollout({ id: OTHER_ID, config: 'sampling.top-k' })], narrow)],
+    ['a rollout', renderRollout(rollout({ cause: failVerdict().sentence }), narrow)],
+    ['a rollout that was taken back', renderRollout(rolledBack(), narrow)],
+    ['a plan', renderPlan(preview(), narrow)],
+    ['the history', renderHistory([long], narrow)],
+    ['the tokens', renderTokens([token], narrow)],
+    ['a moment', renderAt(at(2), false, narrow)],
+  ])('holds %s without cutting a word', (_, text) => {
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    const known = /router\.context|errors|bedrock-trainium|DegradationDetected|continuous-integration|api-tpu/;
+    expect(text).toMatch(known);
   });
 });
 
@@ -170,6 +206,12 @@ describe('moments and their differences', () => {
     expect(lineWith(text, 'api-tpu')).toMatch(/^api-tpu\s+api\s+42\s+router\.context\s+r2\s+-$/);
     expect(text).toContain('"window": 1000000');
     expect(renderAt(at(2), false, look)).not.toContain('window');
+  });
+
+  it('before the first event there is no time to name', () => {
+    expect(renderAt(at(1, { at: null, position: 0, targets: [] }), false, look)).toMatch(
+      /^before the first event \(position #0\)\n\nno targets$/,
+    );
   });
 
   it('names both revisions while a share is on the candidate', () => {

@@ -3,6 +3,7 @@ import type { RolloutView, VerdictView } from '#libs/contracts';
 import { plain, showAgo, showDuration, showTime } from '../format.js';
 import { paintStatus, table } from '../look.js';
 import type { Look } from '../look.js';
+import { hang, solid } from '../wrap.js';
 
 type Track = RolloutView['tracks'][number];
 type Target = RolloutView['targets'][number];
@@ -19,7 +20,7 @@ export const idLength = (ids: readonly string[]): number => {
 };
 
 const trackWords = (track: Track): string =>
-  track.stage === null ? `${track.name} ${track.status}` : `${track.name} ${track.stage}`;
+  track.stage === null ? `${track.name} ${track.status.replace('-', ' ')}` : `${track.name} ${track.stage}`;
 
 /** `staging`, or `staging, held` while a person or a policy holds it. */
 const statusWords = (rollout: RolloutView, look: Look): string => {
@@ -34,46 +35,62 @@ const listCells = (rollout: RolloutView, length: number, look: Look): readonly s
   plain(rollout.plan),
   statusWords(rollout, look),
   plain(rollout.tracks.map(trackWords).join(', ')),
-  showTime(rollout.startedAt, look.zone),
+  solid(showTime(rollout.startedAt, look.zone)),
   plain(rollout.waitingFor.join('; ') || '-'),
 ];
 
 /** One line per rollout. */
 export const renderRollouts = (rollouts: readonly RolloutView[], look: Look): string => {
   const length = idLength(rollouts.map(({ id }) => id));
-  const head = ['ROLLOUT', 'CONFIG', 'REVISION', 'PLAN', 'STATUS', 'STAGES', 'STARTED', 'WAITING FOR'];
+  const head = ['ROLLOUT', 'CONFIG', 'REV', 'PLAN', 'STATUS', 'STAGES', 'STARTED', 'WAITING FOR'];
   return table(
     head,
     rollouts.map((rollout) => listCells(rollout, length, look)),
     look,
+    ['PLAN', 'STARTED', 'STAGES'],
   );
 };
 
-const stageRows = (track: Track, look: Look): readonly (readonly string[])[] =>
+type Stage = Track['stages'][number];
+
+/** A stage whose rollout is being taken back, or was, is in no stage any more. */
+const stageWords = (stage: Stage, withdrawn: boolean): string => {
+  if (!withdrawn || stage.status === 'passed') return stage.status;
+  return stage.status === 'in-stage' ? 'taken back' : 'not reached';
+};
+
+const stageRows = (track: Track, withdrawn: boolean, look: Look): readonly (readonly string[])[] =>
   track.stages.map((stage, index) => [
     index === 0 ? plain(track.name) : '',
     plain(stage.name),
     showShare(stage.exposureBp),
-    `${paintStatus(stage.status, look.paint)}${stage.skipped ? look.paint.yellow(' (bake skipped)') : ''}`,
-    stage.enteredAt === null ? '-' : showTime(stage.enteredAt, look.zone),
+    `${paintStatus(stageWords(stage, withdrawn), look.paint)}${stage.skipped ? look.paint.yellow(' (bake skipped)') : ''}`,
+    stage.enteredAt === null ? '-' : solid(showTime(stage.enteredAt, look.zone)),
     stage.bakedMs === null
       ? `- of ${showDuration(stage.bakeMs)}`
       : `${showDuration(stage.bakedMs)} of ${showDuration(stage.bakeMs)}`,
   ]);
 
-const notReached = (track: Track, look: Look): readonly (readonly string[])[] =>
-  track.status === 'not-reached' ? [['', paintStatus('not-reached', look.paint), '', '', '', '']] : [];
-
 const yesNo = (yes: boolean, look: Look): string => paintStatus(yes ? 'yes' : 'no', look.paint);
 
-const targetRow = (target: Target, takenBack: boolean, look: Look): readonly string[] => [
+const isWithdrawn = ({ status }: RolloutView): boolean =>
+  status === 'rolling-back' || status === 'rolled-back' || status === 'cancelled';
+
+const takenBackWords = ({ ended, readBack, generation }: Target, rollout: RolloutView, look: Look): string => {
+  if (!isWithdrawn(rollout)) return '-';
+  if (ended !== null) return ended;
+  if (readBack) return 'read back';
+  return generation === 0 ? 'never exposed' : look.paint.yellow('not yet');
+};
+
+const targetRow = (target: Target, rollout: RolloutView, look: Look): readonly string[] => [
   plain(target.target),
   `r${target.control}`,
   showShare(target.requestedBp),
   String(target.generation),
   yesNo(target.delivered, look),
   yesNo(target.converged, look),
-  takenBack ? (target.readBack ? (target.ended ?? 'read back') : look.paint.yellow('not yet')) : '-',
+  takenBackWords(target, rollout, look),
   target.error === null ? '-' : look.paint.red(plain(target.error)),
 ];
 
@@ -113,17 +130,22 @@ const section = (title: string, body: string, look: Look): readonly string[] =>
 
 /** Everything about one rollout. */
 export const renderRollout = (rollout: RolloutView, look: Look): string => {
-  const takenBack =
-    rollout.status === 'rolling-back' || rollout.status === 'rolled-back' || rollout.status === 'cancelled';
   const stages = table(
     ['TRACK', 'STAGE', 'EXPOSURE', 'STATUS', 'ENTERED', 'BAKED'],
-    rollout.tracks.flatMap((track) => [...stageRows(track, look), ...notReached(track, look)]),
+    rollout.tracks.flatMap((track) => stageRows(track, isWithdrawn(rollout), look)),
     look,
+    ['EXPOSURE'],
   );
   const targets = table(
     ['TARGET', 'CONTROL', 'DESIRED', 'GENERATION', 'DELIVERED', 'CONVERGED', 'TAKEN BACK', 'ERROR'],
-    rollout.targets.map((target) => targetRow(target, takenBack, look)),
+    rollout.targets.map((target) => targetRow(target, rollout, look)),
     look,
+    [
+      ...(rollout.targets.some(({ error }) => error !== null) ? [] : ['ERROR']),
+      ...(isWithdrawn(rollout) ? [] : ['TAKEN BACK']),
+      'GENERATION',
+      'DELIVERED',
+    ],
   );
   const verdicts = table(
     ['VERDICT', 'SIGNAL', 'STAGE', 'EVIDENCE'],
@@ -134,16 +156,21 @@ export const renderRollout = (rollout: RolloutView, look: Look): string => {
     ['INVARIANT', 'TARGET', 'MODEL', 'INSTANCE', 'REQUEST', 'REPORTED BY', 'FIRST SEEN'],
     rollout.violations.map(({ signal, target, model, instance, request, reporter, at }) => [
       ...[signal, target, model, instance, request ?? '-', reporter].map(plain),
-      showTime(at, look.zone),
+      solid(showTime(at, look.zone)),
     ]),
     look,
+    ['REPORTED BY', 'FIRST SEEN', 'INSTANCE'],
   );
   return [
-    ...headLines(rollout, look),
+    ...headLines(rollout, look).map((line) => hang(line, look.width, 9)),
     ...section('Stages', stages, look),
     ...section('Targets', targets, look),
     ...section('Verdicts', verdicts, look),
     ...section('Violations', rollout.violations.length === 0 ? '' : violations, look),
-    ...section('Waiting for', rollout.waitingFor.map((what) => `- ${plain(what)}`).join('\n'), look),
+    ...section(
+      'Waiting for',
+      rollout.waitingFor.map((what) => hang(`- ${plain(what)}`, look.width, 2)).join('\n'),
+      look,
+    ),
   ].join('\n');
 };

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { plain, showTime } from '../format.js';
 import { table } from '../look.js';
 import type { Look } from '../look.js';
+import { solid } from '../wrap.js';
 
 type Token = z.output<typeof TokenView>;
 
@@ -22,8 +23,9 @@ export const renderTokens = (tokens: readonly Token[], look: Look): string =>
       plain(token.subject),
       token.role,
       `…${token.last4}`,
-      showTime(token.createdAt, look.zone),
+      solid(showTime(token.createdAt, look.zone)),
       stateOf(token, look),
     ]),
     look,
+    ['ENDS IN', 'CREATED'],
   );

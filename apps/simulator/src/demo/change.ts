@@ -24,6 +24,7 @@ export class Narrator {
   private story: Story;
   private readonly events = new Map<string, StoryEvent[]>();
   private readonly waiters = new Set<() => void>();
+  private heard: () => void = () => undefined;
 
   constructor(
     begunAt: number,
@@ -40,7 +41,29 @@ export class Narrator {
     this.story = withPrediction(this.story, preview);
   }
 
+  /** Rejects when no event comes for so long. */
+  silence(ms: number): { readonly broken: Promise<never>; readonly stop: () => void } {
+    let timer: NodeJS.Timeout | undefined;
+    const broken = new Promise<never>((_, reject) => {
+      const fail = (): void =>
+        reject(new Error(`The controller has said nothing for ${ms / 1_000} s: the demo makes no progress.`));
+      this.heard = () => {
+        clearTimeout(timer);
+        timer = setTimeout(fail, ms);
+      };
+      this.heard();
+    });
+    return {
+      broken,
+      stop: () => {
+        clearTimeout(timer);
+        this.heard = () => undefined;
+      },
+    };
+  }
+
   take(view: EventView): void {
+    this.heard();
     const event = storyEvent(view);
     if (!event) return;
     const { rollout } = event.data;

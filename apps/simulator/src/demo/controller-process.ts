@@ -15,6 +15,8 @@ export type ControllerProcess = {
   readonly dataDir: string;
   readonly logFile: string;
   readonly running: () => boolean;
+  /** Resolves, in words, when it ends though nobody asked it to. */
+  readonly lost: Promise<string>;
   /** Asks it to end, and ends it after 10 s. */
   readonly stop: () => Promise<void>;
 };
@@ -39,9 +41,9 @@ const waitFor = async <T>(what: () => Promise<T | undefined>, child: ChildProces
   while (Date.now() < deadline) {
     const found = await what();
     if (found !== undefined) return found;
-    if (child.exitCode !== null) {
+    if (hasEnded(child)) {
       throw new Error(
-        `The controller ended with status ${child.exitCode} before it was ready. Its output is in ${logFile}.`,
+        `The controller ended (${child.exitCode ?? child.signalCode}) before it was ready. Its output is in ${logFile}.`,
       );
     }
     await sleep(POLL_MS);
@@ -54,11 +56,30 @@ const ready = async (url: string): Promise<true | undefined> => {
   return answer?.ok === true ? true : undefined;
 };
 
-const exited = (child: ChildProcess): Promise<void> =>
-  child.exitCode === null ? new Promise((resolve) => child.once('exit', () => resolve())) : Promise.resolve();
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
-/** Starts a controller on free ports, with an embedded PostgreSQL in an empty data folder. @param main its built entry */
+const exited = (child: ChildProcess): Promise<void> =>
+  hasEnded(child) ? Promise.resolve() : new Promise((resolve) => child.once('exit', () => resolve()));
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+};
+
+/** Throws when a controller lives in the folder: what it keeps there must not be taken from under it. */
+export const refuseLiveFolder = async (dataDir: string): Promise<void> => {
+  const { data } = ControllerFile.safeParse(await readJson(join(dataDir, 'controller.json')));
+  if (data === undefined || !isAlive(data.pid)) return;
+  throw new Error(`A demo already runs in ${dataDir} (pid ${data.pid}); stop it or give --data-dir another folder.`);
+};
+
+/** Starts a controller on free ports, with an embedded PostgreSQL in an empty data folder. Throws when one runs there. @param main its built entry */
 export const startController = async (main: string, dataDir: string): Promise<ControllerProcess> => {
+  await refuseLiveFolder(dataDir);
   await rm(dataDir, { recursive: true, force: true });
   await mkdir(dataDir, { recursive: true });
   const logFile = join(dataDir, 'controller.log');
@@ -84,7 +105,14 @@ export const startController = async (main: string, dataDir: string): Promise<Co
   child.stderr.pipe(log, { end: false });
   child.once('exit', () => log.end());
 
+  let isStopping = false;
+  const lost = exited(child).then(() =>
+    isStopping
+      ? new Promise<string>(() => undefined)
+      : `The demo's controller has ended (${child.exitCode ?? child.signalCode}). Its output is in ${logFile}.`,
+  );
   const stop = async (): Promise<void> => {
+    isStopping = true;
     child.kill('SIGTERM');
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await exited(child);
@@ -96,7 +124,7 @@ export const startController = async (main: string, dataDir: string): Promise<Co
     await waitFor(() => ready(url), child, logFile);
     const token = async () => (await readFile(tokenFile, 'utf8').catch(() => '')).trim() || undefined;
     const adminToken = await waitFor(token, child, logFile);
-    return { url, syncPort, adminToken, dataDir, logFile, running: () => child.exitCode === null, stop };
+    return { url, syncPort, adminToken, dataDir, logFile, running: () => !hasEnded(child), lost, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -40,6 +40,10 @@ const LABEL = 10;
 export const line = (story: Story, at: number, who: string, text: string): string =>
   `${((at - story.begunAt) / 1_000).toFixed(1).padStart(6)}s  ${who.padEnd(LABEL)} ${text}`;
 
+/** Where the text of a line of the demo begins, so that what is too long can go on under it. */
+export const indentOf = (text: string): number =>
+  /^ *[\d.]+s  /.test(text) ? 6 + 3 + LABEL + 1 : (/^ */.exec(text)?.[0].length ?? 0) + (text.startsWith(' ') ? 6 : 2);
+
 const COUNTS = /([\d,]+) of ([\d,]+) on the candidate against ([\d,]+) of ([\d,]+) on control; (.+)$/;
 
 /** "syntax errors 61 of 12,300 vs 540 of 111,000; shown to be below x1.5"; undefined for a sentence without two arms. */

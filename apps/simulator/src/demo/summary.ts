@@ -1,6 +1,7 @@
-import Table from 'cli-table3';
+import { paintFor, table, type Look } from '../../../cli/src/look.js';
 import type { GroundTruth } from '../fleet/ground-truth.js';
 import type { StoryEvent } from './events.js';
+import { solid } from '../../../cli/src/wrap.js';
 import { seconds } from './story.js';
 import type { Judgement } from './verdict.js';
 
@@ -20,7 +21,7 @@ const spanOf = (events: readonly StoryEvent[]): number => (events.at(-1)?.at ?? 
 
 const predicted = (ms: number | null | undefined): string => {
   if (ms === undefined) return '';
-  return ms === null ? 'never' : seconds(ms);
+  return ms === null ? 'never' : solid(seconds(ms));
 };
 
 const harmOf = (fault: string | undefined, truth: GroundTruth): string => {
@@ -32,30 +33,34 @@ const harmOf = (fault: string | undefined, truth: GroundTruth): string => {
 };
 
 /** The table at the end, and below it everything that did not come out as expected. */
-export const summarise = (finished: readonly Finished[], truth: GroundTruth, elapsedMs: number): string => {
-  const table = new Table({
-    head: ['change', 'expected', 'came', 'plan said', 'took', 'harm done', ''],
-    style: { head: [], border: [] },
-    colWidths: [20, 26, 26, 11, 9, 24, 5],
-    wordWrap: true,
-  });
-  for (const { change, events, judgement, predictedMs, fault } of finished) {
-    const mark = judgement.ok ? 'ok' : 'NO';
-    table.push([
+export const summarise = (
+  finished: readonly Finished[],
+  truth: GroundTruth,
+  elapsedMs: number,
+  width: number,
+): string => {
+  const look: Look = { paint: paintFor({ env: {}, isTty: false, refused: true }), width, zone: 'UTC', now: 0 };
+  const rows = finished.flatMap(({ change, events, judgement, predictedMs, fault }) => [
+    [''],
+    [
       change,
       judgement.expected,
       judgement.came,
       predicted(predictedMs),
-      seconds(spanOf(events)),
+      solid(seconds(spanOf(events))),
       harmOf(fault, truth),
-      mark,
-    ]);
-  }
+      judgement.ok ? 'ok' : 'NO',
+    ],
+  ]);
+  const head = ['CHANGE', 'EXPECTED', 'CAME', 'PLAN SAID', 'TOOK', 'HARM DONE', 'OK?'];
   const problems = finished.flatMap(({ change, judgement }) =>
     judgement.problems.map((problem) => `${change}: ${problem}`),
   );
   const served = truth.totals.requests.toLocaleString('en-US');
-  return [table.toString(), `${served} requests were served; all of it took ${seconds(elapsedMs)}.`, ...problems].join(
-    '\n',
-  );
+  return [
+    table(head, rows, look),
+    '',
+    `${served} requests were served; all of it took ${seconds(elapsedMs)}.`,
+    ...problems,
+  ].join('\n');
 };

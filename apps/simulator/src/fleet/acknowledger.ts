@@ -1,6 +1,10 @@
 import type { Connection } from './connection.js';
 
-export type AcknowledgementStats = { done: number; failed: number };
+export type AcknowledgementStats = {
+  done: number;
+  failed: number;
+  /** The newest attempt was taken. */ heard: boolean;
+};
 
 /** Tells the controller which generation an instance evaluates with; the same call is its heartbeat. */
 export type Acknowledger = {
@@ -20,7 +24,7 @@ export const createAcknowledger = (
   onNew: (generation: number) => void,
 ): Acknowledger => {
   const path = `/v1/targets/${encodeURIComponent(target)}/instances/${encodeURIComponent(instance)}`;
-  const stats: AcknowledgementStats = { done: 0, failed: 0 };
+  const stats: AcknowledgementStats = { done: 0, failed: 0, heard: false };
   let acknowledged = -1;
   let triedAt = 0;
 
@@ -30,6 +34,7 @@ export const createAcknowledger = (
       ({ status }) => status >= 200 && status < 300,
       () => false,
     );
+    stats.heard = done;
     if (!done) {
       stats.failed += 1;
       return;

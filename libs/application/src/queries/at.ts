@@ -23,8 +23,8 @@ export const fleetAt = async (store: EventStore, moment: Moment): Promise<Fleet>
 
 type Filter = { readonly target?: string | undefined; readonly platform?: string | undefined };
 
-/** What each target was desired to serve. */
-export const atView = (fleet: Fleet, at: string, filter: Filter): AtView => ({
+/** What each target was desired to serve; `at` is null before the first event. */
+export const atView = (fleet: Fleet, at: string | null, filter: Filter): AtView => ({
   at,
   position: fleet.position,
   targets: [...fleet.targets.values()]

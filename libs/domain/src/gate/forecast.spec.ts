@@ -74,6 +74,14 @@ describe('the prediction of a stage', () => {
     expect(long?.likely).toBeGreaterThan(1);
   });
 
+  it('tells that nothing serves at all from a share that is too small', () => {
+    const slice = { target: 'api-tpu', model: 'm', shareBp: 1000, requestsPerSecond: 0 };
+    const message = (over: Partial<typeof slice>) =>
+      predictStage({ ...stage, traffic: [{ ...slice, ...over }] }).impossible[0]?.message;
+    expect(message({})).toBe('no traffic was seen on api-tpu in the last 10 minutes: connect a fleet first.');
+    expect(message({ requestsPerSecond: 5, shareBp: 0 })).toContain('raise an exposure');
+  });
+
   it('does not pretend to know a base rate', () => {
     const unknown = {
       ...stage,

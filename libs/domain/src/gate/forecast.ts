@@ -104,6 +104,11 @@ const impossibleSignals = (stage: StageToPredict): readonly StageImpossible[] =>
 
 const impossibilities = (stage: StageToPredict): readonly StageImpossible[] => {
   const none = { target: null, signal: null };
+  const targets = [...new Set(stage.traffic.map(({ target }) => target))];
+  if (targets.length > 0 && sum(stage.traffic.map(({ requestsPerSecond }) => requestsPerSecond)) <= 0) {
+    const message = `no traffic was seen on ${targets.join(', ')} in the last 10 minutes: connect a fleet first.`;
+    return [{ ...none, code: 'no-candidate-traffic', message }];
+  }
   if (sum(stage.traffic.map(candidateRate)) <= 0) {
     return [
       {
