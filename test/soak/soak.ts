@@ -283,6 +283,12 @@ const readSettings = (): Settings | undefined => {
   return { minutes, seed, killEveryMs: Number(values.kill ?? 20) * 1_000, report: values.report, logs: values.logs };
 };
 
+const interrupted = (): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => reject(new Error(`Ended by ${signal}; there is no report.`)));
+  });
+
 const main = async (): Promise<void> => {
   const settings = readSettings();
   if (!settings) {
@@ -291,7 +297,7 @@ const main = async (): Promise<void> => {
   }
   const soak = await Soak.open(settings);
   try {
-    const result = await soak.run();
+    const result = await Promise.race([soak.run(), interrupted()]);
     const page = reportOf(result);
     if (settings.report === undefined) process.stdout.write(page);
     else writeFileSync(settings.report, page);

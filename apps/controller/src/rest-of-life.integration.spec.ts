@@ -106,7 +106,7 @@ describe('A settled revision', () => {
 });
 
 describe('A rollout in its watch', () => {
-  it('is superseded by the next one, whose abort leads back to it; last known good is still the baseline', async () => {
+  it('is superseded by the next one, whose abort leads back to it: that is what its targets rest on', async () => {
     const { id: watched } = await start('long-watch');
     await reaches(watched, 'watching');
     const next = await start('long-watch', 3);
@@ -118,7 +118,7 @@ describe('A rollout in its watch', () => {
     await client().command(next.id, 'abort', { reason: 'not this one' });
     await reaches(next.id, 'rolled-back');
     expect(await served()).toEqual(everywhere(2));
-    expect((await client().config(router)).live).toEqual(everywhere(1));
+    expect((await client().config(router)).live).toEqual(everywhere(2));
   });
 
   it('is not superseded by a plan for some of its targets', async () => {
