@@ -60,7 +60,9 @@ const wrongLine = (change: Change): string => {
   const place = slice === '' ? '' : ` (${slice})`;
   const why = caught ? `; ${caught.signal} in ${caught.stages}` : '';
   const other = blamedFor === undefined ? '' : `, which came from ${blamedFor}`;
-  const said = change.said.map((sentence) => `\n  - ${sentence}`).join('');
+  // That a small harm is not shown within seconds is no surprise; that a large one is not needs its reasons.
+  const reasons = nature === 'a little worse' ? [] : change.said;
+  const said = reasons.map((sentence) => `\n  - ${sentence}`).join('');
   return `${verdictOf(change)}: ${config} r${revision}, ${nature}${place}${why}${other}${said}`;
 };
 
