@@ -3,11 +3,16 @@ import { createTestDatabase } from '#test/test-database';
 import { crashAt, crashNowhere } from './crash-run.js';
 import { choose, dealt, randomOf, seedOf } from './points.js';
 
-/** `CHAOS_POINTS=all` kills at every point, which takes minutes; otherwise at some that the seed chooses. */
+/**
+ * `CHAOS_POINTS=all` kills at every point, which takes minutes; otherwise the seed chooses some of the first crossings:
+ * whether a run comes by a later one depends on the machine's speed.
+ */
 const ALL = process.env['CHAOS_POINTS'] === 'all';
 const EACH_TIME = 12;
 /** Deaths in one run of the script. */
 const PER_RUN = 6;
+
+const isFirst = (point: string): boolean => point.endsWith('#1');
 
 const seed = seedOf(process.env);
 
@@ -26,7 +31,7 @@ describe(`A controller that is killed with -9 at points of its work and started 
     'ends with the same history as without the crash, wherever it was killed: nothing lost, doubled or stuck',
     async () => {
       const random = randomOf(seed);
-      const chosen = ALL ? untouched.points : choose(untouched.points, EACH_TIME, random);
+      const chosen = ALL ? untouched.points : choose(untouched.points.filter(isFirst), EACH_TIME, random);
       let left = new Set(chosen);
       const met = new Set<string>();
       // A point that a run did not come by gets another chance in a later one, with fewer deaths around it.
@@ -40,8 +45,7 @@ describe(`A controller that is killed with -9 at points of its work and started 
         left = new Set(chosen.filter((point) => !met.has(point)));
       }
       process.stdout.write(`killed at ${met.size} of ${chosen.length} points; not come by: ${[...left].join(', ')}\n`);
-      // How many points one run comes by depends on the machine's speed; a sample that meets next to none proves nothing.
-      expect(met.size).toBeGreaterThan(chosen.length * (ALL ? 0.95 : 0.2));
+      expect(met.size).toBeGreaterThan(chosen.length * (ALL ? 0.95 : 0.5));
     },
     ALL ? 3_600_000 : 120_000,
   );

@@ -4,14 +4,11 @@ import type { Pool, PoolClient } from 'pg';
 import { Bell } from './bell.js';
 import type { Doorbell } from './doorbell.js';
 import type { FlushAnswer } from './flush.js';
-import { APPEND_SQL, flushParameters, flushResults } from './flush.js';
+import { APPEND_SQL, fitOneFlush, flushParameters, flushResults } from './flush.js';
 import { GroupCommit } from './group-commit.js';
 import { asError } from './health.js';
 import type { PreparedRequest } from './requests.js';
 import { prepare } from './requests.js';
-
-const MAX_REQUESTS = 512;
-const MAX_SIZE = 4_000_000;
 
 /** The channel on which the append function rings, with the highest position. */
 export const COMMIT_CHANNEL = 'event_store_commit';
@@ -41,19 +38,6 @@ const refusedByServer = (error: Error): boolean => {
 /** A session stays read-only, even when the database is writable again. */
 const isReadOnlySession = (error: Error): boolean => 'code' in error && error.code === '25006';
 
-/** As many requests as one flush carries: bounded, and each command id once. */
-const fit = (waiting: readonly PreparedRequest[]): number => {
-  const commands = new Set<string>();
-  let size = 0;
-  for (const [index, { request, size: own }] of waiting.entries()) {
-    const id = request.command?.id;
-    size += own;
-    if (index > 0 && (index >= MAX_REQUESTS || size > MAX_SIZE || (id !== undefined && commands.has(id)))) return index;
-    if (id !== undefined) commands.add(id);
-  }
-  return waiting.length;
-};
-
 type BodyRow = [string];
 
 /**
@@ -69,6 +53,8 @@ export class PostgresEventStore extends EventStore {
   readonly #bell = new Bell<number>();
   readonly #commits: GroupCommit<PreparedRequest, AppendResult>;
   readonly #silence: () => void;
+  /** The connection that appends, kept from flush to flush until none waits. */
+  #writer: Promise<PoolClient> | undefined;
   /** Failures after which we took the transaction back ourselves. */
   readonly #takenBack = new WeakSet<Error>();
 
@@ -80,8 +66,11 @@ export class PostgresEventStore extends EventStore {
     this.#onError = options.onError ?? (() => undefined);
     this.#commits = new GroupCommit({
       flush: (group) => this.#flush(group),
-      fit,
+      fit: fitOneFlush,
       isRolledBack: (error) => this.#isRolledBack(error),
+      // A transaction with projections takes several round trips, and nothing may come between them.
+      depth: this.#inline.length === 0 ? 2 : 1,
+      onIdle: () => this.#dismiss(this.#writer),
     });
     this.#silence =
       options.doorbell?.listen(COMMIT_CHANNEL, (payload) => this.#bell.ring(Number(payload))) ?? (() => undefined);
@@ -156,9 +145,9 @@ export class PostgresEventStore extends EventStore {
   }
 
   async #flush(group: readonly PreparedRequest[]): Promise<readonly AppendResult[]> {
-    const client = await this.#pool.connect();
-    let broken: Error | undefined;
+    const writer = (this.#writer ??= this.#pool.connect());
     try {
+      const client = await writer;
       const { results, events } = await (this.#inline.length === 0
         ? this.#write(client, group)
         : this.#writeWithProjections(client, group));
@@ -167,12 +156,19 @@ export class PostgresEventStore extends EventStore {
       return results;
     } catch (thrown) {
       const error = asError(thrown);
-      if (!this.#isRolledBack(error) || isReadOnlySession(error)) broken = error;
+      if (!this.#isRolledBack(error) || isReadOnlySession(error)) this.#dismiss(writer, error);
       this.#onError(error);
       throw error;
-    } finally {
-      client.release(broken);
     }
+  }
+
+  #dismiss(writer: Promise<PoolClient> | undefined, broken?: Error): void {
+    if (writer === undefined || writer !== this.#writer) return;
+    this.#writer = undefined;
+    writer.then(
+      (client) => client.release(broken),
+      () => undefined,
+    );
   }
 
   async #write(client: PoolClient, group: readonly PreparedRequest[]) {

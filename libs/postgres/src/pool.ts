@@ -37,6 +37,8 @@ export const createPool = (url: string, options: PoolOptions = {}): Pool => {
     max: options.max ?? 10,
     application_name: options.applicationName ?? 'headgate',
     statement_timeout: options.statementTimeoutMs ?? false,
+    // A query goes out without waiting for the answer of the one before it on the same connection.
+    pipeline: true,
     ...(options.connectTimeoutMs === undefined ? {} : { connectionTimeoutMillis: options.connectTimeoutMs }),
     ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     types: { getTypeParser },
