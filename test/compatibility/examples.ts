@@ -50,6 +50,7 @@ export const EXAMPLES: DataOf = {
       watchMs: 86_400_000,
       drainMs: 300_000,
       graceMs: 60_000,
+      rollbackScope: 'rollout',
       signals: [
         {
           signal: 'script-errors',
@@ -136,7 +137,7 @@ export const EXAMPLES: DataOf = {
     stages: ['api/1%'],
     sentence: 'script errors on api-us: 41 of 9,120 on the candidate against 9 of 81,700 on control; at least 18 times',
   },
-  RollbackStarted: { rollout, cause: 'degradation', reason: 'script errors on api-us', targets: ['api-us'] },
+  RollbackStarted: { rollout, cause: 'degradation', reason: 'script errors on api-us', targets: ['api-us'], track: null },
   TargetReadBack: { rollout, target: 'api-us', generation: 1_260 },
   TargetDrained: {
     rollout,

@@ -19,6 +19,15 @@ const quick: HeadgateEvent = revisionOf('plan/quick', 1, {
     { name: 'bedrock', targets: ['bedrock-us'], after: 'api', stages },
   ],
 });
+/** The same tracks side by side, each taken back by itself. */
+const byTrack: HeadgateEvent = revisionOf('plan/quick', 2, {
+  ...short,
+  rollbackScope: 'track',
+  tracks: [
+    { name: 'api', targets: { platform: 'api' }, stages },
+    { name: 'bedrock', targets: ['bedrock-us'], stages },
+  ],
+});
 const onlyApi: HeadgateEvent = revisionOf('plan/only-api', 1, {
   ...short,
   tracks: [{ name: 'api', targets: { platform: 'api' }, stages }],
@@ -322,5 +331,45 @@ describe('a target that a rollback cannot reach', () => {
     stage.world.delivery.heals('api-eu');
     await stage.until(() => (stage.world.delivery.serves('api-eu')?.generation ?? 0) > before);
     expect(await stage.live()).toEqual(everywhere(1));
+  });
+});
+
+describe('a rollout whose tracks are taken back alone', () => {
+  const furnished = async (): Promise<Stage> => {
+    const stage = await Stage.furnished();
+    await stage.world.record('config-plan/quick', byTrack);
+    await stage.controller.caughtUp();
+    stage.world.fleets.rates = (revision, target) => ({
+      'script-errors': revision === 2 && target.startsWith('api') ? 0.2 : 0.01,
+    });
+    return stage;
+  };
+
+  it('goes on where no harm is seen and settles there, while the other platform is back on its control', async () => {
+    const stage = await furnished();
+    const id = await stage.reaches(await stage.start(2), 'settled');
+    const types = await stage.world.typesOf(id);
+    expect(types.filter((type) => type === 'RollbackStarted')).toHaveLength(1);
+    expect(types).not.toContain('RolledBack');
+    expect(await stage.live()).toEqual({ 'api-us': 1, 'api-eu': 1, 'bedrock-us': 2 });
+    expect(stage.settled()).toEqual({ 'bedrock-us': [1, 2] });
+    expect(stage.rollout(id).targets['api-eu']).toMatchObject({ readBack: true, ended: 'drained' });
+  });
+
+  it('frees what was taken back for the next revision while it goes on elsewhere', async () => {
+    const stage = await furnished();
+    const id = await stage.reaches(await stage.start(2), 'staging');
+    await stage.until(() => stage.rollout(id).targets['api-us']?.readBack === true);
+    await stage.until(() => stage.rollout(id).targets['api-eu']?.readBack === true);
+    const next = await stage.reaches(await stage.start(3, 'only-api'), 'settled');
+    expect(stage.rollout(next).targets['api-us']?.control).toBe(1);
+    await stage.until(() => stage.rollout(id).status === 'settled');
+    expect(await stage.live()).toEqual({ 'api-us': 3, 'api-eu': 3, 'bedrock-us': 2 });
+  });
+
+  it('vetoes the revision also where it went well: elsewhere it is started again only with a reason', async () => {
+    const stage = await furnished();
+    await stage.reaches(await stage.start(2), 'settled');
+    expect(await stage.start(2, 'only-api')).toMatchObject({ rejection: { code: 'revision-vetoed' } });
   });
 });

@@ -161,14 +161,4 @@ describe('A manifest', () => {
     ]);
     expect(live).toEqual(everywhere(1));
   });
-
-  it('of a plan that would take back one track alone is refused at that field', async () => {
-    const manifests = [plan('by-track', [track('api', ['api-tpu'])], { rollbackScope: 'track' })];
-    const refused = await ask(controller.operator, 'POST', '/v1/manifests', { body: { manifests } });
-    expect(problemIn(refused)).toMatchObject({
-      status: 422,
-      code: 'not-supported-yet',
-      errors: [{ pointer: '/manifests/0/spec/rollbackScope' }],
-    });
-  });
 });

@@ -135,7 +135,7 @@ export const RolloutView = z
     tracks: z.array(
       z.object({
         name: z.string(),
-        status: z.enum(['waiting', 'in-stage', 'passed', 'not-reached']),
+        status: z.enum(['waiting', 'in-stage', 'passed', 'taken-back', 'not-reached']),
         stage: z.string().nullable(),
         stages: z.array(
           z.object({
@@ -156,6 +156,8 @@ export const RolloutView = z
         target: z.string(),
         control: z.int(),
         requestedBp: z.int(),
+        /** What the share was asked for; null until the rollout reaches the target. */
+        purpose: z.enum(['stage', 'settle', 'rollback']).nullable(),
         generation: z.int(),
         delivered: z.boolean(),
         converged: z.boolean(),

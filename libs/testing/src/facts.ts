@@ -1,4 +1,5 @@
 import {
+  judgedScopes,
   trackOf,
   type Facts,
   type RecordedVerdict,
@@ -11,7 +12,7 @@ type Kind = RecordedVerdict['verdict'];
 
 /** What is not as good as it could be. Everything that is not named is complete. */
 export type Shortcomings = {
-  /** Signal → verdict in every scope; the others pass. */
+  /** Signal, or `<track>/<signal>`, → verdict there; the others pass. */
   readonly verdicts?: Readonly<Record<string, Kind>>;
   /** Target → what is known of it; undefined: it does not answer. */
   readonly targets?: Readonly<Record<string, Partial<TargetFacts> | undefined>>;
@@ -76,16 +77,13 @@ const targetsOf = (rollout: Rollout, now: number, change: Shortcomings['targets'
     }),
   );
 
-const verdictsOf = (rollout: Rollout, kinds: Readonly<Record<string, Kind>> = {}): readonly RecordedVerdict[] => {
-  const staged = rollout.plan.tracks.flatMap((track) => {
-    const name = track.stages[trackOf(rollout, track.name).stage]?.name;
-    return name === undefined ? [] : [{ track: track.name, stage: name }];
-  });
-  const scopes = rollout.status === 'staging' ? staged : [{ track: null, stage: 'watch' }];
-  return scopes.flatMap((scope) =>
-    rollout.plan.signals.map(({ signal, shadow }) => aVerdict(signal, kinds[signal] ?? 'pass', { ...scope, shadow })),
+const verdictsOf = (rollout: Rollout, kinds: Readonly<Record<string, Kind>> = {}): readonly RecordedVerdict[] =>
+  judgedScopes(rollout).flatMap(({ track, stage }) =>
+    rollout.plan.signals.map(({ signal, shadow }) => {
+      const kind = kinds[`${track}/${signal}`] ?? kinds[signal] ?? 'pass';
+      return aVerdict(signal, kind, { track, stage: stage ?? 'watch', shadow });
+    }),
   );
-};
 
 /** Facts under which the rollout may go on, but for what is named. */
 export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {}): Facts => ({

@@ -47,7 +47,7 @@ export type Life = {
   readonly takesOver: boolean;
 };
 
-const luck: fc.Arbitrary<Luck> = fc.record({
+const lucks: fc.Arbitrary<Luck> = fc.record({
   kinds: fc.array(
     fc.oneof(
       { weight: 12, arbitrary: fc.constant<Kind>('pass') },
@@ -62,10 +62,10 @@ const luck: fc.Arbitrary<Luck> = fc.record({
 });
 
 const move: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 10, arbitrary: luck.map((drawn): Move => ({ do: 'look', luck: { ...drawn, kinds: drawn.kinds } })) },
+  { weight: 10, arbitrary: lucks.map((drawn): Move => ({ do: 'look', luck: drawn })) },
   {
     weight: 6,
-    arbitrary: luck.map((drawn): Move => ({
+    arbitrary: lucks.map((drawn): Move => ({
       do: 'look',
       luck: { ...drawn, perfect: true, kinds: ['pass', 'pass', 'pass'] },
     })),
@@ -79,7 +79,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       by: fc.integer({ min: -3, max: 3 }),
     }),
   },
-  { weight: 2, arbitrary: luck.map((drawn): Move => ({ do: 'promote', luck: drawn })) },
+  { weight: 2, arbitrary: lucks.map((drawn): Move => ({ do: 'promote', luck: drawn })) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), forMs: fc.option(fc.nat(100_000)) }) },
   { weight: 2, arbitrary: fc.constant<Move>({ do: 'resume' }) },
   { weight: 1, arbitrary: fc.constant<Move>({ do: 'abort' }) },
@@ -98,11 +98,12 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
     api: exposures,
     bedrock: exposures,
     after: fc.boolean(),
+    byTrack: fc.boolean(),
     shadow: fc.boolean(),
     bake: fc.constantFrom(0, 60_000),
     activation: fc.constantFrom(0, 50),
   })
-  .map(({ holdback, api, bedrock, after, shadow, bake, activation }) => {
+  .map(({ holdback, api, bedrock, after, byTrack, shadow, bake, activation }) => {
     const stages = (shares: readonly number[]) =>
       (holdback === 0 && shares.length === 1 ? [1, ...shares] : shares).map((share) =>
         aStage(share, { bake, activation }),
@@ -110,6 +111,7 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
     return {
       holdback,
       holdbackReason: 'as drawn',
+      rollbackScope: byTrack ? 'track' : 'rollout',
       signals: [aSignal('wrong-pool'), aSignal('script-errors'), aSignal('refusals', { shadow })],
       tracks: [
         aTrack('api', { stages: stages(api) }),
@@ -134,10 +136,17 @@ export const lives: fc.Arbitrary<Life> = fc
   })
   .map(({ plan, well, moves, takesOver }) => ({ plan, moves: [...steadily(well), ...moves], takesOver }));
 
-const randomFacts = (state: RolloutState, now: number, { kinds, dice, perfect }: Luck): Facts => {
+/** Where tracks are taken back alone, bad luck is that of one of them. */
+const drawnVerdicts = ({ plan }: { readonly plan: ResolvedPlan }, { kinds, dice }: Luck): Record<string, Kind> => {
+  const unlucky = plan.tracks[Math.floor((dice[0] ?? 0) * plan.tracks.length)] ?? plan.tracks[0];
+  const prefix = plan.rollbackScope === 'track' ? `${unlucky?.name}/` : '';
+  return Object.fromEntries(plan.signals.map(({ signal }, index) => [`${prefix}${signal}`, kinds[index] ?? 'pass']));
+};
+
+const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
   if (state.status === 'none') return { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
-  const names = state.plan.signals.map(({ signal }) => signal);
-  const verdicts = Object.fromEntries(names.map((signal, index) => [signal, kinds[index] ?? 'pass']));
+  const { dice, perfect } = luck;
+  const verdicts = drawnVerdicts(state, luck);
   if (perfect) return factsOf(state, now, { verdicts });
   let drawn = 0;
   const die = (): number => dice[(drawn += 1) % dice.length] ?? 0;

@@ -1,3 +1,4 @@
+import { eventVersions } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import { T0 } from './specification.js';
 
@@ -14,7 +15,7 @@ export const recorded = (
     data,
     position,
     eventId: `event-${position}`,
-    schemaVersion: 1,
+    schemaVersion: eventVersions[type] ?? 1,
     streamId: 'stream-1',
     streamVersion: 1,
     recordedAt: time,

@@ -19,8 +19,13 @@ export const idLength = (ids: readonly string[]): number => {
   return longest;
 };
 
+/** A track that was taken back alone, or that waited for one. */
+const isGone = ({ status }: Track): boolean => status === 'taken-back' || status === 'not-reached';
+
 const trackWords = (track: Track): string =>
-  track.stage === null ? `${track.name} ${track.status.replace('-', ' ')}` : `${track.name} ${track.stage}`;
+  track.stage === null || isGone(track)
+    ? `${track.name} ${track.status.replace('-', ' ')}`
+    : `${track.name} ${track.stage}`;
 
 /** `staging`, or `staging, held` while a person or a policy holds it. */
 const statusWords = (rollout: RolloutView, look: Look): string => {
@@ -76,8 +81,11 @@ const yesNo = (yes: boolean, look: Look): string => paintStatus(yes ? 'yes' : 'n
 const isWithdrawn = ({ status }: RolloutView): boolean =>
   status === 'rolling-back' || status === 'rolled-back' || status === 'cancelled';
 
-const takenBackWords = ({ ended, readBack, generation }: Target, rollout: RolloutView, look: Look): string => {
-  if (!isWithdrawn(rollout)) return '-';
+const isLeaving = ({ purpose }: Target): boolean => purpose === 'rollback';
+
+const takenBackWords = (target: Target, rollout: RolloutView, look: Look): string => {
+  const { ended, readBack, generation } = target;
+  if (!isWithdrawn(rollout) && !isLeaving(target)) return '-';
   if (ended !== null) return ended;
   if (readBack) return 'read back';
   return generation === 0 ? 'never exposed' : look.paint.yellow('not yet');
@@ -132,7 +140,7 @@ const section = (title: string, body: string, look: Look): readonly string[] =>
 export const renderRollout = (rollout: RolloutView, look: Look): string => {
   const stages = table(
     ['TRACK', 'STAGE', 'EXPOSURE', 'STATUS', 'ENTERED', 'BAKED'],
-    rollout.tracks.flatMap((track) => stageRows(track, isWithdrawn(rollout), look)),
+    rollout.tracks.flatMap((track) => stageRows(track, isWithdrawn(rollout) || isGone(track), look)),
     look,
     ['EXPOSURE'],
   );
@@ -142,7 +150,7 @@ export const renderRollout = (rollout: RolloutView, look: Look): string => {
     look,
     [
       ...(rollout.targets.some(({ error }) => error !== null) ? [] : ['ERROR']),
-      ...(isWithdrawn(rollout) ? [] : ['TAKEN BACK']),
+      ...(isWithdrawn(rollout) || rollout.targets.some(isLeaving) ? [] : ['TAKEN BACK']),
       'GENERATION',
       'DELIVERED',
     ],

@@ -73,6 +73,7 @@ const targets = (): RolloutView['targets'] => [
     target: 'api-tpu',
     control: 1,
     requestedBp: 500,
+    purpose: 'stage',
     generation: 42,
     delivered: true,
     converged: false,
@@ -84,6 +85,7 @@ const targets = (): RolloutView['targets'] => [
     target: 'bedrock-trainium',
     control: 1,
     requestedBp: 0,
+    purpose: null,
     generation: 17,
     delivered: true,
     converged: true,
@@ -129,6 +131,7 @@ export const rolledBack = (over: Partial<RolloutView> = {}): RolloutView =>
     targets: rollout().targets.map((target) => ({
       ...target,
       requestedBp: 0,
+      purpose: null,
       converged: true,
       readBack: true,
       ended: 'drained',

@@ -20,13 +20,16 @@ type Row = {
   position: number;
 };
 
+/** A track that is taken back alone leaves the rollout where it was. */
+const isOfOneTrack = ({ type, data }: RecordedEvent): boolean => type === 'RollbackStarted' && data['track'] !== null;
+
 const rowOf = (event: RecordedEvent): Row => {
   const planned = event.type === 'RolloutPlanned';
   return {
     rollout: event.streamId.slice(PREFIX.length),
     config: planned ? String(event.data['config']) : null,
     revision: planned ? Number(event.data['revision']) : null,
-    status: STATUS[event.type] ?? null,
+    status: isOfOneTrack(event) ? null : (STATUS[event.type] ?? null),
     version: event.streamVersion,
     position: event.position,
   };

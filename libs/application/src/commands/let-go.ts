@@ -1,7 +1,7 @@
 import {
   configDecider,
   configStream,
-  hasLetGo,
+  letGoOf,
   liveAfter,
   rolloutDecider,
   type Recorded,
@@ -10,7 +10,7 @@ import {
 } from '#libs/domain';
 import type { Session } from './runner.js';
 
-/** Once a rollout is read back or settled, the config's targets are free for the next one, in the same append. */
+/** Targets on which a rollout is read back or settled are free for the next one of the config, in the same append. */
 export const letGo = async (
   session: Session,
   before: RolloutState,
@@ -22,15 +22,19 @@ export const letGo = async (
     (state, event) => rolloutDecider.evolve(state, { ...event, position: 0, at } as Recorded<RolloutEvent>),
     before,
   );
-  if (after.status === 'none' || hasLetGo(before) || !hasLetGo(after)) return;
+  if (after.status === 'none') return;
+  const held = letGoOf(before);
+  const targets = letGoOf(after).filter((target) => !held.includes(target));
+  if (targets.length === 0) return;
+  const live = liveAfter(after);
   const stream = configStream(after.config);
   const { state } = await session.load(configDecider, stream);
   session.decide(configDecider, stream, state, {
     type: 'ReleaseTargets',
     rollout: after.id,
     revision: after.revision,
-    targets: Object.keys(after.targets),
+    targets,
     outcome: after.status === 'settled' ? 'settled' : 'rolled-back',
-    live: liveAfter(after),
+    live,
   });
 };

@@ -1,4 +1,14 @@
-import { isServed, liveRevision, stageName, summarise, asHeadgateEvent, trackOf, type Rollout } from '#libs/domain';
+import {
+  isNotReached,
+  isServed,
+  isTakenBack,
+  liveRevision,
+  stageName,
+  summarise,
+  asHeadgateEvent,
+  trackOf,
+  type Rollout,
+} from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import type { ConfigView, EventView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
 import type { Delivery, Evidence, Progress } from '../ports.js';
@@ -11,12 +21,13 @@ const isoOrNull = (ms: number | null): string | null => (ms === null ? null : is
 
 type Track = RolloutView['tracks'][number];
 
-const trackStatus = (rollout: Rollout, name: string, stages: number): Track['status'] => {
-  const { stage, passed } = trackOf(rollout, name);
-  if (passed.length === stages) return 'passed';
+const trackStatus = (rollout: Rollout, track: Rollout['plan']['tracks'][number]): Track['status'] => {
+  const { stage, passed } = trackOf(rollout, track.name);
+  if (isTakenBack(rollout, track.name)) return 'taken-back';
+  if (passed.length === track.stages.length) return 'passed';
+  if (stage >= 0) return 'in-stage';
   const over = rollout.status === 'rolling-back' || rollout.status === 'rolled-back';
-  if (stage < 0) return over ? 'not-reached' : 'waiting';
-  return 'in-stage';
+  return over || isNotReached(rollout, track) ? 'not-reached' : 'waiting';
 };
 
 const trackView = (
@@ -27,7 +38,7 @@ const trackView = (
   const { stage: current, passed, enteredAt } = trackOf(rollout, track.name);
   return {
     name: track.name,
-    status: trackStatus(rollout, track.name, track.stages.length),
+    status: trackStatus(rollout, track),
     stage: track.stages[current]?.name ?? null,
     stages: track.stages.map((stage, index) => {
       const done = passed[index];
@@ -63,6 +74,7 @@ const targetViews = (rollout: Rollout): RolloutView['targets'] =>
       target,
       control,
       requestedBp: wanted?.shareBp ?? 0,
+      purpose: wanted?.purpose ?? null,
       generation: wanted?.generation ?? 0,
       delivered: wanted !== null && delivered >= wanted.generation,
       converged: wanted !== null && converged >= wanted.generation,

@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
 import {
-  evidenceSpecOf,
-  foldLook,
-  judge,
+  foldPools,
   judgedScopes,
+  judgeScope,
   LOOK_BACK_MS,
+  poolOf,
   recordedVerdict,
-  startEvidence,
+  startPools,
+  type EvidencePool,
   type RecordedVerdict,
   type Rollout,
-  type RolloutEvidence,
   type SliceCounts,
 } from '#libs/domain';
 import type { BadTotals, Evidence, SliceTotals, StoredLook, ViolationReport } from '../ports.js';
 
-type Folded = { state: RolloutEvidence; look: number; digest: string };
+type Reports = ReadonlyMap<EvidencePool, ReadonlyMap<string, ViolationReport>>;
+type Folded = { readonly pools: readonly EvidencePool[]; look: number; digest: string };
 
 const digestOf = (before: string, look: string): string =>
   createHash('sha256').update(before).update(look).digest('hex');
@@ -51,45 +52,37 @@ export class Evaluator {
     const look = await this.#evidence.foldLook(rollout.id, now);
     const folded = await this.#catchUp(rollout, look);
     const totals = await this.#evidence.totals(rollout.id);
-    const reports = await this.#violations(rollout, now);
-    return judgedScopes(rollout).flatMap((scope) =>
-      rollout.plan.signals.map(({ signal, type }) => {
-        const report = reports.get(signal);
-        const verdict = judge(folded.state, signal, {
-          tolerate: scope.tolerate(signal),
-          targets: scope.targets,
-          minRequests: Math.max(1, scope.samples),
-          counts: slicesOf(signal, totals.slices, totals.bad),
-          ...(report
-            ? { violations: { candidate: report.candidate, controlInLookback: report.controlInLookback } }
-            : {}),
-        });
+    const reports = await this.#violations(rollout, folded.pools, now);
+    return judgedScopes(rollout).flatMap((scope) => {
+      const pool = poolOf(folded.pools, scope);
+      return rollout.plan.signals.map(({ signal, type }) => {
+        const report = reports.get(pool)?.get(signal);
+        const counts = slicesOf(signal, totals.slices, totals.bad);
+        const verdict = judgeScope(pool, scope, signal, { counts, violations: report });
         return recordedVerdict(verdict, scope, {
           digest: folded.digest,
           sentence: named(verdict.sentence, type, report),
         });
-      }),
-    );
+      });
+    });
   }
 
-  async #violations(rollout: Rollout, now: number): Promise<ReadonlyMap<string, ViolationReport>> {
-    const targets = Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
+  async #violations(rollout: Rollout, pools: readonly EvidencePool[], now: number): Promise<Reports> {
     const invariants = rollout.plan.signals.filter(({ type }) => type === 'invariant');
-    const reports = await Promise.all(
-      invariants.map(({ signal }) =>
-        this.#evidence.violations(rollout.id, signal, { lookBackMs: LOOK_BACK_MS, now, targets }),
-      ),
-    );
-    return new Map(
-      invariants
-        .map(({ signal }, index) => [signal, reports[index]] as const)
-        .flatMap(([signal, report]) => (report ? [[signal, report]] : [])),
-    );
+    const reported = pools.map(async (pool) => {
+      const targets = pool.targets.filter((target) => rollout.targets[target]?.wanted);
+      const options = { lookBackMs: LOOK_BACK_MS, now, targets };
+      const reports = invariants.map(
+        async ({ signal }) => [signal, await this.#evidence.violations(rollout.id, signal, options)] as const,
+      );
+      return [pool, new Map(await Promise.all(reports))] as const;
+    });
+    return new Map(await Promise.all(reported));
   }
 
   async #catchUp(rollout: Rollout, newest: StoredLook): Promise<Folded> {
     const known = this.#folded.get(rollout.id);
-    const folded: Folded = known ?? { state: startEvidence(evidenceSpecOf(rollout)), look: 0, digest: '' };
+    const folded: Folded = known ?? { pools: startPools(rollout), look: 0, digest: '' };
     const missed = newest.look > folded.look + 1 ? await this.#evidence.readLooks(rollout.id, folded.look) : [newest];
     for (const look of missed) this.#fold(folded, look);
     if (folded.look < newest.look) this.#fold(folded, newest);
@@ -99,7 +92,7 @@ export class Evaluator {
 
   #fold(folded: Folded, look: StoredLook): void {
     if (look.look <= folded.look) return;
-    folded.state = foldLook(folded.state, look);
+    foldPools(folded.pools, look);
     folded.look = look.look;
     if (look.cells.length > 0) folded.digest = digestOf(folded.digest, look.digest);
   }

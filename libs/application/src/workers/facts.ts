@@ -1,4 +1,7 @@
 import {
+  isLeaving,
+  liveTargets,
+  liveTracks,
   trackOf,
   type Facts,
   type RecordedVerdict,
@@ -22,8 +25,9 @@ const targetFacts = async (
   seen: TargetSeen | undefined,
   { delivery }: Sources,
 ): Promise<TargetFacts | undefined> => {
-  const wanted = rollout.targets[target]?.wanted?.generation ?? 0;
-  const needsReadBack = rollout.status === 'rolling-back' && rollout.targets[target]?.readBack === false;
+  const progress = rollout.targets[target];
+  const wanted = progress?.wanted?.generation ?? 0;
+  const needsReadBack = progress !== undefined && isLeaving(progress) && !progress.readBack;
   const [observed, live] = await Promise.all([
     delivery.observe(target).catch(() => undefined),
     needsReadBack ? delivery.read(target).catch(() => undefined) : undefined,
@@ -64,7 +68,7 @@ const stageFacts = async (
   const freshMs = Math.min(FRESH_MS, rollout.plan.graceMs);
   const units = await evidence.activation(rollout.id);
   const facts: Record<string, StageFacts> = {};
-  for (const track of rollout.plan.tracks) {
+  for (const track of liveTracks(rollout)) {
     const progress = trackOf(rollout, track.name);
     if (progress.stage < 0) continue;
     const stage = track.stages[progress.stage];
@@ -96,7 +100,7 @@ const watchFacts = async (
   { evidence }: Sources,
 ): Promise<Facts['watch']> => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
-  const targets = Object.keys(rollout.targets);
+  const targets = liveTargets(rollout);
   const flowing = isFlowing(targets, seen, Math.min(FRESH_MS, rollout.plan.graceMs), now);
   return {
     bakedMs: await evidence.advanceBake(rollout.id, '*', 'watch', now, flowing, MAX_GAP_MS),
@@ -113,7 +117,7 @@ export const gatherFacts = async (
 ): Promise<Facts> => {
   const reached = Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
   // A target may be taken back before anything was seen of the rollout there: its other traffic proves the drain.
-  const draining = rollout.status === 'rolling-back' ? reached : [];
+  const draining = Object.entries(rollout.targets).flatMap(([target, each]) => (isLeaving(each) ? [target] : []));
   const seenThere = await sources.evidence.lastSeen(rollout.id, draining);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
   const [targets, stages, watch] = await Promise.all([

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { UnknownEventError, type EventCodec, type JsonObject, type NewEvent, type RecordedEvent } from '#libs/kernel';
 import { configEvents } from './config.events.js';
-import { rolloutEvents } from './rollout.events.js';
+import { rolloutEvents, rolloutUpcasters } from './rollout.events.js';
 import { targetEvents } from './target.events.js';
 import { accessEvents } from './access.events.js';
 
@@ -11,10 +11,11 @@ export * from './target.events.js';
 export * from './access.events.js';
 
 type Versions = { readonly [version: number]: z.ZodType };
+type Newest<V extends Versions> = V extends { readonly 2: infer Schema extends z.ZodType } ? Schema : V[1];
 type EventOf<Schemas extends Record<string, Versions>> = {
   [Type in keyof Schemas & string]: {
     readonly type: Type;
-    readonly data: z.output<Schemas[Type][1]>;
+    readonly data: z.output<Newest<Schemas[Type]>>;
   };
 }[keyof Schemas & string];
 
@@ -34,8 +35,9 @@ const registry: Readonly<Record<string, Versions>> = {
   ...accessEvents,
 };
 
-/** Type and version → a pure function to the next version. Empty until an event type gets its second version. */
-const upcasters: Readonly<Record<string, Readonly<Record<number, (data: JsonObject) => JsonObject>>>> = {};
+/** Type and version → a pure function to the next version. */
+const upcasters: Readonly<Record<string, Readonly<Record<number, (data: JsonObject) => JsonObject>>>> =
+  rolloutUpcasters;
 
 /** Every event type of this build with its newest version. */
 export const eventVersions: Readonly<Record<string, number>> = Object.fromEntries(

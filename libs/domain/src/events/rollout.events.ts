@@ -1,3 +1,4 @@
+import type { JsonObject } from '#libs/kernel';
 import { z } from 'zod';
 
 const Rollout = z.string();
@@ -14,6 +15,8 @@ export const ResolvedPlan = z.object({
   watchMs: z.number(),
   drainMs: z.number(),
   graceMs: z.number(),
+  /** What a `fail` takes back: everything, or the track in which it was found. */
+  rollbackScope: z.enum(['rollout', 'track']),
   signals: z.array(
     z.object({
       signal: z.string(),
@@ -76,23 +79,32 @@ export const ExposurePurpose = z.enum(['stage', 'settle', 'rollback']);
 export const DrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
 export type DrainOutcome = z.output<typeof DrainOutcome>;
 
+const Planned = z.object({
+  rollout: Rollout,
+  config: z.string(),
+  revision: z.int(),
+  assignment: z.enum(['unit', 'request']),
+  plan: ResolvedPlan,
+  /** Target → revision it runs on now, and goes back to. Pinned for the life of the rollout. */
+  controls: z.record(z.string(), z.int()),
+  vetoReason: z.string().nullable(),
+  /** Why it goes without stages; null for an ordinary plan. */
+  bypass: z.string().nullable(),
+  /** The settled revision that it takes back; null when it is no revert. */
+  reverts: z.int().nullable(),
+});
+
+const TakenBack = z.object({
+  rollout: Rollout,
+  cause: z.enum(['degradation', 'abort']),
+  reason: z.string(),
+  targets: Targets,
+  /** The track that is taken back alone; null: all that is left of the rollout. */
+  track: z.string().nullable(),
+});
+
 export const rolloutEvents = {
-  RolloutPlanned: {
-    1: z.object({
-      rollout: Rollout,
-      config: z.string(),
-      revision: z.int(),
-      assignment: z.enum(['unit', 'request']),
-      plan: ResolvedPlan,
-      /** Target → revision it runs on now, and goes back to. Pinned for the life of the rollout. */
-      controls: z.record(z.string(), z.int()),
-      vetoReason: z.string().nullable(),
-      /** Why it goes without stages; null for an ordinary plan. */
-      bypass: z.string().nullable(),
-      /** The settled revision that it takes back; null when it is no revert. */
-      reverts: z.int().nullable(),
-    }),
-  },
+  RolloutPlanned: { 1: Planned.extend({ plan: ResolvedPlan.omit({ rollbackScope: true }) }), 2: Planned },
   RolloutStarted: { 1: z.object({ rollout: Rollout }) },
   StageEntered: { 1: z.object({ ...TrackStage, exposureBp: z.int() }) },
   /** What is wanted of a target from here on. The position of this event is the target's new generation. */
@@ -131,9 +143,7 @@ export const rolloutEvents = {
   DegradationDetected: {
     1: z.object({ rollout: Rollout, signal: z.string(), stages: z.array(z.string()), sentence: z.string() }),
   },
-  RollbackStarted: {
-    1: z.object({ rollout: Rollout, cause: z.enum(['degradation', 'abort']), reason: z.string(), targets: Targets }),
-  },
+  RollbackStarted: { 1: TakenBack.omit({ track: true }), 2: TakenBack },
   /** The target was asked what is live, and it is the control again. */
   TargetReadBack: { 1: z.object({ rollout: Rollout, target: z.string(), generation: z.int() }) },
   TargetDrained: {
@@ -151,4 +161,15 @@ export const rolloutEvents = {
   RolloutSuperseded: { 1: z.object({ rollout: Rollout, by: z.string() }) },
   FullyExposed: { 1: z.object({ rollout: Rollout, holdbackBp: z.int() }) },
   RolloutSettled: { 1: z.object({ rollout: Rollout, config: z.string(), revision: z.int(), targets: Targets }) },
+} as const;
+
+/** Before version 2 of these a rollout was always taken back as a whole. */
+export const rolloutUpcasters = {
+  RolloutPlanned: {
+    1: (data: JsonObject): JsonObject => ({
+      ...data,
+      plan: { ...(data['plan'] as JsonObject), rollbackScope: 'rollout' },
+    }),
+  },
+  RollbackStarted: { 1: (data: JsonObject): JsonObject => ({ ...data, track: null }) },
 } as const;

@@ -40,13 +40,15 @@ const words: Words = {
   BakeSkipped: ({ track, stage, reason, missing }) =>
     `${track === '*' ? '' : `${track} `}${stage} skipped: ${reason}${missing.length > 0 ? ` (missing: ${missing.join('; ')})` : ''}`,
   DegradationDetected: ({ sentence, stages }) => `degradation in ${list(stages)}: ${sentence}`,
-  RollbackStarted: ({ targets, reason }) => `rolling back ${list(targets)}: ${reason}`,
+  RollbackStarted: ({ targets, reason, track }) =>
+    `rolling back ${track === null ? '' : `track ${track} alone, `}${list(targets)}: ${reason}`,
   TargetReadBack: ({ target }) => `${target}: read back, the control is live`,
   TargetDrained: ({ target, outcome, detail }) => `${target}: ${outcome}, ${detail}`,
   RolledBack: ({ targets, tookMs }) => `rolled back on ${list(Object.keys(targets))} in ${seconds(tookMs)}`,
   FullyExposed: ({ holdbackBp }) => `fully exposed, holdback ${stageName(holdbackBp)}; watching`,
   RolloutSuperseded: ({ by }) => `superseded by rollout ${by}`,
-  RolloutSettled: ({ config, revision }) => `${config} r${revision} settled: last known good`,
+  RolloutSettled: ({ config, revision, targets }) =>
+    `${config} r${revision} settled on ${list(targets)}: last known good there`,
   TokenIssued: ({ subject, role }) => `token for ${subject} (${role}) issued`,
   TokenRevoked: ({ token }) => `token ${token} revoked`,
 };

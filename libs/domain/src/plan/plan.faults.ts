@@ -126,13 +126,6 @@ export const planFaults = (plan: PlanSpec): readonly Rejection[] => {
     ...(plan.holdback > 5_000
       ? faults('holdback-out-of-range', '/spec/holdback', 'The holdback may be 0% to 50%.')
       : []),
-    ...(plan.rollbackScope === 'track'
-      ? faults(
-          'not-supported-yet',
-          '/spec/rollbackScope',
-          'Taking back one track alone is not supported yet, because harm is found over the whole rollout: leave rollbackScope out, or start a rollout for each platform.',
-        )
-      : []),
     ...stageFaults(plan),
     ...trackFaults(plan),
   ];

@@ -53,11 +53,6 @@ describe('a plan by itself', () => {
       'nothing-guards /spec/signals',
     ],
     ['no holdback and no reason for that', { holdback: 0 }, 'holdback-reason-missing /spec/holdbackReason'],
-    [
-      'a rollback of one track alone, which is not supported yet',
-      { rollbackScope: 'track' },
-      'not-supported-yet /spec/rollbackScope',
-    ],
     ['a holdback above one half', { holdback: 5_001 }, 'holdback-out-of-range /spec/holdback'],
     [
       'a track that waits for one that is not there',

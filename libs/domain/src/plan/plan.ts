@@ -122,7 +122,7 @@ export const resolvePlan = (
     tracks.push(resolveTrack(spec, track, targets, signals));
   }
   const { alpha, holdback: holdbackBp, watch: watchMs, drain: drainMs, grace: graceMs } = spec;
-  return {
-    plan: { plan: name, planRevision: revision, alpha, holdbackBp, watchMs, drainMs, graceMs, signals, tracks },
-  };
+  const { rollbackScope = 'rollout' } = spec;
+  const rest = { holdbackBp, watchMs, drainMs, graceMs, rollbackScope, signals, tracks };
+  return { plan: { plan: name, planRevision: revision, alpha, ...rest } };
 };

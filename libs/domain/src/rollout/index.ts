@@ -5,6 +5,8 @@ import type { RolloutState } from './rollout.state.js';
 
 export * from './rollout.state.js';
 export * from './rollout.facts.js';
+export * from './let-go.js';
+export { isLeaving, isNotReached, isTakenBack, liveTargets, liveTracks } from './tracks.js';
 export { WATCH, waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';
 export type { RolloutCommand } from './rollout.decide.js';
 

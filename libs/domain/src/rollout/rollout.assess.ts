@@ -1,10 +1,10 @@
 import { accept, type Decision } from '#libs/kernel';
-import type { DrainOutcome, RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
+import type { DrainOutcome, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
-import { factsOfStage, missingForSettling, missingForStage } from './rollout.missing.js';
+import { factsOfStage, missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
+import { isLeaving, isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
 
-type Track = ResolvedPlan['tracks'][number];
 type Subject = { readonly id: string; readonly config: string; readonly revision: number };
 type Controls = Readonly<Record<string, number>>;
 
@@ -44,19 +44,26 @@ export const enterStage = (rollout: Subject, controls: Controls, track: Track, i
 export const standingVerdicts = (rollout: string, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
   verdicts.map((verdict) => ({ type: 'VerdictRecorded', data: { rollout, verdict } }));
 
-/** Takes the candidate back from every target that was asked to show it, all at once. */
-export const takeBack = (rollout: Rollout, cause: 'degradation' | 'abort', reason: string): RolloutEvent[] => {
+/** Takes the candidate back from every target that was asked to show it, or from those of one track, all at once. */
+export const takeBack = (
+  rollout: Rollout,
+  cause: 'degradation' | 'abort',
+  reason: string,
+  track: Track | null = null,
+): RolloutEvent[] => {
   const targets = Object.entries(rollout.targets)
-    .filter(([, { wanted }]) => wanted !== null)
+    .filter(([target, progress]) => progress.wanted !== null && !isLeaving(progress) && isOf(track, target))
     .map(([target]) => target);
   return [
-    { type: 'RollbackStarted', data: { rollout: rollout.id, cause, reason, targets } },
+    { type: 'RollbackStarted', data: { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null } },
     ...targets.map((target) => requestExposure(rollout, target, 0, 'rollback')),
   ];
 };
 
-const exposedStages = (rollout: Rollout): string[] =>
-  rollout.plan.tracks.flatMap((track) => {
+const isOf = (track: Track | null, target: string): boolean => track === null || targetsOf([track]).includes(target);
+
+const exposedStages = (rollout: Rollout, tracks: readonly Track[]): string[] =>
+  tracks.flatMap((track) => {
     const { stage } = trackOf(rollout, track.name);
     const name = stage < 0 ? undefined : (track.stages[stage]?.name ?? 'watch');
     return name === undefined ? [] : [`${track.name}/${name}`];
@@ -65,8 +72,10 @@ const exposedStages = (rollout: Rollout): string[] =>
 /** Whether a verdict is about what the rollout is in now, not about a stage that was left since it was made. */
 const isCurrent = (rollout: Rollout, { track, stage }: RecordedVerdict): boolean => {
   if (track === null) return rollout.status !== 'staging';
+  if (isTakenBack(rollout, track)) return false;
   const stages = rollout.plan.tracks.find(({ name }) => name === track)?.stages;
-  return rollout.status === 'staging' && stages?.[trackOf(rollout, track).stage]?.name === stage;
+  const current = stages?.[trackOf(rollout, track).stage]?.name;
+  return stage === (current ?? WATCH) && (current === undefined || rollout.status === 'staging');
 };
 
 const changedVerdicts = (rollout: Rollout, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
@@ -98,7 +107,7 @@ const openTracks = (rollout: Rollout): RolloutEvent[] => {
   const controls = Object.fromEntries(
     Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
   );
-  return rollout.plan.tracks.flatMap((track) => {
+  return liveTracks(rollout).flatMap((track) => {
     if (track.after === null || trackOf(rollout, track.name).stage >= 0) return [];
     const { track: other, stage } = track.after;
     const reached = trackOf(rollout, other).passed.some(({ name }) => name === stage);
@@ -113,7 +122,7 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
   const controls = Object.fromEntries(
     Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
   );
-  return rollout.plan.tracks.flatMap((track): RolloutEvent[] => {
+  return liveTracks(rollout).flatMap((track): RolloutEvent[] => {
     const index = trackOf(rollout, track.name).stage;
     const stage = track.stages[index];
     if (!stage || missingForStage(rollout, track, facts).length > 0) return [];
@@ -129,14 +138,14 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 };
 
 const allTracksPassed = (rollout: Rollout): boolean =>
-  rollout.plan.tracks.every((track) => trackOf(rollout, track.name).passed.length === track.stages.length);
+  liveTracks(rollout).every((track) => trackOf(rollout, track.name).passed.length === track.stages.length);
 
 const silence = (rollout: Rollout, facts: Facts): string | undefined => {
   if (rollout.status === 'watching') {
     return facts.watch.silentMs > rollout.plan.graceMs ? 'the watch: no evidence arrives' : undefined;
   }
   if (rollout.status !== 'staging') return undefined;
-  const silent = rollout.plan.tracks
+  const silent = liveTracks(rollout)
     .filter((track) => trackOf(rollout, track.name).stage >= 0)
     .filter((track) => (facts.stages[track.name]?.silentMs ?? 0) > rollout.plan.graceMs)
     .map(({ name }) => name);
@@ -183,9 +192,10 @@ const drainOf = (
   return undefined;
 };
 
-const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
-  const reached = Object.entries(rollout.targets).filter(([, { wanted }]) => wanted !== null);
-  const events = reached.flatMap(([target, progress]): RolloutEvent[] => {
+/** What came true on targets that the candidate is leaving: read back, then drained. */
+const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
+  Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
+    if (!isLeaving(progress)) return [];
     const known = facts.targets[target];
     const wanted = progress.wanted?.generation ?? 0;
     if (!known || progress.ended !== null) return [];
@@ -199,8 +209,13 @@ const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => 
     const data = { rollout: rollout.id, target, lastSeenAt: known.candidateSeenAt };
     return drain ? [{ type: 'TargetDrained', data: { ...data, ...drain } }] : [];
   });
-  if (events.length > 0) return events;
-  if (!reached.every(([, { ended }]) => ended !== null)) return [];
+
+const isOut = (rollout: Rollout): boolean =>
+  Object.values(rollout.targets).every((progress) => !isLeaving(progress) || progress.ended !== null);
+
+const rolledBack = (rollout: Rollout, at: number): RolloutEvent[] => {
+  if (!isOut(rollout)) return [];
+  const reached = Object.entries(rollout.targets).filter(([, { wanted }]) => wanted !== null);
   const targets = Object.fromEntries(reached.map(([target, { ended }]) => [target, ended ?? 'acknowledged']));
   return [{ type: 'RolledBack', data: { rollout: rollout.id, targets, tookMs: at - (rollout.rollbackAt ?? at) } }];
 };
@@ -220,14 +235,16 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     case 'watching':
       return missingForSettling(rollout, facts).length > 0
         ? []
-        : Object.keys(rollout.targets).map((target) => requestExposure(rollout, target, 10_000, 'settle'));
+        : liveTargets(rollout).map((target) => requestExposure(rollout, target, 10_000, 'settle'));
     case 'settling': {
-      const { id, config, revision, targets } = rollout;
-      const everywhere = Object.values(targets).every(
-        ({ wanted, converged: done }) => wanted && done >= wanted.generation,
-      );
-      return everywhere
-        ? [{ type: 'RolloutSettled', data: { rollout: id, config, revision, targets: Object.keys(targets) } }]
+      const { id, config, revision } = rollout;
+      const targets = [...liveTargets(rollout)];
+      const everywhere = targets.every((target) => {
+        const { wanted, converged: done } = rollout.targets[target] ?? { wanted: null, converged: 0 };
+        return wanted !== null && done >= wanted.generation;
+      });
+      return everywhere && isOut(rollout)
+        ? [{ type: 'RolloutSettled', data: { rollout: id, config, revision, targets } }]
         : [];
     }
     default:
@@ -235,22 +252,39 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
   }
 };
 
+/** A verdict that takes back what is still out: a shadow decides nothing, and what was taken back is settled. */
+export const isFailure = (rollout: Rollout, { verdict, shadow, track }: RecordedVerdict): boolean =>
+  verdict === 'fail' && !shadow && (track === null || !isTakenBack(rollout, track));
+
+/** The track that a `fail` takes back; null when it takes back the rollout: by its plan, or since nothing else is left. */
+const takenBackBy = (rollout: Rollout, { track }: RecordedVerdict): Track | null => {
+  if (rollout.plan.rollbackScope === 'rollout' || track === null) return null;
+  const isLast = liveTracks(withTakenBack(rollout, track)).length === 0;
+  return isLast ? null : (rollout.plan.tracks.find(({ name }) => name === track) ?? null);
+};
+
+const degraded = (rollout: Rollout, failed: RecordedVerdict, facts: Facts): RolloutEvent[] => {
+  const { signal, sentence } = failed;
+  const track = takenBackBy(rollout, failed);
+  const stages = exposedStages(rollout, track === null ? liveTracks(rollout) : [track]);
+  const standing = facts.verdicts.filter((verdict) => track === null || verdict.track === track.name);
+  return [
+    ...standingVerdicts(rollout.id, standing),
+    { type: 'DegradationDetected', data: { rollout: rollout.id, signal, stages, sentence } },
+    ...takeBack(rollout, 'degradation', sentence, track),
+  ];
+};
+
 /**
- * One look at a running rollout. A `fail` takes everything back, whatever else is the case; otherwise what came true
- * is recorded, and the rollout goes on where nothing is missing. One step at a time: assess again after each append.
+ * One look at a running rollout. A `fail` takes back what the plan says, whatever else is the case; otherwise what came
+ * true is recorded, and the rollout goes on where nothing is missing. One step at a time: assess again after each append.
  */
 export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<RolloutEvent> => {
-  const arrived = converged(rollout, facts);
-  if (rollout.status === 'rolling-back') return accept<RolloutEvent>(...arrived, ...backOut(rollout, at, facts));
-  const verdicts = changedVerdicts(rollout, facts.verdicts);
-  const failed = facts.verdicts.find(({ verdict, shadow }) => verdict === 'fail' && !shadow);
-  if (failed) {
-    const { signal, sentence } = failed;
-    const data = { rollout: rollout.id, signal, stages: exposedStages(rollout), sentence };
-    const back = takeBack(rollout, 'degradation', sentence);
-    const standing = standingVerdicts(rollout.id, facts.verdicts);
-    return accept<RolloutEvent>(...standing, { type: 'DegradationDetected', data }, ...back);
-  }
-  const recorded = [...arrived, ...verdicts, ...holds(rollout, at, facts)];
+  const out = [...converged(rollout, facts), ...backOut(rollout, at, facts)];
+  if (rollout.status === 'rolling-back')
+    return accept<RolloutEvent>(...(out.length > 0 ? out : rolledBack(rollout, at)));
+  const failed = facts.verdicts.find((verdict) => isFailure(rollout, verdict));
+  if (failed) return accept<RolloutEvent>(...degraded(rollout, failed, facts));
+  const recorded = [...out, ...changedVerdicts(rollout, facts.verdicts), ...holds(rollout, at, facts)];
   return accept<RolloutEvent>(...recorded, ...(recorded.length > 0 ? [] : goOn(rollout, facts)));
 };

@@ -1,9 +1,10 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { assess, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
+import { assess, enterStage, isFailure, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
 import type { Facts } from './rollout.facts.js';
 import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
 import { isOver, trackOf, type Rollout, type RolloutState } from './rollout.state.js';
+import { isLeaving, liveTargets, liveTracks } from './tracks.js';
 
 export type RolloutCommand =
   | {
@@ -113,8 +114,7 @@ const resume = (state: Rollout, { reason }: Of<'ResumeRollout'>): Decision<Rollo
 };
 
 const failing = (state: Rollout, facts: Facts): string | undefined =>
-  [...facts.verdicts, ...Object.values(state.verdicts)].find(({ verdict, shadow }) => verdict === 'fail' && !shadow)
-    ?.sentence;
+  [...facts.verdicts, ...Object.values(state.verdicts)].find((verdict) => isFailure(state, verdict))?.sentence;
 
 const movedOn = (state: Rollout, stages: readonly string[]): Decision<never> =>
   reject(
@@ -124,7 +124,7 @@ const movedOn = (state: Rollout, stages: readonly string[]): Decision<never> =>
   );
 
 const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
-  const inStage = state.plan.tracks.filter((track) => {
+  const inStage = liveTracks(state).filter((track) => {
     const name = track.stages[trackOf(state, track.name).stage]?.name;
     const isMeant = command.stages === null || command.stages.includes(`${track.name}/${name}`);
     return name !== undefined && isMeant && (command.track === null || command.track === track.name);
@@ -178,7 +178,7 @@ const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<Rollou
       type: 'BakeSkipped',
       data: { rollout: state.id, track: '*', stage: 'watch', reason: command.reason, missing },
     },
-    ...Object.keys(state.targets).map((target) => requestExposure(state, target, 10_000, 'settle')),
+    ...liveTargets(state).map((target) => requestExposure(state, target, 10_000, 'settle')),
   );
 };
 
@@ -197,7 +197,7 @@ const supersede = (state: Rollout, { by }: Of<'SupersedeRollout'>): Decision<Rol
 const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   const progress = state.targets[target];
-  if (state.status !== 'rolling-back' || !progress?.wanted) {
+  if (progress === undefined || !isLeaving(progress)) {
     return reject(
       'nothing-to-abandon',
       `Rollout ${state.id} is not being taken back from ${target}: only a rollback that cannot end can be abandoned.`,

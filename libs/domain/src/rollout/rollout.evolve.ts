@@ -1,5 +1,6 @@
 import { unreachable } from '#libs/kernel';
 import type { Recorded, RolloutEvent } from '../events/index.js';
+import { withTakenBack } from './tracks.js';
 import { trackOf, verdictKey, type Rollout, type RolloutState, type TargetProgress } from './rollout.state.js';
 
 type Of<T extends RolloutEvent['type']> = Recorded<Extract<RolloutEvent, { type: T }>>;
@@ -106,6 +107,7 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
     case 'DegradationDetected':
       return { ...state, cause: event.data.sentence };
     case 'RollbackStarted':
+      if (event.data.track !== null) return { ...withTakenBack(state, event.data.track), cause: event.data.reason };
       return { ...state, status: 'rolling-back', held: null, cause: event.data.reason, rollbackAt: event.at };
     case 'TargetReadBack':
       return withTarget(state, event.data.target, () => ({ readBack: true }));

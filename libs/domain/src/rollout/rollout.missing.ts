@@ -1,8 +1,6 @@
-import type { ResolvedPlan } from '../events/index.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
 import { trackOf, type Rollout } from './rollout.state.js';
-
-type Track = ResolvedPlan['tracks'][number];
+import { isLeaving, liveTracks, type Track } from './tracks.js';
 
 /** Name of the stage in which verdicts are about the whole rollout. */
 export const WATCH = 'watch';
@@ -66,21 +64,31 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
   ];
 };
 
-/** What the watch still lacks before the rollout may settle. */
+/** What the watch still lacks before the rollout, or what is left of it, may settle. */
 export const missingForSettling = (rollout: Rollout, facts: Facts): readonly string[] => [
   ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
-  ...rollout.plan.tracks.flatMap((track) => unconverged(rollout, track, facts)),
+  ...liveTracks(rollout).flatMap((track) => unconverged(rollout, track, facts)),
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []
     : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
-  ...unproven(rollout, facts, null, WATCH),
+  ...(rollout.plan.rollbackScope === 'rollout'
+    ? unproven(rollout, facts, null, WATCH)
+    : liveTracks(rollout).flatMap(({ name }) => unproven(rollout, facts, name, WATCH))),
 ];
+
+/** Targets from which the candidate is still to be taken back. */
+const leaving = (rollout: Rollout): readonly string[] =>
+  Object.entries(rollout.targets).flatMap(([target, progress]) =>
+    !isLeaving(progress) || progress.ended !== null
+      ? []
+      : [`${target}: ${progress.readBack ? 'drain' : 'reading back'}`],
+  );
 
 /** What the rollout as a whole waits for now. */
 export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] => {
   switch (rollout.status) {
     case 'staging':
-      return rollout.plan.tracks.flatMap((track) => {
+      return liveTracks(rollout).flatMap((track) => {
         const { stage } = trackOf(rollout, track.name);
         const name = track.stages[stage]?.name;
         return name === undefined
@@ -92,12 +100,11 @@ export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] =>
     case 'settling':
       return [
         ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
-        ...rollout.plan.tracks.flatMap((track) => unconverged(rollout, track, facts)),
+        ...liveTracks(rollout).flatMap((track) => unconverged(rollout, track, facts)),
+        ...leaving(rollout),
       ];
     case 'rolling-back':
-      return Object.entries(rollout.targets).flatMap(([target, { wanted, ended, readBack }]) =>
-        wanted === null || ended !== null ? [] : [`${target}: ${readBack ? 'drain' : 'reading back'}`],
-      );
+      return leaving(rollout);
     default:
       return [];
   }

@@ -2,7 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lives, play, recorded, type Step } from '#libs/testing';
 import { asHeadgateEvent, eventCodec, rolloutEvents, summarise, type RolloutEvent } from '../index.js';
-import { isOver, missingForSettling, missingForStage, rolloutDecider, trackOf, type Rollout } from './index.js';
+import {
+  isNotReached,
+  isOver,
+  isTakenBack,
+  letGoOf,
+  liveTargets,
+  missingForSettling,
+  missingForStage,
+  rolloutDecider,
+  trackOf,
+  type Rollout,
+} from './index.js';
 
 /** A failure prints its seed; HEADGATE_SEED=<seed> repeats it. */
 const seed = Number(process.env['HEADGATE_SEED'] ?? 20_250_829);
@@ -49,9 +60,15 @@ describe('whatever happens to a rollout', () => {
         const { command } = step;
         const rollout = runningBefore(step);
         if (command.type !== 'AssessRollout' || !rollout || rollout.status === 'rolling-back') continue;
-        const failed = command.facts.verdicts.some(({ verdict, shadow }) => verdict === 'fail' && !shadow);
-        expect(has(step, 'RollbackStarted')).toBe(failed);
-        if (failed) expect(step.after.status).toBe('rolling-back');
+        const failed = command.facts.verdicts.filter(
+          ({ verdict, shadow, track }) =>
+            verdict === 'fail' && !shadow && (track === null || !isTakenBack(rollout, track)),
+        );
+        expect(has(step, 'RollbackStarted')).toBe(failed.length > 0);
+        const { after } = step;
+        if (failed.length === 0 || after.status === 'none' || after.status === 'rolling-back') continue;
+        expect(rollout.plan.rollbackScope).toBe('track');
+        expect(isTakenBack(after, failed[0]?.track ?? '')).toBe(true);
       }
     });
   });
@@ -66,7 +83,9 @@ describe('whatever happens to a rollout', () => {
         if (after.status === 'rolling-back') {
           expect(asked).toEqual([]);
         } else {
-          expect(asked.map(({ target }) => target)).toEqual(reached(after));
+          expect(asked.map(({ target }) => target)).toEqual(
+            reached(after).filter((target) => after.targets[target]?.wanted?.purpose !== 'rollback'),
+          );
           for (const { target, shareBp, control } of asked) {
             expect([shareBp, control]).toEqual([0, after.targets[target]?.control]);
           }
@@ -133,12 +152,49 @@ describe('whatever happens to a rollout', () => {
 
   it('rule 5: once a rollback has started no share is asked for but none, and it starts only once', () => {
     holds((steps) => {
-      const started = steps.findIndex((step) => has(step, 'RollbackStarted'));
+      const events = steps.flatMap((step) => step.events);
+      const started = events.findIndex((event) => event.type === 'RollbackStarted' && event.data.track === null);
       if (started < 0) return;
-      const later = steps.slice(started).flatMap(({ events }) => events);
+      const later = events.slice(started);
       for (const event of later) if (event.type === 'ExposureRequested') expect(event.data.shareBp).toBe(0);
       expect(later.filter(({ type }) => type === 'RollbackStarted')).toHaveLength(1);
       expect(later.some(({ type }) => type === 'RolloutSettled' || type === 'StageEntered')).toBe(false);
+    });
+  });
+
+  it('rule 5: a track that is taken back alone is asked once, stays out, and takes nothing from the others', () => {
+    let alone = 0;
+    holds((steps) => {
+      const out = new Set<string>();
+      for (const { events, before } of steps) {
+        for (const event of events) {
+          if (event.type === 'ExposureRequested' && out.has(event.data.target))
+            expect(event.data.purpose).toBe('rollback');
+          if (event.type !== 'RollbackStarted' || event.data.track === null || before.status === 'none') continue;
+          alone += 1;
+          const { track: name, targets } = event.data;
+          const mine = before.plan.tracks.find((track) => track.name === name)?.targets.map(({ target }) => target);
+          const asked = events.flatMap((each) => (each.type === 'ExposureRequested' ? [each.data.target] : []));
+          expect(asked).toEqual(targets);
+          for (const target of asked) expect(mine).toContain(target);
+          expect(asked.some((target) => out.has(target))).toBe(false);
+          for (const target of asked) out.add(target);
+        }
+      }
+    });
+    expect(alone).toBeGreaterThan(0);
+  });
+
+  it('a track that waits for one that was taken back is never begun, and its targets are let go with the others', () => {
+    holds((steps) => {
+      for (const { before, after } of steps) {
+        if (before.status === 'none' || after.status === 'none') continue;
+        const freed = letGoOf(after);
+        expect(freed).toEqual(expect.arrayContaining([...letGoOf(before)]));
+        for (const track of after.plan.tracks) {
+          if (isNotReached(before, track)) expect(trackOf(after, track.name).stage).toBe(-1);
+        }
+      }
     });
   });
 
@@ -166,7 +222,8 @@ describe('whatever happens to a rollout', () => {
           const given = command.type === 'AbandonTarget';
           expect(event.data.outcome === 'abandoned').toBe(given);
           if (!given) continue;
-          expect(before.status).toBe('rolling-back');
+          const wanted = before.status === 'none' ? null : before.targets[event.data.target]?.wanted;
+          expect(wanted?.purpose).toBe('rollback');
           expect(event.data).toMatchObject({ target: command.target, detail: command.reason });
         }
       }
@@ -217,7 +274,14 @@ describe('whatever happens to a rollout', () => {
           expect(control).toBe(pinned.targets[target]?.control);
         if (!has(step, 'RolloutSettled') || before.status === 'none') continue;
         expect(before.held).toBeNull();
-        for (const { wanted, converged } of Object.values(before.targets)) {
+        const live = liveTargets(before);
+        const settled = step.events.flatMap((event) => (event.type === 'RolloutSettled' ? event.data.targets : []));
+        expect(settled).toEqual(live);
+        for (const [target, { wanted, converged, ended }] of Object.entries(before.targets)) {
+          if (!live.includes(target)) {
+            expect(wanted === null || ended !== null).toBe(true);
+            continue;
+          }
           expect(wanted).toMatchObject({ shareBp: 10_000, purpose: 'settle' });
           expect(converged).toBeGreaterThanOrEqual(wanted?.generation ?? Number.NaN);
         }

@@ -34,6 +34,8 @@ export type TrackProgress = {
   readonly passed: readonly PassedStage[];
   /** Set between BakeSkipped and StagePassed. */
   readonly skipping: boolean;
+  /** Taken back alone, while the rollout goes on with the others. */
+  readonly takenBack: boolean;
 };
 
 export type Hold = {
@@ -72,7 +74,7 @@ export const verdictKey = (verdict: { readonly track: string | null; readonly si
   `${verdict.track ?? '*'}/${verdict.signal}`;
 
 export const trackOf = (rollout: Rollout, name: string): TrackProgress =>
-  rollout.tracks[name] ?? { stage: -1, enteredAt: [], passed: [], skipping: false };
+  rollout.tracks[name] ?? { stage: -1, enteredAt: [], passed: [], skipping: false, takenBack: false };
 
 export const isOver = ({ status }: Pick<Rollout, 'status'>): boolean =>
   status === 'settled' || status === 'rolled-back' || status === 'superseded';
@@ -82,21 +84,5 @@ export const reachedTargets = (rollout: Rollout): readonly string[] =>
   Object.entries(rollout.targets)
     .filter(([, { wanted }]) => wanted !== null)
     .map(([target]) => target);
-
-/** True once the config may be rolled out again on the rollout's targets. */
-export const hasLetGo = (rollout: Rollout): boolean =>
-  isOver(rollout) ||
-  (rollout.status === 'rolling-back' &&
-    Object.values(rollout.targets).every(
-      ({ wanted, readBack, ended }) => wanted === null || readBack || ended !== null,
-    ));
-
-/** Target → revision that is live there once the rollout has let go. */
-export const liveAfter = (rollout: Rollout): Readonly<Record<string, number>> => {
-  const stays = rollout.status === 'settled' || rollout.status === 'superseded';
-  return Object.fromEntries(
-    Object.entries(rollout.targets).map(([target, { control }]) => [target, stays ? rollout.revision : control]),
-  );
-};
 
 export const rolloutStream = (id: string): string => `rollout-${id}`;

@@ -1,5 +1,8 @@
 import type { RecordedVerdict } from '../events/index.js';
 import {
+  isLeaving,
+  liveTargets,
+  liveTracks,
   trackOf,
   type Activation,
   type Facts,
@@ -47,12 +50,13 @@ const targetFacts = (run: FactSources, rollout: Rollout, target: string, now: nu
   const delivery = run.deliveries.get(target);
   if (!delivery) return undefined;
   const seen = run.lastSeen.get(target);
+  const progress = rollout.targets[target];
   const { instances, acknowledged, generation } = delivery.acknowledged(now);
   return {
     instances,
     acknowledged,
     acknowledgedGeneration: generation,
-    readBack: rollout.status === 'rolling-back' ? delivery.applied : null,
+    readBack: progress !== undefined && isLeaving(progress) ? delivery.applied : null,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
   };
@@ -76,7 +80,7 @@ const stageFacts = (
 ): Readonly<Record<string, StageFacts>> => {
   const facts: Record<string, StageFacts> = {};
   const units = run.tally.activation();
-  for (const track of rollout.plan.tracks) {
+  for (const track of liveTracks(rollout)) {
     const progress = trackOf(rollout, track.name);
     if (progress.stage < 0) continue;
     const targets = track.targets.map(({ target }) => target);
@@ -103,7 +107,7 @@ const stageFacts = (
 
 const watchFacts = (run: FactSources, rollout: Rollout, bake: BakeClock, moment: Moment): Facts['watch'] => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
-  const targets = Object.keys(rollout.targets);
+  const targets = liveTargets(rollout);
   const flowing = isFlowing(targets, run.lastSeen, rollout.plan.graceMs, moment);
   return {
     bakedMs: bake.advance('*', 'watch', flowing && moment.advance ? moment.windowMs : 0),

@@ -84,13 +84,13 @@ export class ConfigRegistry {
     return claimed ?? { revision, plan, controls };
   }
 
-  /** Frees the targets of a rollout that has let go of them. */
-  release(change: ScenarioChange, rollout: Rollout): void {
+  /** Frees targets of a rollout that has let go of them. */
+  release(change: ScenarioChange, rollout: Rollout, targets: readonly string[]): void {
     this.#decide(change.config, {
       type: 'ReleaseTargets',
       rollout: rollout.id,
       revision: rollout.revision,
-      targets: Object.keys(rollout.targets),
+      targets,
       outcome: rollout.status === 'settled' ? 'settled' : 'rolled-back',
       live: liveAfter(rollout),
     });

@@ -1,8 +1,15 @@
 import { alphaOfStart } from '../config/index.js';
 import type { RecordedVerdict, Recorded, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { foldLook, judge, startEvidence, type RolloutEvidence } from '../gate/index.js';
 import { isOver, rolloutDecider, type Rollout, type RolloutCommand, type RolloutState } from '../rollout/index.js';
-import { evidenceSpecOf, judgedScopes, recordedVerdict } from '../verdicts/index.js';
+import {
+  foldPools,
+  judgedScopes,
+  judgeScope,
+  poolOf,
+  recordedVerdict,
+  startPools,
+  type EvidencePool,
+} from '../verdicts/index.js';
 import { TargetDelivery } from './delivery.js';
 import { BakeClock, gatherFacts, type LastSeen } from './facts.js';
 import type { ScenarioChange, ScenarioSignal, ScenarioTarget } from './scenario.js';
@@ -55,7 +62,7 @@ export class SimulatedRollout {
   readonly #parts: Parts;
   readonly #bake = new BakeClock();
   #state: RolloutState = rolloutDecider.initial;
-  #evidence: RolloutEvidence | undefined;
+  #pools: readonly EvidencePool[] = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -91,7 +98,7 @@ export class SimulatedRollout {
     const { config, assignment, vetoReason } = change;
     const command = { type: 'StartRollout', rollout: id, config, revision, assignment, plan, controls } as const;
     this.#decide({ ...command, vetoReason, bypass: null, reverts: null, takesOver: [] }, now);
-    if (this.rollout) this.#evidence = startEvidence(evidenceSpecOf(this.rollout));
+    if (this.rollout) this.#pools = startPools(this.rollout);
   }
 
   /** Share of the target's requests that the candidate serves now. */
@@ -119,33 +126,30 @@ export class SimulatedRollout {
   }
 
   #judge(rollout: Rollout, now: number, violations: ViolationCounter): readonly RecordedVerdict[] {
-    const evidence = this.#evidence;
-    if (evidence === undefined) return [];
     const look = this.tally.takeLook();
-    foldLook(evidence, look);
-    const reached = Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
-    const judged = judgedScopes(rollout).flatMap((scope) =>
-      rollout.plan.signals.flatMap(({ signal, type }) => {
+    foldPools(this.#pools, look);
+    const judged = judgedScopes(rollout).flatMap((scope) => {
+      const pool = poolOf(this.#pools, scope);
+      const reached = pool.targets.filter((target) => rollout.targets[target]?.wanted);
+      return rollout.plan.signals.flatMap(({ signal, type }) => {
         const known = this.#parts.signals.get(signal);
         if (!known) return [];
-        const verdict = judge(evidence, signal, {
-          tolerate: scope.tolerate(signal),
-          targets: scope.targets,
-          minRequests: Math.max(1, scope.samples),
+        const verdict = judgeScope(pool, scope, signal, {
           counts: this.tally.countsOf(known),
-          ...(type === 'invariant' ? { violations: violations(this, signal, reached, now) } : {}),
+          violations: type === 'invariant' ? violations(this, signal, reached, now) : undefined,
         });
         return [recordedVerdict(verdict, scope, { digest: `look ${look.look}`, sentence: verdict.sentence })];
-      }),
-    );
-    this.#follow(evidence, now);
+      });
+    });
+    this.#follow(now);
     return judged;
   }
 
-  #follow(evidence: RolloutEvidence, at: number): void {
-    for (const [signal, { logE }] of evidence.signals) {
+  #follow(at: number): void {
+    for (const { signal } of this.plan.signals) {
       const known = this.#parts.signals.get(signal);
       if (!known) continue;
+      const logE = Math.max(...this.#pools.map(({ evidence }) => evidence.signals.get(signal)?.logE ?? 0));
       const counts = this.tally.countsOf(known);
       const candidateBad = counts.reduce((sum, each) => sum + each.candidateBad, 0);
       const controlBad = counts.reduce((sum, each) => sum + each.controlBad, 0);

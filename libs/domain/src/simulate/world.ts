@@ -1,5 +1,5 @@
 import type { Rejection } from '#libs/kernel';
-import { hasLetGo } from '../rollout/index.js';
+import { letGoOf } from '../rollout/index.js';
 import { Chance } from './chance.js';
 import { HarmCount } from './harm.js';
 import { liveShare, Outcomes, type LiveChange } from './outcomes.js';
@@ -129,8 +129,9 @@ export class World {
     if (!run || !before || !after) return;
     if (before.status !== 'rolling-back' && after.status === 'rolling-back')
       live.alongside = this.#alongside(live, now);
-    if (hasLetGo(before) || !hasLetGo(after)) return;
-    this.#registry.release(live.change, after);
+    const held = letGoOf(before);
+    const free = letGoOf(after).filter((target) => !held.includes(target));
+    if (free.length > 0) this.#registry.release(live.change, after, free);
   }
 
   #alongside(live: Live, now: number): SimulatedChange['alongside'] {

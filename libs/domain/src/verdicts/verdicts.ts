@@ -1,6 +1,8 @@
 import type { RecordedVerdict, ResolvedPlan } from '../events/index.js';
-import type { EvidenceSpec, Verdict } from '../gate/index.js';
-import { trackOf, type Rollout } from '../rollout/index.js';
+import type { EvidenceSpec, Look, RolloutEvidence, SliceCounts, Verdict, Violations } from '../gate/index.js';
+import { foldLook, judge, startEvidence } from '../gate/index.js';
+import { liveTracks, trackOf, type Rollout } from '../rollout/index.js';
+import { targetsOf, type Track } from '../rollout/tracks.js';
 import { WATCH } from '../rollout/rollout.missing.js';
 
 const marginsOf = (plan: ResolvedPlan): number[] => {
@@ -13,11 +15,14 @@ const marginsOf = (plan: ResolvedPlan): number[] => {
   return [...margins].toSorted((a, b) => a - b);
 };
 
-/** What the gate is told when a rollout starts: its signals, every slice of its plan and every margin asked in it. */
-export const evidenceSpecOf = (rollout: Pick<Rollout, 'plan' | 'assignment'>): EvidenceSpec => ({
-  alpha: rollout.plan.alpha,
-  assignment: rollout.assignment,
-  signals: rollout.plan.signals.map(({ signal, type, harm, shadow, weight, title }) => ({
+const evidenceSpec = (
+  { plan, assignment }: Pick<Rollout, 'plan' | 'assignment'>,
+  tracks: readonly Track[],
+  alpha: number,
+): EvidenceSpec => ({
+  alpha,
+  assignment,
+  signals: plan.signals.map(({ signal, type, harm, shadow, weight, title }) => ({
     signal,
     type,
     harm,
@@ -25,12 +30,45 @@ export const evidenceSpecOf = (rollout: Pick<Rollout, 'plan' | 'assignment'>): E
     weight,
     title,
   })),
-  cells: rollout.plan.tracks.flatMap(({ targets }) =>
+  cells: tracks.flatMap(({ targets }) =>
     targets.flatMap(({ target, models }) => models.map((model) => ({ target, model }))),
   ),
-  margins: marginsOf(rollout.plan),
-  groups: [null, ...rollout.plan.tracks.map(({ targets }) => targets.map(({ target }) => target))],
+  margins: marginsOf(plan),
+  groups: [null, ...tracks.map(({ targets }) => targets.map(({ target }) => target))],
 });
+
+/** The evidence of what is taken back together: of a whole rollout, or of one of its tracks. */
+export type EvidencePool = {
+  /** Null: the whole rollout. */
+  readonly track: string | null;
+  readonly targets: readonly string[];
+  readonly evidence: RolloutEvidence;
+};
+
+/**
+ * Evidence before the first look, in as many pools as can be taken back by themselves: one for all of the rollout, or
+ * one for each track. Tracks share alpha evenly, so that all of them together keep the bound (union bound).
+ */
+export const startPools = (rollout: Pick<Rollout, 'plan' | 'assignment'>): readonly EvidencePool[] => {
+  const { alpha, rollbackScope, tracks } = rollout.plan;
+  const startOf = (own: readonly Track[], share: number) => startEvidence(evidenceSpec(rollout, own, share));
+  if (rollbackScope === 'rollout')
+    return [{ track: null, targets: targetsOf(tracks), evidence: startOf(tracks, alpha) }];
+  return tracks.map((track) => ({
+    track: track.name,
+    targets: targetsOf([track]),
+    evidence: startOf([track], alpha / tracks.length),
+  }));
+};
+
+/** Folds a look into the pools, each what arrived on its targets. */
+export const foldPools = (pools: readonly EvidencePool[], { look, cells }: Look): void => {
+  for (const { track, targets, evidence } of pools)
+    foldLook(evidence, {
+      look,
+      cells: track === null ? cells : cells.filter(({ target }) => targets.includes(target)),
+    });
+};
 
 /** One thing to judge every signal about: a track in its stage, or with `track` and `targets` null the whole rollout. */
 export type JudgedScope = {
@@ -43,26 +81,59 @@ export type JudgedScope = {
   readonly tolerate: (signal: string) => number | null;
 };
 
-const stagedScopes = (rollout: Rollout): readonly JudgedScope[] =>
-  rollout.plan.tracks.flatMap((track): JudgedScope[] => {
-    const stage = track.stages[trackOf(rollout, track.name).stage];
-    if (!stage) return [];
-    const { name, samples, tolerate } = stage;
-    const targets = track.targets.map(({ target }) => target);
-    return [{ track: track.name, stage: name, targets, samples, tolerate: (signal) => tolerate[signal] ?? null }];
-  });
+const stagedScope = (rollout: Rollout, track: Track): JudgedScope | undefined => {
+  const stage = track.stages[trackOf(rollout, track.name).stage];
+  if (!stage) return undefined;
+  const { name, samples, tolerate } = stage;
+  const targets = targetsOf([track]);
+  return { track: track.name, stage: name, targets, samples, tolerate: (signal) => tolerate[signal] ?? null };
+};
+
+const watchScope = (rollout: Rollout, track: Track | null): JudgedScope => ({
+  track: track?.name ?? null,
+  stage: WATCH,
+  targets: track === null ? null : targetsOf([track]),
+  samples: 1,
+  tolerate: (signal) => rollout.plan.signals.find((candidate) => candidate.signal === signal)?.settleTolerate ?? null,
+});
 
 /**
  * What must be judged now: each track that is in a stage by its own margins, or else the whole rollout. So nothing is
- * exposed without a judgement: not in the watch, nor while a pause keeps the next track from starting.
+ * exposed without a judgement: not in the watch, nor while a pause keeps the next track from starting. Where tracks are
+ * taken back alone, each one that has begun is judged by itself, from its first stage to the end of the watch.
  */
 export const judgedScopes = (rollout: Rollout): readonly JudgedScope[] => {
-  const staged = rollout.status === 'staging' ? stagedScopes(rollout) : [];
-  if (staged.length > 0) return staged;
-  const settle = (signal: string): number | null =>
-    rollout.plan.signals.find((candidate) => candidate.signal === signal)?.settleTolerate ?? null;
-  return [{ track: null, stage: WATCH, targets: null, samples: 1, tolerate: settle }];
+  const staging = rollout.status === 'staging';
+  if (rollout.plan.rollbackScope === 'track') {
+    return liveTracks(rollout)
+      .filter(({ name }) => trackOf(rollout, name).stage >= 0)
+      .map((track) => (staging ? stagedScope(rollout, track) : undefined) ?? watchScope(rollout, track));
+  }
+  const staged = staging ? rollout.plan.tracks.flatMap((track) => stagedScope(rollout, track) ?? []) : [];
+  return staged.length > 0 ? staged : [watchScope(rollout, null)];
 };
+
+/** The pool by which a scope is judged. Throws a RangeError for a track that the plan does not have. */
+export const poolOf = (pools: readonly EvidencePool[], scope: JudgedScope): EvidencePool => {
+  const pool = pools.find(({ track }) => track === null || track === scope.track);
+  if (pool === undefined) throw new RangeError(`Track ${scope.track} has no evidence: it is not in the plan.`);
+  return pool;
+};
+
+/** Judges one signal in one scope on the evidence of its pool. Violations are those on the pool's targets. */
+export const judgeScope = (
+  pool: EvidencePool,
+  scope: JudgedScope,
+  signal: string,
+  counted: { readonly counts: readonly SliceCounts[]; readonly violations?: Violations | undefined },
+): Verdict =>
+  judge(pool.evidence, signal, {
+    tolerate: scope.tolerate(signal),
+    targets: scope.targets,
+    minRequests: Math.max(1, scope.samples),
+    counts: counted.counts.filter(({ target }) => pool.targets.includes(target)),
+    ...(counted.violations === undefined ? {} : { violations: counted.violations }),
+  });
 
 /** How long violations on control count against the claim that an invariant is never violated there. */
 export const LOOK_BACK_MS = 24 * 3_600_000;

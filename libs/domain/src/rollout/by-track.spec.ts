@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { aPlan, aRollout, aTrack, specification, type RolloutStory, type Shortcomings } from '#libs/testing';
+import { letGoOf, liveAfter, rolloutDecider, waitingFor, type RolloutCommand } from './index.js';
+
+const { given } = specification(rolloutDecider);
+
+/** Tracks api and bedrock side by side, each taken back by itself. */
+const sideBySide = aPlan({ rollbackScope: 'track', tracks: [aTrack('api'), aTrack('bedrock')] });
+/** Track bedrock after api/50%. */
+const oneAfterTheOther = aPlan({ rollbackScope: 'track' });
+
+const look = (story: RolloutStory, missing?: Shortcomings): RolloutCommand => ({
+  type: 'AssessRollout',
+  at: story.now,
+  facts: story.facts(missing),
+});
+const failOn = (track: string): Shortcomings => ({ verdicts: { [`${track}/script-errors`]: 'fail' } });
+const apiFailed = (): RolloutStory => aRollout(sideBySide).arrives().waits(5_000).looks(failOn('api'));
+
+describe('a signal that fails in one track, where tracks are taken back alone', () => {
+  it('takes back that track and names it; the other is not touched', () => {
+    const story = aRollout(sideBySide).arrives();
+    const events = given(story.events)
+      .when(look(story, failOn('api')))
+      .events();
+    expect(events.filter(({ type }) => type !== 'VerdictRecorded')).toMatchObject([
+      { type: 'DegradationDetected', data: { stages: ['api/1%'] } },
+      { type: 'RollbackStarted', data: { track: 'api', targets: ['api-us', 'api-eu'] } },
+      { type: 'ExposureRequested', data: { target: 'api-us', shareBp: 0, purpose: 'rollback' } },
+      { type: 'ExposureRequested', data: { target: 'api-eu', shareBp: 0, purpose: 'rollback' } },
+    ]);
+  });
+
+  it('leaves the rollout where it was: the other track goes on, is judged and can be promoted', () => {
+    const story = apiFailed();
+    expect(story.rollout).toMatchObject({ status: 'staging', held: null });
+    const promote = { type: 'PromoteRollout', reason: 'go', track: null, stages: null, facts: story.facts() } as const;
+    const passed = given(story.events).when(promote).events();
+    expect(passed.filter(({ type }) => type === 'StagePassed')).toMatchObject([{ data: { track: 'bedrock' } }]);
+  });
+
+  it('is not found twice, whatever later looks say of the track that is gone', () => {
+    const story = apiFailed();
+    const events = given(story.events)
+      .when(look(story, failOn('api')))
+      .types();
+    expect(events).not.toContain('RollbackStarted');
+  });
+
+  it('rule 2: also in a track that has passed all its stages while another is still in one', () => {
+    const story = aRollout(oneAfterTheOther).reaches('bedrock', '1%');
+    while (story.rollout.tracks['api']?.passed.length !== 4) story.arrives().looks(failOn('nothing'));
+    const events = given(story.events)
+      .when(look(story, failOn('api')))
+      .events();
+    expect(events.find(({ type }) => type === 'RollbackStarted')).toMatchObject({ data: { track: 'api' } });
+  });
+
+  it('takes back the whole rollout when nothing else would be left of it', () => {
+    const story = apiFailed();
+    const events = given(story.events)
+      .when(look(story, failOn('bedrock')))
+      .events();
+    expect(events.find(({ type }) => type === 'RollbackStarted')).toMatchObject({
+      data: { track: null, targets: ['bedrock-us'] },
+    });
+    const asked = events.flatMap((event) => (event.type === 'ExposureRequested' ? [event.data.target] : []));
+    expect(asked, 'the others were asked before').toEqual(['bedrock-us']);
+  });
+
+  it('takes back the whole rollout when the others only wait for it', () => {
+    const story = aRollout(oneAfterTheOther).arrives();
+    const events = given(story.events)
+      .when(look(story, failOn('api')))
+      .events();
+    expect(events.find(({ type }) => type === 'RollbackStarted')).toMatchObject({ data: { track: null } });
+  });
+});
+
+describe('a rollout of which one track was taken back', () => {
+  it('lets go of its targets once they are read back, and rests on the control there', () => {
+    const story = apiFailed();
+    expect(letGoOf(story.rollout)).toEqual([]);
+    story.delivers().looks();
+    expect(letGoOf(story.rollout)).toEqual(['api-us', 'api-eu']);
+    expect(liveAfter(story.rollout)).toMatchObject({ 'api-us': 1, 'api-eu': 1 });
+  });
+
+  it('settles on what is left, when the rest has drained', () => {
+    const story = apiFailed().reachesStatus('settled');
+    const settled = story.events.find(({ type }) => type === 'RolloutSettled');
+    expect(settled).toMatchObject({ data: { targets: ['bedrock-us'] } });
+    expect(story.rollout.targets['api-us']).toMatchObject({ readBack: true, ended: 'drained' });
+    expect(liveAfter(story.rollout)).toEqual({ 'api-us': 1, 'api-eu': 1, 'bedrock-us': 2 });
+  });
+
+  it('waits with the end for a target that does not answer, says so, and a person can give it up', () => {
+    const silent = { targets: { 'api-us': undefined } };
+    const story = apiFailed().untilThat(({ status }) => status === 'settling', silent);
+    for (let again = 0; again < 3; again += 1) story.waits(31_000).delivers().looks(silent);
+    expect(story.rollout.status).toBe('settling');
+    expect(waitingFor(story.rollout, story.facts(silent))).toEqual(['api-us: reading back']);
+    story.does({ type: 'AbandonTarget', target: 'api-us', reason: 'the region is gone' }).looks(silent).looks(silent);
+    expect(story.rollout.status).toBe('settled');
+  });
+
+  it('can still be aborted, which takes back what is left', () => {
+    const story = apiFailed();
+    const events = given(story.events).when({ type: 'AbortRollout', reason: 'enough' }).events();
+    expect(events).toMatchObject([
+      { type: 'RollbackStarted', data: { track: null, targets: ['bedrock-us'] } },
+      { type: 'ExposureRequested', data: { target: 'bedrock-us', shareBp: 0 } },
+    ]);
+  });
+});

@@ -1,0 +1,37 @@
+import { isOver, type Rollout } from './rollout.state.js';
+import { blockedBy, isClear, isTakenBack, liveTargets, targetsOf } from './tracks.js';
+
+const isClearOn = (rollout: Rollout, targets: readonly string[]): boolean =>
+  targets.every((target) => {
+    const progress = rollout.targets[target];
+    return progress === undefined || isClear(progress);
+  });
+
+/** The targets of tracks taken back alone, and of those that waited for them. */
+const leftBehind = (rollout: Rollout): readonly string[] =>
+  rollout.plan.tracks.flatMap((track) => {
+    const gone = isTakenBack(rollout, track.name) ? track.name : blockedBy(rollout, track);
+    const cause = rollout.plan.tracks.filter(({ name }) => name === gone);
+    return gone !== undefined && isClearOn(rollout, targetsOf(cause)) ? targetsOf([track]) : [];
+  });
+
+/** Targets on which another revision of the config may be rolled out: read back, given up, or settled. */
+export const letGoOf = (rollout: Rollout): readonly string[] => {
+  const all = Object.keys(rollout.targets);
+  if (isOver(rollout) || (rollout.status === 'rolling-back' && isClearOn(rollout, all))) return all;
+  return leftBehind(rollout);
+};
+
+/** True once the config may be rolled out again on all targets of the rollout. */
+export const hasLetGo = (rollout: Rollout): boolean => letGoOf(rollout).length === Object.keys(rollout.targets).length;
+
+/** Target → revision that is live there once the rollout has let go of it. */
+export const liveAfter = (rollout: Rollout): Readonly<Record<string, number>> => {
+  const stays = rollout.status === 'settled' || rollout.status === 'superseded' ? liveTargets(rollout) : [];
+  return Object.fromEntries(
+    Object.entries(rollout.targets).map(([target, { control }]) => [
+      target,
+      stays.includes(target) ? rollout.revision : control,
+    ]),
+  );
+};
