@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  hypergeometricLogE,
   limitCandidateRequests,
   logAssignmentE,
   logDirichletMultinomial,
@@ -104,12 +105,14 @@ describe('published values of independent implementations are reproduced', () =>
 
   it('the evidence of a window, of a Dirichlet mixture, and the information limit', () => {
     agrees('window_loglr xc=7 xb=20 rho=.1 g=3 r0=1.2', windowLogE(7, 20, 0.1, 3, 1.2));
+    const counts = { candidateBad: 7, candidate: 100, controlBad: 20, control: 900 };
+    agrees('hyper_loglr xc=7 nc=100 xb=20 nb=900 odds=3', hypergeometricLogE(counts, 3));
     agrees('dirichlet_logbf xc=30 xb=170 rho=.1 k=10', logAssignmentE([30, 170], [0.1, 0.9], 10));
     const limit = limitCandidateRequests({ control: 0.001, candidate: 0.01, rho: 0.1, alpha: 1e-3 });
     agrees('limit_canary_requests p0=.001 p1=.01 rho=.1 alpha=1e-3', limit);
   });
 
   it('every published vector is checked here', () => {
-    expect(vectors).toHaveLength(20);
+    expect(vectors).toHaveLength(21);
   });
 });

@@ -1,14 +1,18 @@
 export { logAssignmentE, logDirichletMultinomial, logMultinomial } from './dirichlet.js';
 export { gridBets, PROMOTION_GRID, RATIO_GRID, windowLogE } from './grid.js';
 export type { GridBets } from './grid.js';
+export { hypergeometricLogE } from './hypergeometric.js';
+export type { WindowCounts } from './hypergeometric.js';
 export { exactLower, exactUpper, klBernoulli, limitCandidateRequests } from './limits.js';
 export type { LimitOf } from './limits.js';
 export { chanceToSee, eventsToPromote, smallestHarm, timeToPromote } from './predict.js';
 export type { ExpectedBad, Sight } from './predict.js';
-export { bet, logEValue, openLook, startProcess } from './process.js';
+export { bet, betLogs, logEValue, openLook, startProcess } from './process.js';
 export type { RateProcess } from './process.js';
 export { nextUniform, seeded, uniformAt } from './random.js';
 export type { Seed } from './random.js';
+export { centred, randomisationLogE, randomisationLogEs, SHIFT_BETS } from './randomisation.js';
+export type { ScoredBin } from './randomisation.js';
 export {
   addToLikelihood,
   confidenceSequence,

@@ -19,9 +19,9 @@ export type RateProcess = {
   raises: number;
 };
 
-/** A process before its first look: e-value 1. */
-export const startProcess = (): RateProcess => ({
-  wealth: new Float64Array(RATIO_GRID.length),
+/** A process before its first look: e-value 1. It bets on so many alternatives, all alike; default: the grid of ratios. */
+export const startProcess = (alternatives: number = RATIO_GRID.length): RateProcess => ({
+  wealth: new Float64Array(alternatives),
   logScale: 0,
   cash: 1,
   pending: 0,
@@ -46,7 +46,7 @@ export const openLook = (process: RateProcess, raised: boolean): void => {
   const released = ofRaises + lookMass(process.looks);
   process.looks += 1;
   process.cash -= released;
-  const each = (released / RATIO_GRID.length) * (process.logScale === 0 ? 1 : Math.exp(-process.logScale));
+  const each = (released / process.wealth.length) * (process.logScale === 0 ? 1 : Math.exp(-process.logScale));
   const wealth = process.wealth;
   for (let k = 0; k < wealth.length; k += 1) wealth[k] = (wealth[k] ?? 0) + each;
 };
@@ -65,12 +65,12 @@ const betOnce = (process: RateProcess, factors: Float64Array): void => {
   for (let k = 0; k < wealth.length; k += 1) wealth[k] = (wealth[k] ?? 0) / top;
 };
 
-const betMany = (process: RateProcess, bets: GridBets, candidateBad: number, controlBad: number): void => {
+/** Multiplies the wealth of each alternative by the e-value that a look gave it, as logarithms. */
+export const betLogs = (process: RateProcess, logFactors: Float64Array): void => {
   const wealth = process.wealth;
   let top = Number.NEGATIVE_INFINITY;
   for (let k = 0; k < wealth.length; k += 1) {
-    const logFactor = candidateBad * (bets.logCandidate[k] ?? 0) + controlBad * (bets.logControl[k] ?? 0);
-    const next = process.logScale + Math.log(wealth[k] ?? 0) + logFactor;
+    const next = process.logScale + Math.log(wealth[k] ?? 0) + (logFactors[k] ?? 0);
     wealth[k] = next;
     if (next > top) top = next;
   }
@@ -80,8 +80,9 @@ const betMany = (process: RateProcess, bets: GridBets, candidateBad: number, con
 
 /** Folds bad events of an open look in, at a cost that does not depend on how many; once per slice and share. */
 export const bet = (process: RateProcess, bets: GridBets, candidateBad: number, controlBad: number): void => {
-  if (candidateBad + controlBad !== 1) betMany(process, bets, candidateBad, controlBad);
-  else betOnce(process, candidateBad === 1 ? bets.candidate : bets.control);
+  if (candidateBad + controlBad === 1) return betOnce(process, candidateBad === 1 ? bets.candidate : bets.control);
+  const logFactors = bets.logCandidate.map((each, k) => candidateBad * each + controlBad * (bets.logControl[k] ?? 0));
+  betLogs(process, logFactors);
 };
 
 /** Natural logarithm of the e-value. */
