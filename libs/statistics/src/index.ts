@@ -1,10 +1,14 @@
 export { logAssignmentE, logDirichletMultinomial, logMultinomial } from './dirichlet.js';
+export { foldDistribution, logEOfDistribution, QUANTILES, startDistribution } from './distribution.js';
+export type { DistributionProcess } from './distribution.js';
 export { gridBets, PROMOTION_GRID, RATIO_GRID, windowLogE } from './grid.js';
 export type { GridBets } from './grid.js';
 export { hypergeometricLogE } from './hypergeometric.js';
 export type { WindowCounts } from './hypergeometric.js';
 export { exactLower, exactUpper, klBernoulli, limitCandidateRequests } from './limits.js';
 export type { LimitOf } from './limits.js';
+export { foldMeans, limitCandidateValues, logEOfMeans, startMeans } from './means.js';
+export type { MeanProcess, ValueBet, ValueBin } from './means.js';
 export { chanceToSee, eventsToPromote, smallestHarm, timeToPromote } from './predict.js';
 export type { ExpectedBad, Sight } from './predict.js';
 export { bet, betLogs, logEValue, openLook, startProcess } from './process.js';

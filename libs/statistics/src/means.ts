@@ -1,0 +1,76 @@
+import { betLogs, logEValue, openLook, startProcess, type RateProcess } from './process.js';
+import { centred, randomisationLogEs, SHIFT_BETS, type ScoredBin } from './randomisation.js';
+
+/** One bin of a histogram: its value, and how many of it on each arm. */
+export type ValueBin = { readonly value: number; readonly candidate: number; readonly control: number };
+
+/** How a window was served and what counts as harm. */
+export type ValueBet = {
+  /** Candidate share, between 0 and 1. */
+  readonly rho: number;
+  /** Whether this is the first window with values at a larger exposure than ever before. */
+  readonly raised: boolean;
+  /** The direction in which the candidate may not go. */
+  readonly worse: 'higher' | 'lower';
+  /** How far in that direction is tolerated, in units of the value. */
+  readonly margin: number;
+};
+
+/** The e-process of a mean: bets on seven sizes of shift, and what past windows told of the spread. */
+export type MeanProcess = { readonly process: RateProcess; count: number; mean: number; squares: number };
+
+/** Before the first window: e-value 1. */
+export const startMeans = (): MeanProcess => ({
+  process: startProcess(SHIFT_BETS.length),
+  count: 0,
+  mean: 0,
+  squares: 0,
+});
+
+const learn = (state: MeanProcess, bins: readonly ValueBin[]): void => {
+  for (const { value, candidate, control } of bins) {
+    const added = candidate + control;
+    if (added === 0) continue;
+    const distance = value - state.mean;
+    state.count += added;
+    state.mean += (distance * added) / state.count;
+    state.squares += added * distance * (value - state.mean);
+  }
+};
+
+/** Every bin once for each arm, scored so that a high score is bad and the tolerated margin is taken off the candidate. */
+const scored = (bins: readonly ValueBin[], deviation: number, { worse, margin }: ValueBet): readonly ScoredBin[] => {
+  const sign = worse === 'higher' ? 1 : -1;
+  return bins.flatMap(({ value, candidate, control }) => [
+    { candidate, control: 0, score: (sign * value - margin) / deviation },
+    { candidate: 0, control, score: (sign * value) / deviation },
+  ]);
+};
+
+/**
+ * Folds one window in: first it bets, with the spread that earlier windows showed, then it learns from the window. The
+ * first window only teaches. Exact for the sharp null that the candidate changes no value by more than the margin.
+ */
+export const foldMeans = (state: MeanProcess, bins: readonly ValueBin[], how: ValueBet): MeanProcess => {
+  const deviation = state.count < 2 ? 0 : Math.sqrt(state.squares / (state.count - 1));
+  const hasValues = bins.some(({ candidate, control }) => candidate + control > 0);
+  if (deviation > 0 && hasValues && how.rho > 0 && how.rho < 1) {
+    openLook(state.process, how.raised);
+    betLogs(state.process, randomisationLogEs(centred(scored(bins, deviation, how)), how.rho, SHIFT_BETS));
+  }
+  learn(state, bins);
+  return state;
+};
+
+/** Natural logarithm of the e-value. */
+export const logEOfMeans = ({ process }: MeanProcess): number => logEValue(process);
+
+/**
+ * The fewest candidate values, in expectation, with which any test that errs with chance alpha at most can find a shift
+ * of `shift` standard deviations between normal distributions at candidate share `rho`: 2 ln(1/alpha) / ((1-rho) shift²).
+ */
+export const limitCandidateValues = ({
+  shift,
+  rho,
+  alpha,
+}: Readonly<Record<'shift' | 'rho' | 'alpha', number>>): number => (2 * Math.log(1 / alpha)) / ((1 - rho) * shift ** 2);
