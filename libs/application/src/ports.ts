@@ -1,5 +1,5 @@
 import type { JsonObject } from '#libs/kernel';
-import type { Look } from '#libs/domain';
+import type { Look, ViolationsSeen } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 
@@ -21,9 +21,7 @@ export type Violation = Slice & {
   readonly reporter: string;
   readonly at: number;
 };
-export type ViolationReport = {
-  readonly candidate: number;
-  readonly controlInLookback: number;
+export type ViolationReport = ViolationsSeen & {
   readonly first: Violation | undefined;
 };
 export type Traffic = {

@@ -120,7 +120,7 @@ describe('violations of an invariant', () => {
     await send([{ bad: [violation(2, 'req-1'), violation(2, 'req-2')] }]);
     await send([{ bad: [violation(2, 'req-3')] }], { instance: 'tpu-8' });
     const report = await store.violations(rollout, 'misrouted', look);
-    expect(report).toMatchObject({ candidate: 3, controlInLookback: 0 });
+    expect(report).toMatchObject({ candidate: 3, elsewhere: [] });
     expect(report.first).toEqual({
       target: 'api-tpu',
       model: 'haiku',
@@ -133,17 +133,32 @@ describe('violations of an invariant', () => {
     });
   });
 
-  it('remembers those on control from before the rollout, as far as the look-back goes', async () => {
+  it('remembers those off the candidate from before the rollout, as far as the look-back goes', async () => {
     const old = { generation: 3, bad: [violation(1, 'old')] };
     await send([{ ...old, from: at(NOON - 24 * HOUR - 20_000) }]);
     await send([{ ...old, from: at(NOON - 2 * HOUR) }]);
     await send([{ ...old, from: at(NOON - 2 * HOUR) }], { target: 'api-gpu' });
     await send([{ arms: [served(2, 5)], bad: [violation(1, 'beside'), violation(2, 'on it')] }]);
     const report = await store.violations(rollout, 'misrouted', look);
-    expect(report).toMatchObject({ candidate: 1, controlInLookback: 2 });
-    expect(report.controlByTarget).toEqual([{ target: 'api-tpu', violations: 2 }]);
-    const everywhere = { ...look, targets: ['api-tpu', 'api-gpu'] };
-    expect(await store.violations(rollout, 'misrouted', everywhere)).toMatchObject({ controlInLookback: 3 });
+    expect(report.candidate).toBe(1);
+    expect(report.elsewhere).toEqual([{ target: 'api-tpu', revisions: { router: 1 }, violations: 2 }]);
+    const everywhere = await store.violations(rollout, 'misrouted', { ...look, targets: ['api-tpu', 'api-gpu'] });
+    expect(everywhere.elsewhere).toEqual([
+      { target: 'api-gpu', revisions: { router: 1 }, violations: 1 },
+      { target: 'api-tpu', revisions: { router: 1 }, violations: 2 },
+    ]);
+  });
+
+  it('keeps those of a revision that was withdrawn apart from those of control', async () => {
+    exposures.tell('api-tpu', 'router', 20, exposureOf(`${rollout}-next`, 1_000, { candidate: 3 }));
+    await send([{ bad: [violation(2, 'withdrawn'), violation(1, 'control')] }]);
+    await send([{ generation: 20, arms: [served(3, 5)], bad: [violation(3, 'candidate')] }]);
+    const report = await store.violations(`${rollout}-next`, 'misrouted', look);
+    expect(report.candidate).toBe(1);
+    expect(report.elsewhere).toEqual([
+      { target: 'api-tpu', revisions: { router: 1 }, violations: 1 },
+      { target: 'api-tpu', revisions: { router: 2 }, violations: 1 },
+    ]);
   });
 
   it('counts all of a flood and keeps the first ones in full', async () => {
@@ -159,8 +174,7 @@ describe('violations of an invariant', () => {
     expect(await store.violations('unseen', 'misrouted', look)).toEqual({
       candidate: 0,
       candidateByTarget: [],
-      controlInLookback: 0,
-      controlByTarget: [],
+      elsewhere: [],
       first: undefined,
     });
   });

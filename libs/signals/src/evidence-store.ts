@@ -60,13 +60,21 @@ export type Violation = Slice & {
 
 export type ViolationCount = { readonly target: string; readonly violations: number };
 
+/** Violations that were served under one combination of revisions on one target. */
+export type ViolationGroup = ViolationCount & {
+  /** Config → revision. */
+  readonly revisions: Readonly<Record<string, number>>;
+};
+
 export type ViolationReport = {
   /** On the candidate in this rollout, and by target. */
   readonly candidate: number;
   readonly candidateByTarget: readonly ViolationCount[];
-  /** Off the candidate within the look-back, before the rollout too, on its targets; and by target. */
-  readonly controlInLookback: number;
-  readonly controlByTarget: readonly ViolationCount[];
+  /**
+   * Those of other revisions of its config, or of none, on its targets within the look-back, before the rollout too.
+   * Not all of them are its control: some may be of a revision that was withdrawn.
+   */
+  readonly elsewhere: readonly ViolationGroup[];
   /** The first on the candidate to arrive. */
   readonly first: Violation | undefined;
 };

@@ -7,6 +7,7 @@ import type {
   Traffic,
   Violation,
   ViolationCount,
+  ViolationGroup,
   ViolationOptions,
   ViolationReport,
 } from './evidence-store.js';
@@ -75,15 +76,20 @@ const countsOf = (rows: readonly CountRow[]): readonly ViolationCount[] =>
 
 const sumOf = (counts: readonly ViolationCount[]): number => counts.reduce((sum, count) => sum + count.violations, 0);
 
-// Whatever did not run the candidate is control, before the rollout as well as beside it.
-const CONTROL_VIOLATIONS = `
-  select seen.target, sum(seen.violations)::bigint as violations
+type GroupRow = CountRow & { readonly revisions: Readonly<Record<string, number>> };
+
+const groupsOf = (rows: readonly GroupRow[]): readonly ViolationGroup[] =>
+  rows.map(({ target, revisions, violations }) => ({ target, revisions, violations: toNumber(violations) }));
+
+// Before the rollout as well as beside it. Which of it is control, only a reader of the log can tell.
+const ELSEWHERE = `
+  select seen.target, seen.revisions, sum(seen.violations)::bigint as violations
   from evidence.rollouts rollout join evidence.violations_seen seen
     on (seen.revisions ->> rollout.config)::integer is distinct from rollout.candidate
   where rollout.rollout = $1 and seen.signal = $2 and seen.last_at >= $3 and seen.minute >= $3::bigint - 60000
     and case when $4::text[] is not null then seen.target = any ($4::text[])
       else exists (select from evidence.arms where arms.rollout = $1 and arms.target = seen.target) end
-  group by seen.target order by seen.target`;
+  group by seen.target, seen.revisions order by seen.target, seen.revisions`;
 
 type ViolationRow = SliceRow & {
   readonly arm: Arm;
@@ -112,14 +118,14 @@ export const readViolations = async (
   { lookBackMs, now, targets }: ViolationOptions,
 ): Promise<ViolationReport> => {
   const only = targets ?? null;
-  const [candidate, control, first] = await Promise.all([
+  const [candidate, elsewhere, first] = await Promise.all([
     pool.query<CountRow>(
       `select target, sum(violations)::bigint as violations from evidence.violation_counts
        where rollout = $1 and signal = $2 and arm = 'candidate' and ($3::text[] is null or target = any ($3))
        group by target order by target`,
       [rollout, signal, only],
     ),
-    pool.query<CountRow>(CONTROL_VIOLATIONS, [rollout, signal, now - lookBackMs, only]),
+    pool.query<GroupRow>(ELSEWHERE, [rollout, signal, now - lookBackMs, only]),
     pool.query<ViolationRow>(
       `select target, model, arm, generation, instance, request, reporter, violated_at from evidence.violations
        where rollout = $1 and signal = $2 and arm = 'candidate' and ($3::text[] is null or target = any ($3))
@@ -128,13 +134,11 @@ export const readViolations = async (
     ),
   ]);
   const candidateByTarget = countsOf(candidate.rows);
-  const controlByTarget = countsOf(control.rows);
   const row = first.rows[0];
   return {
     candidate: sumOf(candidateByTarget),
     candidateByTarget,
-    controlInLookback: sumOf(controlByTarget),
-    controlByTarget,
+    elsewhere: groupsOf(elsewhere.rows),
     first: row === undefined ? undefined : violationOf(row),
   };
 };

@@ -17,10 +17,15 @@ type Violation = Slice & {
   readonly reporter: string;
   readonly at: number;
 };
+type Revisions = Readonly<Record<string, number>>;
+type SeenViolation = Violation & { readonly signal: string; readonly revisions: Revisions };
+type Candidate = { readonly config: string; readonly revision: number };
+type LookBack = { readonly lookBackMs: number; readonly now: number; readonly targets?: readonly string[] };
 
 /** What was served on one slice of one rollout in one window that ended at `at` (epoch ms). */
 export type Served = Slice & {
   readonly rollout: string;
+  readonly candidate: Candidate;
   readonly shareBp: number;
   readonly candidateRequests: number;
   readonly controlRequests: number;
@@ -38,7 +43,8 @@ class Rollout {
   readonly bad = new Map<string, Bad>();
   readonly seen = new Map<string, Seen>();
   readonly bakes = new Map<string, Bake>();
-  readonly violations = new Map<string, { candidate: number; control: number; first: Violation | undefined }>();
+  readonly violations: SeenViolation[] = [];
+  candidate: Candidate | undefined;
   look = 0;
 }
 
@@ -52,11 +58,13 @@ const added = <V>(map: Map<string, V>, key: string, make: () => V): V => {
 export class MemoryEvidence {
   readonly #rollouts = new Map<string, Rollout>();
   readonly #traffic = new Map<string, number>();
+  readonly #violations: SeenViolation[] = [];
 
   /** Requests were served; those on the candidate of a rollout that was taken back have share 0. */
   serve(served: Served): void {
     const { rollout: id, target, model, shareBp, candidateRequests, controlRequests, at } = served;
     const rollout = this.#of(id);
+    rollout.candidate = served.candidate;
     const key = `${target} ${model}`;
     const totals = added(rollout.totals, key, () => ({
       target,
@@ -102,11 +110,14 @@ export class MemoryEvidence {
     }
   }
 
-  /** An invariant was violated on an arm of a rollout. */
-  violate(id: string, signal: string, arm: 'candidate' | 'control', violation: Violation): void {
-    const known = added(this.#of(id).violations, signal, () => ({ candidate: 0, control: 0, first: undefined }));
-    known[arm] += 1;
-    if (arm === 'candidate') known.first ??= violation;
+  /** An invariant was violated under these revisions, while these rollouts ran there. */
+  violate(signal: string, violation: Violation, revisions: Revisions, rollouts: readonly string[]): void {
+    const seen = { ...violation, signal, revisions };
+    this.#violations.push(seen);
+    for (const id of rollouts) {
+      const { candidate, violations } = this.#of(id);
+      if (candidate && revisions[candidate.config] === candidate.revision) violations.push(seen);
+    }
   }
 
   async foldLook(id: string, at: number): Promise<Look> {
@@ -136,9 +147,19 @@ export class MemoryEvidence {
     }));
   }
 
-  async violations(id: string, signal: string) {
-    const known = this.#of(id).violations.get(signal);
-    return { candidate: known?.candidate ?? 0, controlInLookback: known?.control ?? 0, first: known?.first };
+  async violations(id: string, signal: string, { lookBackMs, now, targets }: LookBack) {
+    const { candidate, violations, seen } = this.#of(id);
+    const mine = violations.filter((each) => each.signal === signal && (targets?.includes(each.target) ?? true));
+    const there = targets ?? [...seen.keys()];
+    const elsewhere = this.#violations.filter(
+      (each) =>
+        candidate !== undefined &&
+        each.signal === signal &&
+        each.at >= now - lookBackMs &&
+        there.includes(each.target) &&
+        each.revisions[candidate.config] !== candidate.revision,
+    );
+    return { candidate: mine.length, elsewhere: elsewhere.map((each) => ({ ...each, violations: 1 })), first: mine[0] };
   }
 
   async lastSeen(id: string, also: readonly string[] = []) {

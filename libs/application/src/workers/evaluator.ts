@@ -7,6 +7,7 @@ import {
   LOOK_BACK_MS,
   recordedVerdict,
   startEvidence,
+  violationsOfArms,
   type RecordedVerdict,
   type Rollout,
   type RolloutEvidence,
@@ -60,9 +61,7 @@ export class Evaluator {
           targets: scope.targets,
           minRequests: Math.max(1, scope.samples),
           counts: slicesOf(signal, totals.slices, totals.bad),
-          ...(report
-            ? { violations: { candidate: report.candidate, controlInLookback: report.controlInLookback } }
-            : {}),
+          ...(report ? { violations: violationsOfArms(rollout, report) } : {}),
         });
         return recordedVerdict(verdict, scope, {
           digest: folded.digest,
