@@ -226,7 +226,8 @@ export class Controller {
   ) {
     const { store, clock, evidence, delivery, board } = world;
     this.#runner = new CommandRunner(store, clock, new CountedIds(name));
-    this.#conductor = new Conductor(this.#runner, this.view, new Evaluator(evidence), { evidence, delivery, board });
+    const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.isOnTrial(...which));
+    this.#conductor = new Conductor(this.#runner, this.view, evaluator, { evidence, delivery, board });
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
     this.#start = new StartRolloutHandler(this.#runner, this.view);
     this.#undo = new UndoRevisionHandler(this.#runner, this.view);

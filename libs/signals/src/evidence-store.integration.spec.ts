@@ -115,12 +115,17 @@ describe('violations of an invariant', () => {
     revisions: { router: revision },
   });
   const look = { lookBackMs: 24 * HOUR, now: NOON };
+  const onCandidate = (violations: number, more = {}) => ({
+    target: 'api-tpu',
+    revisions: { router: 2, ...more },
+    violations,
+  });
 
   it('names instance, request, model, time and reporter of the first one on the candidate', async () => {
     await send([{ bad: [violation(2, 'req-1'), violation(2, 'req-2')] }]);
     await send([{ bad: [violation(2, 'req-3')] }], { instance: 'tpu-8' });
     const report = await store.violations(rollout, 'misrouted', look);
-    expect(report).toMatchObject({ candidate: 3, elsewhere: [] });
+    expect(report).toMatchObject({ candidate: [onCandidate(3)], elsewhere: [] });
     expect(report.first).toEqual({
       target: 'api-tpu',
       model: 'haiku',
@@ -140,7 +145,7 @@ describe('violations of an invariant', () => {
     await send([{ ...old, from: at(NOON - 2 * HOUR) }], { target: 'api-gpu' });
     await send([{ arms: [served(2, 5)], bad: [violation(1, 'beside'), violation(2, 'on it')] }]);
     const report = await store.violations(rollout, 'misrouted', look);
-    expect(report.candidate).toBe(1);
+    expect(report.candidate).toEqual([onCandidate(1)]);
     expect(report.elsewhere).toEqual([{ target: 'api-tpu', revisions: { router: 1 }, violations: 2 }]);
     const everywhere = await store.violations(rollout, 'misrouted', { ...look, targets: ['api-tpu', 'api-gpu'] });
     expect(everywhere.elsewhere).toEqual([
@@ -154,10 +159,26 @@ describe('violations of an invariant', () => {
     await send([{ bad: [violation(2, 'withdrawn'), violation(1, 'control')] }]);
     await send([{ generation: 20, arms: [served(3, 5)], bad: [violation(3, 'candidate')] }]);
     const report = await store.violations(`${rollout}-next`, 'misrouted', look);
-    expect(report.candidate).toBe(1);
+    expect(report.candidate).toEqual([onCandidate(1, { router: 3 })]);
     expect(report.elsewhere).toEqual([
       { target: 'api-tpu', revisions: { router: 1 }, violations: 1 },
       { target: 'api-tpu', revisions: { router: 2 }, violations: 1 },
+    ]);
+  });
+
+  it('tells with which revisions of other configs they were served, on either side', async () => {
+    exposures.tell('api-tpu', 'sampling', 10, exposureOf(`${rollout}-other`, 1_000, { candidate: 4 }));
+    const with4 = (router: number) => ({ signal: 'misrouted', revisions: { sampling: 4, router } });
+    await send([{ bad: [with4(2), with4(1), with4(1), violation(2, 'alone')] }]);
+    await send([{ bad: [with4(2)] }]);
+    const there = { ...look, targets: ['api-tpu'] };
+    const report = await store.violations(rollout, 'misrouted', there);
+    expect(report.candidate).toEqual([onCandidate(1), onCandidate(2, { sampling: 4 })]);
+    expect(report.elsewhere).toEqual([{ target: 'api-tpu', revisions: { router: 1, sampling: 4 }, violations: 2 }]);
+    const other = await store.violations(`${rollout}-other`, 'misrouted', there);
+    expect(other.candidate).toEqual([
+      { target: 'api-tpu', revisions: { router: 1, sampling: 4 }, violations: 2 },
+      onCandidate(2, { sampling: 4 }),
     ]);
   });
 
@@ -165,15 +186,14 @@ describe('violations of an invariant', () => {
     const flood = Array.from({ length: 400 }, (_, index) => violation(2, `req-${index}`));
     await Promise.all([send([{ bad: flood }]), send([{ bad: flood }])]);
     await send([{ bad: flood }]);
-    expect(await store.violations(rollout, 'misrouted', look)).toMatchObject({ candidate: 1_200 });
+    expect(await store.violations(rollout, 'misrouted', look)).toMatchObject({ candidate: [onCandidate(1_200)] });
     const kept = await database.pool.query('select 1 from evidence.violations where rollout = $1', [rollout]);
     expect(kept.rows).toHaveLength(50);
   });
 
   it('reports none for a rollout that nothing was seen of', async () => {
     expect(await store.violations('unseen', 'misrouted', look)).toEqual({
-      candidate: 0,
-      candidateByTarget: [],
+      candidate: [],
       elsewhere: [],
       first: undefined,
     });

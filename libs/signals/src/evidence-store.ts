@@ -58,18 +58,17 @@ export type Violation = Slice & {
   readonly at: number;
 };
 
-export type ViolationCount = { readonly target: string; readonly violations: number };
-
 /** Violations that were served under one combination of revisions on one target. */
-export type ViolationGroup = ViolationCount & {
+export type ViolationGroup = {
+  readonly target: string;
   /** Config → revision. */
   readonly revisions: Readonly<Record<string, number>>;
+  readonly violations: number;
 };
 
 export type ViolationReport = {
-  /** On the candidate in this rollout, and by target. */
-  readonly candidate: number;
-  readonly candidateByTarget: readonly ViolationCount[];
+  /** On the candidate in this rollout. */
+  readonly candidate: readonly ViolationGroup[];
   /**
    * Those of other revisions of its config, or of none, on its targets within the look-back, before the rollout too.
    * Not all of them are its control: some may be of a revision that was withdrawn.

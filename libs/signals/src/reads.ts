@@ -6,7 +6,6 @@ import type {
   TargetSeen,
   Traffic,
   Violation,
-  ViolationCount,
   ViolationGroup,
   ViolationOptions,
   ViolationReport,
@@ -69,14 +68,11 @@ export const readActivation = async (pool: Pool, rollout: string): Promise<reado
   return rows.map((row) => ({ target: row.target, model: row.model, units: toNumber(row.units) }));
 };
 
-type CountRow = { readonly target: string; readonly violations: BigInteger };
-
-const countsOf = (rows: readonly CountRow[]): readonly ViolationCount[] =>
-  rows.map((row) => ({ target: row.target, violations: toNumber(row.violations) }));
-
-const sumOf = (counts: readonly ViolationCount[]): number => counts.reduce((sum, count) => sum + count.violations, 0);
-
-type GroupRow = CountRow & { readonly revisions: Readonly<Record<string, number>> };
+type GroupRow = {
+  readonly target: string;
+  readonly revisions: Readonly<Record<string, number>>;
+  readonly violations: BigInteger;
+};
 
 const groupsOf = (rows: readonly GroupRow[]): readonly ViolationGroup[] =>
   rows.map(({ target, revisions, violations }) => ({ target, revisions, violations: toNumber(violations) }));
@@ -119,10 +115,10 @@ export const readViolations = async (
 ): Promise<ViolationReport> => {
   const only = targets ?? null;
   const [candidate, elsewhere, first] = await Promise.all([
-    pool.query<CountRow>(
-      `select target, sum(violations)::bigint as violations from evidence.violation_counts
+    pool.query<GroupRow>(
+      `select target, revisions, sum(violations)::bigint as violations from evidence.violation_counts
        where rollout = $1 and signal = $2 and arm = 'candidate' and ($3::text[] is null or target = any ($3))
-       group by target order by target`,
+       group by target, revisions order by target, revisions`,
       [rollout, signal, only],
     ),
     pool.query<GroupRow>(ELSEWHERE, [rollout, signal, now - lookBackMs, only]),
@@ -133,11 +129,9 @@ export const readViolations = async (
       [rollout, signal, only],
     ),
   ]);
-  const candidateByTarget = countsOf(candidate.rows);
   const row = first.rows[0];
   return {
-    candidate: sumOf(candidateByTarget),
-    candidateByTarget,
+    candidate: groupsOf(candidate.rows),
     elsewhere: groupsOf(elsewhere.rows),
     first: row === undefined ? undefined : violationOf(row),
   };

@@ -54,6 +54,8 @@ const added = <V>(map: Map<string, V>, key: string, make: () => V): V => {
   return known;
 };
 
+const one = ({ target, revisions }: SeenViolation) => ({ target, revisions, violations: 1 });
+
 /** Evidence in memory, one evaluation's worth at a time; each request counts as a unit of its own. */
 export class MemoryEvidence {
   readonly #rollouts = new Map<string, Rollout>();
@@ -159,7 +161,7 @@ export class MemoryEvidence {
         there.includes(each.target) &&
         each.revisions[candidate.config] !== candidate.revision,
     );
-    return { candidate: mine.length, elsewhere: elsewhere.map((each) => ({ ...each, violations: 1 })), first: mine[0] };
+    return { candidate: mine.map(one), elsewhere: elsewhere.map(one), first: mine[0] };
   }
 
   async lastSeen(id: string, also: readonly string[] = []) {

@@ -8,6 +8,7 @@ import {
   recordedVerdict,
   startEvidence,
   violationsOfArms,
+  type OnTrial,
   type RecordedVerdict,
   type Rollout,
   type RolloutEvidence,
@@ -37,10 +38,12 @@ const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationRe
 /** Folds what arrived into each rollout's evidence and judges it. Its memory is only a cache of the stored looks. */
 export class Evaluator {
   readonly #evidence: Evidence;
+  readonly #onTrial: OnTrial;
   readonly #folded = new Map<string, Folded>();
 
-  constructor(evidence: Evidence) {
+  constructor(evidence: Evidence, onTrial: OnTrial) {
     this.#evidence = evidence;
+    this.#onTrial = onTrial;
   }
 
   forget(rollout: string): void {
@@ -61,7 +64,7 @@ export class Evaluator {
           targets: scope.targets,
           minRequests: Math.max(1, scope.samples),
           counts: slicesOf(signal, totals.slices, totals.bad),
-          ...(report ? { violations: violationsOfArms(rollout, report) } : {}),
+          ...(report ? { violations: violationsOfArms(rollout, report, this.#onTrial) } : {}),
         });
         return recordedVerdict(verdict, scope, {
           digest: folded.digest,

@@ -1,6 +1,6 @@
 import { alphaOfStart } from '../config/index.js';
 import type { RecordedVerdict, Recorded, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { foldLook, judge, startEvidence, type RolloutEvidence } from '../gate/index.js';
+import { foldLook, judge, startEvidence, type RolloutEvidence, type Violations } from '../gate/index.js';
 import { isOver, rolloutDecider, type Rollout, type RolloutCommand, type RolloutState } from '../rollout/index.js';
 import { evidenceSpecOf, judgedScopes, recordedVerdict } from '../verdicts/index.js';
 import { TargetDelivery } from './delivery.js';
@@ -21,11 +21,11 @@ export type CoursePoint = {
 
 /** Violations of an invariant as a rollout's verdict takes them. */
 export type ViolationCounter = (
-  run: SimulatedRollout,
+  rollout: Rollout,
   signal: string,
   targets: readonly string[],
   now: number,
-) => { readonly candidate: number; readonly controlInLookback: number };
+) => Violations;
 
 type Parts = {
   readonly id: string;
@@ -133,7 +133,7 @@ export class SimulatedRollout {
           targets: scope.targets,
           minRequests: Math.max(1, scope.samples),
           counts: this.tally.countsOf(known),
-          ...(type === 'invariant' ? { violations: violations(this, signal, reached, now) } : {}),
+          ...(type === 'invariant' ? { violations: violations(rollout, signal, reached, now) } : {}),
         });
         return [recordedVerdict(verdict, scope, { digest: `look ${look.look}`, sentence: verdict.sentence })];
       }),
