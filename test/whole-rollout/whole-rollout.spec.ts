@@ -266,6 +266,24 @@ describe('trouble on the way', () => {
     await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
   });
 
+  it('rule 3: a bake of five seconds does not pass with four seconds of silence in it', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    const passedAt = async () => (await world.all()).find(({ type }) => type === 'StagePassed');
+    const baked = () => world.evidence.bakedMs(rollout);
+    await runUntil(world, [controller], async () => ((await baked())[0]?.bakedMs ?? 0) >= 1_000);
+    const [before] = await baked();
+    world.fleets.silent = new Set(['api-us']);
+    const until = world.clock.now() + 4_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    world.fleets.silent.clear();
+    const [after] = await baked();
+    expect((after?.bakedMs ?? 0) - (before?.bakedMs ?? 0)).toBeLessThanOrEqual(1_250);
+    await runUntil(world, [controller], async () => (await passedAt()) !== undefined);
+    expect((await passedAt())?.data['bakedMs']).toBeGreaterThanOrEqual(5_000);
+  });
+
   it('a pause holds it where it stands, and a resume lets it go on', async () => {
     const world = await furnished();
     const controller = new Controller(world, 'one');

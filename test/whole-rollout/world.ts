@@ -174,7 +174,17 @@ export class World {
     const at = this.clock.now();
     const requests = { candidateRequests, controlRequests };
     const shown = { config: CONFIG, revision: candidate };
-    this.evidence.serve({ rollout, candidate: shown, target, model: MODEL, shareBp, ...requests, bad, at });
+    this.evidence.serve({
+      rollout,
+      candidate: shown,
+      target,
+      model: MODEL,
+      shareBp,
+      ...requests,
+      bad,
+      at,
+      ms: TICK_MS,
+    });
     if (!violating.has(target)) return;
     const violation = { target, model: MODEL, instance: 'a', request: 'rq-1', reporter: 'fleet', at };
     const served = [

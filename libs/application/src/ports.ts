@@ -12,6 +12,8 @@ export type SliceTotals = Slice & {
 export type BadTotals = Slice & { readonly signal: string; readonly candidateBad: number; readonly controlBad: number };
 export type TargetSeen = {
   readonly target: string;
+  /** Since when outcomes cover the time up to `anyAt` without a gap. */
+  readonly since: number | undefined;
   readonly candidateAt: number | undefined;
   readonly anyAt: number | undefined;
 };
@@ -28,6 +30,9 @@ export type Traffic = {
   readonly requests: readonly (Slice & { readonly requestsPerSecond: number })[];
   readonly bad: readonly (Slice & { readonly signal: string; readonly badPerSecond: number })[];
 };
+
+/** A span of time, epoch ms; empty where it ends before it begins. */
+export type Span = { readonly from: number; readonly until: number };
 
 /** What was seen of the fleets. Times are epoch ms. */
 export abstract class Evidence {
@@ -50,7 +55,7 @@ export abstract class Evidence {
     track: string,
     stage: string,
     now: number,
-    flowing: boolean,
+    covered: Span | undefined,
     maxGapMs: number,
   ): Promise<number>;
   abstract bakedMs(

@@ -142,19 +142,25 @@ export const readLastSeen = async (
   rollout: string,
   also: readonly string[],
 ): Promise<readonly TargetSeen[]> => {
-  type Row = { readonly target: string; readonly candidate_at: BigInteger | null; readonly any_at: BigInteger | null };
+  type Row = {
+    readonly target: string;
+    readonly candidate_at: BigInteger | null;
+    readonly any_at: BigInteger | null;
+    readonly since: BigInteger | null;
+  };
   const { rows } = await pool.query<Row>(
     `with own as (
        select target, max(last_at) filter (where arm = 'candidate') as candidate_at
        from evidence.arms where rollout = $1 group by target),
      named as (select target from own union select unnest($2::text[]))
-     select named.target, seen.last_at as any_at, own.candidate_at
+     select named.target, seen.last_at as any_at, coalesce(seen.since, seen.last_at) as since, own.candidate_at
      from named left join own using (target) left join evidence.targets_seen seen using (target)
      order by named.target`,
     [rollout, also],
   );
   return rows.map((row) => ({
     target: row.target,
+    since: toOptionalNumber(row.since),
     candidateAt: toOptionalNumber(row.candidate_at),
     anyAt: toOptionalNumber(row.any_at),
   }));
