@@ -24,8 +24,11 @@ const furnished = async (): Promise<World> => {
   return world;
 };
 
-const started = async (controller: Controller, vetoReason?: string): Promise<string> => {
-  const outcome = await controller.start({ config: CONFIG, plan: 'quick', revision: 2, vetoReason });
+const started = async (
+  controller: Controller,
+  { revision = 2, vetoReason }: { readonly revision?: number; readonly vetoReason?: string } = {},
+): Promise<string> => {
+  const outcome = await controller.start({ config: CONFIG, plan: 'quick', revision, vetoReason });
   if (!outcome.accepted) throw new Error(outcome.rejection.message);
   await controller.caughtUp();
   return String(outcome.outcome['rollout']);
@@ -120,6 +123,33 @@ describe('a bad change', () => {
     expect(detected?.data['stages']).toEqual(['api/1%']);
   });
 
+  it('that breaks an invariant is caught by it again at the first violation after another one broke it and was withdrawn', async () => {
+    const world = await furnished();
+    await world.record(`config-${CONFIG}`, revisionOf(CONFIG, 3, { pool: 'c' }));
+    world.fleets.violating.add('api-eu');
+    const controller = new Controller(world, 'one');
+    const first = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, first, 'rolled-back'));
+    const second = await started(controller, { revision: 3 });
+    await runUntil(world, [controller], statusIn(controller, second, 'rolled-back'));
+    const caught = (await world.all()).filter(({ type }) => type === 'DegradationDetected');
+    expect(caught.map(({ data }) => [data['signal'], data['stages']])).toEqual([
+      ['wrong-pool', ['api/1%']],
+      ['wrong-pool', ['api/1%']],
+    ]);
+  });
+
+  it('is not blamed for an invariant that control breaks as often: it is judged as a rate, and says so', async () => {
+    const world = await furnished();
+    world.fleets.violating.add('api-eu');
+    world.fleets.violates = () => true;
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+    const said = (await world.all()).flatMap(({ type, data }) => (type === 'StagePassed' ? data['sentences'] : []));
+    expect(JSON.stringify(said)).toContain('control violates it too, so it is judged as a rate');
+  });
+
   it('that turns bad only in the watch is still taken back, everywhere', async () => {
     const world = await furnished();
     const controller = new Controller(world, 'one');
@@ -153,7 +183,7 @@ describe('a bad change', () => {
     await runUntil(world, [controller], statusIn(controller, first, 'rolled-back'));
     const again = await controller.start({ config: CONFIG, plan: 'quick', revision: 2 });
     expect(again).toMatchObject({ accepted: false, rejection: { code: 'revision-vetoed' } });
-    const second = await started(controller, 'the fault was in the pool, not in the rule');
+    const second = await started(controller, { vetoReason: 'the fault was in the pool, not in the rule' });
     const alphaOf = (id: string): number => controller.view.rollouts.get(id)?.rollout.plan.alpha ?? Number.NaN;
     expect(alphaOf(second)).toBeLessThan(alphaOf(first) / 10);
   });
@@ -234,6 +264,24 @@ describe('trouble on the way', () => {
     expect(await world.typesOf(rollout)).not.toContain('StagePassed');
     world.fleets.silent.clear();
     await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+  });
+
+  it('rule 3: a bake of five seconds does not pass with four seconds of silence in it', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    const passedAt = async () => (await world.all()).find(({ type }) => type === 'StagePassed');
+    const baked = () => world.evidence.bakedMs(rollout);
+    await runUntil(world, [controller], async () => ((await baked())[0]?.bakedMs ?? 0) >= 1_000);
+    const [before] = await baked();
+    world.fleets.silent = new Set(['api-us']);
+    const until = world.clock.now() + 4_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    world.fleets.silent.clear();
+    const [after] = await baked();
+    expect((after?.bakedMs ?? 0) - (before?.bakedMs ?? 0)).toBeLessThanOrEqual(1_250);
+    await runUntil(world, [controller], async () => (await passedAt()) !== undefined);
+    expect((await passedAt())?.data['bakedMs']).toBeGreaterThanOrEqual(5_000);
   });
 
   it('a pause holds it where it stands, and a resume lets it go on', async () => {

@@ -59,8 +59,9 @@ export type Fleets = {
   silent: Set<string>;
   /** Share of the requests that still reach a withdrawn candidate after it was taken back. */
   sticky: number;
-  /** Targets whose candidate violates the invariant. */
+  /** Targets on which the invariant is violated, and by which revisions. */
   violating: Set<string>;
+  violates: (revision: number) => boolean;
 };
 
 /** The log, the queue, the fleets and what is seen of them: shared by any number of controllers. */
@@ -78,6 +79,7 @@ export class World {
     silent: new Set(),
     sticky: 0,
     violating: new Set(),
+    violates: (revision) => revision > 1,
   };
   readonly #owed = new Map<string, number>();
   readonly #ids = new CountedIds('event');
@@ -152,10 +154,10 @@ export class World {
   }
 
   #report(target: string, rollout: string, candidate: number, control: number, shareBp: number): void {
-    const { requests, rates, sticky, violating } = this.fleets;
+    const { rates, sticky, violating } = this.fleets;
     const share = shareBp === 0 ? sticky : shareBp / 10_000;
-    const candidateRequests = this.#whole(`${rollout} ${target}`, requests * share);
-    const controlRequests = requests - candidateRequests;
+    const candidateRequests = this.#whole(`${rollout} ${target}`, this.fleets.requests * share);
+    const controlRequests = this.fleets.requests - candidateRequests;
     const bad: Record<string, { candidate: number; control: number }> = {};
     for (const signal of ['script-errors']) {
       bad[signal] = {
@@ -170,11 +172,27 @@ export class World {
       };
     }
     const at = this.clock.now();
-    this.evidence.serve({ rollout, target, model: MODEL, shareBp, candidateRequests, controlRequests, bad, at });
-    if (violating.has(target) && candidateRequests > 0) {
-      const violation = { target, model: MODEL, instance: 'a', request: 'rq-1', reporter: 'fleet', at };
-      this.evidence.violate(rollout, 'wrong-pool', 'candidate', violation);
-    }
+    const requests = { candidateRequests, controlRequests };
+    const shown = { config: CONFIG, revision: candidate };
+    this.evidence.serve({
+      rollout,
+      candidate: shown,
+      target,
+      model: MODEL,
+      shareBp,
+      ...requests,
+      bad,
+      at,
+      ms: TICK_MS,
+    });
+    if (!violating.has(target)) return;
+    const violation = { target, model: MODEL, instance: 'a', request: 'rq-1', reporter: 'fleet', at };
+    const served = [
+      { revision: candidate, requests: candidateRequests },
+      { revision: control, requests: controlRequests },
+    ].filter((each) => each.requests > 0 && this.fleets.violates(each.revision));
+    for (const { revision } of served)
+      this.evidence.violate('wrong-pool', violation, { [CONFIG]: revision }, shareBp > 0 ? [rollout] : []);
   }
 
   /** Whole numbers whose sum follows the rate, without chance. */
@@ -218,7 +236,8 @@ export class Controller {
   ) {
     const { store, clock, evidence, delivery, board } = world;
     this.#runner = new CommandRunner(store, clock, new CountedIds(name));
-    this.#conductor = new Conductor(this.#runner, this.view, new Evaluator(evidence), { evidence, delivery, board });
+    const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.isOnTrial(...which));
+    this.#conductor = new Conductor(this.#runner, this.view, evaluator, { evidence, delivery, board });
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
     this.#start = new StartRolloutHandler(this.#runner, this.view);
     this.#undo = new UndoRevisionHandler(this.#runner, this.view);

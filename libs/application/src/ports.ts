@@ -1,5 +1,5 @@
 import type { JsonObject } from '#libs/kernel';
-import type { Look } from '#libs/domain';
+import type { Look, ViolationsSeen } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 
@@ -12,6 +12,8 @@ export type SliceTotals = Slice & {
 export type BadTotals = Slice & { readonly signal: string; readonly candidateBad: number; readonly controlBad: number };
 export type TargetSeen = {
   readonly target: string;
+  /** Since when outcomes cover the time up to `anyAt` without a gap. */
+  readonly since: number | undefined;
   readonly candidateAt: number | undefined;
   readonly anyAt: number | undefined;
 };
@@ -21,15 +23,16 @@ export type Violation = Slice & {
   readonly reporter: string;
   readonly at: number;
 };
-export type ViolationReport = {
-  readonly candidate: number;
-  readonly controlInLookback: number;
+export type ViolationReport = ViolationsSeen & {
   readonly first: Violation | undefined;
 };
 export type Traffic = {
   readonly requests: readonly (Slice & { readonly requestsPerSecond: number })[];
   readonly bad: readonly (Slice & { readonly signal: string; readonly badPerSecond: number })[];
 };
+
+/** A span of time, epoch ms; empty where it ends before it begins. */
+export type Span = { readonly from: number; readonly until: number };
 
 /** What was seen of the fleets. Times are epoch ms. */
 export abstract class Evidence {
@@ -52,7 +55,7 @@ export abstract class Evidence {
     track: string,
     stage: string,
     now: number,
-    flowing: boolean,
+    covered: Span | undefined,
     maxGapMs: number,
   ): Promise<number>;
   abstract bakedMs(

@@ -33,7 +33,7 @@ describe('what is wrong in a batch is refused item by item', () => {
     const from = new Date(NOON + 49_000).toISOString();
     const result = assess(batchOf([{ from }]), 'reporter', NOON, exposures);
     expect(result.rejected).toEqual([]);
-    expect(result.facts.traffic).toMatchObject([{ firstAt: NOON, lastAt: NOON }]);
+    expect(result.facts.traffic).toMatchObject([{ firstAt: NOON - 10_000, lastAt: NOON }]);
   });
 
   it('refuses arms of configs and revisions that do not exist, or that the generation did not serve', () => {

@@ -33,6 +33,9 @@ export const assess = (batch: OutcomeBatch, reporter: string, now: number, looku
   return assessor.run();
 };
 
+const revisionsOf = ({ revisions }: BadOutcome): string =>
+  JSON.stringify(Object.fromEntries(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1))));
+
 class Assessor {
   private readonly facts = noFacts();
   private readonly rejected: Rejected[] = [];
@@ -235,6 +238,7 @@ class Assessor {
       target,
       model,
       arm,
+      revisions: revisionsOf(bad),
       generation: window.generation,
       instance: this.batch.instance,
       request: bad.request ?? null,
@@ -245,13 +249,11 @@ class Assessor {
   }
 
   private addViolationSeen({ target, model, minute, until }: WindowScope, bad: BadOutcome): void {
-    const entries = Object.entries(bad.revisions).toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const revisions = JSON.stringify(Object.fromEntries(entries));
     this.facts.violationsSeen.push({
       signal: bad.signal,
       target,
       model,
-      revisions,
+      revisions: revisionsOf(bad),
       minute,
       violations: 1,
       lastAt: until,

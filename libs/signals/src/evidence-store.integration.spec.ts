@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore, UNIT_CAP } from './index.js';
+import type { Span } from './index.js';
 import { badOf, batchOf, exposureOf, NOON, ToldExposures, type WindowInput } from './spec-kit.js';
 
 const REPORTER = { token: 'tpu-fleet' };
@@ -115,12 +116,17 @@ describe('violations of an invariant', () => {
     revisions: { router: revision },
   });
   const look = { lookBackMs: 24 * HOUR, now: NOON };
+  const onCandidate = (violations: number, more = {}) => ({
+    target: 'api-tpu',
+    revisions: { router: 2, ...more },
+    violations,
+  });
 
   it('names instance, request, model, time and reporter of the first one on the candidate', async () => {
     await send([{ bad: [violation(2, 'req-1'), violation(2, 'req-2')] }]);
     await send([{ bad: [violation(2, 'req-3')] }], { instance: 'tpu-8' });
     const report = await store.violations(rollout, 'misrouted', look);
-    expect(report).toMatchObject({ candidate: 3, controlInLookback: 0 });
+    expect(report).toMatchObject({ candidate: [onCandidate(3)], elsewhere: [] });
     expect(report.first).toEqual({
       target: 'api-tpu',
       model: 'haiku',
@@ -133,34 +139,63 @@ describe('violations of an invariant', () => {
     });
   });
 
-  it('remembers those on control from before the rollout, as far as the look-back goes', async () => {
+  it('remembers those off the candidate from before the rollout, as far as the look-back goes', async () => {
     const old = { generation: 3, bad: [violation(1, 'old')] };
     await send([{ ...old, from: at(NOON - 24 * HOUR - 20_000) }]);
     await send([{ ...old, from: at(NOON - 2 * HOUR) }]);
     await send([{ ...old, from: at(NOON - 2 * HOUR) }], { target: 'api-gpu' });
     await send([{ arms: [served(2, 5)], bad: [violation(1, 'beside'), violation(2, 'on it')] }]);
     const report = await store.violations(rollout, 'misrouted', look);
-    expect(report).toMatchObject({ candidate: 1, controlInLookback: 2 });
-    expect(report.controlByTarget).toEqual([{ target: 'api-tpu', violations: 2 }]);
-    const everywhere = { ...look, targets: ['api-tpu', 'api-gpu'] };
-    expect(await store.violations(rollout, 'misrouted', everywhere)).toMatchObject({ controlInLookback: 3 });
+    expect(report.candidate).toEqual([onCandidate(1)]);
+    expect(report.elsewhere).toEqual([{ target: 'api-tpu', revisions: { router: 1 }, violations: 2 }]);
+    const everywhere = await store.violations(rollout, 'misrouted', { ...look, targets: ['api-tpu', 'api-gpu'] });
+    expect(everywhere.elsewhere).toEqual([
+      { target: 'api-gpu', revisions: { router: 1 }, violations: 1 },
+      { target: 'api-tpu', revisions: { router: 1 }, violations: 2 },
+    ]);
+  });
+
+  it('keeps those of a revision that was withdrawn apart from those of control', async () => {
+    exposures.tell('api-tpu', 'router', 20, exposureOf(`${rollout}-next`, 1_000, { candidate: 3 }));
+    await send([{ bad: [violation(2, 'withdrawn'), violation(1, 'control')] }]);
+    await send([{ generation: 20, arms: [served(3, 5)], bad: [violation(3, 'candidate')] }]);
+    const report = await store.violations(`${rollout}-next`, 'misrouted', look);
+    expect(report.candidate).toEqual([onCandidate(1, { router: 3 })]);
+    expect(report.elsewhere).toEqual([
+      { target: 'api-tpu', revisions: { router: 1 }, violations: 1 },
+      { target: 'api-tpu', revisions: { router: 2 }, violations: 1 },
+    ]);
+  });
+
+  it('tells with which revisions of other configs they were served, on either side', async () => {
+    exposures.tell('api-tpu', 'sampling', 10, exposureOf(`${rollout}-other`, 1_000, { candidate: 4 }));
+    const with4 = (router: number) => ({ signal: 'misrouted', revisions: { sampling: 4, router } });
+    await send([{ bad: [with4(2), with4(1), with4(1), violation(2, 'alone')] }]);
+    await send([{ bad: [with4(2)] }]);
+    const there = { ...look, targets: ['api-tpu'] };
+    const report = await store.violations(rollout, 'misrouted', there);
+    expect(report.candidate).toEqual([onCandidate(1), onCandidate(2, { sampling: 4 })]);
+    expect(report.elsewhere).toEqual([{ target: 'api-tpu', revisions: { router: 1, sampling: 4 }, violations: 2 }]);
+    const other = await store.violations(`${rollout}-other`, 'misrouted', there);
+    expect(other.candidate).toEqual([
+      { target: 'api-tpu', revisions: { router: 1, sampling: 4 }, violations: 2 },
+      onCandidate(2, { sampling: 4 }),
+    ]);
   });
 
   it('counts all of a flood and keeps the first ones in full', async () => {
     const flood = Array.from({ length: 400 }, (_, index) => violation(2, `req-${index}`));
     await Promise.all([send([{ bad: flood }]), send([{ bad: flood }])]);
     await send([{ bad: flood }]);
-    expect(await store.violations(rollout, 'misrouted', look)).toMatchObject({ candidate: 1_200 });
+    expect(await store.violations(rollout, 'misrouted', look)).toMatchObject({ candidate: [onCandidate(1_200)] });
     const kept = await database.pool.query('select 1 from evidence.violations where rollout = $1', [rollout]);
     expect(kept.rows).toHaveLength(50);
   });
 
   it('reports none for a rollout that nothing was seen of', async () => {
     expect(await store.violations('unseen', 'misrouted', look)).toEqual({
-      candidate: 0,
-      candidateByTarget: [],
-      controlInLookback: 0,
-      controlByTarget: [],
+      candidate: [],
+      elsewhere: [],
       first: undefined,
     });
   });
@@ -175,7 +210,7 @@ describe('drain', () => {
     const latest = NOON + 120_000;
     await send([{ generation: 30, from: at(latest), arms: [served(2, 0), served(1, 10)] }], {}, latest);
     await send([{ generation: 30, from: at(NOON + 30_000), arms: [served(2, 1), served(1, 9)] }], {}, latest);
-    expect(await store.lastSeen(rollout)).toEqual([{ target: 'api-tpu', candidateAt: later, anyAt: latest }]);
+    expect(await store.lastSeen(rollout)).toMatchObject([{ target: 'api-tpu', candidateAt: later, anyAt: latest }]);
     expect((await store.totals(rollout)).slices).toMatchObject([{ candidateRequests: 5, controlRequests: 5 }]);
   });
 
@@ -183,8 +218,8 @@ describe('drain', () => {
     await send([{ generation: 3, requests: 50 }]);
     expect(await store.lastSeen(rollout)).toEqual([]);
     expect(await store.lastSeen(rollout, ['api-tpu', 'nowhere'])).toEqual([
-      { target: 'api-tpu', candidateAt: undefined, anyAt: NOON },
-      { target: 'nowhere', candidateAt: undefined, anyAt: undefined },
+      { target: 'api-tpu', since: NOON - 10_000, candidateAt: undefined, anyAt: NOON },
+      { target: 'nowhere', since: undefined, candidateAt: undefined, anyAt: undefined },
     ]);
   });
 
@@ -212,22 +247,92 @@ describe('traffic', () => {
 });
 
 describe('bake', () => {
-  const step = (now: number, flowing: boolean) => store.advanceBake(rollout, 'api', '10%', now, flowing, 5_000);
+  const span = (from: number, until: number): Span => ({ from: NOON + from, until: NOON + until });
+  const step = (after: number, covered: Span | undefined) =>
+    store.advanceBake(rollout, 'api', '10%', NOON + after, covered, 2_000);
 
-  it('counts only time in which evidence flowed and a controller was alive', async () => {
-    expect(await step(NOON, true)).toBe(0);
-    expect(await step(NOON + 1_000, true)).toBe(1_000);
-    expect(await step(NOON + 2_000, false)).toBe(1_000);
-    expect(await step(NOON + 3_000, true)).toBe(2_000);
-    expect(await step(NOON + 60_000, true)).toBe(7_000);
-    expect(await store.bakedMs(rollout)).toEqual([{ track: 'api', stage: '10%', bakedMs: 7_000 }]);
+  it('counts what is covered, once, and nothing from before it began or after now', async () => {
+    expect(await step(0, span(-60_000, 0))).toBe(0);
+    expect(await step(1_000, span(-60_000, 900))).toBe(900);
+    expect(await step(1_500, span(-60_000, 900))).toBe(900);
+    expect(await step(2_000, span(-60_000, 9_000))).toBe(2_000);
+    expect(await step(2_500, span(-60_000, 2_600))).toBe(2_500);
+    expect(await store.bakedMs(rollout)).toEqual([{ track: 'api', stage: '10%', bakedMs: 2_500 }]);
   });
 
-  it('counts no time twice when several controllers advance it', async () => {
-    await step(NOON, true);
-    const steps = Array.from({ length: 20 }, (_, index) => step(NOON + 1_000 + index * 10, true));
+  it('leaves a gap out, also when what comes after it is known late', async () => {
+    await step(0, span(0, 0));
+    for (const after of [1_000, 2_000, 3_000, 4_000, 5_000]) expect(await step(after, span(0, 500))).toBe(500);
+    expect(await step(6_000, span(4_500, 6_000))).toBe(2_000);
+  });
+
+  it('passes over the time in which nothing counts', async () => {
+    await step(0, undefined);
+    expect(await step(1_000, undefined)).toBe(0);
+    expect(await step(2_000, span(0, 2_000))).toBe(1_000);
+  });
+
+  it('counts of a time in which no controller looked only the last moment', async () => {
+    await step(0, span(0, 0));
+    expect(await step(1_000, span(0, 1_000))).toBe(1_000);
+    expect(await step(60_000, span(0, 60_000))).toBe(3_000);
+    expect(await step(61_000, span(0, 61_000))).toBe(4_000);
+  });
+
+  it('counts no time twice when several controllers advance it, on clocks that differ', async () => {
+    await step(0, span(0, 0));
+    const steps = Array.from({ length: 20 }, (_, index) =>
+      step(1_000 + index * 10 - (index % 2) * 700, span(0, 5_000)),
+    );
     const baked = await Promise.all(steps);
-    expect(Math.max(...baked)).toBe(1_190);
+    expect(Math.max(...baked)).toBe(1_180);
+  });
+
+  it('goes on from rows that were written before covered time was known', async () => {
+    await database.pool.query(
+      `insert into evidence.bakes (rollout, track, stage, baked_ms, advanced_at) values ($1, 'api', '10%', 700, $2)`,
+      [rollout, NOON],
+    );
+    expect(await step(1_000, span(0, 1_000))).toBe(1_700);
+  });
+});
+
+describe('the time that outcomes cover on a target', () => {
+  const sendWindow = (from: number, ms: number, requests = 5) =>
+    send([{ from: new Date(NOON + from).toISOString(), ms, requests, arms: [served(2, requests)] }], {}, NOON + 60_000);
+  const covered = async () => {
+    const [target] = await store.lastSeen(rollout);
+    return [(target?.since ?? 0) - NOON, (target?.anyAt ?? 0) - NOON];
+  };
+
+  it('goes from the first to the last window that follow each other, in whatever order they lie in a batch', async () => {
+    await sendWindow(0, 1_000);
+    await sendWindow(1_000, 1_000);
+    expect(await covered()).toEqual([0, 2_000]);
+    const window = (from: number) => ({ from: new Date(NOON + from).toISOString(), ms: 1_000, requests: 5 });
+    await send([window(4_000), window(2_000), window(3_000)], {}, NOON + 60_000);
+    expect(await covered()).toEqual([0, 5_000]);
+  });
+
+  it('begins anew after a gap, and a window that fills the gap joins both sides of it', async () => {
+    await sendWindow(0, 1_000);
+    await sendWindow(5_000, 1_000);
+    expect(await covered()).toEqual([5_000, 6_000]);
+    await sendWindow(500, 400);
+    expect(await covered()).toEqual([5_000, 6_000]);
+    await sendWindow(1_000, 4_000);
+    expect(await covered()).toEqual([1_000, 6_000]);
+  });
+
+  it('is not covered by windows without requests', async () => {
+    await sendWindow(0, 1_000);
+    await sendWindow(1_000, 5_000, 0);
+    expect(await covered()).toEqual([0, 1_000]);
+  });
+
+  it('is as long as its windows also where the clock of an instance runs ahead', async () => {
+    await send([{ from: new Date(NOON).toISOString(), ms: 1_000, arms: [served(2, 5)] }], {}, NOON + 400);
+    expect(await covered()).toEqual([-600, 400]);
   });
 });
 

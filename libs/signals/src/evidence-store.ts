@@ -58,15 +58,22 @@ export type Violation = Slice & {
   readonly at: number;
 };
 
-export type ViolationCount = { readonly target: string; readonly violations: number };
+/** Violations that were served under one combination of revisions on one target. */
+export type ViolationGroup = {
+  readonly target: string;
+  /** Config → revision. */
+  readonly revisions: Readonly<Record<string, number>>;
+  readonly violations: number;
+};
 
 export type ViolationReport = {
-  /** On the candidate in this rollout, and by target. */
-  readonly candidate: number;
-  readonly candidateByTarget: readonly ViolationCount[];
-  /** Off the candidate within the look-back, before the rollout too, on its targets; and by target. */
-  readonly controlInLookback: number;
-  readonly controlByTarget: readonly ViolationCount[];
+  /** On the candidate in this rollout. */
+  readonly candidate: readonly ViolationGroup[];
+  /**
+   * Those of other revisions of its config, or of none, on its targets within the look-back, before the rollout too.
+   * Not all of them are its control: some may be of a revision that was withdrawn.
+   */
+  readonly elsewhere: readonly ViolationGroup[];
   /** The first on the candidate to arrive. */
   readonly first: Violation | undefined;
 };
@@ -82,6 +89,8 @@ export type ViolationOptions = {
 /** Ends of the last windows in which requests were served on a target, epoch milliseconds. */
 export type TargetSeen = {
   readonly target: string;
+  /** Since when windows with requests follow each other without a gap, up to `anyAt`. */
+  readonly since: number | undefined;
   /** On the candidate, whatever the share was. */
   readonly candidateAt: number | undefined;
   /** Under any revision of anything. */
@@ -91,6 +100,9 @@ export type TargetSeen = {
 export type RequestRate = Slice & { readonly requestsPerSecond: number };
 export type BadRate = Slice & { readonly signal: string; readonly badPerSecond: number };
 export type Traffic = { readonly requests: readonly RequestRate[]; readonly bad: readonly BadRate[] };
+
+/** A span of time, epoch milliseconds; empty where it ends before it begins. */
+export type Span = { readonly from: number; readonly until: number };
 
 export type StageBake = { readonly track: string; readonly stage: string; readonly bakedMs: number };
 
@@ -113,15 +125,16 @@ export abstract class EvidenceStore {
   /** Rates over the last `spanMs`, or since a slice was first seen if that is later. */
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
   /**
-   * Adds the time since the last call to the stage's bake if evidence flowed, at most `maxGapMs` of it: a longer silence
-   * of all controllers does not count. The first call adds none. Gives the baked milliseconds.
+   * Adds what the span covers and was not added before to the stage's bake. What lies before the first call never
+   * counts, nor what lies in a silence of all controllers, but for its last `maxGapMs`. Without a span the time up to now
+   * is passed over. Gives the baked milliseconds.
    */
   abstract advanceBake(
     rollout: string,
     track: string,
     stage: string,
     now: number,
-    flowing: boolean,
+    covered: Span | undefined,
     maxGapMs: number,
   ): Promise<number>;
   abstract bakedMs(rollout: string): Promise<readonly StageBake[]>;

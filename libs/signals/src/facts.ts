@@ -39,6 +39,8 @@ export type RequestCellFact = Of & {
 export type ViolationFact = Of & {
   readonly signal: string;
   readonly arm: Arm;
+  /** Canonical JSON: revision by config. */
+  readonly revisions: string;
   readonly generation: number;
   readonly instance: string;
   readonly request: string | null;

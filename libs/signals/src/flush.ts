@@ -1,9 +1,9 @@
 import type { PoolClient } from 'pg';
 import { UNIT_CAP } from './evidence-store.js';
 import type { UnitFact, ViolationFact } from './facts.js';
-import type { Tally } from './tally.js';
+import { TOUCHING_MS, type Tally } from './tally.js';
 
-/** Violations kept in full per rollout, signal, slice and arm. */
+/** Violations kept in full per rollout, signal, slice, arm and combination of revisions. */
 const VIOLATION_CAP = 50;
 
 export type BatchRow = {
@@ -39,11 +39,17 @@ const TRAFFIC = `
     first_at = least(known.first_at, excluded.first_at),
     last_at = greatest(known.last_at, excluded.last_at)`;
 
+// Two spans that touch become one; otherwise the later one counts.
 const TARGETS_SEEN = `
-  insert into evidence.targets_seen as known (target, last_at)
-  select target, max("lastAt") from json_to_recordset($1::json) as x(target text, "lastAt" bigint)
-  group by target order by target
-  on conflict (target) do update set last_at = greatest(known.last_at, excluded.last_at)`;
+  insert into evidence.targets_seen as known (target, since, last_at)
+  select target, "from", until from json_to_recordset($1::json) as x(target text, "from" bigint, until bigint)
+  on conflict (target) do update set
+    since = case
+      when excluded.since <= known.last_at + ${TOUCHING_MS} and known.since <= excluded.last_at + ${TOUCHING_MS}
+        then least(known.since, excluded.since)
+      when excluded.last_at > known.last_at then excluded.since
+      else known.since end,
+    last_at = greatest(known.last_at, excluded.last_at)`;
 
 const TRAFFIC_BAD = `
   insert into evidence.traffic_bad as known (signal, target, model, minute, bad)
@@ -128,20 +134,21 @@ const REQUEST_CELLS = `
 
 const VIOLATIONS = `
   with counted as (
-    insert into evidence.violation_counts as known (rollout, signal, target, model, arm, violations)
-    select rollout, signal, target, model, arm, violations from json_to_recordset($1::json)
-      as x(rollout text, signal text, target text, model text, arm text, violations bigint)
-    order by rollout, signal, target, model, arm
-    on conflict (rollout, signal, target, model, arm) do update set violations = known.violations + excluded.violations
+    insert into evidence.violation_counts as known (rollout, signal, target, model, arm, revisions, violations)
+    select rollout, signal, target, model, arm, revisions::jsonb, violations from json_to_recordset($1::json)
+      as x(rollout text, signal text, target text, model text, arm text, revisions text, violations bigint)
+    order by rollout, signal, target, model, arm, revisions::jsonb
+    on conflict (rollout, signal, target, model, arm, revisions)
+      do update set violations = known.violations + excluded.violations
     returning *
   )
   insert into evidence.violations
     (rollout, signal, target, model, arm, generation, instance, request, unit, reporter, violated_at)
   select rollout, signal, target, model, arm, generation, instance, request, unit, reporter, at
   from json_to_recordset($2::json) as x(place integer, rank integer, added bigint, rollout text, signal text,
-    target text, model text, arm text, generation bigint, instance text, request text, unit text, reporter text,
-    at bigint)
-  join counted using (rollout, signal, target, model, arm)
+    target text, model text, arm text, revisions jsonb, generation bigint, instance text, request text, unit text,
+    reporter text, at bigint)
+  join counted using (rollout, signal, target, model, arm, revisions)
   where counted.violations - x.added + x.rank <= $3::integer
   order by place`;
 
@@ -175,7 +182,7 @@ const writeViolations = async (client: PoolClient, violations: readonly Violatio
   if (violations.length === 0) return;
   const bySlice = new Map<string, ViolationFact[]>();
   for (const row of violations) {
-    const key = [row.rollout, row.signal, row.target, row.model, row.arm].join(' ');
+    const key = [row.rollout, row.signal, row.target, row.model, row.arm, row.revisions].join(' ');
     const rows = bySlice.get(key);
     if (rows === undefined) bySlice.set(key, [row]);
     else rows.push(row);
@@ -183,9 +190,13 @@ const writeViolations = async (client: PoolClient, violations: readonly Violatio
   const counts = [...bySlice.values()].map((rows) => ({ ...rows[0], violations: rows.length }));
   const place = new Map(violations.map((row, index) => [row, index]));
   const kept = [...bySlice.values()].flatMap((rows) =>
-    rows
-      .slice(0, VIOLATION_CAP)
-      .map((row, index) => ({ ...row, place: place.get(row), rank: index + 1, added: rows.length })),
+    rows.slice(0, VIOLATION_CAP).map((row, index) => ({
+      ...row,
+      revisions: JSON.parse(row.revisions) as unknown,
+      place: place.get(row),
+      rank: index + 1,
+      added: rows.length,
+    })),
   );
   await client.query(VIOLATIONS, [JSON.stringify(counts), JSON.stringify(kept), VIOLATION_CAP]);
 };
@@ -202,7 +213,7 @@ export const writeTally = async (
 ): Promise<void> => {
   const traffic = tally.traffic.sorted();
   await write(client, TRAFFIC, traffic);
-  await write(client, TARGETS_SEEN, traffic);
+  await write(client, TARGETS_SEEN, tally.covered.sorted());
   await write(client, TRAFFIC_BAD, tally.trafficBad.sorted());
   await write(client, ROLLOUTS, tally.rollouts.sorted());
   await write(client, ARMS, tally.arms.sorted());

@@ -3,6 +3,7 @@ import type { EvidenceBell } from './evidence-bell.js';
 import type {
   RolloutTotals,
   SliceActivation,
+  Span,
   StageBake,
   StoredLook,
   TargetSeen,
@@ -15,6 +16,21 @@ import { foldLook, lookCount, readLooks } from './looks.js';
 import { readActivation, readLastSeen, readTotals, readTraffic, readViolations } from './reads.js';
 import type { BigInteger } from './sql.js';
 import { toNumber } from './sql.js';
+
+const ADVANCE_BAKE = `
+  insert into evidence.bakes as known (rollout, track, stage, baked_ms, advanced_at, covered_until, looked_since)
+  values ($1, $2, $3, 0, $4::bigint, $4::bigint, $4::bigint)
+  on conflict (rollout, track, stage) do update set
+    baked_ms = known.baked_ms + greatest(0, $6::bigint - greatest(
+      $5::bigint,
+      coalesce(known.covered_until, known.advanced_at),
+      case when $4::bigint - known.advanced_at > $7::bigint then $4::bigint - $7::bigint
+        else coalesce(known.looked_since, known.advanced_at) end)),
+    looked_since = case when $4::bigint - known.advanced_at > $7::bigint then $4::bigint - $7::bigint
+      else coalesce(known.looked_since, known.advanced_at) end,
+    covered_until = greatest(coalesce(known.covered_until, known.advanced_at), $6::bigint),
+    advanced_at = greatest(known.advanced_at, $4::bigint)
+  returning baked_ms`;
 
 /** The evidence in PostgreSQL; the pool stays its owner's. */
 export class PostgresEvidenceStore extends EvidenceStore {
@@ -62,18 +78,12 @@ export class PostgresEvidenceStore extends EvidenceStore {
     track: string,
     stage: string,
     now: number,
-    flowing: boolean,
+    covered: Span | undefined,
     maxGapMs: number,
   ): Promise<number> {
-    const { rows } = await this.pool.query<{ baked_ms: BigInteger }>(
-      `insert into evidence.bakes as known (rollout, track, stage, baked_ms, advanced_at) values ($1, $2, $3, 0, $4)
-       on conflict (rollout, track, stage) do update set
-         baked_ms = known.baked_ms + case when $5::boolean
-           then least(greatest(excluded.advanced_at - known.advanced_at, 0), $6::bigint) else 0 end,
-         advanced_at = greatest(known.advanced_at, excluded.advanced_at)
-       returning baked_ms`,
-      [rollout, track, stage, Math.round(now), flowing, Math.round(maxGapMs)],
-    );
+    const { from, until } = covered ?? { from: now, until: now };
+    const times = [now, from, Math.min(now, until), maxGapMs].map(Math.round);
+    const { rows } = await this.pool.query<{ baked_ms: BigInteger }>(ADVANCE_BAKE, [rollout, track, stage, ...times]);
     return toNumber(rows[0]?.baked_ms ?? 0);
   }
 

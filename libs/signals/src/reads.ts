@@ -6,7 +6,7 @@ import type {
   TargetSeen,
   Traffic,
   Violation,
-  ViolationCount,
+  ViolationGroup,
   ViolationOptions,
   ViolationReport,
 } from './evidence-store.js';
@@ -68,22 +68,24 @@ export const readActivation = async (pool: Pool, rollout: string): Promise<reado
   return rows.map((row) => ({ target: row.target, model: row.model, units: toNumber(row.units) }));
 };
 
-type CountRow = { readonly target: string; readonly violations: BigInteger };
+type GroupRow = {
+  readonly target: string;
+  readonly revisions: Readonly<Record<string, number>>;
+  readonly violations: BigInteger;
+};
 
-const countsOf = (rows: readonly CountRow[]): readonly ViolationCount[] =>
-  rows.map((row) => ({ target: row.target, violations: toNumber(row.violations) }));
+const groupsOf = (rows: readonly GroupRow[]): readonly ViolationGroup[] =>
+  rows.map(({ target, revisions, violations }) => ({ target, revisions, violations: toNumber(violations) }));
 
-const sumOf = (counts: readonly ViolationCount[]): number => counts.reduce((sum, count) => sum + count.violations, 0);
-
-// Whatever did not run the candidate is control, before the rollout as well as beside it.
-const CONTROL_VIOLATIONS = `
-  select seen.target, sum(seen.violations)::bigint as violations
+// Before the rollout as well as beside it. Which of it is control, only a reader of the log can tell.
+const ELSEWHERE = `
+  select seen.target, seen.revisions, sum(seen.violations)::bigint as violations
   from evidence.rollouts rollout join evidence.violations_seen seen
     on (seen.revisions ->> rollout.config)::integer is distinct from rollout.candidate
   where rollout.rollout = $1 and seen.signal = $2 and seen.last_at >= $3 and seen.minute >= $3::bigint - 60000
     and case when $4::text[] is not null then seen.target = any ($4::text[])
       else exists (select from evidence.arms where arms.rollout = $1 and arms.target = seen.target) end
-  group by seen.target order by seen.target`;
+  group by seen.target, seen.revisions order by seen.target, seen.revisions`;
 
 type ViolationRow = SliceRow & {
   readonly arm: Arm;
@@ -112,14 +114,14 @@ export const readViolations = async (
   { lookBackMs, now, targets }: ViolationOptions,
 ): Promise<ViolationReport> => {
   const only = targets ?? null;
-  const [candidate, control, first] = await Promise.all([
-    pool.query<CountRow>(
-      `select target, sum(violations)::bigint as violations from evidence.violation_counts
+  const [candidate, elsewhere, first] = await Promise.all([
+    pool.query<GroupRow>(
+      `select target, revisions, sum(violations)::bigint as violations from evidence.violation_counts
        where rollout = $1 and signal = $2 and arm = 'candidate' and ($3::text[] is null or target = any ($3))
-       group by target order by target`,
+       group by target, revisions order by target, revisions`,
       [rollout, signal, only],
     ),
-    pool.query<CountRow>(CONTROL_VIOLATIONS, [rollout, signal, now - lookBackMs, only]),
+    pool.query<GroupRow>(ELSEWHERE, [rollout, signal, now - lookBackMs, only]),
     pool.query<ViolationRow>(
       `select target, model, arm, generation, instance, request, reporter, violated_at from evidence.violations
        where rollout = $1 and signal = $2 and arm = 'candidate' and ($3::text[] is null or target = any ($3))
@@ -127,14 +129,10 @@ export const readViolations = async (
       [rollout, signal, only],
     ),
   ]);
-  const candidateByTarget = countsOf(candidate.rows);
-  const controlByTarget = countsOf(control.rows);
   const row = first.rows[0];
   return {
-    candidate: sumOf(candidateByTarget),
-    candidateByTarget,
-    controlInLookback: sumOf(controlByTarget),
-    controlByTarget,
+    candidate: groupsOf(candidate.rows),
+    elsewhere: groupsOf(elsewhere.rows),
     first: row === undefined ? undefined : violationOf(row),
   };
 };
@@ -144,19 +142,25 @@ export const readLastSeen = async (
   rollout: string,
   also: readonly string[],
 ): Promise<readonly TargetSeen[]> => {
-  type Row = { readonly target: string; readonly candidate_at: BigInteger | null; readonly any_at: BigInteger | null };
+  type Row = {
+    readonly target: string;
+    readonly candidate_at: BigInteger | null;
+    readonly any_at: BigInteger | null;
+    readonly since: BigInteger | null;
+  };
   const { rows } = await pool.query<Row>(
     `with own as (
        select target, max(last_at) filter (where arm = 'candidate') as candidate_at
        from evidence.arms where rollout = $1 group by target),
      named as (select target from own union select unnest($2::text[]))
-     select named.target, seen.last_at as any_at, own.candidate_at
+     select named.target, seen.last_at as any_at, coalesce(seen.since, seen.last_at) as since, own.candidate_at
      from named left join own using (target) left join evidence.targets_seen seen using (target)
      order by named.target`,
     [rollout, also],
   );
   return rows.map((row) => ({
     target: row.target,
+    since: toOptionalNumber(row.since),
     candidateAt: toOptionalNumber(row.candidate_at),
     anyAt: toOptionalNumber(row.any_at),
   }));

@@ -32,8 +32,8 @@ export class WindowScope {
     private readonly lookup: ExposureLookup,
   ) {
     this.model = window.model;
-    this.from = Math.min(Date.parse(window.from), now);
     this.until = Math.min(Date.parse(window.from) + window.ms, now);
+    this.from = this.until - window.ms;
     this.minute = Math.floor(this.until / MINUTE_MS) * MINUTE_MS;
   }
 

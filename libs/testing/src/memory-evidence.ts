@@ -8,7 +8,13 @@ type Cell = Slice & {
   controlRequests: number;
 };
 type Look = { readonly look: number; readonly at: number; readonly digest: string; readonly cells: readonly Cell[] };
-type Bake = { readonly track: string; readonly stage: string; bakedMs: number; lastAt: number };
+type Span = { readonly from: number; readonly until: number };
+type Bake = { readonly track: string; readonly stage: string } & {
+  bakedMs: number;
+  lookedAt: number;
+  lookedSince: number;
+  coveredUntil: number;
+};
 type Totals = Slice & { candidateRequests: number; controlRequests: number; readonly unassigned: number };
 type Bad = Slice & { readonly signal: string; candidateBad: number; controlBad: number };
 type Violation = Slice & {
@@ -17,16 +23,22 @@ type Violation = Slice & {
   readonly reporter: string;
   readonly at: number;
 };
+type Revisions = Readonly<Record<string, number>>;
+type SeenViolation = Violation & { readonly signal: string; readonly revisions: Revisions };
+type Candidate = { readonly config: string; readonly revision: number };
+type LookBack = { readonly lookBackMs: number; readonly now: number; readonly targets?: readonly string[] };
 
-/** What was served on one slice of one rollout in one window that ended at `at` (epoch ms). */
+/** What was served on one slice of one rollout in one window that ended at `at` and lasted `ms` (epoch ms). */
 export type Served = Slice & {
   readonly rollout: string;
+  readonly candidate: Candidate;
   readonly shareBp: number;
   readonly candidateRequests: number;
   readonly controlRequests: number;
   /** Signal → bad outcomes by arm. */
   readonly bad: Readonly<Record<string, { readonly candidate: number; readonly control: number }>>;
   readonly at: number;
+  readonly ms: number;
 };
 
 type Seen = { candidateAt: number | undefined; anyAt: number | undefined };
@@ -38,7 +50,8 @@ class Rollout {
   readonly bad = new Map<string, Bad>();
   readonly seen = new Map<string, Seen>();
   readonly bakes = new Map<string, Bake>();
-  readonly violations = new Map<string, { candidate: number; control: number; first: Violation | undefined }>();
+  readonly violations: SeenViolation[] = [];
+  candidate: Candidate | undefined;
   look = 0;
 }
 
@@ -48,15 +61,22 @@ const added = <V>(map: Map<string, V>, key: string, make: () => V): V => {
   return known;
 };
 
+const one = ({ target, revisions }: SeenViolation) => ({ target, revisions, violations: 1 });
+
+/** Windows that are no further apart follow each other without a gap. */
+const TOUCHING_MS = 250;
+
 /** Evidence in memory, one evaluation's worth at a time; each request counts as a unit of its own. */
 export class MemoryEvidence {
   readonly #rollouts = new Map<string, Rollout>();
-  readonly #traffic = new Map<string, number>();
+  readonly #traffic = new Map<string, Span>();
+  readonly #violations: SeenViolation[] = [];
 
   /** Requests were served; those on the candidate of a rollout that was taken back have share 0. */
   serve(served: Served): void {
     const { rollout: id, target, model, shareBp, candidateRequests, controlRequests, at } = served;
     const rollout = this.#of(id);
+    rollout.candidate = served.candidate;
     const key = `${target} ${model}`;
     const totals = added(rollout.totals, key, () => ({
       target,
@@ -98,15 +118,21 @@ export class MemoryEvidence {
     if (candidateRequests > 0) seen.candidateAt = at;
     if (candidateRequests + controlRequests > 0) {
       seen.anyAt = at;
-      this.#traffic.set(target, at);
+      const from = at - served.ms;
+      const before = this.#traffic.get(target);
+      const follows = before !== undefined && from <= before.until + TOUCHING_MS;
+      this.#traffic.set(target, { from: follows ? before.from : from, until: at });
     }
   }
 
-  /** An invariant was violated on an arm of a rollout. */
-  violate(id: string, signal: string, arm: 'candidate' | 'control', violation: Violation): void {
-    const known = added(this.#of(id).violations, signal, () => ({ candidate: 0, control: 0, first: undefined }));
-    known[arm] += 1;
-    if (arm === 'candidate') known.first ??= violation;
+  /** An invariant was violated under these revisions, while these rollouts ran there. */
+  violate(signal: string, violation: Violation, revisions: Revisions, rollouts: readonly string[]): void {
+    const seen = { ...violation, signal, revisions };
+    this.#violations.push(seen);
+    for (const id of rollouts) {
+      const { candidate, violations } = this.#of(id);
+      if (candidate && revisions[candidate.config] === candidate.revision) violations.push(seen);
+    }
   }
 
   async foldLook(id: string, at: number): Promise<Look> {
@@ -136,9 +162,19 @@ export class MemoryEvidence {
     }));
   }
 
-  async violations(id: string, signal: string) {
-    const known = this.#of(id).violations.get(signal);
-    return { candidate: known?.candidate ?? 0, controlInLookback: known?.control ?? 0, first: known?.first };
+  async violations(id: string, signal: string, { lookBackMs, now, targets }: LookBack) {
+    const { candidate, violations, seen } = this.#of(id);
+    const mine = violations.filter((each) => each.signal === signal && (targets?.includes(each.target) ?? true));
+    const there = targets ?? [...seen.keys()];
+    const elsewhere = this.#violations.filter(
+      (each) =>
+        candidate !== undefined &&
+        each.signal === signal &&
+        each.at >= now - lookBackMs &&
+        there.includes(each.target) &&
+        each.revisions[candidate.config] !== candidate.revision,
+    );
+    return { candidate: mine.map(one), elsewhere: elsewhere.map(one), first: mine[0] };
   }
 
   async lastSeen(id: string, also: readonly string[] = []) {
@@ -146,7 +182,8 @@ export class MemoryEvidence {
     return [...new Set([...seen.keys(), ...also])].map((target) => ({
       target,
       candidateAt: seen.get(target)?.candidateAt,
-      anyAt: this.#traffic.get(target),
+      since: this.#traffic.get(target)?.from,
+      anyAt: this.#traffic.get(target)?.until,
     }));
   }
 
@@ -154,11 +191,15 @@ export class MemoryEvidence {
     return { requests: [], bad: [] };
   }
 
-  async advanceBake(id: string, track: string, stage: string, now: number, flowing: boolean, maxGapMs: number) {
-    const bake = added(this.#of(id).bakes, `${track}/${stage}`, () => ({ track, stage, bakedMs: 0, lastAt: now }));
-    const gap = Math.max(0, now - bake.lastAt);
-    if (flowing) bake.bakedMs += Math.min(gap, maxGapMs);
-    bake.lastAt = Math.max(bake.lastAt, now);
+  async advanceBake(id: string, track: string, stage: string, now: number, covered: Span | undefined, gapMs: number) {
+    const times = { lookedAt: now, lookedSince: now, coveredUntil: now };
+    const bake = added(this.#of(id).bakes, `${track}/${stage}`, () => ({ track, stage, bakedMs: 0, ...times }));
+    if (now - bake.lookedAt > gapMs) bake.lookedSince = now - gapMs;
+    const { from, until } = covered ?? { from: now, until: now };
+    const reached = Math.min(now, until);
+    bake.bakedMs += Math.max(0, reached - Math.max(from, bake.coveredUntil, bake.lookedSince));
+    bake.coveredUntil = Math.max(bake.coveredUntil, reached);
+    bake.lookedAt = Math.max(bake.lookedAt, now);
     return bake.bakedMs;
   }
 

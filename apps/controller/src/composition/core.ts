@@ -212,7 +212,8 @@ export const startCore = async (
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
   const observed = new SharedObservations(delivery);
-  const conductor = new Conductor(runner, view, new Evaluator(evidence), { evidence, delivery: observed, board });
+  const evaluator = new Evaluator(evidence, (...which) => view.fleet.isOnTrial(...which));
+  const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
   const workers = {
     [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),

@@ -7,7 +7,9 @@ import {
   poolOf,
   recordedVerdict,
   startPools,
+  violationsOfArms,
   type EvidencePool,
+  type OnTrial,
   type RecordedVerdict,
   type Rollout,
   type SliceCounts,
@@ -37,10 +39,12 @@ const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationRe
 /** Folds what arrived into each rollout's evidence and judges it. Its memory is only a cache of the stored looks. */
 export class Evaluator {
   readonly #evidence: Evidence;
+  readonly #onTrial: OnTrial;
   readonly #folded = new Map<string, Folded>();
 
-  constructor(evidence: Evidence) {
+  constructor(evidence: Evidence, onTrial: OnTrial) {
     this.#evidence = evidence;
+    this.#onTrial = onTrial;
   }
 
   forget(rollout: string): void {
@@ -58,7 +62,8 @@ export class Evaluator {
       return rollout.plan.signals.map(({ signal, type }) => {
         const report = reports.get(pool)?.get(signal);
         const counts = slicesOf(signal, totals.slices, totals.bad);
-        const verdict = judgeScope(pool, scope, signal, { counts, violations: report });
+        const violations = report && violationsOfArms(rollout, report, this.#onTrial);
+        const verdict = judgeScope(pool, scope, signal, { counts, violations });
         return recordedVerdict(verdict, scope, {
           digest: folded.digest,
           sentence: named(verdict.sentence, type, report),

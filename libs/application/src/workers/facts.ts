@@ -2,6 +2,7 @@ import {
   isLeaving,
   liveTargets,
   liveTracks,
+  toleratedSilenceMs,
   trackOf,
   type Facts,
   type RecordedVerdict,
@@ -9,11 +10,9 @@ import {
   type StageFacts,
   type TargetFacts,
 } from '#libs/domain';
-import type { Delivery, Evidence, TargetSeen } from '../ports.js';
+import type { Delivery, Evidence, Span, TargetSeen } from '../ports.js';
 
-/** Silence longer than this stops the bake; shorter than any plan's grace. */
-const FRESH_MS = 10_000;
-/** Time between two assessments that counts as one stretch of bake. */
+/** Time between two assessments after which controllers were away, and the bake with them. */
 const MAX_GAP_MS = 2_000;
 
 type Sources = { readonly evidence: Evidence; readonly delivery: Delivery };
@@ -52,12 +51,17 @@ const silentFor = (
   now: number,
 ): number => Math.max(0, ...targets.map((target) => now - Math.max(since, seen.get(target)?.anyAt ?? 0)));
 
-const isFlowing = (
+/** The span in which outcomes flowed on every target, and a little silence after it; undefined before the first ones. */
+const coveredBy = (
   targets: readonly string[],
   seen: ReadonlyMap<string, TargetSeen>,
-  freshMs: number,
-  now: number,
-): boolean => targets.every((target) => now - (seen.get(target)?.anyAt ?? 0) <= freshMs);
+  silenceMs: number,
+): Span | undefined => {
+  const spans = targets.map((target) => seen.get(target));
+  const from = Math.max(...spans.map((span) => span?.since ?? Number.POSITIVE_INFINITY));
+  const until = Math.min(...spans.map((span) => span?.anyAt ?? Number.NEGATIVE_INFINITY)) + silenceMs;
+  return Number.isFinite(from) && Number.isFinite(until) ? { from, until } : undefined;
+};
 
 const stageFacts = async (
   rollout: Rollout,
@@ -65,7 +69,6 @@ const stageFacts = async (
   now: number,
   { evidence }: Sources,
 ): Promise<Readonly<Record<string, StageFacts>>> => {
-  const freshMs = Math.min(FRESH_MS, rollout.plan.graceMs);
   const units = await evidence.activation(rollout.id);
   const facts: Record<string, StageFacts> = {};
   for (const track of liveTracks(rollout)) {
@@ -82,10 +85,11 @@ const stageFacts = async (
       const known = rollout.targets[target];
       return known?.wanted ? known.converged >= known.wanted.generation : false;
     });
-    const flowing = converged && isFlowing(targets, seen, freshMs, now);
+    const silenceMs = toleratedSilenceMs(stage.bakeMs, rollout.plan.graceMs);
+    const covered = converged ? coveredBy(targets, seen, silenceMs) : undefined;
     facts[track.name] = {
       stage: stage.name,
-      bakedMs: await evidence.advanceBake(rollout.id, track.name, stage.name, now, flowing, MAX_GAP_MS),
+      bakedMs: await evidence.advanceBake(rollout.id, track.name, stage.name, now, covered, MAX_GAP_MS),
       activation: units.filter(({ target }) => targets.includes(target)),
       silentMs,
     };
@@ -101,9 +105,9 @@ const watchFacts = async (
 ): Promise<Facts['watch']> => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
   const targets = liveTargets(rollout);
-  const flowing = isFlowing(targets, seen, Math.min(FRESH_MS, rollout.plan.graceMs), now);
+  const covered = coveredBy(targets, seen, toleratedSilenceMs(rollout.plan.watchMs, rollout.plan.graceMs));
   return {
-    bakedMs: await evidence.advanceBake(rollout.id, '*', 'watch', now, flowing, MAX_GAP_MS),
+    bakedMs: await evidence.advanceBake(rollout.id, '*', 'watch', now, covered, MAX_GAP_MS),
     silentMs: silentFor(targets, seen, rollout.startedAt, now),
   };
 };

@@ -176,6 +176,41 @@ describe('a withdrawn revision', () => {
   });
 });
 
+describe('a revision on trial', () => {
+  const onTrial = (...events: readonly HeadgateEvent[]): boolean =>
+    fleetAfter(claimed(ROLLOUT, 2), exposed(100), ...events).isOnTrial('api-us', KEY, 2);
+  const back = [exposed(0), released('rolled-back')];
+
+  it('is one that a rollout shows, in its stages and in its watch', () => {
+    expect(onTrial()).toBe(true);
+    expect(onTrial(exposed(9_900))).toBe(true);
+  });
+
+  it('is one that was taken back, until it is shown again and settles', () => {
+    expect(onTrial(exposed(0))).toBe(true);
+    expect(onTrial(...back)).toBe(true);
+    const again = [claimed('ro-2', 2), exposed(10_000, 2, 'ro-2'), released('settled', 2, 'ro-2')];
+    expect(onTrial(...back, ...again)).toBe(false);
+  });
+
+  it('is none that settled or was superseded, also once another one has settled after it', () => {
+    const settled = [exposed(10_000), released('settled')];
+    const next = [claimed('ro-2', 3), exposed(10_000, 3, 'ro-2', 2), released('settled', 3, 'ro-2')];
+    expect(onTrial(...settled)).toBe(false);
+    expect(onTrial(...settled, ...next)).toBe(false);
+    expect(onTrial(exposed(9_900), released('superseded', 2, ROLLOUT, { 'api-us': 2 }))).toBe(false);
+  });
+
+  it('is none that never ran on that target', () => {
+    const fleet = fleetAfter(claimed(ROLLOUT, 2), exposed(100));
+    expect([
+      fleet.isOnTrial('api-eu', KEY, 2),
+      fleet.isOnTrial('api-us', KEY, 3),
+      fleet.isOnTrial('api-us', 'unknown', 2),
+    ]).toEqual([false, false, false]);
+  });
+});
+
 describe('what the fleet knows', () => {
   it('keeps labels, models and retirement of targets', () => {
     const fleet = fleetAfter(

@@ -94,6 +94,17 @@ export class Fleet {
     return last?.shareBp === 0 ? (last.rollout ?? undefined) : undefined;
   }
 
+  /** Whether a revision is on trial on a target: the newest rollout that showed it there runs, or has taken it back. */
+  isOnTrial(target: string, config: string, revision: number): boolean {
+    const known = this.#configs.get(config);
+    if (!known || liveRevision(known, target) === revision) return false;
+    const shown = this.#exposures
+      .get(slot(target, config))
+      ?.findLast(({ candidate, shareBp }) => candidate === revision && shareBp > 0);
+    if (!shown) return false;
+    return known.claims[target] === shown.rollout || this.withdrawn(target, config, revision) !== undefined;
+  }
+
   valueOf(config: string, revision: number): JsonObject | undefined {
     return this.#configs.get(config)?.revisions.find((candidate) => candidate.revision === revision)?.value;
   }

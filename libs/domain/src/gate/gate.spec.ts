@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evidenceRecord, foldLook, hasFailed, judge, startEvidence } from './index.js';
-import type { CellCount, EvidenceSpec, JudgeOptions, Look, RolloutEvidence, SliceCounts } from './index.js';
+import type { CellCount, EvidenceSpec, JudgeOptions, Look, RolloutEvidence, SliceCounts, Violations } from './index.js';
 
 const tpu = { target: 'api/tpu', model: 'sonnet' };
 const gpu = { target: 'api/gpu', model: 'sonnet' };
@@ -128,11 +128,11 @@ describe('a rate guardrail', () => {
 });
 
 describe('an invariant', () => {
-  const violated = (candidate: number, controlInLookback: number) =>
+  const violated = (candidate: number, controlInLookback: number, more: Partial<Violations> = {}) =>
     judge(
       folded([]),
       'wrong-pool',
-      options({ violations: { candidate, controlInLookback }, counts: [totals({ candidateBad: candidate })] }),
+      options({ violations: { candidate, controlInLookback, ...more }, counts: [totals({ candidateBad: candidate })] }),
     );
 
   it('fails at the first violation on the candidate while control has none', () => {
@@ -146,6 +146,24 @@ describe('an invariant', () => {
     const verdict = violated(1, 3);
     expect(verdict).toMatchObject({ verdict: 'pass', method: 'rate-grid-v1' });
     expect(verdict.sentence).toContain('control violates it too');
+  });
+
+  it('names another change that was on trial on the same requests when it fails', () => {
+    expect(violated(1, 0, { suspects: ['revision 4 of sampler'] }).sentence).toMatch(
+      /must never be seen; revision 4 of sampler, also on trial, was live on the same requests and may be the cause$/,
+    );
+    expect(violated(1, 0, { suspects: ['revision 4 of sampler', 'revision 9 of tone'] }).sentence).toMatch(
+      /; revision 4 of sampler and revision 9 of tone, also on trial, were live on the same requests/,
+    );
+  });
+
+  it('is judged as a rate where another change explains what was seen, and the sentence says which', () => {
+    const verdict = violated(0, 0, { explained: 3, suspects: ['revision 4 of sampler'] });
+    expect(verdict).toMatchObject({ verdict: 'pass', method: 'rate-grid-v1' });
+    expect(verdict.sentence).toContain(
+      '(3 seen together with revision 4 of sampler, with which control violates it too, so it is judged as a rate)',
+    );
+    expect(violated(1, 0, { explained: 3 })).toMatchObject({ verdict: 'fail', method: 'invariant-v1' });
   });
 
   it('passes on samples without a violation, and not before', () => {

@@ -1,8 +1,16 @@
 import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
 import { highestPromotion, likelihoodOf } from './evidence.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
-import { countsPhrase, harmPhrase, needPhrase, placesPhrase, slicePhrase } from './sentence.js';
-import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind } from './types.js';
+import {
+  alsoPhrase,
+  countsPhrase,
+  explainedPhrase,
+  harmPhrase,
+  needPhrase,
+  placesPhrase,
+  slicePhrase,
+} from './sentence.js';
+import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind, Violations } from './types.js';
 import { keyOf } from './weights.js';
 
 /** Level of the interval that a verdict shows. */
@@ -124,7 +132,7 @@ const judgeRate = (all: Case): Finding => {
     : { verdict: 'inconclusive', sentence: `${said}; not yet shown to be below x${tolerate}` };
 };
 
-const judgeInvariant = (all: Case, violations: number): Finding => {
+const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Violations): Finding => {
   const { signal, slices, counts, options } = all;
   const { minRequests = 1 } = options;
   const title = titleOf(signal);
@@ -133,7 +141,7 @@ const judgeInvariant = (all: Case, violations: number): Finding => {
     const named = hit.length === 0 ? slices : hit;
     const where = named.length === 0 ? '' : ` ${placesPhrase(placesOf({ ...all, slices: named }))}`;
     const seen = `${violations} on the candidate, none on control in the look-back`;
-    return { verdict: 'fail', sentence: `${title}${where}: ${seen}; it must never be seen` };
+    return { verdict: 'fail', sentence: `${title}${where}: ${seen}; it must never be seen${alsoPhrase(suspects)}` };
   }
   if (counts.candidateRequests === 0)
     return { verdict: 'not-measured', sentence: `${title}: no request measured on the candidate yet` };
@@ -148,10 +156,13 @@ const MIXED = ' (control violates it too, so it is judged as a rate)';
 const find = (all: Case): Finding & Pick<Verdict, 'method'> => {
   const { spec } = all.signal;
   if (spec.type === 'rate') return { ...judgeRate(all), method: 'rate-grid-v1' };
-  const { candidate, controlInLookback } = all.options.violations ?? { candidate: 0, controlInLookback: 0 };
-  if (controlInLookback === 0) return { ...judgeInvariant(all, candidate), method: 'invariant-v1' };
-  const finding = judgeRate(all);
-  return { verdict: finding.verdict, sentence: finding.sentence + MIXED, method: 'rate-grid-v1' };
+  const violations = all.options.violations ?? { candidate: 0, controlInLookback: 0 };
+  const { candidate, controlInLookback, explained = 0, suspects = [] } = violations;
+  if (controlInLookback === 0 && (candidate > 0 || explained === 0))
+    return { ...judgeInvariant(all, violations), method: 'invariant-v1' };
+  const { verdict, sentence } = judgeRate(all);
+  const why = controlInLookback > 0 ? MIXED : explainedPhrase(explained, suspects);
+  return { verdict, sentence: `${sentence}${why}`, method: 'rate-grid-v1' };
 };
 
 /**

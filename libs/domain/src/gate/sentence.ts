@@ -30,3 +30,15 @@ export const harmPhrase = (low: number | null, harm: number): string => {
 
 export const needPhrase = (have: number, need: number): string =>
   `${whole(have)} of the ${whole(need)} candidate requests that are needed`;
+
+const listPhrase = (names: readonly string[]): string =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+
+/** Says which other changes the same requests ran: one of them may be the cause. */
+export const alsoPhrase = (suspects: readonly string[]): string =>
+  suspects.length === 0
+    ? ''
+    : `; ${listPhrase(suspects)}, also on trial, ${suspects.length === 1 ? 'was' : 'were'} live on the same requests and may be the cause`;
+
+export const explainedPhrase = (violations: number, suspects: readonly string[]): string =>
+  ` (${whole(violations)} seen together with ${listPhrase(suspects)}, with which control violates it too, so it is judged as a rate)`;

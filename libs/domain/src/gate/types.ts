@@ -75,8 +75,17 @@ export type ArmCounts = {
 /** Totals of one slice. */
 export type SliceCounts = CellKey & ArmCounts;
 
-/** Violations of an invariant: on the candidate in this rollout, on control within the look-back. */
-export type Violations = { readonly candidate: number; readonly controlInLookback: number };
+/** Violations of an invariant, divided between the arms of a rollout. */
+export type Violations = {
+  /** On the candidate in this rollout, where nothing explains them. */
+  readonly candidate: number;
+  /** On control within the look-back, where no other change was on trial on the request. */
+  readonly controlInLookback: number;
+  /** On the candidate under another change on trial with which control violates the invariant as well. Default 0. */
+  readonly explained?: number;
+  /** Other changes on trial on the requests that the verdict is about, in words. Default: none. */
+  readonly suspects?: readonly string[];
+};
 
 export type JudgeOptions = {
   /** Go on only when the ratio is shown to be below this margin; null asks for "not shown harmful" alone. */

@@ -1,4 +1,5 @@
 import type { RecordedVerdict } from '../events/index.js';
+import { toleratedSilenceMs } from '../plan/index.js';
 import {
   isLeaving,
   liveTargets,
@@ -22,9 +23,6 @@ export type FactSources = {
   readonly tally: { readonly activation: () => readonly Activation[] };
   readonly verdicts: readonly RecordedVerdict[];
 };
-
-/** Silence longer than this stops the bake, as in the running system. */
-const FRESH_MS = 10_000;
 
 /** Bake by stage: time counts only while evidence flows. */
 export class BakeClock {
@@ -67,8 +65,8 @@ type Seen = FactSources['lastSeen'];
 const silentFor = (targets: readonly string[], seen: Seen, since: number, now: number): number =>
   Math.max(0, ...targets.map((target) => now - Math.max(since, seen.get(target)?.anyAt ?? 0)));
 
-const isFlowing = (targets: readonly string[], seen: Seen, graceMs: number, { now, windowMs }: Moment): boolean => {
-  const freshMs = Math.max(windowMs, Math.min(FRESH_MS, graceMs));
+const isFlowing = (targets: readonly string[], seen: Seen, silenceMs: number, { now, windowMs }: Moment): boolean => {
+  const freshMs = Math.max(windowMs, silenceMs);
   return targets.every((target) => now - (seen.get(target)?.anyAt ?? 0) <= freshMs);
 };
 
@@ -94,7 +92,8 @@ const stageFacts = (
       const known = rollout.targets[target];
       return known?.wanted ? known.converged >= known.wanted.generation : false;
     });
-    const flowing = converged && isFlowing(targets, run.lastSeen, rollout.plan.graceMs, moment);
+    const silenceMs = toleratedSilenceMs(stage.bakeMs, rollout.plan.graceMs);
+    const flowing = converged && isFlowing(targets, run.lastSeen, silenceMs, moment);
     facts[track.name] = {
       stage: stage.name,
       bakedMs: bake.advance(track.name, stage.name, flowing && moment.advance ? moment.windowMs : 0),
@@ -108,7 +107,8 @@ const stageFacts = (
 const watchFacts = (run: FactSources, rollout: Rollout, bake: BakeClock, moment: Moment): Facts['watch'] => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
   const targets = liveTargets(rollout);
-  const flowing = isFlowing(targets, run.lastSeen, rollout.plan.graceMs, moment);
+  const silenceMs = toleratedSilenceMs(rollout.plan.watchMs, rollout.plan.graceMs);
+  const flowing = isFlowing(targets, run.lastSeen, silenceMs, moment);
   return {
     bakedMs: bake.advance('*', 'watch', flowing && moment.advance ? moment.windowMs : 0),
     silentMs: silentFor(targets, run.lastSeen, rollout.startedAt, moment.now),

@@ -1,4 +1,4 @@
-import { LOOK_BACK_MS } from '../verdicts/index.js';
+import { LOOK_BACK_MS, violationsOfArms, type OnTrial } from '../verdicts/index.js';
 import type { Chance } from './chance.js';
 import type { HarmCount } from './harm.js';
 import { realShare } from './reality.js';
@@ -12,12 +12,14 @@ import {
   type Slice,
 } from './scenario.js';
 import { harmSources, StickyRuns, type HarmSource } from './sources.js';
-import { ViolationLedger } from './violations.js';
+import { ViolationLedger, type Cause } from './violations.js';
 
 /** A change that has started: its rollout, unless it was live before anyone looked, and the harm it has done. */
 export type LiveChange = {
   readonly change: ScenarioChange;
   readonly run: SimulatedRollout | null;
+  /** Null where it was refused. */
+  readonly revision: number | null;
   readonly harm: HarmCount;
 };
 
@@ -38,6 +40,7 @@ export const liveShare = ({ change, run }: Omit<LiveChange, 'harm'>, slice: Slic
 const judges = (run: SimulatedRollout, signal: string): boolean =>
   run.isJudged && run.plan.signals.some((each) => each.signal === signal);
 
+type Violated = { readonly cause: Cause; readonly count: number; readonly at: number };
 type Source = HarmSource & { readonly runs: StickyRuns };
 type Struck = { readonly source: Source; readonly signal: ScenarioSignal; readonly units: number; readonly at: Moment };
 
@@ -49,6 +52,7 @@ export class Outcomes {
   readonly #populations: ReadonlyMap<string, number>;
   readonly #sources: readonly Source[];
   readonly #ledger = new ViolationLedger();
+  #live: LiveChanges = new Map();
   #requests = 0;
   #bad = 0;
 
@@ -67,21 +71,32 @@ export class Outcomes {
 
   /** Everything that happens in one window. */
   draw(live: LiveChanges, at: Moment): void {
+    this.#live = live;
     for (const slice of this.#slices) this.#traffic(slice, live, at);
     for (const source of this.#sources) this.#strike(source, live, at);
   }
 
-  /** Violations of an invariant as the gate is told them: all on the candidate, those of anything else in the look-back. */
-  readonly violations: ViolationCounter = (run, signal, targets, now) => {
-    const since = now - LOOK_BACK_MS;
-    let [candidate, control] = [0, 0];
-    for (const target of targets) {
-      candidate += this.#ledger.countSince(signal, target, run.id, 0);
-      const mine = this.#ledger.countSince(signal, target, run.id, since);
-      control += this.#ledger.countSince(signal, target, null, since) - mine;
-    }
-    return { candidate, controlInLookback: control };
-  };
+  /** Violations of an invariant as the gate is told them, by the rule of the running system. */
+  readonly violations: ViolationCounter = (rollout, signal, targets, now) =>
+    violationsOfArms(rollout, this.#ledger.seenBy(rollout, signal, targets, now - LOOK_BACK_MS), this.#onTrial);
+
+  readonly #onTrial: OnTrial = (target, config, revision) =>
+    [...this.#live.values()].some(
+      ({ change, run, revision: brought }) =>
+        change.config === config &&
+        brought === revision &&
+        run?.deliveries.has(target) === true &&
+        (run.isOpen || run.rollout?.status === 'rolled-back'),
+    );
+
+  #causeOf(needs: readonly string[]): Cause {
+    return Object.fromEntries(
+      needs.flatMap((name) => {
+        const { change, revision = null } = this.#live.get(name) ?? {};
+        return change === undefined || revision === null ? [] : [[change.config, revision]];
+      }),
+    );
+  }
 
   #unitsOf({ target }: Slice): number {
     return this.#populations.get(target.population) ?? 1;
@@ -121,7 +136,8 @@ export class Outcomes {
     { mean, at }: { readonly mean: number; readonly at: Moment },
   ): void {
     const bad = this.#chance.poisson(mean);
-    if (signal.type === 'invariant' && bad > 0) this.#ledger.add(signal.signal, slice.target.target, null, at.now, bad);
+    if (signal.type === 'invariant' && bad > 0)
+      this.#ledger.add(signal.signal, slice.target.target, { cause: {}, by: null, at: at.now, count: bad });
     for (const run of here) {
       if (!judges(run, signal.signal)) continue;
       const mix = run.deliveries.get(slice.target.target)?.mixAt(at.middle) ?? [];
@@ -132,12 +148,12 @@ export class Outcomes {
       this.#bad += bad;
       const draw = { bad, onCandidate: false, units: this.#unitsOf(slice), chance: this.#chance };
       const { candidates } = run.tally.addBad(slice, signal, mix, draw);
-      this.#violate(run, slice, signal, candidates, at);
+      this.#violate(run, slice, signal, { cause: {}, count: candidates, at: at.now });
     }
   }
 
-  #violate(run: SimulatedRollout, { target }: Slice, signal: ScenarioSignal, count: number, at: Moment): void {
-    if (signal.type === 'invariant' && count > 0) this.#ledger.add(signal.signal, target.target, run.id, at.now, count);
+  #violate({ id }: SimulatedRollout, { target }: Slice, { type, signal }: ScenarioSignal, seen: Violated): void {
+    if (type === 'invariant' && seen.count > 0) this.#ledger.add(signal, target.target, { ...seen, by: id });
   }
 
   /** Requests that a fault makes bad in this window, and everyone who counts them. */
@@ -157,7 +173,8 @@ export class Outcomes {
     harm.addAffected(platform, first + more);
     this.#bad += first + more;
     const signal = fault.signal === null ? undefined : this.#signals.get(fault.signal);
-    if (signal?.type === 'invariant') this.#ledger.add(signal.signal, target, null, at.now, first + more);
+    const seen = { cause: this.#causeOf(needs), by: null, at: at.now, count: first + more };
+    if (signal?.type === 'invariant') this.#ledger.add(signal.signal, target, seen);
     const struck = signal ? { source, signal, units, at } : undefined;
     const known = struck ? this.#countFirst(struck, live, first) : [];
     const reachable = live.get(blamed)?.change.assignment === 'unit' ? units * shareOf(blamed) : units;
@@ -176,7 +193,8 @@ export class Outcomes {
       const onCandidate = source.needs.includes(change.change);
       const draw = { bad: first, onCandidate, units, chance: this.#chance };
       const placed = run.tally.addBad(source.slice, signal, mix, draw);
-      this.#violate(run, source.slice, signal, placed.candidates, at);
+      const cause = this.#causeOf(source.needs);
+      this.#violate(run, source.slice, signal, { cause, count: placed.candidates, at: at.now });
       if (change.change === source.blamed) known = placed.units;
     }
     return known;
@@ -190,7 +208,7 @@ export class Outcomes {
       if (!run || !mix || !judges(run, signal.signal)) continue;
       const share = run.shareOn(slice.target.target, at.middle);
       const onCandidate = source.needs.includes(change.change) ? more : this.#chance.rounded(more * share);
-      this.#violate(run, slice, signal, onCandidate, at);
+      this.#violate(run, slice, signal, { cause: this.#causeOf(source.needs), count: onCandidate, at: at.now });
       if (signal.type === 'rate' && change.assignment === 'request')
         run.tally.addMore(slice, signal.signal, mix, onCandidate, more - onCandidate);
     }

@@ -35,7 +35,7 @@ export class ConfigRegistry {
   }
 
   /** What was live already: its revision is settled on its targets, as if it had gone out before anyone looked. */
-  import(change: ScenarioChange): void {
+  import(change: ScenarioChange): number {
     const revision = this.#propose(change);
     const targets = this.#scenario.targets
       .filter((target) =>
@@ -46,6 +46,7 @@ export class ConfigRegistry {
     const live = Object.fromEntries(targets.map((target) => [target, revision]));
     this.#decide(change.config, { type: 'ClaimTargets', rollout, revision, targets, vetoReason: null });
     this.#decide(change.config, { type: 'ReleaseTargets', rollout, revision, targets, outcome: 'settled', live });
+    return revision;
   }
 
   /** Resolves the plan, pins the controls and claims the targets; a rejection says why it may not start. */

@@ -1,5 +1,6 @@
 import { alphaOfStart } from '../config/index.js';
 import type { RecordedVerdict, Recorded, ResolvedPlan, RolloutEvent } from '../events/index.js';
+import type { Violations } from '../gate/index.js';
 import { isOver, rolloutDecider, type Rollout, type RolloutCommand, type RolloutState } from '../rollout/index.js';
 import {
   foldPools,
@@ -28,11 +29,11 @@ export type CoursePoint = {
 
 /** Violations of an invariant as a rollout's verdict takes them. */
 export type ViolationCounter = (
-  run: SimulatedRollout,
+  rollout: Rollout,
   signal: string,
   targets: readonly string[],
   now: number,
-) => { readonly candidate: number; readonly controlInLookback: number };
+) => Violations;
 
 type Parts = {
   readonly id: string;
@@ -136,7 +137,7 @@ export class SimulatedRollout {
         if (!known) return [];
         const verdict = judgeScope(pool, scope, signal, {
           counts: this.tally.countsOf(known),
-          violations: type === 'invariant' ? violations(this, signal, reached, now) : undefined,
+          violations: type === 'invariant' ? violations(rollout, signal, reached, now) : undefined,
         });
         return [recordedVerdict(verdict, scope, { digest: `look ${look.look}`, sentence: verdict.sentence })];
       });

@@ -139,11 +139,32 @@ it('reach grows towards everyone who can be reached and never beyond', () => {
   expect(reach.size).toBeLessThanOrEqual(1_000);
 });
 
-it('violations outside the look-back do not count', () => {
-  const ledger = new ViolationLedger();
-  ledger.add('s', 't', null, 10, 2);
-  ledger.add('s', 't', null, 20, 3);
-  ledger.add('s', 't', 'rollout', 20, 1);
-  expect(ledger.countSince('s', 't', null, 15)).toBe(3);
-  expect(ledger.countSince('s', 't', 'rollout', 0)).toBe(1);
+describe('violations of an invariant', () => {
+  const mine = { id: 'rollout', config: 'router', revision: 2 };
+  const seenBy = (ledger: ViolationLedger) => ledger.seenBy(mine, 's', ['t'], 15);
+
+  it('outside the look-back do not count, but for those on the candidate', () => {
+    const ledger = new ViolationLedger();
+    for (const [at, count] of [
+      [10, 2],
+      [20, 3],
+    ] as const)
+      ledger.add('s', 't', { cause: {}, by: null, at, count });
+    ledger.add('s', 't', { cause: {}, by: 'rollout', at: 20, count: 1 });
+    expect(seenBy(ledger)).toEqual({
+      candidate: [{ target: 't', revisions: { router: 2 }, violations: 1 }],
+      elsewhere: [{ target: 't', revisions: {}, violations: 2 }],
+    });
+  });
+
+  it('are kept apart by the changes that cause them, and what its own candidate causes is nowhere else', () => {
+    const ledger = new ViolationLedger();
+    ledger.add('s', 't', { cause: { sampler: 4 }, by: null, at: 20, count: 5 });
+    ledger.add('s', 't', { cause: { sampler: 4 }, by: 'rollout', at: 20, count: 1 });
+    ledger.add('s', 't', { cause: { router: 2 }, by: null, at: 20, count: 9 });
+    expect(seenBy(ledger)).toEqual({
+      candidate: [{ target: 't', revisions: { sampler: 4, router: 2 }, violations: 1 }],
+      elsewhere: [{ target: 't', revisions: { sampler: 4 }, violations: 4 }],
+    });
+  });
 });

@@ -89,9 +89,13 @@ export class World {
   #begin(change: ScenarioChange | undefined, now: number): void {
     if (!change) return;
     const probes = this.#probes.countsOf(change.change);
-    const live: Live = { change, run: null, refused: null, harm: new HarmCount(), probes, exposure: [], alongside: [] };
+    const begun = { revision: null, refused: null, harm: new HarmCount(), probes, exposure: [], alongside: [] };
+    const live: Live = { change, run: null, ...begun };
     this.#live.set(change.change, live);
-    if (change.imported) return this.#registry.import(change);
+    if (change.imported) {
+      live.revision = this.#registry.import(change);
+      return;
+    }
     const id = `rollout-${change.change}`;
     const prepared = this.#registry.prepare(change, id);
     if ('rejection' in prepared) {
@@ -100,6 +104,7 @@ export class World {
     }
     const targets = new Map(this.#scenario.targets.map((target) => [target.target, target]));
     const signals = new Map(this.#scenario.signals.map((signal) => [signal.signal, signal]));
+    live.revision = prepared.revision;
     live.run = new SimulatedRollout({
       ...prepared,
       id,

@@ -1,1 +1,2 @@
 export * from './verdicts.js';
+export * from './violations.js';
