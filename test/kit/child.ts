@@ -1,13 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import type { Door } from './http.js';
 import { until } from './until.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(ROOT, 'dist/apps/controller/src/main.js');
+/** From sources and from the build alike. */
+const rootOf = (folder: string): string =>
+  existsSync(join(folder, 'package.json')) ? folder : rootOf(dirname(folder));
+
+const ROOT = rootOf(import.meta.dirname);
+const MAIN = 'dist/apps/controller/src/main.js';
 
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
@@ -30,6 +33,8 @@ type Starting = {
   readonly dataDir?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArguments?: readonly string[];
+  /** Another checkout to run, which is built; default: this one. */
+  readonly checkout?: string;
 };
 
 const running = new Set<ChildProcess>();
@@ -57,10 +62,16 @@ const newDataDir = (): string => {
 };
 
 /** The controller as users start it, from the build (`npm run build`), without waiting until it is ready. */
-export const spawnController = ({ databaseUrl, dataDir = newDataDir(), env = {}, nodeArguments = [] }: Starting) => {
-  if (!existsSync(MAIN)) throw new Error('There is no build: run `npm run build` first.');
+export const spawnController = ({
+  databaseUrl,
+  dataDir = newDataDir(),
+  env = {},
+  nodeArguments = [],
+  checkout = ROOT,
+}: Starting) => {
+  if (!existsSync(join(checkout, MAIN))) throw new Error(`${checkout} is not built: run \`npm run build\` there.`);
   const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArguments, MAIN], {
-    cwd: ROOT,
+    cwd: checkout,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       PATH: process.env['PATH'],
