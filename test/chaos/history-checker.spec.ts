@@ -89,6 +89,28 @@ it('finds nothing wrong with a rollout that was taken back in order', () => {
   expect(violationsOf(history())).toEqual([]);
 });
 
+it('finds nothing wrong with a rollout that took over from another, and later goes back to what that one left', () => {
+  const before: readonly Fact[] = [
+    ['config-c', 'TargetsClaimed', { ...claim, rollout: 'z' }],
+    ['rollout-z', 'RolloutPlanned', { rollout: 'z', config: 'c', revision: 3, controls: { t: 1 } }],
+    ['rollout-z', 'ExposureRequested', { ...wanted(9_900, 'stage'), rollout: 'z', candidate: 3 }],
+    ['config-c', 'TargetsReleased', { ...claim, rollout: 'z', outcome: 'superseded' }],
+    ['rollout-z', 'RolloutSuperseded', { rollout: 'z', by: 'a' }],
+  ];
+  const events = record([...before, ...FACTS]);
+  const found = (control: number) =>
+    violationsOf({
+      ...history(),
+      events: events.map((event) =>
+        event.streamId === 'rollout-a' && event.type === 'RolloutPlanned'
+          ? { ...event, data: { ...event.data, controls: { t: control } } }
+          : event,
+      ),
+    }).filter((fault) => /pins|ended/.test(fault));
+  expect(found(3)).toEqual([]);
+  expect(found(1).join()).toMatch(/pins r1 on t, where r3 was left/);
+});
+
 describe('The checker finds', () => {
   const planted: readonly (readonly [what: string, history: History, found: RegExp])[] = [
     [
@@ -133,7 +155,7 @@ describe('The checker finds', () => {
           event.type === 'RolloutPlanned' ? { ...event, data: { ...event.data, controls: { t: 2 } } } : event,
         ),
       ),
-      /pins r2 on t, last known good is r1/,
+      /pins r2 on t, where r1 was left/,
     ],
     [
       'two rollouts on one target',

@@ -136,7 +136,7 @@ const exposureInOrder: Check = ({ events }) =>
     });
   });
 
-const ENDED = ['RolloutSettled', 'RolledBack'];
+const ENDED = ['RolloutSettled', 'RolledBack', 'RolloutSuperseded'];
 
 /** Whoever starts ends; a rollback covers every target that was reached and lets nothing grow. */
 const rollbacksComplete: Check = ({ events }) =>
@@ -172,21 +172,29 @@ const rollbacksComplete: Check = ({ events }) =>
     ];
   });
 
-/** What a rollout goes back to is what settled last before it, and nothing else. */
-const lastKnownGoodMovesOnSettleOnly: Check = ({ events }) => {
-  const good = new Map<string, number>();
+/** What a rollout goes back to is what settled there last, or what a rollout that handed over left there. */
+const controlsAreWhatWasLeft: Check = ({ events }) => {
+  const left = new Map<string, number>();
+  const shown = new Map<string, ReadonlyMap<string, number>>();
   const faults: string[] = [];
   for (const event of events.map(tell)) {
+    const rollout = event.text('rollout');
     if (event.type === 'RolloutPlanned') {
       for (const [target, control] of Object.entries(event.data['controls'] as JsonObject)) {
-        const expected = good.get(`${event.text('config')} ${target}`) ?? 1;
+        const expected = left.get(`${event.text('config')} ${target}`) ?? 1;
         if (Number(control) !== expected)
-          faults.push(`${event.streamId} pins r${String(control)} on ${target}, last known good is r${expected}`);
+          faults.push(`${event.streamId} pins r${String(control)} on ${target}, where r${expected} was left`);
       }
+    }
+    if (event.type === 'ExposureRequested' && event.number('shareBp') > 0) {
+      const slot = `${event.text('config')} ${event.text('target')}`;
+      shown.set(rollout, new Map([...(shown.get(rollout) ?? []), [slot, event.number('candidate')]]));
     }
     if (event.type === 'RolloutSettled')
       for (const target of event.data['targets'] as readonly string[])
-        good.set(`${event.text('config')} ${target}`, event.number('revision'));
+        left.set(`${event.text('config')} ${target}`, event.number('revision'));
+    if (event.type === 'RolloutSuperseded')
+      for (const [slot, revision] of shown.get(rollout) ?? []) left.set(slot, revision);
   }
   return faults;
 };
@@ -358,7 +366,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'stages come in order': stagesInOrder,
   'asked, done, arrived': exposureInOrder,
   'rollbacks complete': rollbacksComplete,
-  'last known good moves on settling only': lastKnownGoodMovesOnSettleOnly,
+  'controls are what was left': controlsAreWhatWasLeft,
   'one rollout holds a target': claimsExclude,
   'generations grow': generationsGrow,
   'every task was done': tasksMatchEvents,
