@@ -7,6 +7,7 @@ const STATUS: Readonly<Record<string, string>> = {
   RollbackStarted: 'rolling-back',
   RolledBack: 'rolled-back',
   RolloutSettled: 'settled',
+  RolloutSuperseded: 'superseded',
 };
 
 const PREFIX = 'rollout-';
