@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { adminOf, endChildren, spawnController, startChild } from '../kit/child.js';
 import { ask, clientOf, problemIn, tapEvents } from '../kit/http.js';
 import { startInProcess } from '../kit/in-process.js';
-import { faultsOfLog, readLog } from '../kit/log.js';
+import { faultsOfLog, headOf, readLog } from '../kit/log.js';
 import { config, TARGETS, world } from '../kit/manifests.js';
 import { TinyFleet } from '../kit/tiny-fleet.js';
 import { until } from '../kit/until.js';
@@ -42,6 +42,13 @@ const writeEvent = async (type: string, schemaVersion: number): Promise<void> =>
     `insert into event_store.events (position, stream_id, stream_version, recorded_at, body, leaf)
      values ($1, $2, 1, now(), $3, sha256('\\x00'::bytea || convert_to($3, 'UTF8')))`,
     [position, place.streamId, JSON.stringify(body)],
+  );
+};
+
+/** As a newer Headgate leaves a database behind. */
+const migratedByNewer = async (): Promise<void> => {
+  await database.pool.query(
+    "insert into public.schema_migrations (number, name, checksum) values (9999, '9999-from-the-future', 'x')",
   );
 };
 
@@ -172,14 +179,53 @@ describe('A log that a newer Headgate has written to', () => {
     },
   );
 
-  it('with a newer schema refuses to start and says what to do', async () => {
+  it.each(['all', 'api', 'worker'])(
+    'with a newer schema is left alone by a controller with role %s: it does not start and says what to do',
+    async (role) => {
+      await migratedByNewer();
+      const child = spawnController({ databaseUrl: database.url, env: { HEADGATE_ROLE: role } });
+      expect((await child.exited).code).toBe(1);
+      expect(child.stderr()).toBe(
+        'Headgate cannot start. The database was migrated by a newer Headgate (9999-from-the-future is unknown here): use that version or a later one.\n',
+      );
+      expect(await headOf(database.pool)).toBe(0);
+      expect(existsSync(join(child.dataDir, 'admin.token'))).toBe(false);
+    },
+  );
+
+  it('with a newer schema is left alone by a controller that ran before: it says so, is not ready, and works no more', async () => {
+    const controller = await startInProcess(database.url);
+    await clientOf(controller.operator).apply({ manifests: world() });
+    const head = await headOf(database.pool);
+    await migratedByNewer();
+    const ready = await until('it is not ready', async () => {
+      const answer = await ask(controller.viewer, 'GET', '/readyz');
+      return answer.status === 503 ? answer : undefined;
+    });
+    const why =
+      /migrated by a newer Headgate \(9999-from-the-future is unknown here\): use that version or a later one/;
+    expect(ready.text).toMatch(why);
+    expect((await ask(controller.viewer, 'GET', '/healthz')).status).toBe(200);
+    for (const answer of [
+      await ask(controller.viewer, 'GET', '/v1/rollouts'),
+      await ask(controller.operator, 'POST', '/v1/manifests', { body: { manifests: [config('x', {})] } }),
+      await ask(controller.service, 'POST', '/v1/outcomes', { body: {} }),
+    ]) {
+      expect(problemIn(answer)).toMatchObject({ status: 503, code: 'not-ready' });
+      expect(problemIn(answer).detail).toMatch(why);
+    }
+    expect(controller.complaints.filter((complaint) => why.test(complaint))).toHaveLength(1);
+
+    // What is due from now on is for the newer version.
     await database.pool.query(
-      "insert into public.schema_migrations (number, name, checksum) values (9999, '9999-from-the-future', 'x')",
+      `insert into process.tasks (id, kind, payload, due_at, ready_at) values ('deliver/1', 'deliver', '{}', 0, 0)
+       on conflict (id) do update set done_at = null, attempts = 0, ready_at = 0`,
     );
-    const child = spawnController({ databaseUrl: database.url });
-    expect((await child.exited).code).toBe(1);
-    expect(child.stderr()).toMatch(/9999-from-the-future.*use that version or a later one/);
-    expect(child.stderr()).not.toMatch(/\n\s+at /);
+    await database.pool.query(`select pg_notify('process_tasks', '0')`);
+    await controller.stop();
+    const { rows } = await database.pool.query(`select attempts, done_at from process.tasks where id = 'deliver/1'`);
+    expect(rows).toEqual([{ attempts: 0, done_at: null }]);
+    expect(await headOf(database.pool)).toBe(head);
   });
 });
 

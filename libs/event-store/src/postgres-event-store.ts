@@ -178,7 +178,8 @@ export class PostgresEventStore extends EventStore {
       values: [...flushParameters(group)],
     });
     const answer = rows[0]?.result;
-    if (answer === undefined) throw new Error('The append function returned nothing: run headgate migrate.');
+    if (answer === undefined)
+      throw new Error('The append function returned nothing: it is not the one that this build was made for.');
     const results = flushResults(group, answer);
     const events = results.flatMap((result) => (result.kind === 'appended' ? result.events : []));
     return { results, events };

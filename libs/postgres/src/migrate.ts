@@ -23,6 +23,12 @@ export class SchemaMismatchError extends Error {
   override readonly name = 'SchemaMismatchError';
 }
 
+/** Why a build must leave a database alone that holds a migration which it does not know. */
+export const newerSchema = (migration: string): SchemaMismatchError =>
+  new SchemaMismatchError(
+    `The database was migrated by a newer Headgate (${migration} is unknown here): use that version or a later one.`,
+  );
+
 /** The folder `migrations` of the package, from sources and from the build alike. */
 export const migrationsFolder = (): string => {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -57,10 +63,7 @@ export const readMigrations = (folder: string): readonly Migration[] => {
 const checkHistory = (known: readonly Migration[], applied: readonly Applied[]): void => {
   for (const row of applied) {
     const migration = known.find((candidate) => candidate.number === row.number);
-    if (migration === undefined)
-      throw new SchemaMismatchError(
-        `The database was migrated by a newer Headgate (${row.name} is unknown here): use that version or a later one.`,
-      );
+    if (migration === undefined) throw newerSchema(row.name);
     if (migration.checksum !== row.checksum)
       throw new SchemaMismatchError(
         `Migration ${migration.name} differs from the one that was applied to this database: restore the file, and write changes as a new migration.`,
@@ -142,5 +145,7 @@ export const assertMigrated = async (pool: Pool, folder: string = migrationsFold
   checkHistory(known, rows);
   const missing = known[rows.length];
   if (missing !== undefined)
-    throw new SchemaMismatchError(`Migration ${missing.name} is not applied yet: run headgate migrate.`);
+    throw new SchemaMismatchError(
+      `Migration ${missing.name} is not applied yet: start a controller of this version, which applies it.`,
+    );
 };

@@ -59,10 +59,13 @@ class UuidIds extends Ids {
 /** A database that is silent is away: whoever waits for it is told after this. */
 const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
 
-const migrated = async (databaseUrl: string): Promise<void> => {
+/** Gives the number of the newest migration. */
+const migrated = async (databaseUrl: string, log: Log): Promise<number> => {
   // A migration may take its time.
   const pool = createPool(databaseUrl, { max: 2, connectTimeoutMs: PATIENCE.connectTimeoutMs });
-  await migrate(pool).finally(() => pool.end());
+  const { applied, version } = await migrate(pool).finally(() => pool.end());
+  if (applied.length > 0) log.info('The schema of the database was brought up to date.', { applied });
+  return version;
 };
 
 /** A pool for what may be lost with the server's last moments: leases, which run out anyway, and notes for readers. */
@@ -77,9 +80,9 @@ export type Core = Awaited<ReturnType<typeof startCore>>;
 
 /** The log and what reads it: database, store, tasks, the folded view. */
 const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }: Instruments) => {
-  await migrated(databaseUrl);
+  const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
-  const database = new DatabaseWatch(databaseUrl, log);
+  const database = new DatabaseWatch(databaseUrl, log, schema);
   /** An outage is reported once, by the watch. */
   const report =
     (message: string) =>
@@ -122,6 +125,11 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }:
     store: { onCommit: (ring) => ringForTasks(view, ring) },
     onStopped,
     onError: report('Tasks cannot be made of events; trying again.'),
+  });
+  // Whoever migrated it goes on from here; what this controller would write might not fit any more.
+  database.onNewerSchema((error) => {
+    view.stopped(error);
+    void processes.stop();
   });
   database.start();
   const stop = async (): Promise<void> => {

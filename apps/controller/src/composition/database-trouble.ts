@@ -1,6 +1,6 @@
 /** Why the database cannot do its work now, apart from what was asked of it. */
 export type DatabaseTrouble = {
-  readonly kind: 'unreachable' | 'read-only' | 'full';
+  readonly kind: 'unreachable' | 'read-only' | 'full' | 'newer';
   /** What happened and what to do about it. */
   readonly message: string;
 };
@@ -13,21 +13,23 @@ const BROKEN =
 const AWAY = /^(08|57P|28|3D|53300)/;
 const NO_ROOM = /^(53100|53200|58030)/;
 
-const kindOf = (error: Error): DatabaseTrouble['kind'] | undefined => {
+type Failing = Exclude<DatabaseTrouble['kind'], 'newer'>;
+
+const kindOf = (error: Error): Failing | undefined => {
   const code = 'code' in error ? String(error.code) : '';
   if (code === '25006') return 'read-only';
   if (NO_ROOM.test(code)) return 'full';
   return SYSTEM_CODES.test(code) || AWAY.test(code) || BROKEN.test(error.message) ? 'unreachable' : undefined;
 };
 
-const MESSAGES: Readonly<Record<DatabaseTrouble['kind'], (why: string) => string>> = {
+const MESSAGES: Readonly<Record<Failing, (why: string) => string>> = {
   unreachable: (why) => `The database does not answer (${why}): bring it back, or check DATABASE_URL.`,
   'read-only': (why) =>
     `The database takes no writes (${why}): make it writable, or let DATABASE_URL name the primary.`,
   full: (why) => `The database has no room left (${why}): free space on its disk.`,
 };
 
-export const troubleOf = (kind: DatabaseTrouble['kind'], why: string): DatabaseTrouble => ({
+export const troubleOf = (kind: Failing, why: string): DatabaseTrouble => ({
   kind,
   message: MESSAGES[kind](why),
 });

@@ -1,31 +1,52 @@
 import type { Pool } from 'pg';
 import type { Log } from '#libs/application';
-import { createPool } from '#libs/postgres';
+import { createPool, newerSchema, type SchemaMismatchError } from '#libs/postgres';
 import { databaseTrouble, troubleOf, type DatabaseTrouble } from './database-trouble.js';
 
 const EVERY_MS = 1_000;
 const PATIENCE_MS = 2_000;
 
-const LOOK = `select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only`;
+/** Besides its health: the first migration that is newer than what this controller knows. */
+const LOOK = `select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only,
+  (select name from public.schema_migrations where number > $1 order by number limit 1) as newer`;
+const AGAIN = 'Trying again all the time';
+const MEANWHILE: Readonly<Record<DatabaseTrouble['kind'], string>> = {
+  unreachable: AGAIN,
+  'read-only': AGAIN,
+  full: AGAIN,
+  newer: 'Until then this controller does nothing',
+};
 /** Changes nothing that matters, and fails where a write fails. */
 const WRITE = `update process.checkpoints set moved_at = clock_timestamp() where name = 'conductor'`;
 
 /**
  * Knows whether the database can do its work: looks once in a second on a connection of its own, and is told of failed
- * writes. Says once on the log when trouble begins and once when it is over.
+ * writes. Says once on the log when trouble begins and once when it is over; when a newer version has migrated the
+ * database it is never over.
  */
 export class DatabaseWatch {
   readonly #pool: Pool;
   readonly #log: Log;
+  readonly #schema: number;
+  readonly #newerListeners = new Set<(error: SchemaMismatchError) => void>();
+  #newer: SchemaMismatchError | undefined;
   #trouble: DatabaseTrouble | undefined;
   #cannotWrite: DatabaseTrouble | undefined;
   #looking: Promise<DatabaseTrouble | undefined> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(databaseUrl: string, log: Log) {
+  /** @param schema number of the newest migration that this controller knows */
+  constructor(databaseUrl: string, log: Log, schema: number) {
     const patience = { connectTimeoutMs: PATIENCE_MS, queryTimeoutMs: PATIENCE_MS };
     this.#pool = createPool(databaseUrl, { max: 1, applicationName: 'headgate-watch', ...patience });
     this.#log = log;
+    this.#schema = schema;
+  }
+
+  /** Rings once a newer version has migrated the database, at once when it already has. */
+  onNewerSchema(listener: (error: SchemaMismatchError) => void): void {
+    this.#newerListeners.add(listener);
+    if (this.#newer) listener(this.#newer);
   }
 
   start(): void {
@@ -62,7 +83,8 @@ export class DatabaseWatch {
 
   async #look(): Promise<DatabaseTrouble | undefined> {
     try {
-      const { rows } = await this.#pool.query<{ read_only: boolean }>(LOOK);
+      const { rows } = await this.#pool.query<{ read_only: boolean; newer: string | null }>(LOOK, [this.#schema]);
+      if (typeof rows[0]?.newer === 'string') return this.#refuse(rows[0].newer);
       if (rows[0]?.read_only === true) {
         // A session keeps the setting it began with: the next look takes a new one.
         await this.#pool.query(WRITE);
@@ -77,11 +99,21 @@ export class DatabaseWatch {
     return this.#trouble;
   }
 
+  #refuse(migration: string): DatabaseTrouble {
+    const trouble = { kind: 'newer', message: newerSchema(migration).message } as const;
+    this.#set(trouble);
+    if (this.#newer === undefined) {
+      this.#newer = newerSchema(migration);
+      for (const listener of this.#newerListeners) listener(this.#newer);
+    }
+    return trouble;
+  }
+
   #set(trouble: DatabaseTrouble | undefined): void {
     const before = this.#trouble;
     this.#trouble = trouble;
     if (trouble !== undefined && trouble.kind !== before?.kind)
-      this.#log.error(`${trouble.message} Trying again all the time; fleets keep what they have.`, {
+      this.#log.error(`${trouble.message} ${MEANWHILE[trouble.kind]}; fleets keep what they have.`, {
         trouble: trouble.kind,
       });
     if (trouble === undefined && before !== undefined)
