@@ -102,6 +102,8 @@ const faultOf = (command: ShellCommand): string | undefined => {
       return faultOfNode(rest);
     case 'docker':
       return faultOfDocker(rest);
+    case 'tar':
+      return rest[0] === '-czf' && rest.length === 3 ? undefined : 'this is not how these documents pack a folder';
     default:
       return `${program ?? ''} is not a command that these documents use`;
   }
@@ -188,6 +190,7 @@ describe('the check of the documents', () => {
     ['a file that is not there', 'docker compose -f docker/gone.yaml up'],
     ['a program that is gone', 'node dist/apps/gone/src/main.js'],
     ['a scenario that is gone', 'node dist/apps/simulator/src/main.js docs/examples/gone.yaml'],
+    ['an archive that is unpacked, not made', 'tar -xzf backup.tar.gz .headgate'],
     ['a command that nobody knows', 'npm ci && make all'],
   ])('finds %s', (_, line) => {
     expect(commandsOf(line).map(faultOf)).toContainEqual(expect.any(String));
