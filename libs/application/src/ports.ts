@@ -9,7 +9,6 @@ export type SliceTotals = Slice & {
   readonly controlRequests: number;
   readonly unassigned: number;
 };
-export type BadTotals = Slice & { readonly signal: string; readonly candidateBad: number; readonly controlBad: number };
 export type TargetSeen = {
   readonly target: string;
   /** Since when outcomes cover the time up to `anyAt` without a gap. */
@@ -38,9 +37,8 @@ export type Span = { readonly from: number; readonly until: number };
 export abstract class Evidence {
   abstract foldLook(rollout: string, at: number): Promise<StoredLook>;
   abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
-  abstract totals(
-    rollout: string,
-  ): Promise<{ readonly slices: readonly SliceTotals[]; readonly bad: readonly BadTotals[] }>;
+  /** Requests since the rollout started, by slice. */
+  abstract requests(rollout: string): Promise<readonly SliceTotals[]>;
   abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
   abstract violations(
     rollout: string,

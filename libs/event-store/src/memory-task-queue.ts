@@ -71,7 +71,11 @@ export class MemoryTaskQueue extends TaskQueue {
     return true;
   }
 
-  override async hasten(id: string): Promise<void> {
+  override async hasten(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#hastenOne(id);
+  }
+
+  #hastenOne(id: string): void {
     const entry = this.#entries.get(id);
     if (entry === undefined || entry.done) return;
     if (entry.token !== undefined) {

@@ -13,16 +13,21 @@ const TAKE_OVER_MS = 500;
 /** Epoch milliseconds by the server's clock, the one clock that all controllers share. */
 const SERVER_NOW = `(extract(epoch from clock_timestamp()) * 1000)::bigint`;
 
-/** Frees tasks whose token names a process that holds its mark no more; the lease ends those of all others. */
+/**
+ * Frees tasks whose token names a process that holds its mark no more; the lease ends those of all others. One that
+ * somebody works on at this moment is left for the next time: who locks many rows waits for none of them.
+ */
 const TAKE_OVER = {
   name: 'process_take_over_tasks',
-  text: `update process.tasks t
-    set token = null, ready_at = t.due_at
-    where t.done_at is null and t.token like '%:%' and not exists (
-      select from pg_locks l
-      where l.locktype = 'advisory' and l.classid = ${PRESENCE} and l.objsubid = 2 and l.granted
-        and l.objid = split_part(t.token, ':', 1)::bigint
-        and l.database = (select oid from pg_database where datname = current_database()))`,
+  text: `with orphans as (
+      select id from process.tasks t
+      where t.done_at is null and t.token like '%:%' and not exists (
+        select from pg_locks l
+        where l.locktype = 'advisory' and l.classid = ${PRESENCE} and l.objsubid = 2 and l.granted
+          and l.objid = split_part(t.token, ':', 1)::bigint
+          and l.database = (select oid from pg_database where datname = current_database()))
+      for update skip locked)
+    update process.tasks t set token = null, ready_at = t.due_at from orphans where t.id = orphans.id`,
 };
 
 export type PostgresTaskQueueOptions = {
@@ -174,19 +179,22 @@ export class PostgresTaskQueue extends TaskQueue {
     return true;
   }
 
-  override async hasten(id: string): Promise<void> {
+  /** Rows are locked in the order of their ids, so that two who hasten many never wait for each other in a circle. */
+  override async hasten(ids: readonly string[]): Promise<void> {
     const { rowCount } = await this.#pool.query({
-      name: 'process_hasten_task',
-      text: `with hastened as (
+      name: 'process_hasten_tasks',
+      text: `with locked as (
+          select id from process.tasks where id = any ($1::text[]) and done_at is null order by id for update),
+        hastened as (
           update process.tasks t
           set hastened = t.token is not null,
               due_at = case when t.token is null then least(t.due_at, n.now) else t.due_at end,
               ready_at = case when t.token is null then least(t.ready_at, n.now) else t.ready_at end
-          from (select coalesce($2::bigint, ${SERVER_NOW}) as now) n
-          where t.id = $1 and t.done_at is null
+          from locked, (select coalesce($2::bigint, ${SERVER_NOW}) as now) n
+          where t.id = locked.id
           returning t.token)
-        select pg_notify('${TASK_CHANNEL}', '') from hastened where token is null`,
-      values: [id, this.#clock?.now() ?? null],
+        select pg_notify('${TASK_CHANNEL}', '') from hastened where token is null limit 1`,
+      values: [ids, this.#clock?.now() ?? null],
     });
     if (rowCount === 1) this.#bell.ring();
   }

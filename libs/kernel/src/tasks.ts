@@ -22,8 +22,8 @@ export abstract class TaskQueue {
   abstract complete(task: ClaimedTask): Promise<boolean>;
   /** Gives the task back to be claimed at `dueAt`. False when the lease was lost. `attempts` starts anew if `fresh`. */
   abstract reschedule(task: ClaimedTask, dueAt: number, fresh: boolean): Promise<boolean>;
-  /** Makes waiting tasks with this id due now. */
-  abstract hasten(id: string): Promise<void>;
+  /** Makes waiting tasks with these ids due now; one that is held is due again when it is given back. */
+  abstract hasten(ids: readonly string[]): Promise<void>;
   /** Rings when a task may have become due; may be lost without harm. */
   abstract onDue(listener: () => void): () => void;
 }

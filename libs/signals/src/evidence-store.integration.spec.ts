@@ -54,6 +54,19 @@ describe('looks', () => {
     expect(kept.reduce((sum, look) => sum + (look.cells[0]?.candidateBad ?? 0), 0)).toBe(40);
   });
 
+  it('of many rollouts are taken together, each with what arrived for it', async () => {
+    const names = Array.from({ length: 70 }, (_, index) => `${rollout}-${index}`);
+    for (const [index, name] of names.entries()) {
+      exposures.tell('api-tpu', 'router', 10, exposureOf(name, 1_000));
+      await send([{ arms: [served(2, index + 1)], bad: index % 2 === 0 ? [badOf('u1', 2)] : [] }]);
+    }
+    const looks = await Promise.all(names.map((name) => store.foldLook(name, NOON)));
+    expect(looks.map(({ rollout: name }) => name)).toEqual(names);
+    expect(looks.map(({ cells }) => cells.length)).toEqual(names.map((_, index) => (index % 2 === 0 ? 1 : 0)));
+    const requests = await Promise.all(names.map((name) => store.requests(name)));
+    expect(requests.map(([slice]) => slice?.candidateRequests)).toEqual(names.map((_, index) => index + 1));
+  });
+
   it('counts empty looks without keeping them', async () => {
     await store.foldLook(rollout, NOON);
     await send([{ bad: [badOf('u1', 2)] }]);

@@ -117,6 +117,7 @@ export abstract class EvidenceStore {
   abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
   /** The number of the last look, empty ones included; 0 before the first. */
   abstract lookCount(rollout: string): Promise<number>;
+  abstract requests(rollout: string): Promise<readonly SliceTotals[]>;
   abstract totals(rollout: string): Promise<RolloutTotals>;
   abstract activation(rollout: string): Promise<readonly SliceActivation[]>;
   abstract violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport>;

@@ -15,9 +15,9 @@ import { Tally } from './tally.js';
 export type IntakeOptions = {
   /** How long the first batch waits for company, in milliseconds. Default 5. */
   readonly lingerMs?: number;
-  /** Outcomes (windows, arms and bad ones) in one flush. Default 20,000. */
+  /** Rows that outcomes become in one flush. Default 20,000. */
   readonly maxFlush?: number;
-  /** Outcomes that may wait before more are turned away. Default 400,000. */
+  /** Rows that may wait before more are turned away. Default 400,000. */
   readonly maxWaiting?: number;
 };
 
@@ -29,8 +29,8 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 
-const weigh = (batch: OutcomeBatch): number =>
-  batch.windows.reduce((sum, window) => sum + 1 + window.arms.length + window.bad.length, 0);
+/** Rows to be written: one bad answer is one for every rollout that it is part of, so outcomes say little. */
+const weigh = ({ facts }: Assessment): number => Object.values(facts).reduce((sum, rows) => sum + rows.length, 1);
 
 /** Batches that come while a flush is under way go out together in the next one: one transaction, one at a time. */
 export class GroupCommitIntake extends OutcomeIntake {
@@ -64,7 +64,7 @@ export class GroupCommitIntake extends OutcomeIntake {
     // Nothing of a batch of which nothing is left is written, so it can be sent again once the reason is mended.
     if (assessment.acceptedWindows === 0) return receiptOf(row.batch, assessment, false);
     return new Promise((resolve, reject) => {
-      const weight = weigh(batch);
+      const weight = weigh(assessment);
       this.queue.push({ batch: row, assessment, weight, resolve, reject });
       this.queued += weight;
       this.flushing ??= this.flushAll();

@@ -1,4 +1,5 @@
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EvidenceBell, GroupCommitIntake, IntakeBusyError, IntakeClosedError, PostgresEvidenceStore } from './index.js';
 import { badOf, batchOf, exposureOf, NOON, ToldExposures } from './spec-kit.js';
@@ -138,7 +139,12 @@ describe('the first bad outcome of a unit counts, and no other', () => {
     await submit(batchOf([{ arms: arms(20, 80) }]));
     const cell = { signal: 'script-error', target: 'api-tpu', model: 'haiku', shareBp: 1_000 };
     const counts = { candidateBad: 2, controlBad: 1, candidateRequests: 30, controlRequests: 170 };
-    expect((await store.foldLook(rollout, NOON)).cells).toEqual([{ ...cell, ...counts }]);
+    const look = await store.foldLook(rollout, NOON);
+    expect(look.cells).toEqual([{ ...cell, ...counts }]);
+    const canonical =
+      '[{"candidateBad":2,"candidateRequests":30,"controlBad":1,"controlRequests":170,"model":"haiku",' +
+      '"shareBp":1000,"signal":"script-error","target":"api-tpu"}]';
+    expect(look.digest).toBe(createHash('sha256').update(canonical).digest('hex'));
     expect(await badTotals()).toMatchObject([{ candidateBad: 2, controlBad: 1 }]);
   });
 });

@@ -1,18 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import type { LookCell, StoredLook } from './evidence-store.js';
 import type { BigInteger } from './sql.js';
-import { inTransaction, toNumber } from './sql.js';
+import { toNumber } from './sql.js';
 
-type TakenRow = {
-  readonly signal: string;
-  readonly target: string;
-  readonly model: string;
-  readonly share_bp: number;
-  readonly candidate_bad: BigInteger;
-  readonly control_bad: BigInteger;
-  readonly candidate_requests: BigInteger | null;
-  readonly control_requests: BigInteger | null;
+type KeptRow = {
+  readonly rollout: string;
+  readonly look: number;
+  /** Null: nothing had arrived. */
+  readonly cells: string | null;
+  readonly digest: string | null;
 };
 
 type LookRow = {
@@ -22,69 +19,68 @@ type LookRow = {
   readonly digest: string;
 };
 
-const cellOf = (row: TakenRow): LookCell => ({
-  candidateBad: toNumber(row.candidate_bad),
-  ...(row.candidate_requests === null ? {} : { candidateRequests: toNumber(row.candidate_requests) }),
-  controlBad: toNumber(row.control_bad),
-  ...(row.control_requests === null ? {} : { controlRequests: toNumber(row.control_requests) }),
-  model: row.model,
-  shareBp: row.share_bp,
-  signal: row.signal,
-  target: row.target,
-});
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-const inOrder = (a: LookCell, b: LookCell): number =>
-  compare(a.signal, b.signal) || compare(a.target, b.target) || compare(a.model, b.model) || a.shareBp - b.shareBp;
-
-/** The order of the members is RFC 8785's because `cellOf` writes them in alphabetical order. */
-const canonical = (cells: readonly LookCell[]): string => JSON.stringify(cells);
-
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+const NOTHING = { cells: [], digest: digestOf('[]') };
 
 const parseCells = (text: string): readonly LookCell[] => JSON.parse(text) as readonly LookCell[];
 
-const countLook = async (client: PoolClient, rollout: string, at: number): Promise<number> => {
-  const { rows } = await client.query<{ looks: number }>(
-    `insert into evidence.folds as known (rollout, looks, looked_at) values ($1, 1, $2)
-     on conflict (rollout) do update set looks = known.looks + 1, looked_at = greatest(known.looked_at, excluded.looked_at)
-     returning looks`,
-    [rollout, at],
-  );
-  const looks = rows[0]?.looks;
-  if (looks === undefined) throw new Error(`The look of rollout ${rollout} could not be counted: try again.`);
-  return looks;
-};
+/** A look to be taken, at a time in epoch milliseconds. */
+export type LookAsked = { readonly rollout: string; readonly at: number };
 
-/** A cell without bad outcomes says nothing about a ratio, whatever its requests: it is taken and not kept. */
-const takePending = async (client: PoolClient, rollout: string): Promise<readonly LookCell[]> => {
-  const { rows } = await client.query<TakenRow>(
-    `with taken as (delete from evidence.pending where rollout = $1 returning *)
-     select signal, target, model, share_bp, sum(candidate_bad)::bigint as candidate_bad,
-       sum(control_bad)::bigint as control_bad, sum(candidate_requests)::bigint as candidate_requests,
-       sum(control_requests)::bigint as control_requests
-     from taken group by signal, target, model, share_bp
-     having sum(candidate_bad) + sum(control_bad) > 0`,
-    [rollout],
-  );
-  return rows.map(cellOf).toSorted(inOrder);
-};
+/**
+ * Takes what arrived since the last look of each rollout, all in one statement. The row of a rollout's fold is locked
+ * first, so looks of one rollout come one after another, and rollouts are locked in one order. A cell without bad
+ * outcomes says nothing about a ratio, whatever its requests: it is taken and not kept. The text is RFC 8785's: members
+ * stand in alphabetical order, and names are of ASCII.
+ */
+const FOLD = `
+  with asked as (
+    select rollout, looked_at from unnest($1::text[], $2::bigint[]) as asked(rollout, looked_at)
+  ), counted as (
+    insert into evidence.folds as known (rollout, looks, looked_at)
+    select rollout, 1, looked_at from asked order by rollout
+    on conflict (rollout) do update set looks = known.looks + 1, looked_at = greatest(known.looked_at, excluded.looked_at)
+    returning rollout, looks
+  ), taken as (
+    delete from evidence.pending using counted where pending.rollout = counted.rollout returning pending.*
+  ), cell as (
+    select rollout, signal, target, model, share_bp, sum(candidate_bad) as candidate_bad, sum(control_bad) as control_bad,
+      sum(candidate_requests) as candidate_requests, sum(control_requests) as control_requests
+    from taken group by rollout, signal, target, model, share_bp
+    having sum(candidate_bad) + sum(control_bad) > 0
+  ), seen as (
+    select rollout, '[' || string_agg(
+      '{"candidateBad":' || candidate_bad || coalesce(',"candidateRequests":' || candidate_requests, '')
+      || ',"controlBad":' || control_bad || coalesce(',"controlRequests":' || control_requests, '')
+      || ',"model":' || to_json(model) || ',"shareBp":' || share_bp
+      || ',"signal":' || to_json(signal) || ',"target":' || to_json(target) || '}',
+      ',' order by signal collate "C", target collate "C", model collate "C", share_bp) || ']' as cells
+    from cell group by rollout
+  ), kept as (
+    insert into evidence.looks (rollout, look, looked_at, cells, digest)
+    select rollout, looks, looked_at, cells, encode(sha256(convert_to(cells, 'UTF8')), 'hex')
+    from seen join counted using (rollout) join asked using (rollout)
+    returning rollout, cells, digest
+  )
+  select rollout, looks as look, cells, digest from counted left join kept using (rollout)`;
 
-/** Takes what arrived since the last look. The fold's row is locked, so looks of one rollout come one after another. */
-export const foldLook = (pool: Pool, rollout: string, at: number): Promise<StoredLook> =>
-  inTransaction(pool, async (client) => {
-    const look = await countLook(client, rollout, at);
-    const cells = await takePending(client, rollout);
-    const text = canonical(cells);
-    const digest = digestOf(text);
-    if (cells.length > 0)
-      await client.query(
-        'insert into evidence.looks (rollout, look, looked_at, cells, digest) values ($1, $2, $3, $4, $5)',
-        [rollout, look, at, text, digest],
-      );
-    return { rollout, look, at, cells, digest };
+/** Takes a look at each of these rollouts, which are all different. */
+export const foldLooks = async (pool: Pool, asked: readonly LookAsked[]): Promise<readonly StoredLook[]> => {
+  const { rows } = await pool.query<KeptRow>({
+    name: 'evidence_fold_looks',
+    text: FOLD,
+    values: [asked.map(({ rollout }) => rollout), asked.map(({ at }) => at)],
   });
+  const taken = new Map(rows.map((row) => [row.rollout, row]));
+  return asked.map(({ rollout, at }) => {
+    const row = taken.get(rollout);
+    if (row === undefined) throw new Error(`The look of rollout ${rollout} could not be counted: try again.`);
+    const { look, cells, digest } = row;
+    if (cells === null || digest === null) return { rollout, look, at, ...NOTHING };
+    return { rollout, look, at, cells: parseCells(cells), digest };
+  });
+};
 
 export const readLooks = async (pool: Pool, rollout: string, afterLook: number): Promise<readonly StoredLook[]> => {
   const { rows } = await pool.query<LookRow>(

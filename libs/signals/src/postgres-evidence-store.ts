@@ -3,6 +3,7 @@ import type { EvidenceBell } from './evidence-bell.js';
 import type {
   RolloutTotals,
   SliceActivation,
+  SliceTotals,
   Span,
   StageBake,
   StoredLook,
@@ -12,10 +13,22 @@ import type {
   ViolationReport,
 } from './evidence-store.js';
 import { EvidenceStore } from './evidence-store.js';
-import { foldLook, lookCount, readLooks } from './looks.js';
-import { readActivation, readLastSeen, readTotals, readTraffic, readViolations } from './reads.js';
+import type { LookAsked } from './looks.js';
+import { foldLooks, lookCount, readLooks } from './looks.js';
+import {
+  readActivation,
+  readLastSeen,
+  readRequests,
+  readTotals,
+  readTraffic,
+  readViolated,
+  readViolations,
+} from './reads.js';
 import type { BigInteger } from './sql.js';
 import { toNumber } from './sql.js';
+import { Together } from './together.js';
+
+const NO_VIOLATIONS: ViolationReport = { candidate: [], elsewhere: [], first: undefined };
 
 const ADVANCE_BAKE = `
   insert into evidence.bakes as known (rollout, track, stage, baked_ms, advanced_at, covered_until, looked_since)
@@ -34,15 +47,22 @@ const ADVANCE_BAKE = `
 
 /** The evidence in PostgreSQL; the pool stays its owner's. */
 export class PostgresEvidenceStore extends EvidenceStore {
+  private readonly looks: Together<LookAsked, StoredLook>;
+  private readonly served: Together<string, readonly SliceTotals[]>;
+  private readonly violated: Together<string, boolean>;
+
   constructor(
     private readonly pool: Pool,
     private readonly bell: EvidenceBell,
   ) {
     super();
+    this.looks = new Together({ answer: (asked) => foldLooks(pool, asked), keyOf: ({ rollout }) => rollout });
+    this.served = new Together({ answer: (rollouts) => readRequests(pool, rollouts) });
+    this.violated = new Together({ answer: (signals) => readViolated(pool, signals) });
   }
 
   override foldLook(rollout: string, at: number): Promise<StoredLook> {
-    return foldLook(this.pool, rollout, at);
+    return this.looks.ask({ rollout, at });
   }
 
   override readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
@@ -53,6 +73,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
     return lookCount(this.pool, rollout);
   }
 
+  override requests(rollout: string): Promise<readonly SliceTotals[]> {
+    return this.served.ask(rollout);
+  }
+
   override totals(rollout: string): Promise<RolloutTotals> {
     return readTotals(this.pool, rollout);
   }
@@ -61,8 +85,9 @@ export class PostgresEvidenceStore extends EvidenceStore {
     return readActivation(this.pool, rollout);
   }
 
-  override violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport> {
-    return readViolations(this.pool, rollout, signal, options);
+  override async violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport> {
+    const isViolated = await this.violated.ask(signal);
+    return isViolated ? readViolations(this.pool, rollout, signal, options) : NO_VIOLATIONS;
   }
 
   override lastSeen(rollout: string, also: readonly string[] = []): Promise<readonly TargetSeen[]> {

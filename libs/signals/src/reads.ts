@@ -3,6 +3,7 @@ import type {
   Arm,
   RolloutTotals,
   SliceActivation,
+  SliceTotals,
   TargetSeen,
   Traffic,
   Violation,
@@ -15,23 +16,44 @@ import { toNumber, toOptionalNumber } from './sql.js';
 
 type SliceRow = { readonly target: string; readonly model: string };
 
-export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTotals> => {
-  type Requests = SliceRow & {
-    readonly candidate: BigInteger;
-    readonly control: BigInteger;
-    readonly unassigned: BigInteger;
-  };
-  type Bad = SliceRow & { readonly signal: string; readonly candidate: BigInteger; readonly control: BigInteger };
-  const [requests, bad] = await Promise.all([
-    pool.query<Requests>(
-      `select target, model,
+type RequestsRow = SliceRow & {
+  readonly rollout: string;
+  readonly candidate: BigInteger;
+  readonly control: BigInteger;
+  readonly unassigned: BigInteger;
+};
+
+/** Requests of many rollouts, in their order. */
+export const readRequests = async (
+  pool: Pool,
+  rollouts: readonly string[],
+): Promise<readonly (readonly SliceTotals[])[]> => {
+  const { rows } = await pool.query<RequestsRow>({
+    name: 'evidence_requests',
+    text: `select rollout, target, model,
          coalesce(sum(requests) filter (where arm = 'candidate'), 0)::bigint as candidate,
          coalesce(sum(requests) filter (where arm = 'control'), 0)::bigint as control,
          sum(unassigned)::bigint as unassigned
-       from evidence.arms where rollout = $1 and share_bp > 0
-       group by target, model order by target, model`,
-      [rollout],
-    ),
+       from evidence.arms where rollout = any ($1) and share_bp > 0
+       group by rollout, target, model order by rollout, target, model`,
+    values: [rollouts],
+  });
+  const known = new Map(rollouts.map((rollout) => [rollout, [] as SliceTotals[]]));
+  for (const row of rows)
+    known.get(row.rollout)?.push({
+      target: row.target,
+      model: row.model,
+      candidateRequests: toNumber(row.candidate),
+      controlRequests: toNumber(row.control),
+      unassigned: toNumber(row.unassigned),
+    });
+  return rollouts.map((rollout) => known.get(rollout) ?? []);
+};
+
+export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTotals> => {
+  type Bad = SliceRow & { readonly signal: string; readonly candidate: BigInteger; readonly control: BigInteger };
+  const [[slices = []], bad] = await Promise.all([
+    readRequests(pool, [rollout]),
     pool.query<Bad>(
       `select signal, target, model,
          coalesce(sum(bad) filter (where arm = 'candidate'), 0)::bigint as candidate,
@@ -42,13 +64,7 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
     ),
   ]);
   return {
-    slices: requests.rows.map((row) => ({
-      target: row.target,
-      model: row.model,
-      candidateRequests: toNumber(row.candidate),
-      controlRequests: toNumber(row.control),
-      unassigned: toNumber(row.unassigned),
-    })),
+    slices,
     bad: bad.rows.map((row) => ({
       signal: row.signal,
       target: row.target,
@@ -66,6 +82,18 @@ export const readActivation = async (pool: Pool, rollout: string): Promise<reado
     [rollout],
   );
   return rows.map((row) => ({ target: row.target, model: row.model, units: toNumber(row.units) }));
+};
+
+/** Of each signal, whether anything ever violated it: where nothing did, there is nothing to count. */
+export const readViolated = async (pool: Pool, signals: readonly string[]): Promise<readonly boolean[]> => {
+  const { rows } = await pool.query<{ readonly signal: string }>({
+    name: 'evidence_violated',
+    text: `select signal from unnest($1::text[]) as asked(signal)
+       where exists (select from evidence.violations_seen seen where seen.signal = asked.signal)`,
+    values: [[...new Set(signals)]],
+  });
+  const violated = new Set(rows.map(({ signal }) => signal));
+  return signals.map((signal) => violated.has(signal));
 };
 
 type GroupRow = {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   addToLikelihood,
@@ -10,6 +11,7 @@ import {
   logPromotion,
   mixingCosts,
   nextUniform,
+  RATIO_LATTICE,
   ratioScale,
   seeded,
   uniformAt,
@@ -59,6 +61,25 @@ describe('the ratio of the candidate to control', () => {
     const [low, high] = confidenceSequence(likelihoodOf([40, 0, 0.1]), 0.05);
     expect(low).toBeGreaterThan(10);
     expect(high).toBeNull();
+  });
+
+  it('keeps exactly the ratios that no mixture beyond them refutes', () => {
+    const offsets = [1, 2, 3, 5, 8, 12, 18, 27];
+    const isKept = (likelihood: Float64Array, index: number, direction: 1 | -1): boolean => {
+      const beyond = offsets.map((offset) => index + direction * offset).filter((at) => at >= 0 && at < 64);
+      const sum = beyond.reduce((all, at) => all + Math.exp((likelihood[at] ?? 0) - (likelihood[index] ?? 0)), 0);
+      return sum < (2 / 0.05) * offsets.length;
+    };
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(60), fc.nat(60), fc.constantFrom(0.01, 0.1, 0.5, 0.99))), (windows) => {
+        const likelihood = likelihoodOf(...windows);
+        const places = RATIO_LATTICE.map((_, index) => index);
+        const low = places.find((index) => isKept(likelihood, index, 1)) ?? 64;
+        const high = places.findLast((index) => isKept(likelihood, index, -1)) ?? -1;
+        const sides = [RATIO_LATTICE[low - 1] ?? null, RATIO_LATTICE[high + 1] ?? null];
+        expect(confidenceSequence(likelihood, 0.05)).toEqual(sides);
+      }),
+    );
   });
 });
 

@@ -51,12 +51,28 @@ export const addToLikelihood = (
 
 const refuted = (likelihood: Float64Array, index: number, direction: 1 | -1, bound: number): boolean => {
   const base = likelihood[index] ?? 0;
+  const enough = bound * OFFSETS.length;
   let sum = 0;
   for (const offset of OFFSETS) {
     const at = index + direction * offset;
     if (at >= 0 && at < LATTICE_SIZE) sum += Math.exp((likelihood[at] ?? 0) - base);
+    if (sum >= enough) return true;
   }
-  return sum >= bound * OFFSETS.length;
+  return false;
+};
+
+/**
+ * The first step of the lattice that passes a test which all later ones pass too. Refutation is such a test: S is
+ * concave in ln r, so what speaks for the ratios beyond a tested one only shrinks as that one moves towards them.
+ */
+const firstThat = (passes: (index: number) => boolean): number => {
+  let [low, high] = [0, LATTICE_SIZE];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (passes(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 };
 
 /**
@@ -68,10 +84,8 @@ export const confidenceSequence = (
   alpha: number,
 ): readonly [low: number | null, high: number | null] => {
   const bound = 2 / alpha;
-  let low = 0;
-  while (low < LATTICE_SIZE && refuted(likelihood, low, 1, bound)) low += 1;
-  let high = LATTICE_SIZE - 1;
-  while (high >= 0 && refuted(likelihood, high, -1, bound)) high -= 1;
+  const low = firstThat((index) => !refuted(likelihood, index, 1, bound));
+  const high = LATTICE_SIZE - 1 - firstThat((index) => !refuted(likelihood, LATTICE_SIZE - 1 - index, -1, bound));
   return [RATIO_LATTICE[low - 1] ?? null, RATIO_LATTICE[high + 1] ?? null];
 };
 

@@ -16,7 +16,6 @@ type Bake = { readonly track: string; readonly stage: string } & {
   coveredUntil: number;
 };
 type Totals = Slice & { candidateRequests: number; controlRequests: number; readonly unassigned: number };
-type Bad = Slice & { readonly signal: string; candidateBad: number; controlBad: number };
 type Violation = Slice & {
   readonly instance: string;
   readonly request: string | undefined;
@@ -47,7 +46,6 @@ class Rollout {
   readonly pending = new Map<string, Cell>();
   readonly looks: Look[] = [];
   readonly totals = new Map<string, Totals>();
-  readonly bad = new Map<string, Bad>();
   readonly seen = new Map<string, Seen>();
   readonly bakes = new Map<string, Bake>();
   readonly violations: SeenViolation[] = [];
@@ -89,15 +87,6 @@ export class MemoryEvidence {
       totals.candidateRequests += candidateRequests;
       totals.controlRequests += controlRequests;
       for (const [signal, { candidate, control }] of Object.entries(served.bad)) {
-        const bad = added(rollout.bad, `${signal} ${key}`, () => ({
-          target,
-          model,
-          signal,
-          candidateBad: 0,
-          controlBad: 0,
-        }));
-        bad.candidateBad += candidate;
-        bad.controlBad += control;
         const cell = added(rollout.pending, `${signal} ${key} ${shareBp}`, () => ({
           target,
           model,
@@ -149,9 +138,8 @@ export class MemoryEvidence {
     return this.#of(id).looks.filter(({ look }) => look > afterLook);
   }
 
-  async totals(id: string): Promise<{ readonly slices: readonly Totals[]; readonly bad: readonly Bad[] }> {
-    const { totals, bad } = this.#of(id);
-    return { slices: [...totals.values()], bad: [...bad.values()] };
+  async requests(id: string): Promise<readonly Totals[]> {
+    return [...this.#of(id).totals.values()];
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {

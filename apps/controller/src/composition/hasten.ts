@@ -8,17 +8,35 @@ const EVERY_MS = 200;
 /** What arrives together is looked at together. */
 const GATHER_MS = 10;
 
-/** Turns many rings of one name into calls: soon after a quiet time, otherwise at most one in each span. */
-const paced = (call: (name: string) => void): { readonly ring: (name: string) => void; readonly stop: () => void } => {
+type Call = (names: readonly string[]) => Promise<void>;
+
+/**
+ * Turns many rings of one name into calls: soon after a quiet time, otherwise at most one in each span. Names whose time
+ * comes while a call is under way go together in the next one.
+ */
+const paced = (call: Call): { readonly ring: (name: string) => void; readonly stop: () => void } => {
   const waiting = new Map<string, NodeJS.Timeout>();
   const calledAt = new Map<string, number>();
+  const due = new Set<string>();
+  let calling = false;
+  const callAll = async (): Promise<void> => {
+    if (calling) return;
+    calling = true;
+    while (due.size > 0) {
+      const names = [...due];
+      due.clear();
+      await call(names);
+    }
+    calling = false;
+  };
   const ring = (name: string): void => {
     if (waiting.has(name)) return;
     const quiet = performance.now() - (calledAt.get(name) ?? Number.NEGATIVE_INFINITY);
     const fire = (): void => {
       waiting.delete(name);
       calledAt.set(name, performance.now());
-      call(name);
+      due.add(name);
+      void callAll();
     };
     waiting.set(name, setTimeout(fire, Math.max(GATHER_MS, EVERY_MS - quiet)));
   };
@@ -38,11 +56,12 @@ type Sources = {
 
 /** Brings the next look at a rollout forward when evidence or an acknowledgement arrives. Returns what ends that. */
 export const hastenLooks = ({ queue, view, evidence, feed, log }: Sources): (() => void) => {
-  const { ring, stop } = paced((rollout) => {
-    queue.hasten(conductTaskId(rollout)).catch((error: unknown) => {
-      log.error('A look could not be brought forward; the next tick takes it.', { rollout, error: String(error) });
-    });
-  });
+  const { ring, stop } = paced((rollouts) =>
+    queue.hasten(rollouts.map(conductTaskId)).catch((error: unknown) => {
+      const fields = { rollouts: rollouts.slice(0, 10), of: rollouts.length, error: String(error) };
+      log.error('Looks could not be brought forward; the next tick takes them.', fields);
+    }),
+  );
   const quietEvidence = evidence.onEvidence((rollouts) => rollouts.forEach(ring));
   const quietFeed = feed.onAcknowledged((target) => {
     for (const { rollout } of view.fleet.desired(target)) if (rollout !== null) ring(rollout);

@@ -12,22 +12,22 @@ import {
   type OnTrial,
   type RecordedVerdict,
   type Rollout,
-  type SliceCounts,
 } from '#libs/domain';
-import type { BadTotals, Evidence, SliceTotals, StoredLook, ViolationReport } from '../ports.js';
+import type { Evidence, StoredLook, ViolationReport } from '../ports.js';
+import { SliceTable } from './slice-table.js';
 
 type Reports = ReadonlyMap<EvidencePool, ReadonlyMap<string, ViolationReport>>;
-type Folded = { readonly pools: readonly EvidencePool[]; look: number; digest: string };
+type Folded = { readonly pools: readonly EvidencePool[]; readonly counts: SliceTable; look: number; digest: string };
+
+const startFolded = (rollout: Rollout): Folded => ({
+  pools: startPools(rollout),
+  counts: new SliceTable(rollout.plan.signals.map(({ signal }) => signal)),
+  look: 0,
+  digest: '',
+});
 
 const digestOf = (before: string, look: string): string =>
   createHash('sha256').update(before).update(look).digest('hex');
-
-const slicesOf = (signal: string, slices: readonly SliceTotals[], bad: readonly BadTotals[]): SliceCounts[] =>
-  slices.map(({ target, model, candidateRequests, controlRequests }) => {
-    const mine = bad.find((cell) => cell.signal === signal && cell.target === target && cell.model === model);
-    const candidateBad = mine?.candidateBad ?? 0;
-    return { target, model, candidateBad, candidateRequests, controlBad: mine?.controlBad ?? 0, controlRequests };
-  });
 
 /** Request ids stay in the unit store: an event lives for ever. */
 const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationReport | undefined): string => {
@@ -55,13 +55,16 @@ export class Evaluator {
   async evaluate(rollout: Rollout, now: number): Promise<readonly RecordedVerdict[]> {
     const look = await this.#evidence.foldLook(rollout.id, now);
     const folded = await this.#catchUp(rollout, look);
-    const totals = await this.#evidence.totals(rollout.id);
-    const reports = await this.#violations(rollout, folded.pools, now);
+    const [requests, reports] = await Promise.all([
+      this.#evidence.requests(rollout.id),
+      this.#violations(rollout, folded.pools, now),
+    ]);
+    folded.counts.setRequests(requests);
     return judgedScopes(rollout).flatMap((scope) => {
       const pool = poolOf(folded.pools, scope);
       return rollout.plan.signals.map(({ signal, type }) => {
         const report = reports.get(pool)?.get(signal);
-        const counts = slicesOf(signal, totals.slices, totals.bad);
+        const counts = folded.counts.of(signal);
         const violations = report && violationsOfArms(rollout, report, this.#onTrial);
         const verdict = judgeScope(pool, scope, signal, { counts, violations });
         return recordedVerdict(verdict, scope, {
@@ -87,7 +90,7 @@ export class Evaluator {
 
   async #catchUp(rollout: Rollout, newest: StoredLook): Promise<Folded> {
     const known = this.#folded.get(rollout.id);
-    const folded: Folded = known ?? { pools: startPools(rollout), look: 0, digest: '' };
+    const folded = known ?? startFolded(rollout);
     const missed = newest.look > folded.look + 1 ? await this.#evidence.readLooks(rollout.id, folded.look) : [newest];
     for (const look of missed) this.#fold(folded, look);
     if (folded.look < newest.look) this.#fold(folded, newest);
@@ -99,6 +102,7 @@ export class Evaluator {
     if (look.look <= folded.look) return;
     foldPools(folded.pools, look);
     folded.look = look.look;
+    folded.counts.addBad(look);
     if (look.cells.length > 0) folded.digest = digestOf(folded.digest, look.digest);
   }
 }

@@ -22,7 +22,8 @@ const POLL_MS = 250;
 const RETRY_MS = 1_000;
 /** A guard that failed must not rest for long: what it guards goes on. */
 const LONGEST_RETRY_MS = 5_000;
-const AT_ONCE = 16;
+/** Most of a task is waiting for the database, and what several ask at the same time is answered together. */
+export const AT_ONCE = 64;
 
 /** Claims due tasks and runs them, several at once; a task that throws is tried again. */
 export class TaskLoop {

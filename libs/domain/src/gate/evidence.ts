@@ -13,10 +13,22 @@ import {
 import type { CellCount, CellKey, EvidenceSpec, Look, SignalSpec } from './types.js';
 import { cellShares, checkEvidenceSpec, HEADLINE_WEIGHT, keyOf, reserveShare, signalShares } from './weights.js';
 
+/** What the slices of a group of targets have told together; groups are named when the evidence starts. */
+export type GroupEvidence = {
+  /** Sum of the likelihoods of its slices; null before the first event there. */
+  likelihood: Float64Array | null;
+  touchedAt: number;
+  /** Highest promotion evidence by margin. */
+  readonly shown: Map<number, number>;
+};
+
 /** Evidence of one signal in one slice. */
 export type CellEvidence = {
   readonly key: CellKey;
-  readonly process: RateProcess;
+  /** Those that this slice belongs to. */
+  readonly groups: readonly GroupEvidence[];
+  /** Null before the first event: most slices of most signals never see one. */
+  process: RateProcess | null;
   /** Part of the signal's bound; 0 for slices that were not declared, which draw on the reserve instead. */
   readonly weight: number;
   /** ln 1/(alpha w) for this slice alone. */
@@ -44,8 +56,7 @@ export type SignalEvidence = {
   maxLogE: number;
   /** The first look at which the bound was reached; stays. */
   failedAt: number | null;
-  /** Highest promotion evidence by group of targets and margin. */
-  readonly shown: Map<string, number>;
+  readonly groups: ReadonlyMap<string, GroupEvidence>;
 };
 
 type ShareTables = { readonly bets: Map<number, GridBets>; readonly costs: Float64Array };
@@ -63,9 +74,46 @@ export type RolloutEvidence = {
   look: number;
 };
 
-const startCell = (key: CellKey, weight: number, logBound: number): CellEvidence => ({
+/** Names of groups by their lists: the same lists are asked about again and again. */
+const groupNames = new WeakMap<readonly string[], string>();
+
+const groupName = (targets: readonly string[] | null): string => {
+  if (targets === null) return '*';
+  const known = groupNames.get(targets);
+  if (known !== undefined) return known;
+  const name = targets.toSorted().join('\u0000');
+  groupNames.set(targets, name);
+  return name;
+};
+
+type Groups = SignalEvidence['groups'];
+
+const startGroups = ({ groups = [] }: EvidenceSpec): Groups =>
+  new Map(groups.map((targets) => [groupName(targets), { likelihood: null, touchedAt: 0, shown: new Map() }]));
+
+/** Names of the groups that a target belongs to. */
+const namesWith = ({ groups = [] }: EvidenceSpec, target: string): readonly string[] =>
+  groups.filter((targets) => targets === null || targets.includes(target)).map(groupName);
+
+/** The same for every cell; cells of the same groups have the same list. */
+const namesOfCells = (spec: EvidenceSpec): readonly (readonly string[])[] => {
+  const known = new Map<string, readonly string[]>();
+  return spec.cells.map(({ target }) => {
+    const names = namesWith(spec, target);
+    const key = names.join('\u0001');
+    const same = known.get(key) ?? names;
+    known.set(key, same);
+    return same;
+  });
+};
+
+const groupsOf = (own: Groups, names: readonly string[]): readonly GroupEvidence[] =>
+  names.flatMap((name) => own.get(name) ?? []);
+
+const startCell = (key: CellKey, groups: readonly GroupEvidence[], weight: number, logBound: number): CellEvidence => ({
   key,
-  process: startProcess(),
+  groups,
+  process: null,
   weight,
   logBound,
   likelihood: null,
@@ -84,11 +132,15 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
   checkEvidenceSpec(spec);
   const shares = signalShares(spec.signals);
   const weights = cellShares(spec.cells);
+  const names = namesOfCells(spec);
   const signals = spec.signals.map((signal, i): readonly [string, SignalEvidence] => {
     const logBound = -Math.log(spec.alpha * (shares[i] ?? 0));
+    const groups = startGroups(spec);
+    const owned = new Map(names.map((each) => [each, groupsOf(groups, each)]));
     const cells = spec.cells.map(({ target, model }, c): readonly [string, CellEvidence] => {
       const weight = weights[c] ?? 0;
-      return [keyOf(target, model), startCell({ target, model }, weight, logBound - Math.log(weight))];
+      const own = owned.get(names[c] ?? []) ?? [];
+      return [keyOf(target, model), startCell({ target, model }, own, weight, logBound - Math.log(weight))];
     });
     const evidence: SignalEvidence = {
       spec: signal,
@@ -96,12 +148,12 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
       headline: startProcess(),
       headlineWeight: spec.cells.length === 1 ? 0 : HEADLINE_WEIGHT,
       cells: new Map(cells),
+      groups,
       touchedAt: 0,
       isRaised: false,
       logE: 0,
       maxLogE: 0,
       failedAt: null,
-      shown: new Map(),
     };
     return [signal.signal, evidence];
   });
@@ -121,7 +173,8 @@ const cellOf = (state: RolloutEvidence, signal: SignalEvidence, { target, model 
   const key = keyOf(target, model);
   const known = signal.cells.get(key);
   if (known !== undefined) return known;
-  const cell = startCell({ target, model }, 0, -Math.log(state.spec.alpha * reserveShare(state.reserveUsed)));
+  const own = groupsOf(signal.groups, namesWith(state.spec, target));
+  const cell = startCell({ target, model }, own, 0, -Math.log(state.spec.alpha * reserveShare(state.reserveUsed)));
   state.reserveUsed += 1;
   signal.cells.set(key, cell);
   return cell;
@@ -175,7 +228,7 @@ const told = (state: RolloutEvidence, look: Look): readonly Told[] => {
 /** Restart mass is released for the whole look before any arm of the look is taken into account. */
 const open = ({ signal, cell }: Told, look: number): void => {
   if (cell.touchedAt !== look) {
-    openLook(cell.process, cell.isRaised);
+    openLook((cell.process ??= startProcess()), cell.isRaised);
     cell.touchedAt = look;
     cell.isRaised = false;
   }
@@ -188,10 +241,15 @@ const open = ({ signal, cell }: Told, look: number): void => {
 const take = (state: RolloutEvidence, { signal, cell, rho, count }: Told): void => {
   const tables = tablesOf(state, rho);
   const bets = betsOf(tables, rho, signal.spec.harm ?? 1);
-  bet(cell.process, bets, count.candidateBad, count.controlBad);
+  if (cell.process !== null) bet(cell.process, bets, count.candidateBad, count.controlBad);
   if (signal.headlineWeight > 0) bet(signal.headline, bets, count.candidateBad, count.controlBad);
   cell.likelihood ??= new Float64Array(state.scale.ratios.length);
   addToLikelihood(cell.likelihood, state.scale, tables.costs, count.candidateBad, count.controlBad);
+  for (const group of cell.groups) {
+    group.likelihood ??= new Float64Array(state.scale.ratios.length);
+    addToLikelihood(group.likelihood, state.scale, tables.costs, count.candidateBad, count.controlBad);
+    group.touchedAt = state.look;
+  }
 };
 
 const mergedLogE = (signal: SignalEvidence): number => {
@@ -204,7 +262,7 @@ const mergedLogE = (signal: SignalEvidence): number => {
 };
 
 const settleCell = (cell: CellEvidence): boolean => {
-  cell.logE = logEValue(cell.process);
+  cell.logE = cell.process === null ? 0 : logEValue(cell.process);
   if (cell.logE > cell.maxLogE) cell.maxLogE = cell.logE;
   return cell.weight === 0 && cell.maxLogE >= cell.logBound;
 };
@@ -217,8 +275,7 @@ const settleSignal = (state: RolloutEvidence, signal: SignalEvidence, isProvedBy
   if (!signal.spec.shadow) state.failed.push(signal.spec.signal);
 };
 
-/** Sum of the likelihoods of the slices on these targets (null: all); null before the first event there. */
-export const likelihoodOf = (signal: SignalEvidence, targets: readonly string[] | null): Float64Array | null => {
+const sumOf = (signal: SignalEvidence, targets: readonly string[] | null): Float64Array | null => {
   let sum: Float64Array | null = null;
   for (const { key, likelihood } of signal.cells.values()) {
     if (likelihood === null || (targets !== null && !targets.includes(key.target))) continue;
@@ -228,17 +285,18 @@ export const likelihoodOf = (signal: SignalEvidence, targets: readonly string[] 
   return sum;
 };
 
-const shownKey = (targets: readonly string[] | null, margin: number): string =>
-  `${targets === null ? '*' : targets.toSorted().join('\u0000')}\u0000${margin}`;
+/** Sum of the likelihoods of the slices on these targets (null: all); null before the first event there. */
+export const likelihoodOf = (signal: SignalEvidence, targets: readonly string[] | null): Float64Array | null => {
+  const group = signal.groups.get(groupName(targets));
+  return group === undefined ? sumOf(signal, targets) : group.likelihood;
+};
 
-const noteShown = (state: RolloutEvidence, signal: SignalEvidence): void => {
-  for (const targets of state.spec.groups ?? []) {
-    const likelihood = likelihoodOf(signal, targets);
-    if (likelihood === null) continue;
+const noteShown = (state: RolloutEvidence, { groups }: SignalEvidence): void => {
+  for (const { likelihood, touchedAt, shown } of groups.values()) {
+    if (likelihood === null || touchedAt !== state.look) continue;
     for (const margin of state.spec.margins) {
-      const key = shownKey(targets, margin);
       const now = logPromotion(likelihood, state.scale, margin);
-      if (now > (signal.shown.get(key) ?? Number.NEGATIVE_INFINITY)) signal.shown.set(key, now);
+      if (now > (shown.get(margin) ?? Number.NEGATIVE_INFINITY)) shown.set(margin, now);
     }
   }
 };
@@ -248,7 +306,7 @@ export const highestPromotion = (
   signal: SignalEvidence,
   targets: readonly string[] | null,
   margin: number,
-): number | undefined => signal.shown.get(shownKey(targets, margin));
+): number | undefined => signal.groups.get(groupName(targets))?.shown.get(margin);
 
 /**
  * Folds one look in and returns the same evidence. A look that is not newer than the last one changes nothing, a look

@@ -1,15 +1,7 @@
 import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
 import { highestPromotion, likelihoodOf } from './evidence.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
-import {
-  alsoPhrase,
-  countsPhrase,
-  explainedPhrase,
-  harmPhrase,
-  needPhrase,
-  placesPhrase,
-  slicePhrase,
-} from './sentence.js';
+import { alsoPhrase, countsPhrase, explainedPhrase, harmPhrase, needPhrase, placesPhrase, whole } from './sentence.js';
 import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind, Violations } from './types.js';
 import { keyOf } from './weights.js';
 
@@ -22,18 +14,23 @@ export const PROMOTION_ALPHA = 0.05;
 /** Nothing passes while the evidence of harm is already this e-value, spread over the signals like the bound. */
 const SUSPICION = 10;
 
-const NO_COUNTS: ArmCounts = { candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
+const totals = (slices: readonly ArmCounts[]): ArmCounts => {
+  const sum = { candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
+  for (const each of slices) {
+    sum.candidateBad += each.candidateBad;
+    sum.candidateRequests += each.candidateRequests;
+    sum.controlBad += each.controlBad;
+    sum.controlRequests += each.controlRequests;
+  }
+  return sum;
+};
 
-const totals = (slices: readonly ArmCounts[]): ArmCounts =>
-  slices.reduce<ArmCounts>(
-    (sum, each) => ({
-      candidateBad: sum.candidateBad + each.candidateBad,
-      candidateRequests: sum.candidateRequests + each.candidateRequests,
-      controlBad: sum.controlBad + each.controlBad,
-      controlRequests: sum.controlRequests + each.controlRequests,
-    }),
-    NO_COUNTS,
-  );
+/** Slices that proved harm by themselves, the clearest first. */
+const provedBy = (signal: SignalEvidence): readonly CellEvidence[] => {
+  const proved: CellEvidence[] = [];
+  for (const cell of signal.cells.values()) if (cell.maxLogE >= cell.logBound) proved.push(cell);
+  return proved.toSorted((a, b) => b.maxLogE - a.maxLogE);
+};
 
 /** Everything a judgement looks at, gathered once. */
 type Case = {
@@ -50,7 +47,6 @@ type Case = {
 
 const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOptions): Case => {
   const isInScope = ({ target }: CellKey): boolean => options.targets === null || options.targets.includes(target);
-  const cells = [...signal.cells.values()];
   const slices = options.counts.filter(isInScope);
   const likelihood = likelihoodOf(signal, options.targets);
   return {
@@ -62,7 +58,7 @@ const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOp
     likelihood,
     interval: likelihood === null ? null : confidenceSequence(likelihood, INTERVAL_ALPHA),
     logPromote: promotionOf(state, signal, likelihood, options),
-    proved: cells.filter(({ maxLogE, logBound }) => maxLogE >= logBound).toSorted((a, b) => b.maxLogE - a.maxLogE),
+    proved: provedBy(signal),
   };
 };
 
@@ -77,10 +73,7 @@ const promotionOf = (
   return Math.max(now, highestPromotion(signal, targets, tolerate) ?? now);
 };
 
-const placesOf = ({ state, slices }: Pick<Case, 'state' | 'slices'>): readonly string[] => {
-  const namesModel = new Set(state.spec.cells.map(({ model }) => model)).size > 1;
-  return slices.map((slice) => slicePhrase(slice, namesModel));
-};
+const placesOf = ({ state, slices }: Pick<Case, 'state' | 'slices'>): string => placesPhrase(slices, state.spec.cells);
 
 const titleOf = ({ spec }: SignalEvidence): string => spec.title ?? spec.signal;
 
@@ -96,12 +89,12 @@ const failOfRate = (all: Case): Finding => {
   if (worst === undefined || counts === undefined || counts.length === 0) {
     const everywhere = gather(state, signal, { ...options, targets: null });
     const said = `${countsPhrase(everywhere.counts)}; ${harmPhrase(everywhere.interval?.[0] ?? null, harm)}`;
-    return { verdict: 'fail', sentence: `${titleOf(signal)} ${placesPhrase(placesOf(everywhere))}: ${said}` };
+    return { verdict: 'fail', sentence: `${titleOf(signal)} ${placesOf(everywhere)}: ${said}` };
   }
   const low = worst.likelihood === null ? null : confidenceSequence(worst.likelihood, INTERVAL_ALPHA)[0];
   const more =
     others.length === 0 ? '' : `; proved on ${others.length} more ${others.length === 1 ? 'slice' : 'slices'}`;
-  const places = placesPhrase(placesOf({ state, slices: counts }));
+  const places = placesOf({ state, slices: counts });
   return {
     verdict: 'fail',
     sentence: `${titleOf(signal)} ${places}: ${countsPhrase(totals(counts))}; ${harmPhrase(low, harm)}${more}`,
@@ -120,7 +113,7 @@ const judgeRate = (all: Case): Finding => {
     const arm = counts.candidateRequests === 0 ? 'the candidate' : 'control';
     return { verdict: 'not-measured', sentence: `${title}: no request measured on ${arm} yet` };
   }
-  const said = `${title} ${placesPhrase(placesOf(all))}: ${countsPhrase(counts)}`;
+  const said = `${title} ${placesOf(all)}: ${countsPhrase(counts)}`;
   if (counts.candidateRequests < minRequests) {
     return { verdict: 'inconclusive', sentence: `${said}; ${needPhrase(counts.candidateRequests, minRequests)}` };
   }
@@ -139,13 +132,13 @@ const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Vio
   if (violations > 0) {
     const hit = slices.filter(({ candidateBad }) => candidateBad > 0);
     const named = hit.length === 0 ? slices : hit;
-    const where = named.length === 0 ? '' : ` ${placesPhrase(placesOf({ ...all, slices: named }))}`;
+    const where = named.length === 0 ? '' : ` ${placesOf({ ...all, slices: named })}`;
     const seen = `${violations} on the candidate, none on control in the look-back`;
     return { verdict: 'fail', sentence: `${title}${where}: ${seen}; it must never be seen${alsoPhrase(suspects)}` };
   }
   if (counts.candidateRequests === 0)
     return { verdict: 'not-measured', sentence: `${title}: no request measured on the candidate yet` };
-  const said = `${title} ${placesPhrase(placesOf(all))}: none in ${counts.candidateRequests.toLocaleString('en-US')} on the candidate`;
+  const said = `${title} ${placesOf(all)}: none in ${whole(counts.candidateRequests)} on the candidate`;
   return counts.candidateRequests < minRequests
     ? { verdict: 'inconclusive', sentence: `${said}; ${needPhrase(counts.candidateRequests, minRequests)}` }
     : { verdict: 'pass', sentence: `${said}; not shown harmful` };

@@ -39,8 +39,8 @@ export const evidenceRecord = (state: RolloutEvidence): EvidenceRecord => ({
     logE: signal.logE,
     maxLogE: signal.maxLogE,
     failedAt: signal.failedAt,
-    cells: [...signal.cells.values()]
-      .filter(({ process }) => process.looks > 0)
-      .map(({ key, process, logE }) => ({ target: key.target, model: key.model, logE, looks: process.looks })),
+    cells: [...signal.cells.values()].flatMap(({ key, process, logE }) =>
+      process === null ? [] : [{ target: key.target, model: key.model, logE, looks: process.looks }],
+    ),
   })),
 });

@@ -1,6 +1,11 @@
 import type { ArmCounts, CellKey } from './types.js';
 
-const whole = (count: number): string => Math.round(count).toLocaleString('en-US');
+/** A count, which is never negative, with its thousands apart. */
+export const whole = (count: number): string => {
+  let digits = String(Math.round(count));
+  for (let at = digits.length - 3; at > 0; at -= 3) digits = `${digits.slice(0, at)},${digits.slice(at)}`;
+  return digits;
+};
 
 /** Two significant digits, rounded towards zero: a claim of "at least" is never larger than the evidence. */
 export const roundedDown = (ratio: number): string => {
@@ -12,14 +17,12 @@ export const countsPhrase = (counts: ArmCounts): string =>
   `${whole(counts.candidateBad)} of ${whole(counts.candidateRequests)} on the candidate against ` +
   `${whole(counts.controlBad)} of ${whole(counts.controlRequests)} on control`;
 
-/** "api/tpu", with its model only where the rollout knows several. */
-export const slicePhrase = ({ target, model }: CellKey, namesModel: boolean): string =>
-  namesModel ? `${target} (${model})` : target;
-
-export const placesPhrase = (places: readonly string[]): string => {
-  const [first = 'nowhere', second] = places;
-  if (second === undefined) return `on ${first}`;
-  return places.length === 2 ? `on ${first} and ${second}` : `over ${places.length} slices`;
+/** "on api/tpu": up to two slices by name, each with its model only where the rollout knows several; more as a number. */
+export const placesPhrase = (slices: readonly CellKey[], known: readonly CellKey[]): string => {
+  if (slices.length > 2) return `over ${slices.length} slices`;
+  const namesModel = known.some(({ model }) => model !== known[0]?.model);
+  const [first = 'nowhere', second] = slices.map(({ target, model }) => (namesModel ? `${target} (${model})` : target));
+  return second === undefined ? `on ${first}` : `on ${first} and ${second}`;
 };
 
 /** "at least 18 times", or what can be said when the whole run's interval does not show it (a late fault). */

@@ -131,7 +131,7 @@ export const judgeScope = (
     tolerate: scope.tolerate(signal),
     targets: scope.targets,
     minRequests: Math.max(1, scope.samples),
-    counts: counted.counts.filter(({ target }) => pool.targets.includes(target)),
+    counts: pool.track === null ? counted.counts : counted.counts.filter(({ target }) => pool.targets.includes(target)),
     ...(counted.violations === undefined ? {} : { violations: counted.violations }),
   });
 

@@ -1,0 +1,63 @@
+import type { SliceCounts } from '#libs/domain';
+import type { SliceTotals, StoredLook } from '../ports.js';
+
+type Counts = { -readonly [field in keyof SliceCounts]: SliceCounts[field] };
+type Slice = { readonly target: string; readonly model: string };
+
+const inOrder = (a: Slice, b: Slice): number =>
+  a.target === b.target ? (a.model < b.model ? -1 : 1) : a.target < b.target ? -1 : 1;
+
+/** What a rollout's slices have counted so far, signal by signal: bad outcomes as its looks bring them, requests as told. */
+export class SliceTable {
+  /** Slice → its counts, one for each signal. */
+  readonly #slices = new Map<string, readonly Counts[]>();
+  readonly #places: ReadonlyMap<string, number>;
+  /** Signal by signal; undefined when a slice has come since it was put in order. */
+  #ordered: readonly (readonly Counts[])[] | undefined;
+
+  constructor(signals: readonly string[]) {
+    this.#places = new Map(signals.map((signal, place) => [signal, place]));
+  }
+
+  addBad({ cells }: StoredLook): void {
+    for (const cell of cells) {
+      const place = this.#places.get(cell.signal);
+      const counts = place === undefined ? undefined : this.#of(cell)[place];
+      if (counts === undefined) continue;
+      counts.candidateBad += cell.candidateBad;
+      counts.controlBad += cell.controlBad;
+    }
+  }
+
+  setRequests(requests: readonly SliceTotals[]): void {
+    for (const slice of requests)
+      for (const counts of this.#of(slice)) {
+        counts.candidateRequests = slice.candidateRequests;
+        counts.controlRequests = slice.controlRequests;
+      }
+  }
+
+  /** By slice, in the order of their names. */
+  of(signal: string): readonly SliceCounts[] {
+    this.#ordered ??= this.#order();
+    return this.#ordered[this.#places.get(signal) ?? -1] ?? [];
+  }
+
+  #order(): readonly (readonly Counts[])[] {
+    const slices = [...this.#slices.values()].toSorted(([a], [b]) =>
+      a === undefined || b === undefined ? 0 : inOrder(a, b),
+    );
+    return [...this.#places.values()].map((place) => slices.flatMap((counts) => counts[place] ?? []));
+  }
+
+  #of({ target, model }: Slice): readonly Counts[] {
+    const key = `${target}\u0000${model}`;
+    const known = this.#slices.get(key);
+    if (known !== undefined) return known;
+    const none = { candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
+    const fresh = [...this.#places.keys()].map(() => ({ target, model, ...none }));
+    this.#slices.set(key, fresh);
+    this.#ordered = undefined;
+    return fresh;
+  }
+}
