@@ -3,6 +3,7 @@ import type {
   Arm,
   RolloutTotals,
   SliceActivation,
+  Span,
   TargetSeen,
   Traffic,
   Violation,
@@ -21,8 +22,8 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
     readonly control: BigInteger;
     readonly unassigned: BigInteger;
   };
-  type Bad = SliceRow & { readonly signal: string; readonly candidate: BigInteger; readonly control: BigInteger };
-  const [requests, bad] = await Promise.all([
+  type OfSignal = SliceRow & { readonly signal: string; readonly candidate: BigInteger; readonly control: BigInteger };
+  const [requests, bad, unmeasured] = await Promise.all([
     pool.query<Requests>(
       `select target, model,
          coalesce(sum(requests) filter (where arm = 'candidate'), 0)::bigint as candidate,
@@ -32,11 +33,19 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
        group by target, model order by target, model`,
       [rollout],
     ),
-    pool.query<Bad>(
+    pool.query<OfSignal>(
       `select signal, target, model,
          coalesce(sum(bad) filter (where arm = 'candidate'), 0)::bigint as candidate,
          coalesce(sum(bad) filter (where arm = 'control'), 0)::bigint as control
        from evidence.bad_counts where rollout = $1
+       group by signal, target, model order by signal, target, model`,
+      [rollout],
+    ),
+    pool.query<OfSignal>(
+      `select signal, target, model,
+         coalesce(sum(requests) filter (where arm = 'candidate'), 0)::bigint as candidate,
+         coalesce(sum(requests) filter (where arm = 'control'), 0)::bigint as control
+       from evidence.unmeasured where rollout = $1
        group by signal, target, model order by signal, target, model`,
       [rollout],
     ),
@@ -55,6 +64,13 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
       model: row.model,
       candidateBad: toNumber(row.candidate),
       controlBad: toNumber(row.control),
+    })),
+    unmeasured: unmeasured.rows.map((row) => ({
+      signal: row.signal,
+      target: row.target,
+      model: row.model,
+      candidateRequests: toNumber(row.candidate),
+      controlRequests: toNumber(row.control),
     })),
   };
 };
@@ -137,6 +153,28 @@ export const readViolations = async (
   };
 };
 
+const readMeasured = async (
+  pool: Pool,
+  targets: readonly string[],
+): Promise<ReadonlyMap<string, TargetSeen['measured']>> => {
+  type Row = {
+    readonly target: string;
+    readonly signal: string;
+    readonly since: BigInteger;
+    readonly last_at: BigInteger;
+  };
+  const { rows } = await pool.query<Row>(
+    'select target, signal, since, last_at from evidence.signals_seen where target = any ($1) order by target, signal',
+    [targets],
+  );
+  const measured = new Map<string, Record<string, Span>>();
+  for (const { target, signal, since, last_at: until } of rows) {
+    const span = { from: toNumber(since), until: toNumber(until) };
+    measured.set(target, { ...measured.get(target), [signal]: span });
+  }
+  return measured;
+};
+
 export const readLastSeen = async (
   pool: Pool,
   rollout: string,
@@ -146,23 +184,26 @@ export const readLastSeen = async (
     readonly target: string;
     readonly candidate_at: BigInteger | null;
     readonly any_at: BigInteger | null;
-    readonly since: BigInteger | null;
   };
   const { rows } = await pool.query<Row>(
     `with own as (
        select target, max(last_at) filter (where arm = 'candidate') as candidate_at
        from evidence.arms where rollout = $1 group by target),
      named as (select target from own union select unnest($2::text[]))
-     select named.target, seen.last_at as any_at, coalesce(seen.since, seen.last_at) as since, own.candidate_at
+     select named.target, seen.last_at as any_at, own.candidate_at
      from named left join own using (target) left join evidence.targets_seen seen using (target)
      order by named.target`,
     [rollout, also],
   );
+  const measured = await readMeasured(
+    pool,
+    rows.map(({ target }) => target),
+  );
   return rows.map((row) => ({
     target: row.target,
-    since: toOptionalNumber(row.since),
     candidateAt: toOptionalNumber(row.candidate_at),
     anyAt: toOptionalNumber(row.any_at),
+    measured: measured.get(row.target) ?? {},
   }));
 };
 

@@ -14,18 +14,30 @@ import {
   type RolloutEvidence,
   type SliceCounts,
 } from '#libs/domain';
-import type { BadTotals, Evidence, SliceTotals, StoredLook, ViolationReport } from '../ports.js';
+import type { Evidence, StoredLook, ViolationReport } from '../ports.js';
 
+type Cell = { readonly signal: string; readonly target: string; readonly model: string };
 type Folded = { state: RolloutEvidence; look: number; digest: string };
 
 const digestOf = (before: string, look: string): string =>
   createHash('sha256').update(before).update(look).digest('hex');
 
-const slicesOf = (signal: string, slices: readonly SliceTotals[], bad: readonly BadTotals[]): SliceCounts[] =>
+type Totals = Awaited<ReturnType<Evidence['totals']>>;
+
+/** Requests in which the signal was not measured say nothing of it. */
+const slicesOf = (signal: string, { slices, bad, unmeasured }: Totals): SliceCounts[] =>
   slices.map(({ target, model, candidateRequests, controlRequests }) => {
-    const mine = bad.find((cell) => cell.signal === signal && cell.target === target && cell.model === model);
-    const candidateBad = mine?.candidateBad ?? 0;
-    return { target, model, candidateBad, candidateRequests, controlBad: mine?.controlBad ?? 0, controlRequests };
+    const isMine = (cell: Cell): boolean => cell.signal === signal && cell.target === target && cell.model === model;
+    const { candidateBad = 0, controlBad = 0 } = bad.find(isMine) ?? {};
+    const blind = unmeasured.find(isMine);
+    return {
+      target,
+      model,
+      candidateBad,
+      candidateRequests: candidateRequests - (blind?.candidateRequests ?? 0),
+      controlBad,
+      controlRequests: controlRequests - (blind?.controlRequests ?? 0),
+    };
   });
 
 /** Request ids stay in the unit store: an event lives for ever. */
@@ -63,7 +75,7 @@ export class Evaluator {
           tolerate: scope.tolerate(signal),
           targets: scope.targets,
           minRequests: Math.max(1, scope.samples),
-          counts: slicesOf(signal, totals.slices, totals.bad),
+          counts: slicesOf(signal, totals),
           ...(report ? { violations: violationsOfArms(rollout, report, this.#onTrial) } : {}),
         });
         return recordedVerdict(verdict, scope, {
