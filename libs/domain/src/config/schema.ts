@@ -1,9 +1,11 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import type { JsonObject } from '#libs/kernel';
+import { linearRegExp, patternFaults, type SchemaFault } from './patterns.js';
 
-export type SchemaFault = { readonly pointer: string; readonly detail: string };
+export type { SchemaFault } from './patterns.js';
 
-const newAjv = (): Ajv2020 => new Ajv2020({ allErrors: true, strict: false, validateFormats: false });
+const newAjv = (): Ajv2020 =>
+  new Ajv2020({ allErrors: true, strict: false, validateFormats: false, code: { regExp: linearRegExp } });
 
 const describe = (error: ErrorObject): SchemaFault => {
   const extra = error.keyword === 'additionalProperties' ? `/${String(error.params['additionalProperty'])}` : '';
@@ -12,6 +14,8 @@ const describe = (error: ErrorObject): SchemaFault => {
 
 /** What is wrong with a JSON Schema (2020-12) itself; empty when it can be used. */
 export const schemaFaults = (schema: JsonObject): readonly SchemaFault[] => {
+  const patterns = patternFaults(schema);
+  if (patterns.length > 0) return patterns;
   try {
     newAjv().compile(schema);
     return [];
