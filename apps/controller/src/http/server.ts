@@ -25,7 +25,7 @@ import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
 import { TokenChecker } from '../composition/token-checker.js';
-import { AuthGuard } from './auth.js';
+import { AuthGuard, checkCallers } from './auth.js';
 import { checkBodies } from './body-check.js';
 import { ConfigsController } from './configs.controller.js';
 import { EventStreams } from './event-streams.js';
@@ -160,6 +160,7 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   });
   const server = adapter.getInstance();
   server.removeContentTypeParser('text/plain');
+  checkCallers(server, { tokens: core.tokens, view: core.view }, MOST_BODY_BYTES);
   checkBodies(server);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));
   app.useGlobalFilters(new ProblemFilter(core.log, core.database));
