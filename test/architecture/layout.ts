@@ -24,7 +24,7 @@ const CORE = ['application', 'contracts', 'kernel'];
 const PURE: readonly Area[] = [
   { under: 'libs/kernel/', libs: [], packages: [], pure: true },
   { under: 'libs/statistics/', libs: ['kernel'], packages: [], pure: true },
-  { under: 'libs/domain/', libs: ['kernel', 'statistics'], packages: ['zod', 'ajv'], pure: true },
+  { under: 'libs/domain/', libs: ['kernel', 'statistics'], packages: ['zod', 'ajv', 're2js'], pure: true },
   { under: 'libs/contracts/', libs: ['kernel'], packages: ['zod'], pure: true },
 ];
 
@@ -32,7 +32,7 @@ const INNER: readonly Area[] = [
   {
     under: 'libs/application/',
     libs: ['domain', 'contracts', 'kernel', 'statistics'],
-    packages: ['@nestjs/common', '@nestjs/cqrs', '@opentelemetry/api', 'canonicalize', 'node:crypto'],
+    packages: ['@nestjs/common', '@nestjs/cqrs', '@opentelemetry/api', 'canonicalize', 'node:crypto', 'node:vm'],
   },
   {
     under: 'libs/event-store/',

@@ -55,6 +55,8 @@ export class TinyFleet {
   readonly counted = new Map<string, number>();
   readonly rejected: OutcomeReceipt['rejected'][number][] = [];
   faults: readonly Fault[] = [];
+  /** What its windows say they measured. Default: they do not say, which stands for every signal. */
+  signals: readonly string[] | undefined;
   readonly #door: () => Door;
   readonly #targets: readonly string[];
   #rounds = 0;
@@ -148,7 +150,8 @@ export class TinyFleet {
       });
     const from = new Date(Date.now() - WINDOW_MS).toISOString();
     const generation = Number(ruleset.metadata.version);
-    return { from, ms: WINDOW_MS, model: 'haiku', generation, requests: REQUESTS, arms, bad };
+    const measured = this.signals ? { signals: this.signals } : {};
+    return { from, ms: WINDOW_MS, model: 'haiku', generation, requests: REQUESTS, ...measured, arms, bad };
   }
 
   /** Undefined when nobody answers. */

@@ -266,6 +266,39 @@ describe('trouble on the way', () => {
     await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
   });
 
+  it('rule 3: a signal whose check has died on one target holds the rollout and is named, until it is measured again', async () => {
+    const world = await furnished();
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    const held = () => controller.view.rollouts.get(rollout)?.rollout.held;
+    await runUntil(world, [controller], async () => (await world.evidence.activation(rollout)).length > 0);
+    world.fleets.blind.set('api-eu', ['wrong-pool']);
+    await runUntil(world, [controller], () => held() !== null);
+    expect(held()).toMatchObject({
+      by: 'policy',
+      reason: 'wrong-pool is not measured on api-eu: see whether its check still runs there',
+    });
+    const passed = (await world.typesOf(rollout)).filter((type) => type === 'StagePassed').length;
+    const until = world.clock.now() + 60_000;
+    await runUntil(world, [controller], () => world.clock.now() >= until);
+    expect((await world.typesOf(rollout)).filter((type) => type === 'StagePassed')).toHaveLength(passed);
+    world.fleets.blind.clear();
+    await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
+  });
+
+  it('rule 3: a signal that nobody measures is not measured, however many requests there are', async () => {
+    const world = await furnished();
+    for (const target of targets) world.fleets.blind.set(target, ['script-errors']);
+    const controller = new Controller(world, 'one');
+    const rollout = await started(controller);
+    const held = () => controller.view.rollouts.get(rollout)?.rollout.held;
+    await runUntil(world, [controller], () => held() !== null);
+    expect(held()?.reason).toContain('script-errors is not measured on api-us, api-eu');
+    const verdicts = (await world.board.get([rollout])).get(rollout)?.verdicts;
+    expect(verdicts).toContainEqual(expect.objectContaining({ signal: 'script-errors', verdict: 'not-measured' }));
+    expect(await world.typesOf(rollout)).not.toContain('StagePassed');
+  });
+
   it('rule 3: a bake of five seconds does not pass with four seconds of silence in it', async () => {
     const world = await furnished();
     const controller = new Controller(world, 'one');

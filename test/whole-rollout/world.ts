@@ -44,6 +44,7 @@ export const CONFIG = 'router.context';
 /** Virtual ms between two moments at which anything can happen. */
 const TICK_MS = 500;
 const MODEL = 'sonnet';
+const SIGNALS = ['wrong-pool', 'script-errors'];
 const INSTANCES = ['a', 'b', 'c'];
 
 /** Bad requests per request, by signal. */
@@ -57,6 +58,8 @@ export type Fleets = {
   rates: (revision: number, target: string) => Rates;
   /** Targets whose outcomes do not arrive. */
   silent: Set<string>;
+  /** Targets on which these signals are not measured any more, while outcomes go on. */
+  blind: Map<string, readonly string[]>;
   /** Share of the requests that still reach a withdrawn candidate after it was taken back. */
   sticky: number;
   /** Targets on which the invariant is violated, and by which revisions. */
@@ -77,6 +80,7 @@ export class World {
     requests: 2_000,
     rates: () => ({ 'script-errors': 0.01 }),
     silent: new Set(),
+    blind: new Map(),
     sticky: 0,
     violating: new Set(),
     violates: (revision) => revision > 1,
@@ -160,6 +164,7 @@ export class World {
     const controlRequests = this.fleets.requests - candidateRequests;
     const bad: Record<string, { candidate: number; control: number }> = {};
     for (const signal of ['script-errors']) {
+      if (this.fleets.blind.get(target)?.includes(signal) === true) continue;
       bad[signal] = {
         candidate: this.#whole(
           `${rollout} ${target} ${signal} candidate`,
@@ -174,7 +179,11 @@ export class World {
     const at = this.clock.now();
     const requests = { candidateRequests, controlRequests };
     const shown = { config: CONFIG, revision: candidate };
+    const missing = this.fleets.blind.get(target);
+    const listed = missing && { measured: SIGNALS.filter((signal) => !missing.includes(signal)), missing };
+    const measuring = listed ? { signals: listed } : {};
     this.evidence.serve({
+      ...measuring,
       rollout,
       candidate: shown,
       target,

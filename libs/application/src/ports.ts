@@ -3,18 +3,22 @@ import type { Look, ViolationsSeen } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 
+/** A span of time, epoch ms; empty where it ends before it begins. */
+export type Span = { readonly from: number; readonly until: number };
+
 export type StoredLook = Look & { readonly at: number; readonly digest: string };
 export type SliceTotals = Slice & {
   readonly candidateRequests: number;
   readonly controlRequests: number;
   readonly unassigned: number;
 };
+export type UnmeasuredTotals = Omit<SliceTotals, 'unassigned'> & { readonly signal: string };
 export type TargetSeen = {
   readonly target: string;
-  /** Since when outcomes cover the time up to `anyAt` without a gap. */
-  readonly since: number | undefined;
   readonly candidateAt: number | undefined;
   readonly anyAt: number | undefined;
+  /** Signal → since and until when it was measured without a gap; `*`: every signal was. */
+  readonly measured: Readonly<Record<string, Span>>;
 };
 export type Violation = Slice & {
   readonly instance: string;
@@ -30,15 +34,15 @@ export type Traffic = {
   readonly bad: readonly (Slice & { readonly signal: string; readonly badPerSecond: number })[];
 };
 
-/** A span of time, epoch ms; empty where it ends before it begins. */
-export type Span = { readonly from: number; readonly until: number };
-
 /** What was seen of the fleets. Times are epoch ms. */
 export abstract class Evidence {
   abstract foldLook(rollout: string, at: number): Promise<StoredLook>;
   abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
-  /** Requests since the rollout started, by slice. */
-  abstract requests(rollout: string): Promise<readonly SliceTotals[]>;
+  /** Requests since the rollout started, by slice; and of those, by signal, what did not measure it. */
+  abstract requests(rollout: string): Promise<{
+    readonly slices: readonly SliceTotals[];
+    readonly unmeasured: readonly UnmeasuredTotals[];
+  }>;
   abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
   abstract violations(
     rollout: string,

@@ -37,6 +37,11 @@ export const OutcomeWindow = z
     model: Name,
     generation: z.int().min(0),
     requests: Count,
+    /**
+     * Signals that were measured in this window, bad or not. Of others it tells nothing, so a check that has died is
+     * noticed. Without the list the window tells of every signal.
+     */
+    signals: z.array(Name).max(200).optional(),
     arms: z.array(ArmCount).max(200),
     bad: z.array(BadOutcome).max(5_000).default([]),
   })

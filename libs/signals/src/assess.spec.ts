@@ -9,6 +9,44 @@ exposures.tell('api-tpu', 'sampling', 10, exposureOf('rollout-2', 500, { assignm
 const rejectedOf = (batch: Parameters<typeof assess>[0]) =>
   assess(batch, 'reporter', NOON, exposures).rejected.map(({ pointer, code }) => `${pointer} ${code}`);
 
+describe('a window that names the signals it measured', () => {
+  const arms = [
+    { config: 'router', revision: 2, requests: 4 },
+    { config: 'sampling', revision: 1, requests: 6 },
+  ];
+
+  it('leaves its requests out of what the other signals of the plan are judged on', () => {
+    const { facts } = assess(batchOf([{ arms, signals: ['script-error', 'misrouted'] }]), 'reporter', NOON, exposures);
+    expect(facts.unmeasured).toMatchObject([
+      { rollout: 'rollout-1', signal: 'refusal', arm: 'candidate', requests: 4 },
+      { rollout: 'rollout-2', signal: 'refusal', arm: 'control', requests: 6 },
+    ]);
+    expect(facts.requestCells.map(({ signal }) => signal)).toEqual(['script-error', 'misrouted']);
+    expect(facts.measured.map(({ signal }) => signal)).toEqual(['script-error', 'misrouted']);
+    expect(facts.traffic).toMatchObject([{ requests: 100 }]);
+  });
+
+  it('measured what it found bad, named or not: no bad outcome is lost', () => {
+    const batch = batchOf([{ arms, signals: ['misrouted'], bad: [badOf('u1', 2, 'refusal')] }]);
+    const { facts } = assess(batch, 'reporter', NOON, exposures);
+    expect(facts.unmeasured.map(({ signal }) => signal)).toEqual(['script-error', 'script-error']);
+    expect(facts.unitBad).toMatchObject([{ signal: 'refusal' }]);
+  });
+
+  it('is told of a signal that is not registered, and the rest of it is kept', () => {
+    const batch = batchOf([{ arms, signals: ['script-error', 'boredom'] }]);
+    expect(rejectedOf(batch)).toEqual(['/windows/0/signals/1 unknown-signal']);
+    expect(assess(batch, 'reporter', NOON, exposures).facts.measured).toHaveLength(1);
+  });
+
+  it('tells of every signal when it names none at all, and of no signal when its list is empty', () => {
+    const { facts } = assess(batchOf([{ arms }]), 'reporter', NOON, exposures);
+    expect([facts.unmeasured, facts.measured]).toMatchObject([[], [{ signal: '*' }]]);
+    const nothing = assess(batchOf([{ arms, signals: [] }]), 'reporter', NOON, exposures).facts;
+    expect([nothing.unmeasured.length, nothing.measured]).toEqual([6, []]);
+  });
+});
+
 describe('what is wrong in a batch is refused item by item', () => {
   it('refuses everything of a target that is not registered', () => {
     const result = assess(batchOf([{}, {}], { target: 'api-moon' }), 'reporter', NOON, exposures);

@@ -4,7 +4,7 @@ import type { Exposure, ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
 import { noFacts } from './facts.js';
 import type { Fault, InRollout } from './window-scope.js';
-import { WindowScope } from './window-scope.js';
+import { EVERY_SIGNAL, WindowScope } from './window-scope.js';
 
 export type Rejected = OutcomeReceipt['rejected'][number];
 
@@ -32,6 +32,11 @@ export const assess = (batch: OutcomeBatch, reporter: string, now: number, looku
   const assessor = new Assessor(batch, reporter, now, lookup);
   return assessor.run();
 };
+
+const unknownSignal = (signal: string): Fault => ({
+  code: 'unknown-signal',
+  detail: `The signal ${signal} is not registered: apply its manifest first or correct the name.`,
+});
 
 const revisionsOf = ({ revisions }: BadOutcome): string =>
   JSON.stringify(Object.fromEntries(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1))));
@@ -76,6 +81,7 @@ class Assessor {
     this.acceptedWindows += 1;
     const scope = new WindowScope(this.batch.target, window, this.now, this.lookup);
     this.addTraffic(scope);
+    this.addMeasured(scope, pointer);
     for (const [index, arm] of window.arms.entries()) this.takeArm(scope, arm, `${pointer}/arms/${index}`);
     for (const [index, bad] of window.bad.entries()) this.takeBad(scope, bad, `${pointer}/bad/${index}`);
     for (const rollout of scope.rollouts) this.facts.rollouts.push(rollout);
@@ -119,6 +125,17 @@ class Assessor {
     this.facts.traffic.push({ target, model, minute, requests: scope.window.requests, firstAt: from, lastAt: until });
   }
 
+  /** A listed signal that is not registered is refused by itself: nothing waits for it. */
+  private addMeasured({ target, from, until, window, measured }: WindowScope, pointer: string): void {
+    for (const [index, signal] of (window.signals ?? []).entries())
+      if (this.lookup.knowsSignal(signal) === undefined)
+        this.refuse(`${pointer}/signals/${index}`, unknownSignal(signal));
+    if (window.requests === 0) return;
+    if (measured === undefined) this.facts.measured.push({ target, signal: EVERY_SIGNAL, from, until });
+    for (const signal of measured ?? [])
+      if (this.lookup.knowsSignal(signal) !== undefined) this.facts.measured.push({ target, signal, from, until });
+  }
+
   private takeArm(scope: WindowScope, count: ArmCount, pointer: string): void {
     if (!count.units.every(isStorable)) return this.refuse(`${pointer}/units`, unstorable('unit'));
     const place = scope.place(count.config, count.revision);
@@ -146,8 +163,10 @@ class Assessor {
     if (shareBp === 0) return;
     if (arm === 'candidate')
       for (const unit of count.units) this.facts.units.push({ rollout, target, model, unit, shareBp });
-    if (exposure.assignment === 'request')
-      for (const signal of [...exposure.signals, ...exposure.invariants])
+    if (requests === 0) return;
+    for (const signal of [...exposure.signals, ...exposure.invariants])
+      if (!scope.measures(signal)) this.facts.unmeasured.push({ rollout, signal, target, model, arm, requests });
+      else if (exposure.assignment === 'request')
         this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
   }
 
@@ -174,11 +193,7 @@ class Assessor {
 
   private takeBad(scope: WindowScope, bad: BadOutcome, pointer: string): void {
     const type = this.lookup.knowsSignal(bad.signal);
-    if (type === undefined)
-      return this.refuse(`${pointer}/signal`, {
-        code: 'unknown-signal',
-        detail: `The signal ${bad.signal} is not registered: apply its manifest first or correct the name.`,
-      });
+    if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(bad.signal));
     if (bad.unit !== undefined && !isStorable(bad.unit)) return this.refuse(`${pointer}/unit`, unstorable('unit'));
     if (bad.request !== undefined && !isStorable(bad.request))
       return this.refuse(`${pointer}/request`, unstorable('request'));

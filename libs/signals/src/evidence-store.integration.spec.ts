@@ -21,7 +21,8 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 beforeEach(async () => {
   await database.pool.query(
-    'truncate evidence.violations_seen, evidence.traffic, evidence.traffic_bad, evidence.targets_seen',
+    `truncate evidence.violations_seen, evidence.traffic, evidence.traffic_bad, evidence.targets_seen,
+       evidence.signals_seen`,
   );
   rollout = `rollout-${(number += 1)}`;
   exposures = new ToldExposures();
@@ -64,7 +65,7 @@ describe('looks', () => {
     expect(looks.map(({ rollout: name }) => name)).toEqual(names);
     expect(looks.map(({ cells }) => cells.length)).toEqual(names.map((_, index) => (index % 2 === 0 ? 1 : 0)));
     const requests = await Promise.all(names.map((name) => store.requests(name)));
-    expect(requests.map(([slice]) => slice?.candidateRequests)).toEqual(names.map((_, index) => index + 1));
+    expect(requests.map(({ slices: [slice] }) => slice?.candidateRequests)).toEqual(names.map((_, index) => index + 1));
   });
 
   it('counts empty looks without keeping them', async () => {
@@ -231,8 +232,13 @@ describe('drain', () => {
     await send([{ generation: 3, requests: 50 }]);
     expect(await store.lastSeen(rollout)).toEqual([]);
     expect(await store.lastSeen(rollout, ['api-tpu', 'nowhere'])).toEqual([
-      { target: 'api-tpu', since: NOON - 10_000, candidateAt: undefined, anyAt: NOON },
-      { target: 'nowhere', since: undefined, candidateAt: undefined, anyAt: undefined },
+      {
+        target: 'api-tpu',
+        candidateAt: undefined,
+        anyAt: NOON,
+        measured: { '*': { from: NOON - 10_000, until: NOON } },
+      },
+      { target: 'nowhere', candidateAt: undefined, anyAt: undefined, measured: {} },
     ]);
   });
 
@@ -315,7 +321,8 @@ describe('the time that outcomes cover on a target', () => {
     send([{ from: new Date(NOON + from).toISOString(), ms, requests, arms: [served(2, requests)] }], {}, NOON + 60_000);
   const covered = async () => {
     const [target] = await store.lastSeen(rollout);
-    return [(target?.since ?? 0) - NOON, (target?.anyAt ?? 0) - NOON];
+    const { from = 0, until = 0 } = target?.measured['*'] ?? {};
+    return [from - NOON, until - NOON];
   };
 
   it('goes from the first to the last window that follow each other, in whatever order they lie in a batch', async () => {
@@ -346,6 +353,40 @@ describe('the time that outcomes cover on a target', () => {
   it('is as long as its windows also where the clock of an instance runs ahead', async () => {
     await send([{ from: new Date(NOON).toISOString(), ms: 1_000, arms: [served(2, 5)] }], {}, NOON + 400);
     expect(await covered()).toEqual([-600, 400]);
+  });
+});
+
+describe('signals that a window names as measured', () => {
+  const sendWindow = (from: number, signals: string[] | undefined, arms: ReturnType<typeof served>[]) =>
+    send(
+      [{ from: new Date(NOON + from).toISOString(), ms: 1_000, arms, ...(signals ? { signals } : {}) }],
+      {},
+      NOON + 60_000,
+    );
+
+  it('are known per target, each since and until when it was measured', async () => {
+    await sendWindow(0, undefined, [served(2, 5)]);
+    await sendWindow(1_000, ['script-error', 'misrouted'], [served(2, 5)]);
+    await sendWindow(2_000, ['script-error'], [served(2, 5)]);
+    const [target] = await store.lastSeen(rollout);
+    expect(target?.measured).toEqual({
+      '*': { from: NOON, until: NOON + 1_000 },
+      'script-error': { from: NOON + 1_000, until: NOON + 3_000 },
+      misrouted: { from: NOON + 1_000, until: NOON + 2_000 },
+    });
+  });
+
+  it('count the requests of the others as unmeasured, on each arm', async () => {
+    await sendWindow(0, undefined, [served(2, 5), served(1, 50)]);
+    await sendWindow(1_000, ['script-error', 'misrouted'], [served(2, 7), served(1, 70)]);
+    await sendWindow(2_000, ['script-error'], [served(2, 1), served(1, 10)]);
+    const { slices, unmeasured } = await store.totals(rollout);
+    expect(slices).toMatchObject([{ candidateRequests: 13, controlRequests: 130 }]);
+    const slice = { target: 'api-tpu', model: 'haiku' };
+    expect(unmeasured).toEqual([
+      { ...slice, signal: 'misrouted', candidateRequests: 1, controlRequests: 10 },
+      { ...slice, signal: 'refusal', candidateRequests: 8, controlRequests: 80 },
+    ]);
   });
 });
 

@@ -1,3 +1,7 @@
+import type { Span } from './covered.js';
+
+export type { Span } from './covered.js';
+
 export type Arm = 'candidate' | 'control';
 
 /** A slice of traffic. */
@@ -41,7 +45,21 @@ export type BadTotals = Slice & {
   readonly controlBad: number;
 };
 
-export type RolloutTotals = { readonly slices: readonly SliceTotals[]; readonly bad: readonly BadTotals[] };
+/** Requests of the totals in which a signal of the plan was not measured. */
+export type UnmeasuredTotals = Slice & {
+  readonly signal: string;
+  readonly candidateRequests: number;
+  readonly controlRequests: number;
+};
+
+export type RolloutTotals = {
+  readonly slices: readonly SliceTotals[];
+  readonly bad: readonly BadTotals[];
+  readonly unmeasured: readonly UnmeasuredTotals[];
+};
+
+/** The requests of the totals, without the bad outcomes. */
+export type RequestTotals = Pick<RolloutTotals, 'slices' | 'unmeasured'>;
 
 /** Distinct units seen on the candidate; counting stops at `UNIT_CAP`. */
 export type SliceActivation = Slice & { readonly units: number };
@@ -86,23 +104,23 @@ export type ViolationOptions = {
   readonly targets?: readonly string[];
 };
 
-/** Ends of the last windows in which requests were served on a target, epoch milliseconds. */
+/** The last windows in which requests were served on a target, epoch milliseconds. */
 export type TargetSeen = {
   readonly target: string;
-  /** Since when windows with requests follow each other without a gap, up to `anyAt`. */
-  readonly since: number | undefined;
   /** On the candidate, whatever the share was. */
   readonly candidateAt: number | undefined;
   /** Under any revision of anything. */
   readonly anyAt: number | undefined;
+  /**
+   * Signal → since and until when windows that measured it follow each other without a gap; `*` are the windows that
+   * measured every signal.
+   */
+  readonly measured: Readonly<Record<string, Span>>;
 };
 
 export type RequestRate = Slice & { readonly requestsPerSecond: number };
 export type BadRate = Slice & { readonly signal: string; readonly badPerSecond: number };
 export type Traffic = { readonly requests: readonly RequestRate[]; readonly bad: readonly BadRate[] };
-
-/** A span of time, epoch milliseconds; empty where it ends before it begins. */
-export type Span = { readonly from: number; readonly until: number };
 
 export type StageBake = { readonly track: string; readonly stage: string; readonly bakedMs: number };
 
@@ -117,7 +135,7 @@ export abstract class EvidenceStore {
   abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
   /** The number of the last look, empty ones included; 0 before the first. */
   abstract lookCount(rollout: string): Promise<number>;
-  abstract requests(rollout: string): Promise<readonly SliceTotals[]>;
+  abstract requests(rollout: string): Promise<RequestTotals>;
   abstract totals(rollout: string): Promise<RolloutTotals>;
   abstract activation(rollout: string): Promise<readonly SliceActivation[]>;
   abstract violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport>;

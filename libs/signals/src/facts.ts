@@ -36,6 +36,15 @@ export type RequestCellFact = Of & {
   readonly candidateRequests: number;
   readonly controlRequests: number;
 };
+/** Requests in which a signal of the rollout's plan was not measured. */
+export type UnmeasuredFact = Of & { readonly signal: string; readonly arm: Arm; readonly requests: number };
+/** A window with requests that measured a signal; `*` stands for every one. */
+export type MeasuredFact = {
+  readonly target: string;
+  readonly signal: string;
+  readonly from: number;
+  readonly until: number;
+};
 export type ViolationFact = Of & {
   readonly signal: string;
   readonly arm: Arm;
@@ -66,6 +75,8 @@ export type Facts = {
   readonly units: UnitFact[];
   readonly unitBad: UnitBadFact[];
   readonly requestCells: RequestCellFact[];
+  readonly measured: MeasuredFact[];
+  readonly unmeasured: UnmeasuredFact[];
   readonly violations: ViolationFact[];
   readonly violationsSeen: ViolationSeenFact[];
 };
@@ -78,6 +89,8 @@ export const noFacts = (): Facts => ({
   units: [],
   unitBad: [],
   requestCells: [],
+  measured: [],
+  unmeasured: [],
   violations: [],
   violationsSeen: [],
 });

@@ -1,7 +1,8 @@
 import type { PoolClient } from 'pg';
+import { TOUCHING_MS } from './covered.js';
 import { UNIT_CAP } from './evidence-store.js';
 import type { UnitFact, ViolationFact } from './facts.js';
-import { TOUCHING_MS, type Tally } from './tally.js';
+import type { Tally } from './tally.js';
 
 /** Violations kept in full per rollout, signal, slice, arm and combination of revisions. */
 const VIOLATION_CAP = 50;
@@ -39,17 +40,32 @@ const TRAFFIC = `
     first_at = least(known.first_at, excluded.first_at),
     last_at = greatest(known.last_at, excluded.last_at)`;
 
-// Two spans that touch become one; otherwise the later one counts.
 const TARGETS_SEEN = `
-  insert into evidence.targets_seen as known (target, since, last_at)
-  select target, "from", until from json_to_recordset($1::json) as x(target text, "from" bigint, until bigint)
-  on conflict (target) do update set
+  insert into evidence.targets_seen as known (target, last_at)
+  select target, max("lastAt") from json_to_recordset($1::json) as x(target text, "lastAt" bigint)
+  group by target order by target
+  on conflict (target) do update set last_at = greatest(known.last_at, excluded.last_at)`;
+
+// Two spans that touch become one; otherwise the later one counts.
+const LATEST_SPAN = `
     since = case
       when excluded.since <= known.last_at + ${TOUCHING_MS} and known.since <= excluded.last_at + ${TOUCHING_MS}
         then least(known.since, excluded.since)
       when excluded.last_at > known.last_at then excluded.since
       else known.since end,
     last_at = greatest(known.last_at, excluded.last_at)`;
+
+const SIGNALS_SEEN = `
+  insert into evidence.signals_seen as known (target, signal, since, last_at)
+  select target, signal, "from", until from json_to_recordset($1::json)
+    as x(target text, signal text, "from" bigint, until bigint)
+  on conflict (target, signal) do update set ${LATEST_SPAN}`;
+
+const UNMEASURED = `
+  insert into evidence.unmeasured as known (rollout, signal, target, model, arm, requests)
+  select rollout, signal, target, model, arm, requests from json_to_recordset($1::json)
+    as x(rollout text, signal text, target text, model text, arm text, requests bigint)
+  on conflict (rollout, signal, target, model, arm) do update set requests = known.requests + excluded.requests`;
 
 const TRAFFIC_BAD = `
   insert into evidence.traffic_bad as known (signal, target, model, minute, bad)
@@ -213,10 +229,12 @@ export const writeTally = async (
 ): Promise<void> => {
   const traffic = tally.traffic.sorted();
   await write(client, TRAFFIC, traffic);
-  await write(client, TARGETS_SEEN, tally.covered.sorted());
+  await write(client, TARGETS_SEEN, traffic);
+  await write(client, SIGNALS_SEEN, tally.measured.sorted());
   await write(client, TRAFFIC_BAD, tally.trafficBad.sorted());
   await write(client, ROLLOUTS, tally.rollouts.sorted());
   await write(client, ARMS, tally.arms.sorted());
+  await write(client, UNMEASURED, tally.unmeasured.sorted());
   if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
   await writeUnitBad(client, tally, now);
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());

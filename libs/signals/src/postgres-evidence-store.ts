@@ -1,9 +1,9 @@
 import type { Pool } from 'pg';
 import type { EvidenceBell } from './evidence-bell.js';
 import type {
+  RequestTotals,
   RolloutTotals,
   SliceActivation,
-  SliceTotals,
   Span,
   StageBake,
   StoredLook,
@@ -48,7 +48,7 @@ const ADVANCE_BAKE = `
 /** The evidence in PostgreSQL; the pool stays its owner's. */
 export class PostgresEvidenceStore extends EvidenceStore {
   private readonly looks: Together<LookAsked, StoredLook>;
-  private readonly served: Together<string, readonly SliceTotals[]>;
+  private readonly served: Together<string, RequestTotals>;
   private readonly violated: Together<string, boolean>;
 
   constructor(
@@ -73,7 +73,7 @@ export class PostgresEvidenceStore extends EvidenceStore {
     return lookCount(this.pool, rollout);
   }
 
-  override requests(rollout: string): Promise<readonly SliceTotals[]> {
+  override requests(rollout: string): Promise<RequestTotals> {
     return this.served.ask(rollout);
   }
 

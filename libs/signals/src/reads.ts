@@ -3,7 +3,8 @@ import type {
   Arm,
   RolloutTotals,
   SliceActivation,
-  SliceTotals,
+  RequestTotals,
+  Span,
   TargetSeen,
   Traffic,
   Violation,
@@ -16,45 +17,62 @@ import { toNumber, toOptionalNumber } from './sql.js';
 
 type SliceRow = { readonly target: string; readonly model: string };
 
-type RequestsRow = SliceRow & {
+type CountsRow = SliceRow & {
   readonly rollout: string;
   readonly candidate: BigInteger;
   readonly control: BigInteger;
-  readonly unassigned: BigInteger;
+};
+type ServedRow = CountsRow & { readonly unassigned: BigInteger };
+type SignalRow = CountsRow & { readonly signal: string };
+
+const SERVED = `select rollout, target, model,
+    coalesce(sum(requests) filter (where arm = 'candidate'), 0)::bigint as candidate,
+    coalesce(sum(requests) filter (where arm = 'control'), 0)::bigint as control,
+    sum(unassigned)::bigint as unassigned
+  from evidence.arms where rollout = any ($1) and share_bp > 0
+  group by rollout, target, model order by rollout, target, model`;
+
+const UNMEASURED = `select rollout, signal, target, model,
+    coalesce(sum(requests) filter (where arm = 'candidate'), 0)::bigint as candidate,
+    coalesce(sum(requests) filter (where arm = 'control'), 0)::bigint as control
+  from evidence.unmeasured where rollout = any ($1)
+  group by rollout, signal, target, model order by rollout, signal, target, model`;
+
+const byRollout = <R extends CountsRow>(rows: readonly R[]): ReadonlyMap<string, readonly R[]> => {
+  const groups = new Map<string, R[]>();
+  for (const row of rows) {
+    const group = groups.get(row.rollout);
+    if (group === undefined) groups.set(row.rollout, [row]);
+    else group.push(row);
+  }
+  return groups;
 };
 
+const requestsOf = ({ target, model, candidate, control }: CountsRow) => ({
+  target,
+  model,
+  candidateRequests: toNumber(candidate),
+  controlRequests: toNumber(control),
+});
+
 /** Requests of many rollouts, in their order. */
-export const readRequests = async (
-  pool: Pool,
-  rollouts: readonly string[],
-): Promise<readonly (readonly SliceTotals[])[]> => {
-  const { rows } = await pool.query<RequestsRow>({
-    name: 'evidence_requests',
-    text: `select rollout, target, model,
-         coalesce(sum(requests) filter (where arm = 'candidate'), 0)::bigint as candidate,
-         coalesce(sum(requests) filter (where arm = 'control'), 0)::bigint as control,
-         sum(unassigned)::bigint as unassigned
-       from evidence.arms where rollout = any ($1) and share_bp > 0
-       group by rollout, target, model order by rollout, target, model`,
-    values: [rollouts],
-  });
-  const known = new Map(rollouts.map((rollout) => [rollout, [] as SliceTotals[]]));
-  for (const row of rows)
-    known.get(row.rollout)?.push({
-      target: row.target,
-      model: row.model,
-      candidateRequests: toNumber(row.candidate),
-      controlRequests: toNumber(row.control),
-      unassigned: toNumber(row.unassigned),
-    });
-  return rollouts.map((rollout) => known.get(rollout) ?? []);
+export const readRequests = async (pool: Pool, rollouts: readonly string[]): Promise<readonly RequestTotals[]> => {
+  const [served, unmeasured] = await Promise.all([
+    pool.query<ServedRow>({ name: 'evidence_requests', text: SERVED, values: [rollouts] }),
+    pool.query<SignalRow>({ name: 'evidence_unmeasured', text: UNMEASURED, values: [rollouts] }),
+  ]);
+  const slices = byRollout(served.rows);
+  const blind = byRollout(unmeasured.rows);
+  return rollouts.map((rollout) => ({
+    slices: (slices.get(rollout) ?? []).map((row) => ({ ...requestsOf(row), unassigned: toNumber(row.unassigned) })),
+    unmeasured: (blind.get(rollout) ?? []).map((row) => ({ signal: row.signal, ...requestsOf(row) })),
+  }));
 };
 
 export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTotals> => {
-  type Bad = SliceRow & { readonly signal: string; readonly candidate: BigInteger; readonly control: BigInteger };
-  const [[slices = []], bad] = await Promise.all([
+  const [[requests], bad] = await Promise.all([
     readRequests(pool, [rollout]),
-    pool.query<Bad>(
+    pool.query<SignalRow>(
       `select signal, target, model,
          coalesce(sum(bad) filter (where arm = 'candidate'), 0)::bigint as candidate,
          coalesce(sum(bad) filter (where arm = 'control'), 0)::bigint as control
@@ -64,7 +82,7 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
     ),
   ]);
   return {
-    slices,
+    slices: requests?.slices ?? [],
     bad: bad.rows.map((row) => ({
       signal: row.signal,
       target: row.target,
@@ -72,6 +90,7 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
       candidateBad: toNumber(row.candidate),
       controlBad: toNumber(row.control),
     })),
+    unmeasured: requests?.unmeasured ?? [],
   };
 };
 
@@ -165,6 +184,28 @@ export const readViolations = async (
   };
 };
 
+const readMeasured = async (
+  pool: Pool,
+  targets: readonly string[],
+): Promise<ReadonlyMap<string, TargetSeen['measured']>> => {
+  type Row = {
+    readonly target: string;
+    readonly signal: string;
+    readonly since: BigInteger;
+    readonly last_at: BigInteger;
+  };
+  const { rows } = await pool.query<Row>(
+    'select target, signal, since, last_at from evidence.signals_seen where target = any ($1) order by target, signal',
+    [targets],
+  );
+  const measured = new Map<string, Record<string, Span>>();
+  for (const { target, signal, since, last_at: until } of rows) {
+    const span = { from: toNumber(since), until: toNumber(until) };
+    measured.set(target, { ...measured.get(target), [signal]: span });
+  }
+  return measured;
+};
+
 export const readLastSeen = async (
   pool: Pool,
   rollout: string,
@@ -174,23 +215,26 @@ export const readLastSeen = async (
     readonly target: string;
     readonly candidate_at: BigInteger | null;
     readonly any_at: BigInteger | null;
-    readonly since: BigInteger | null;
   };
   const { rows } = await pool.query<Row>(
     `with own as (
        select target, max(last_at) filter (where arm = 'candidate') as candidate_at
        from evidence.arms where rollout = $1 group by target),
      named as (select target from own union select unnest($2::text[]))
-     select named.target, seen.last_at as any_at, coalesce(seen.since, seen.last_at) as since, own.candidate_at
+     select named.target, seen.last_at as any_at, own.candidate_at
      from named left join own using (target) left join evidence.targets_seen seen using (target)
      order by named.target`,
     [rollout, also],
   );
+  const measured = await readMeasured(
+    pool,
+    rows.map(({ target }) => target),
+  );
   return rows.map((row) => ({
     target: row.target,
-    since: toOptionalNumber(row.since),
     candidateAt: toOptionalNumber(row.candidate_at),
     anyAt: toOptionalNumber(row.any_at),
+    measured: measured.get(row.target) ?? {},
   }));
 };
 

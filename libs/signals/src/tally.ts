@@ -1,12 +1,15 @@
+import { Covered } from './covered.js';
 import type {
   ArmFact,
   Facts,
+  MeasuredFact,
   RequestCellFact,
   RolloutFact,
   TrafficBadFact,
   TrafficFact,
   UnitBadFact,
   UnitFact,
+  UnmeasuredFact,
   ViolationFact,
   ViolationSeenFact,
 } from './facts.js';
@@ -37,42 +40,6 @@ class Merged<T> {
   }
 }
 
-/** Windows of instances that take turns, on clocks that differ a little, follow each other without a gap. */
-export const TOUCHING_MS = 250;
-
-type CoveredSpan = { readonly target: string; readonly from: number; readonly until: number };
-
-/** For each target the last span that its windows cover without a gap. */
-class Covered {
-  readonly #spans = new Map<string, CoveredSpan[]>();
-
-  add(traffic: readonly TrafficFact[]): void {
-    for (const { target, firstAt, lastAt } of traffic) {
-      const spans = this.#spans.get(target) ?? [];
-      spans.push({ target, from: firstAt, until: lastAt });
-      this.#spans.set(target, spans);
-    }
-  }
-
-  /** In the order of the targets. */
-  sorted(): readonly CoveredSpan[] {
-    return [...this.#spans.values()]
-      .map((spans) =>
-        spans
-          .toSorted((a, b) => b.until - a.until)
-          .reduce((last, each) => (touches(last, each) ? joined(last, each) : last)),
-      )
-      .toSorted((a, b) => (a.target < b.target ? -1 : 1));
-  }
-}
-
-const touches = (last: CoveredSpan, { until }: CoveredSpan): boolean => until >= last.from - TOUCHING_MS;
-
-const joined = (last: CoveredSpan, { from }: CoveredSpan): CoveredSpan => ({
-  ...last,
-  from: Math.min(last.from, from),
-});
-
 const key = (...parts: readonly (string | number)[]): string => parts.join(SEPARATOR);
 const first = <T>(known: T): T => known;
 
@@ -87,7 +54,7 @@ export class Tally {
       lastAt: Math.max(a.lastAt, b.lastAt),
     }),
   );
-  readonly covered = new Covered();
+  readonly measured = new Covered<MeasuredFact>(({ target, signal }) => key(target, signal));
   readonly trafficBad = new Merged<TrafficBadFact>(
     (row) => key(row.signal, row.target, row.model, row.minute),
     (a, b) => ({ ...a, bad: a.bad + b.bad }),
@@ -114,6 +81,10 @@ export class Tally {
       controlRequests: a.controlRequests + b.controlRequests,
     }),
   );
+  readonly unmeasured = new Merged<UnmeasuredFact>(
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.arm),
+    (a, b) => ({ ...a, requests: a.requests + b.requests }),
+  );
   readonly violationsSeen = new Merged<ViolationSeenFact>(
     (row) => key(row.signal, row.target, row.model, row.revisions, row.minute),
     (a, b) => ({ ...a, violations: a.violations + b.violations, lastAt: Math.max(a.lastAt, b.lastAt) }),
@@ -123,7 +94,8 @@ export class Tally {
 
   add(facts: Facts): void {
     this.traffic.add(facts.traffic);
-    this.covered.add(facts.traffic);
+    this.measured.add(facts.measured);
+    this.unmeasured.add(facts.unmeasured);
     this.trafficBad.add(facts.trafficBad);
     this.rollouts.add(facts.rollouts);
     this.arms.add(facts.arms);

@@ -13,6 +13,11 @@ export type Placement =
 export type Misplaced = Fault & { readonly field: 'config' | 'revision' };
 
 const MINUTE_MS = 60_000;
+/** Stands for every signal; no signal can have this name. */
+export const EVERY_SIGNAL = '*';
+
+const measuredIn = ({ signals, bad }: OutcomeWindow): ReadonlySet<string> | undefined =>
+  signals === undefined ? undefined : new Set([...signals, ...bad.map(({ signal }) => signal)]);
 
 /** One window, with what its revisions mean worked out once. */
 export class WindowScope {
@@ -21,6 +26,8 @@ export class WindowScope {
   /** End of the window; a clock that runs ahead counts as now. */
   readonly until: number;
   readonly minute: number;
+  /** Signals that it measured: those it lists, and those it found bad; undefined: every one. */
+  readonly measured: ReadonlySet<string> | undefined;
   /** Rollouts that the placed revisions belong to. */
   readonly rollouts: RolloutFact[] = [];
   private readonly places = new Map<string, Placement | Misplaced>();
@@ -34,7 +41,12 @@ export class WindowScope {
     this.model = window.model;
     this.until = Math.min(Date.parse(window.from) + window.ms, now);
     this.from = this.until - window.ms;
+    this.measured = measuredIn(window);
     this.minute = Math.floor(this.until / MINUTE_MS) * MINUTE_MS;
+  }
+
+  measures(signal: string): boolean {
+    return this.measured === undefined || this.measured.has(signal);
   }
 
   place(config: string, revision: number): Placement | Misplaced {

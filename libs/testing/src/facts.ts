@@ -19,6 +19,7 @@ export type Shortcomings = {
   /** Track → what is known of its stage. */
   readonly stages?: Readonly<Record<string, Partial<StageFacts>>>;
   readonly watch?: Partial<Facts['watch']>;
+  readonly unmeasured?: Facts['unmeasured'];
 };
 
 /** A verdict on a signal in a stage of a track, or on the whole rollout (track null). */
@@ -95,4 +96,5 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
     silentMs: 0,
     ...missing.watch,
   },
+  unmeasured: missing.unmeasured ?? [],
 });

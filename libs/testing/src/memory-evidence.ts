@@ -16,6 +16,7 @@ type Bake = { readonly track: string; readonly stage: string } & {
   coveredUntil: number;
 };
 type Totals = Slice & { candidateRequests: number; controlRequests: number; readonly unassigned: number };
+type Unmeasured = Slice & { readonly signal: string; candidateRequests: number; controlRequests: number };
 type Violation = Slice & {
   readonly instance: string;
   readonly request: string | undefined;
@@ -38,6 +39,8 @@ export type Served = Slice & {
   readonly bad: Readonly<Record<string, { readonly candidate: number; readonly control: number }>>;
   readonly at: number;
   readonly ms: number;
+  /** Signals that were measured, and those of the plan that were not. Default: every one was. */
+  readonly signals?: { readonly measured: readonly string[]; readonly missing: readonly string[] };
 };
 
 type Seen = { candidateAt: number | undefined; anyAt: number | undefined };
@@ -46,6 +49,7 @@ class Rollout {
   readonly pending = new Map<string, Cell>();
   readonly looks: Look[] = [];
   readonly totals = new Map<string, Totals>();
+  readonly unmeasured = new Map<string, Unmeasured>();
   readonly seen = new Map<string, Seen>();
   readonly bakes = new Map<string, Bake>();
   readonly violations: SeenViolation[] = [];
@@ -64,10 +68,18 @@ const one = ({ target, revisions }: SeenViolation) => ({ target, revisions, viol
 /** Windows that are no further apart follow each other without a gap. */
 const TOUCHING_MS = 250;
 
+/** The last span without a gap. */
+const extend = (spans: Map<string, Span>, key: string, { from, until }: Span): void => {
+  const before = spans.get(key);
+  const follows = before !== undefined && from <= before.until + TOUCHING_MS;
+  spans.set(key, { from: follows ? before.from : from, until });
+};
+
 /** Evidence in memory, one evaluation's worth at a time; each request counts as a unit of its own. */
 export class MemoryEvidence {
   readonly #rollouts = new Map<string, Rollout>();
-  readonly #traffic = new Map<string, Span>();
+  readonly #traffic = new Map<string, number>();
+  readonly #measured = new Map<string, Map<string, Span>>();
   readonly #violations: SeenViolation[] = [];
 
   /** Requests were served; those on the candidate of a rollout that was taken back have share 0. */
@@ -102,15 +114,21 @@ export class MemoryEvidence {
         cell.candidateRequests += candidateRequests;
         cell.controlRequests += controlRequests;
       }
+      for (const signal of served.signals?.missing ?? []) {
+        const none = { target, model, signal, candidateRequests: 0, controlRequests: 0 };
+        const blind = added(rollout.unmeasured, `${signal} ${key}`, () => none);
+        blind.candidateRequests += candidateRequests;
+        blind.controlRequests += controlRequests;
+      }
     }
     const seen = added(rollout.seen, target, () => ({ candidateAt: undefined, anyAt: undefined }));
     if (candidateRequests > 0) seen.candidateAt = at;
     if (candidateRequests + controlRequests > 0) {
       seen.anyAt = at;
-      const from = at - served.ms;
-      const before = this.#traffic.get(target);
-      const follows = before !== undefined && from <= before.until + TOUCHING_MS;
-      this.#traffic.set(target, { from: follows ? before.from : from, until: at });
+      const span = { from: at - served.ms, until: at };
+      this.#traffic.set(target, at);
+      const measured = added(this.#measured, target, () => new Map<string, Span>());
+      for (const signal of served.signals?.measured ?? ['*']) extend(measured, signal, span);
     }
   }
 
@@ -138,8 +156,9 @@ export class MemoryEvidence {
     return this.#of(id).looks.filter(({ look }) => look > afterLook);
   }
 
-  async requests(id: string): Promise<readonly Totals[]> {
-    return [...this.#of(id).totals.values()];
+  async requests(id: string) {
+    const { totals, unmeasured } = this.#of(id);
+    return { slices: [...totals.values()], unmeasured: [...unmeasured.values()] };
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {
@@ -170,8 +189,8 @@ export class MemoryEvidence {
     return [...new Set([...seen.keys(), ...also])].map((target) => ({
       target,
       candidateAt: seen.get(target)?.candidateAt,
-      since: this.#traffic.get(target)?.from,
-      anyAt: this.#traffic.get(target)?.until,
+      anyAt: this.#traffic.get(target),
+      measured: Object.fromEntries(this.#measured.get(target) ?? []),
     }));
   }
 

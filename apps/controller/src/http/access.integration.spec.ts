@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashToken, IssueTokenCommand, IssueTokenHandler, newSecret } from '#libs/application';
 import { ask, clientOf, issueToken, problemIn, type Door } from '#test/kit/http';
@@ -102,6 +103,56 @@ describe('Routes', () => {
 
   it.each(['/healthz', '/readyz', '/openapi.json'])('%s needs no token', async (path) => {
     expect((await ask({ url: controller.admin.url }, 'GET', path)).status).toBe(200);
+  });
+});
+
+describe('Before its body is read, a request', () => {
+  /** The first that is answered to the head of a request whose body never comes. */
+  const answerToHead = (path: string, { method = 'POST', token = '', length = '4000000' } = {}): Promise<string> => {
+    const { hostname, port } = new URL(controller.admin.url);
+    return new Promise((resolve, reject) => {
+      const socket = connect(Number(port), hostname, () => {
+        const authorization = token === '' ? '' : `authorization: Bearer ${token}\r\n`;
+        const head = `host: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n`;
+        socket.write(`${method} ${path} HTTP/1.1\r\n${authorization}${head}\r\n`);
+      });
+      socket.on('data', (data) => {
+        resolve(String(data));
+        socket.destroy();
+      });
+      socket.on('error', reject);
+    });
+  };
+
+  it.each(['/v1/manifests', '/v1/outcomes', '/v1/tokens', '/v1/nowhere'])(
+    'without a token that counts is refused at %s',
+    async (path) => {
+      for (const token of ['', 'hg_admin_guessed']) {
+        const answer = await answerToHead(path, { token });
+        expect(answer).toMatch(/^HTTP\/1.1 401 /);
+        expect(answer).toMatch(/www-authenticate: Bearer/i);
+        expect(answer).toContain('"code":"unauthenticated"');
+      }
+    },
+  );
+
+  it('without a token is not told what is wrong with its body, nor cut off while it sends it', async () => {
+    const unread = await ask({ url: controller.admin.url }, 'POST', '/v1/manifests', { body: '{"manifests": [' });
+    expect(problemIn(unread)).toMatchObject({ status: 401, code: 'unauthenticated' });
+    const large = JSON.stringify({ a: 'x'.repeat(2_000_000) });
+    const refused = await ask({ url: controller.admin.url }, 'POST', '/v1/manifests', { body: large });
+    expect(problemIn(refused)).toMatchObject({ status: 401, code: 'unauthenticated' });
+  });
+
+  it('is let go of when more would come than anybody may send', async () => {
+    expect(await answerToHead('/v1/manifests', { length: '5000000' })).toMatch(/connection: close/i);
+    expect(await answerToHead('/v1/manifests')).not.toMatch(/connection: close/i);
+  });
+
+  it('to an address that is not there is refused', async () => {
+    const answer = await answerToHead('/v1/nowhere', { token: controller.viewer.token ?? '' });
+    expect(answer).toMatch(/^HTTP\/1.1 404 /);
+    expect(answer).toContain('Cannot POST /v1/nowhere');
   });
 });
 

@@ -18,6 +18,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'idempotency-key-reused': 422,
   'not-supported-yet': 422,
   'schema-invalid': 422,
+  'schema-too-slow': 422,
   'value-does-not-fit-schema': 422,
   'exposure-out-of-range': 422,
   'exposure-shrinks': 422,

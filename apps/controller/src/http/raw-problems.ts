@@ -3,11 +3,17 @@ import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from './problem.js';
 
+/** A request that is not there as a whole after this is given up; its answer may take as long as it wants. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+
 const problemOfClient = (code: string): ProblemError => {
   if (code === 'HPE_HEADER_OVERFLOW')
     return new ProblemError('headers-too-large', 'The headers are too large: send 16 KiB of them at most.');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return new ProblemError('request-timeout', 'The request did not arrive in time: send it again, whole.');
+    return new ProblemError(
+      'request-timeout',
+      `The request did not arrive within ${REQUEST_TIMEOUT_MS / 1_000} s: send it again, whole.`,
+    );
   return new ProblemError('invalid-request', 'What arrived is not HTTP: check address, port and protocol.');
 };
 

@@ -25,7 +25,7 @@ import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
 import { TokenChecker } from '../composition/token-checker.js';
-import { AuthGuard } from './auth.js';
+import { AuthGuard, checkCallers } from './auth.js';
 import { checkBodies } from './body-check.js';
 import { ConfigsController } from './configs.controller.js';
 import { EventStreams } from './event-streams.js';
@@ -34,7 +34,7 @@ import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
-import { answerBadAddress, answerClientError } from './raw-problems.js';
+import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
 import { RolloutsController } from './rollouts.controller.js';
 import { TokensController } from './tokens.controller.js';
 
@@ -43,8 +43,8 @@ const MOST_BODY_BYTES = 4 * 1024 * 1024;
 const GRACE_MS = 3_000;
 /** More than headers and address may have together. */
 const MOST_PARAMETER = 16_384;
-/** A body that is not there after this is given up. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the server looks for such requests: Node's own 30 s would come on top. */
+const REQUEST_CHECK_MS = 1_000;
 
 @Module({})
 class HttpModule {
@@ -145,6 +145,7 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   const adapter = new FastifyAdapter({
     bodyLimit: MOST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_CHECK_MS },
     // A HEAD of an event stream would be a stream that nobody reads.
     exposeHeadRoutes: false,
     // Names are checked where they are read; what is too long is then not found like any other.
@@ -160,6 +161,7 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   });
   const server = adapter.getInstance();
   server.removeContentTypeParser('text/plain');
+  checkCallers(server, { tokens: core.tokens, view: core.view }, MOST_BODY_BYTES);
   checkBodies(server);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));
   app.useGlobalFilters(new ProblemFilter(core.log, core.database));

@@ -71,6 +71,17 @@ const two = (afterOfFirst: string | undefined, afterOfSecond: string | undefined
     track('second', ['vertex-tpu'], afterOfSecond === undefined ? {} : { after: afterOfSecond }),
   ]);
 
+/** A small schema that takes 2^n steps. */
+const doubling = (n: number) => ({
+  $ref: '#/$defs/d0',
+  $defs: Object.fromEntries(
+    Array.from({ length: n }, (_, i) => {
+      const $ref = `#/$defs/d${i + 1}`;
+      return [`d${i}`, i + 1 < n ? { allOf: [{ $ref }, { $ref }] } : { type: 'object' }];
+    }),
+  ),
+});
+
 describe('A manifest', () => {
   const cases: readonly (readonly [string, unknown, Expected])[] = [
     ['that is no object', 'Config', badRequest('/manifests/0')],
@@ -101,6 +112,21 @@ describe('A manifest', () => {
       'whose schema decides later',
       config('x', {}, { schema: { $async: true, type: 'object', required: ['pool'] } }),
       refused('schema-invalid', at('/spec/schema')),
+    ],
+    [
+      'whose schema has a pattern that cannot be matched in bounded time',
+      config('x', { a: 'x' }, { schema: { properties: { a: { pattern: '^(?!x)(a+)+$' } } } }),
+      refused('schema-invalid', at('/spec/schema/properties/a/pattern')),
+    ],
+    [
+      'whose schema refers to itself without end',
+      config('x', {}, { schema: { allOf: [{ $ref: '#' }] } }),
+      refused('schema-too-slow', at('/spec/schema')),
+    ],
+    [
+      'whose schema multiplies',
+      config('x', {}, { schema: doubling(40) }),
+      refused('schema-too-slow', at('/spec/schema')),
     ],
     [
       'whose value does not fit its schema',

@@ -36,7 +36,8 @@ export const createTraffic = (options: TrafficOptions): Traffic => {
   const chooseModel = createModelChooser(target, random);
   const serving = createServing({ scenario, target, units, truth, random });
   const assignments = createAssignments(scenario, units, instance, evaluator);
-  const windows = createWindows(scenario.configs.map(({ name }) => name));
+  const names = (of: readonly { readonly name: string }[]): string[] => of.map(({ name }) => name);
+  const windows = createWindows(names(scenario.configs), names(scenario.signals));
   const byRequest = scenario.configs.some(({ assignment }) => assignment === 'request');
   const rate = target.requestsPerSecond / target.instances;
   let requests = 0;

@@ -15,7 +15,7 @@ const served = (over: Partial<Served>): Served => ({
 
 describe('The outcomes of an instance', () => {
   it('are one window per model and generation, as the contract wants them', () => {
-    const windows = createWindows(['router', 'sampler']);
+    const windows = createWindows(['router', 'sampler'], ['wrong-pool']);
     windows.add(served({}), 1_000, 1_250);
     windows.add(served({ unit: 'u2', bad: ['wrong-pool'] }), 1_250, 1_500);
     windows.add(served({ model: 'haiku' }), 1_250, 1_500);
@@ -27,6 +27,7 @@ describe('The outcomes of an instance', () => {
       ['haiku', 5, 1, 250],
       ['sonnet', 9, 1, 100],
     ]);
+    expect(taken.map(({ signals }) => signals)).toEqual([['wrong-pool'], ['wrong-pool'], ['wrong-pool']]);
     expect(taken[0]?.arms).toEqual([
       { config: 'router', revision: 1, requests: 2, unassigned: 0, units: [] },
       { config: 'sampler', revision: 2, requests: 2, unassigned: 0, units: ['u1', 'u2'] },
@@ -36,7 +37,7 @@ describe('The outcomes of an instance', () => {
   });
 
   it('count requests without a key as unassigned, and name no unit for them', () => {
-    const windows = createWindows(['router', 'sampler']);
+    const windows = createWindows(['router', 'sampler'], ['wrong-pool']);
     windows.add(served({ unit: undefined, bad: ['wrong-pool'] }), 0, 250);
     const [window] = windows.take();
     expect(window?.arms[1]).toMatchObject({ unassigned: 1, units: [] });
@@ -44,7 +45,7 @@ describe('The outcomes of an instance', () => {
   });
 
   it('say nothing of a config that has no revision here', () => {
-    const windows = createWindows(['router', 'sampler']);
+    const windows = createWindows(['router', 'sampler'], ['wrong-pool']);
     windows.add(served({ revisions: [0, 2], bad: ['wrong-pool'] }), 0, 250);
     const [window] = windows.take();
     expect(window?.arms.map(({ config }) => config)).toEqual(['sampler']);
@@ -52,7 +53,7 @@ describe('The outcomes of an instance', () => {
   });
 
   it('name a unit once, stop at the sample, and begin again when a revision comes back after a pause', () => {
-    const windows = createWindows(['router', 'sampler']);
+    const windows = createWindows(['router', 'sampler'], ['wrong-pool']);
     const units = (at: number): number => {
       for (let n = 0; n < 200; n += 1) windows.add(served({ unit: `u${n}` }), at, at + 250);
       return windows.take().flatMap(({ arms }) => arms.flatMap((arm) => arm.units)).length;
@@ -61,7 +62,7 @@ describe('The outcomes of an instance', () => {
   });
 
   it('never put more bad outcomes into a window than the contract takes', () => {
-    const windows = createWindows(['router', 'sampler']);
+    const windows = createWindows(['router', 'sampler'], ['wrong-pool']);
     for (let n = 0; n < 12_000; n += 1) windows.add(served({ bad: ['wrong-pool'] }), 0, 250);
     const taken = windows.take();
     expect(taken.every((window) => OutcomeWindow.safeParse(window).success)).toBe(true);

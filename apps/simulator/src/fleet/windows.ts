@@ -41,25 +41,11 @@ const MOST_BAD = 5_000;
 const FORGET_MS = 10_000;
 const SHORTEST_MS = 100;
 
-/** @param configs names, in the order of `Served.revisions` */
-export const createWindows = (configs: readonly string[]): Windows => {
-  const open = new Map<string, Open>();
+type Named = (config: number, revision: number, model: string, now: number) => Sample;
+
+const createSamples = (): Named => {
   const samples = new Map<string, Sample>();
-  let closed: OutcomeWindow[] = [];
-
-  const close = ({ from, to, model, generation, requests, arms, bad }: Open): OutcomeWindow => ({
-    from: new Date(from).toISOString(),
-    ms: Math.max(SHORTEST_MS, Math.round(to - from)),
-    model,
-    generation,
-    requests,
-    arms: arms.flatMap((revisions, index) =>
-      [...revisions].map(([revision, arm]) => ({ config: configs[index] ?? '', revision, ...arm })),
-    ),
-    bad,
-  });
-
-  const named = (config: number, revision: number, model: string, now: number): Sample => {
+  return (config, revision, model, now) => {
     const key = `${config}/${revision}/${model}`;
     const known = samples.get(key);
     if (known && now - known.lastUsed <= FORGET_MS) {
@@ -70,6 +56,29 @@ export const createWindows = (configs: readonly string[]): Windows => {
     samples.set(key, fresh);
     return fresh;
   };
+};
+
+/**
+ * @param configs names, in the order of `Served.revisions`
+ * @param signals what every request is checked for
+ */
+export const createWindows = (configs: readonly string[], signals: readonly string[]): Windows => {
+  const open = new Map<string, Open>();
+  const named = createSamples();
+  let closed: OutcomeWindow[] = [];
+
+  const close = ({ from, to, model, generation, requests, arms, bad }: Open): OutcomeWindow => ({
+    from: new Date(from).toISOString(),
+    ms: Math.max(SHORTEST_MS, Math.round(to - from)),
+    model,
+    generation,
+    requests,
+    signals: [...signals],
+    arms: arms.flatMap((revisions, index) =>
+      [...revisions].map(([revision, arm]) => ({ config: configs[index] ?? '', revision, ...arm })),
+    ),
+    bad,
+  });
 
   const count = (window: Open, served: Served, to: number): void => {
     for (const [config, revision] of served.revisions.entries()) {

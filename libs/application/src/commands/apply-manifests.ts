@@ -17,6 +17,7 @@ import {
 import { canonicalJson } from './canonical.js';
 import { changesBetween, type Change } from './changes.js';
 import type { CommandContext } from './context.js';
+import { withinTime } from './time-box.js';
 import { CommandRunner, type Outcome, type Session } from './runner.js';
 
 export type ManifestResult = {
@@ -136,6 +137,9 @@ const decideAt = <T>(session: Session, at: string, decide: () => T): T => {
   return result;
 };
 
+/** Nobody else is served by this process meanwhile; schemas that people write take milliseconds. */
+const MOST_CHECK_MS = 1_000;
+
 type Fault = { readonly code: string; readonly message: string; readonly field: string };
 
 const misfitOf = (
@@ -156,19 +160,27 @@ const faultOf = (wanted: Wanted, manifest: Manifest): Fault | undefined => {
     const [fault] = planFaults(manifest.spec);
     return fault && { ...fault, field: fault.field ?? '' };
   }
-  if (wanted.schema === null) return undefined;
-  if (wanted.schema['$async'] === true) {
+  return wanted.schema === null ? undefined : schemaFaultOf(wanted, wanted.schema);
+};
+
+const schemaFaultOf = (wanted: Wanted, schema: JsonObject): Fault | undefined => {
+  if (schema['$async'] === true) {
     // Such a schema answers later, and its refusal would come when nobody waits for it.
     const message = `The schema of config ${wanted.key} is asynchronous: leave "$async" out.`;
     return { code: 'schema-invalid', message, field: '/spec/schema' };
   }
-  const [bad] = schemaFaults(wanted.schema);
+  const checked = withinTime(MOST_CHECK_MS, () => fitFaultOf(wanted, schema));
+  if (checked !== 'late') return checked.done;
+  const message = `Checking config ${wanted.key} against its schema takes longer than ${MOST_CHECK_MS / 1_000} s: look for a schema that refers to itself, references that multiply, or uniqueItems on a long list, and write it simpler.`;
+  return { code: 'schema-too-slow', message, field: '/spec/schema' };
+};
+
+const fitFaultOf = (wanted: Wanted, schema: JsonObject): Fault | undefined => {
+  const [bad] = schemaFaults(schema);
   if (bad) {
-    return {
-      code: 'schema-invalid',
-      message: `The schema of config ${wanted.key} is no JSON Schema: ${bad.detail}.`,
-      field: `/spec/schema${bad.pointer}`,
-    };
+    const what = bad.pointer === '' ? `is no JSON Schema: ${bad.detail}` : `${bad.detail} (at ${bad.pointer})`;
+    const message = `The schema of config ${wanted.key} ${what}.`;
+    return { code: 'schema-invalid', message, field: `/spec/schema${bad.pointer}` };
   }
   const { value, codeDefault } = wanted;
   return misfitOf(wanted, 'value', value) ?? (codeDefault ? misfitOf(wanted, 'codeDefault', codeDefault) : undefined);

@@ -9,8 +9,10 @@ import {
   type Rollout,
   type StageFacts,
   type TargetFacts,
+  type Unmeasured,
 } from '#libs/domain';
-import type { Delivery, Evidence, Span, TargetSeen } from '../ports.js';
+import type { Delivery, Evidence, TargetSeen } from '../ports.js';
+import { coveredSpan, unmeasuredSince } from './coverage.js';
 
 /** Time between two assessments after which controllers were away, and the bake with them. */
 const MAX_GAP_MS = 2_000;
@@ -51,18 +53,6 @@ const silentFor = (
   now: number,
 ): number => Math.max(0, ...targets.map((target) => now - Math.max(since, seen.get(target)?.anyAt ?? 0)));
 
-/** The span in which outcomes flowed on every target, and a little silence after it; undefined before the first ones. */
-const coveredBy = (
-  targets: readonly string[],
-  seen: ReadonlyMap<string, TargetSeen>,
-  silenceMs: number,
-): Span | undefined => {
-  const spans = targets.map((target) => seen.get(target));
-  const from = Math.max(...spans.map((span) => span?.since ?? Number.POSITIVE_INFINITY));
-  const until = Math.min(...spans.map((span) => span?.anyAt ?? Number.NEGATIVE_INFINITY)) + silenceMs;
-  return Number.isFinite(from) && Number.isFinite(until) ? { from, until } : undefined;
-};
-
 const stageFacts = async (
   rollout: Rollout,
   seen: ReadonlyMap<string, TargetSeen>,
@@ -86,7 +76,7 @@ const stageFacts = async (
       return known?.wanted ? known.converged >= known.wanted.generation : false;
     });
     const silenceMs = toleratedSilenceMs(stage.bakeMs, rollout.plan.graceMs);
-    const covered = converged ? coveredBy(targets, seen, silenceMs) : undefined;
+    const covered = converged ? coveredSpan(rollout, targets, seen, silenceMs) : undefined;
     facts[track.name] = {
       stage: stage.name,
       bakedMs: await evidence.advanceBake(rollout.id, track.name, stage.name, now, covered, MAX_GAP_MS),
@@ -105,11 +95,23 @@ const watchFacts = async (
 ): Promise<Facts['watch']> => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
   const targets = liveTargets(rollout);
-  const covered = coveredBy(targets, seen, toleratedSilenceMs(rollout.plan.watchMs, rollout.plan.graceMs));
+  const silenceMs = toleratedSilenceMs(rollout.plan.watchMs, rollout.plan.graceMs);
+  const covered = coveredSpan(rollout, targets, seen, silenceMs);
   return {
     bakedMs: await evidence.advanceBake(rollout.id, '*', 'watch', now, covered, MAX_GAP_MS),
     silentMs: silentFor(targets, seen, rollout.startedAt, now),
   };
+};
+
+const unmeasuredIn = (rollout: Rollout, seen: ReadonlyMap<string, TargetSeen>): readonly Unmeasured[] => {
+  if (rollout.status === 'watching')
+    return unmeasuredSince(rollout, Object.keys(rollout.targets), seen, rollout.startedAt);
+  if (rollout.status !== 'staging') return [];
+  return rollout.plan.tracks.flatMap((track) => {
+    const entered = trackOf(rollout, track.name).enteredAt.at(-1);
+    const targets = track.targets.map(({ target }) => target);
+    return entered === undefined ? [] : unmeasuredSince(rollout, targets, seen, entered);
+  });
 };
 
 /** Everything that an assessment of this rollout rests on, gathered now. */
@@ -131,5 +133,5 @@ export const gatherFacts = async (
     stageFacts(rollout, seen, now, sources),
     watchFacts(rollout, seen, now, sources),
   ]);
-  return { targets: Object.fromEntries(targets), stages, verdicts, watch };
+  return { targets: Object.fromEntries(targets), stages, verdicts, watch, unmeasured: unmeasuredIn(rollout, seen) };
 };

@@ -27,9 +27,9 @@ describe('what slices have counted', () => {
   it('adds up the bad outcomes of all looks for each signal, beside the newest requests', () => {
     const table = new SliceTable(['errors', 'refusals']);
     table.addBad(look(1, [['errors', 'gpu', 1]]));
-    table.setRequests([served('gpu', 10, 90), served('tpu', 5, 45)]);
+    table.setRequests({ slices: [served('gpu', 10, 90), served('tpu', 5, 45)], unmeasured: [] });
     table.addBad(look(2, [['errors', 'gpu', 2]]));
-    table.setRequests([served('gpu', 20, 180), served('tpu', 5, 45)]);
+    table.setRequests({ slices: [served('gpu', 20, 180), served('tpu', 5, 45)], unmeasured: [] });
     expect(table.of('errors')).toMatchObject([
       { target: 'gpu', candidateBad: 3, controlBad: 6, candidateRequests: 20, controlRequests: 180 },
       { target: 'tpu', candidateBad: 0, controlBad: 0, candidateRequests: 5, controlRequests: 45 },
@@ -37,9 +37,17 @@ describe('what slices have counted', () => {
     expect(table.of('refusals')).toMatchObject([{ candidateBad: 0, candidateRequests: 20 }, { candidateBad: 0 }]);
   });
 
+  it('leaves the requests out in which a signal was not measured', () => {
+    const table = new SliceTable(['errors', 'refusals']);
+    const blind = { signal: 'errors', target: 'gpu', model: 'sonnet', candidateRequests: 4, controlRequests: 40 };
+    table.setRequests({ slices: [served('gpu', 10, 90)], unmeasured: [blind] });
+    expect(table.of('errors')).toMatchObject([{ candidateRequests: 6, controlRequests: 50 }]);
+    expect(table.of('refusals')).toMatchObject([{ candidateRequests: 10, controlRequests: 90 }]);
+  });
+
   it('names slices in the order of their names, in whatever order they came', () => {
     const table = new SliceTable(['errors']);
-    table.setRequests([served('tpu', 1, 1)]);
+    table.setRequests({ slices: [served('tpu', 1, 1)], unmeasured: [] });
     expect(table.of('errors').map(({ target }) => target)).toEqual(['tpu']);
     table.addBad(look(1, [['errors', 'gpu', 1]]));
     expect(table.of('errors').map(({ target }) => target)).toEqual(['gpu', 'tpu']);

@@ -1,7 +1,8 @@
 import type { SliceCounts } from '#libs/domain';
-import type { SliceTotals, StoredLook } from '../ports.js';
+import type { Evidence, StoredLook } from '../ports.js';
 
 type Counts = { -readonly [field in keyof SliceCounts]: SliceCounts[field] };
+type Requests = Awaited<ReturnType<Evidence['requests']>>;
 type Slice = { readonly target: string; readonly model: string };
 
 const inOrder = (a: Slice, b: Slice): number =>
@@ -29,12 +30,19 @@ export class SliceTable {
     }
   }
 
-  setRequests(requests: readonly SliceTotals[]): void {
-    for (const slice of requests)
+  /** Requests in which a signal was not measured say nothing of it. */
+  setRequests({ slices, unmeasured }: Requests): void {
+    for (const slice of slices)
       for (const counts of this.#of(slice)) {
         counts.candidateRequests = slice.candidateRequests;
         counts.controlRequests = slice.controlRequests;
       }
+    for (const blind of unmeasured) {
+      const counts = this.#of(blind)[this.#places.get(blind.signal) ?? -1];
+      if (counts === undefined) continue;
+      counts.candidateRequests -= blind.candidateRequests;
+      counts.controlRequests -= blind.controlRequests;
+    }
   }
 
   /** By slice, in the order of their names. */

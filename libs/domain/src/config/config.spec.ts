@@ -394,4 +394,36 @@ describe('schemas and values', () => {
     expect(schemaFaults(SCHEMA)).toEqual([]);
     expect(schemaFaults({ type: 'objekt' })).not.toEqual([]);
   });
+
+  it('a pattern that would keep a backtracking engine busy for years is answered at once', () => {
+    const schema = {
+      properties: { pool: { pattern: '^(a+)+$' }, other: { pattern: '^b$' } },
+      patternProperties: { '^(x*)*y$': { type: 'string' } },
+    };
+    const value = { pool: `${'a'.repeat(50_000)}!`, other: 'b', [`${'x'.repeat(5_000)}y`]: 1 };
+    expect(schemaFaults(schema)).toEqual([]);
+    expect(valueFaults(schema, value).map(({ detail }) => detail)).toEqual([
+      'must match pattern "^(a+)+$"',
+      'must be string',
+    ]);
+    expect(valueFaults(schema, { pool: 'aa', other: 'a' }).map(({ pointer }) => pointer)).toEqual(['/other']);
+  });
+
+  it.each([
+    ['looks ahead', '^(?=.*[0-9]).*$'],
+    ['refers back', '(a)\\1'],
+    ['repeats too often', '^a{1,5000}$'],
+    ['is too long', 'a'.repeat(1_001)],
+  ])('a pattern that %s is refused by its place in the schema', (_, pattern) => {
+    const schema = { $defs: { id: { items: [{ pattern }] } }, patternProperties: { [pattern]: {} } };
+    const [first, second] = schemaFaults(schema);
+    expect(first?.pointer).toBe('/$defs/id/items/0/pattern');
+    expect(second?.pointer).toMatch(/^\/patternProperties\//);
+  });
+
+  it('a field that is named pattern, or text that is data, is no pattern', () => {
+    const properties = { pattern: { type: 'object', default: { pattern: '(?=x)' } }, mode: { enum: ['(?=x)'] } };
+    expect(schemaFaults({ properties })).toEqual([]);
+    expect(valueFaults({ properties }, { pattern: {}, mode: '(?=x)' })).toEqual([]);
+  });
 });

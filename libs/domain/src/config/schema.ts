@@ -1,10 +1,17 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import type { JsonObject } from '#libs/kernel';
+import { linearRegExp, patternFaults, type SchemaFault } from './patterns.js';
 
-export type SchemaFault = { readonly pointer: string; readonly detail: string };
+export type { SchemaFault } from './patterns.js';
 
 const newAjv = (validateSchema: boolean): Ajv2020 =>
-  new Ajv2020({ allErrors: true, strict: false, validateFormats: false, validateSchema });
+  new Ajv2020({
+    allErrors: true,
+    strict: false,
+    validateFormats: false,
+    validateSchema,
+    code: { regExp: linearRegExp },
+  });
 
 // Schemas of users go to an instance of their own each, for they may have ids. What they are checked by is compiled once:
 // it takes 60 ms.
@@ -17,6 +24,8 @@ const describe = (error: ErrorObject): SchemaFault => {
 
 /** What is wrong with a JSON Schema (2020-12) itself; empty when it can be used. */
 export const schemaFaults = (schema: JsonObject): readonly SchemaFault[] => {
+  const patterns = patternFaults(schema);
+  if (patterns.length > 0) return patterns;
   try {
     checker.validateSchema(schema, true);
     newAjv(false).compile(schema);

@@ -152,6 +152,18 @@ const silence = (rollout: Rollout, facts: Facts): string | undefined => {
   return silent.length > 0 ? `${silent.join(', ')}: no evidence arrives` : undefined;
 };
 
+/** Names each signal that nobody has measured for longer than the grace, and where. */
+const blindness = (rollout: Rollout, facts: Facts): string | undefined => {
+  if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
+  const blind = (facts.unmeasured ?? []).filter(({ ms }) => ms > rollout.plan.graceMs);
+  const signals = [...new Set(blind.map(({ signal }) => signal))];
+  const said = signals.map((name) => {
+    const targets = blind.filter(({ signal }) => signal === name).map(({ target }) => target);
+    return `${name} is not measured on ${targets.join(', ')}`;
+  });
+  return said.length > 0 ? `${said.join('; ')}: see whether its check still runs there` : undefined;
+};
+
 /** Holds that nobody asked for: a pause that has run out, and stages where nothing is measured. */
 const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
   const { held, id } = rollout;
@@ -160,7 +172,7 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
       ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'the pause has run out' } }]
       : [];
   }
-  const reason = silence(rollout, facts);
+  const reason = silence(rollout, facts) ?? blindness(rollout, facts);
   if (reason !== undefined && held === null) {
     return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
   }

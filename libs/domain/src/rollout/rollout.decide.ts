@@ -103,7 +103,9 @@ const pause = (state: Rollout, { reason, until }: Of<'PauseRollout'>): Decision<
   if (state.status === 'rolling-back') {
     return reject('rollback-under-way', `Rollout ${state.id} is being rolled back, which nothing holds up.`);
   }
-  if (state.held?.by === 'person') return accept();
+  const { held } = state;
+  // The last word counts: it may be another person's, with a reason and an end of its own.
+  if (held?.by === 'person' && held.reason === reason && held.until === until) return accept();
   return accept<RolloutEvent>({ type: 'RolloutHeld', data: { rollout: state.id, by: 'person', reason, until } });
 };
 

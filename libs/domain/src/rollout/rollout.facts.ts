@@ -25,6 +25,9 @@ export type StageFacts = {
   readonly silentMs: number;
 };
 
+/** A signal that decides was not measured on a target while outcomes arrived there, for so long up to the last of them. */
+export type Unmeasured = { readonly target: string; readonly signal: string; readonly ms: number };
+
 /** Everything an assessment rests on. It arrives in the command, so the same facts give the same decision. */
 export type Facts = {
   readonly targets: Readonly<Record<string, TargetFacts>>;
@@ -32,4 +35,6 @@ export type Facts = {
   /** One per signal and track that is in a stage; with track null while the whole rollout is watched. */
   readonly verdicts: readonly RecordedVerdict[];
   readonly watch: { readonly bakedMs: number; readonly silentMs: number };
+  /** Default: every signal is measured wherever outcomes arrive. */
+  readonly unmeasured?: readonly Unmeasured[];
 };

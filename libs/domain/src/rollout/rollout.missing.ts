@@ -1,6 +1,6 @@
 import type { Facts, StageFacts } from './rollout.facts.js';
 import { trackOf, type Rollout } from './rollout.state.js';
-import { isLeaving, liveTracks, type Track } from './tracks.js';
+import { isLeaving, liveTargets, liveTracks, type Track } from './tracks.js';
 
 /** Name of the stage in which verdicts are about the whole rollout. */
 export const WATCH = 'watch';
@@ -50,6 +50,11 @@ const unproven = (rollout: Rollout, facts: Facts, track: string | null, stage: s
     return verdict?.verdict === 'pass' ? [] : [verdict?.sentence ?? `${title}: not measured`];
   });
 
+const unmeasured = (targets: readonly string[], facts: Facts): string[] =>
+  (facts.unmeasured ?? [])
+    .filter(({ target }) => targets.includes(target))
+    .map(({ signal, target, ms }) => `${signal}: not measured on ${target} for ${seconds(ms)}`);
+
 /** What a track's stage still lacks before it may pass, in words; empty when it has all of it. */
 export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): readonly string[] => {
   const stage = track.stages[trackOf(rollout, track.name).stage];
@@ -60,6 +65,10 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
     ...unconverged(rollout, track, facts),
     ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
     ...notActivated(track, stage, facts),
+    ...unmeasured(
+      track.targets.map(({ target }) => target),
+      facts,
+    ),
     ...unproven(rollout, facts, track.name, stage.name),
   ];
 };
@@ -71,6 +80,7 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []
     : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
+  ...unmeasured(liveTargets(rollout), facts),
   ...(rollout.plan.rollbackScope === 'rollout'
     ? unproven(rollout, facts, null, WATCH)
     : liveTracks(rollout).flatMap(({ name }) => unproven(rollout, facts, name, WATCH))),

@@ -61,6 +61,24 @@ describe('pause a rollout', () => {
     given(ready().does(pause).events).when(pause).thenNothing();
   });
 
+  it('with another reason is recorded too, and that one holds from then on', () => {
+    const again = { ...pause, reason: 'the pool is full' };
+    given(ready().does(pause).events)
+      .when(again)
+      .then({ type: 'RolloutHeld', data: { by: 'person', reason: 'the pool is full', until: null } });
+    expect(ready().does(pause).does(again).rollout.held?.reason).toBe('the pool is full');
+  });
+
+  it('can be made longer, and a resume ends it however often it was made', () => {
+    const story = ready();
+    const until = story.now + 60_000;
+    story.does({ ...pause, until }).does({ ...pause, until: until + 60_000 });
+    story.waits(60_000);
+    given(story.events).when(look(story)).thenNothing();
+    story.does(resume);
+    expect(story.rollout.held).toBeNull();
+  });
+
   it('takes over from a hold by policy', () => {
     const story = ready().looks({ stages: { api: { silentMs: 90_000 } } });
     given(story.events)
