@@ -90,7 +90,7 @@ describe('following events', () => {
         open(response).write(connections === 1 ? ': hello\n\n' : frame(event(1)));
       },
     }));
-    expect(await positions(1, 0, 30)).toEqual([1]);
+    expect(await positions(1, 0, 300)).toEqual([1]);
     expect(connections).toBe(2);
   });
 
