@@ -26,6 +26,8 @@ export const ApplyResult = z
         /** True for the first revision of a config: what runs today. */
         baseline: z.boolean().optional(),
         changes: z.array(Change),
+        /** What it names that is not registered yet; it was applied all the same. */
+        warnings: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
       }),
     ),
   })

@@ -45,7 +45,10 @@ const renderResult = (result: Result, dryRun: boolean, look: Look): string => {
   const revision = result.revision === undefined ? '' : `  r${result.revision}`;
   const baseline = result.baseline ? paint.dim('  baseline: what runs today') : '';
   const head = `${paint.bold(plain(manifestName(result)))}  ${shown}${revision}${baseline}`;
-  return [head, ...result.changes.map((change) => `  ${renderChange(change, look)}`)].join('\n');
+  const warnings = (result.warnings ?? []).map(
+    ({ pointer, detail }) => `  ${paint.yellow('warning')} ${plain(pointer)}: ${plain(detail)}`,
+  );
+  return [head, ...result.changes.map((change) => `  ${renderChange(change, look)}`), ...warnings].join('\n');
 };
 
 /** One block per manifest: what happened to it and its differences. */
@@ -57,5 +60,8 @@ export const summariseApply = (applied: ApplyResult): string => {
   const counts = new Map<string, number>();
   for (const { action } of applied.results) counts.set(action, (counts.get(action) ?? 0) + 1);
   const parts = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
-  return `${plural(applied.results.length, 'manifest')}: ${parts}${applied.dryRun ? ' (dry run, nothing was written)' : ''}`;
+  const warnings = applied.results.reduce((sum, result) => sum + (result.warnings?.length ?? 0), 0);
+  const warned = warnings === 0 ? '' : `; ${plural(warnings, 'warning')}: no rollout can start by such a plan yet`;
+  const written = applied.dryRun ? ' (dry run, nothing was written)' : '';
+  return `${plural(applied.results.length, 'manifest')}: ${parts}${written}${warned}`;
 };
