@@ -23,6 +23,8 @@ export const ApplyResult = z
         name: z.string(),
         action: z.enum(['created', 'revised', 'updated', 'unchanged']),
         revision: z.int().optional(),
+        /** An earlier revision whose value this new one takes up again, although newer ones came between. */
+        sameAs: z.int().optional(),
         /** True for the first revision of a config: what runs today. */
         baseline: z.boolean().optional(),
         changes: z.array(Change),

@@ -35,6 +35,17 @@ const WOULD: Readonly<Record<Result['action'], string>> = {
   unchanged: 'unchanged',
 };
 
+/** Whoever applies an older folder brings older values back as the newest revision, and should see it. */
+const againPhrase = ({ revision = 0, sameAs }: Result): string => {
+  if (sameAs === undefined) return '';
+  const between = Array.from({ length: revision - sameAs - 1 }, (_, index) => `r${sameAs + 1 + index}`);
+  const newer =
+    between.length > 2
+      ? `${between[0]} to ${between.at(-1)} were`
+      : `${between.join(' and ')} ${between.length === 1 ? 'was' : 'were'}`;
+  return ` (the same value as r${sameAs}; ${newer} newer)`;
+};
+
 const renderResult = (result: Result, dryRun: boolean, look: Look): string => {
   const { paint } = look;
   const action = dryRun ? WOULD[result.action] : result.action;
@@ -42,7 +53,7 @@ const renderResult = (result: Result, dryRun: boolean, look: Look): string => {
     result.action === 'unchanged'
       ? paint.dim(action)
       : paintStatus(result.action, paint).replace(result.action, action);
-  const revision = result.revision === undefined ? '' : `  r${result.revision}`;
+  const revision = result.revision === undefined ? '' : `  r${result.revision}${againPhrase(result)}`;
   const baseline = result.baseline ? paint.dim('  baseline: what runs today') : '';
   const head = `${paint.bold(plain(manifestName(result)))}  ${shown}${revision}${baseline}`;
   const warnings = (result.warnings ?? []).map(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { plan, signal, target, track } from '#test/kit/manifests';
+import { config, plan, signal, target, track } from '#test/kit/manifests';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 
 let database: TestDatabase;
@@ -17,6 +17,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await controller.stop();
   await database.drop();
+});
+
+it('An older folder that is applied again brings the older value back as the newest revision, and the answer says so', async () => {
+  for (const top_k of [40, 50]) await client().apply({ manifests: [config('sampler', { top_k })] });
+  const { results } = await client().apply({ manifests: [config('sampler', { top_k: 40 })] });
+  expect(results).toMatchObject([{ action: 'revised', revision: 3, sameAs: 1 }]);
 });
 
 describe('A plan that names what is not registered', () => {
