@@ -75,6 +75,18 @@ describe('apply manifests', () => {
     });
   });
 
+  it('says when an older value becomes the newest revision again, and of which revision it was', async () => {
+    const desk = new Desk();
+    await desk.apply([config('router', { pool: 'a' })]);
+    await desk.apply([config('router', { pool: 'b' })]);
+    const again = await desk.apply([config('router', { pool: 'a' })]);
+    expect(again).toMatchObject({ outcome: { results: [{ action: 'revised', revision: 3, sameAs: 1 }] } });
+    const repeated = await desk.apply([config('router', { pool: 'a' })]);
+    const fresh = await desk.apply([config('router', { pool: 'c' })]);
+    for (const outcome of [repeated, fresh])
+      expect(JSON.stringify(outcome.accepted && outcome.outcome)).not.toContain('sameAs');
+  });
+
   it('writes all or nothing: one bad manifest leaves the log as it was', async () => {
     const desk = new Desk();
     const outcome = await desk.apply([config('router', { pool: 'a' }), config('tone', { pool: 7 }, schema)]);

@@ -11,6 +11,7 @@ export * from './queries/live-view.js';
 export * from './queries/views.js';
 export * from './queries/at.js';
 export * from './queries/preview.js';
+export * from './queries/plan-warnings.js';
 export * from './workers/conduct.js';
 export * from './workers/deliver.js';
 export * from './workers/evaluator.js';

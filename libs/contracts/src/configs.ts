@@ -23,9 +23,13 @@ export const ApplyResult = z
         name: z.string(),
         action: z.enum(['created', 'revised', 'updated', 'unchanged']),
         revision: z.int().optional(),
+        /** An earlier revision whose value this new one takes up again, although newer ones came between. */
+        sameAs: z.int().optional(),
         /** True for the first revision of a config: what runs today. */
         baseline: z.boolean().optional(),
         changes: z.array(Change),
+        /** What it names that is not registered yet; it was applied all the same. */
+        warnings: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
       }),
     ),
   })

@@ -35,6 +35,17 @@ const WOULD: Readonly<Record<Result['action'], string>> = {
   unchanged: 'unchanged',
 };
 
+/** Whoever applies an older folder brings older values back as the newest revision, and should see it. */
+const againPhrase = ({ revision = 0, sameAs }: Result): string => {
+  if (sameAs === undefined) return '';
+  const between = Array.from({ length: revision - sameAs - 1 }, (_, index) => `r${sameAs + 1 + index}`);
+  const newer =
+    between.length > 2
+      ? `${between[0]} to ${between.at(-1)} were`
+      : `${between.join(' and ')} ${between.length === 1 ? 'was' : 'were'}`;
+  return ` (the same value as r${sameAs}; ${newer} newer)`;
+};
+
 const renderResult = (result: Result, dryRun: boolean, look: Look): string => {
   const { paint } = look;
   const action = dryRun ? WOULD[result.action] : result.action;
@@ -42,10 +53,13 @@ const renderResult = (result: Result, dryRun: boolean, look: Look): string => {
     result.action === 'unchanged'
       ? paint.dim(action)
       : paintStatus(result.action, paint).replace(result.action, action);
-  const revision = result.revision === undefined ? '' : `  r${result.revision}`;
+  const revision = result.revision === undefined ? '' : `  r${result.revision}${againPhrase(result)}`;
   const baseline = result.baseline ? paint.dim('  baseline: what runs today') : '';
   const head = `${paint.bold(plain(manifestName(result)))}  ${shown}${revision}${baseline}`;
-  return [head, ...result.changes.map((change) => `  ${renderChange(change, look)}`)].join('\n');
+  const warnings = (result.warnings ?? []).map(
+    ({ pointer, detail }) => `  ${paint.yellow('warning')} ${plain(pointer)}: ${plain(detail)}`,
+  );
+  return [head, ...result.changes.map((change) => `  ${renderChange(change, look)}`), ...warnings].join('\n');
 };
 
 /** One block per manifest: what happened to it and its differences. */
@@ -57,5 +71,8 @@ export const summariseApply = (applied: ApplyResult): string => {
   const counts = new Map<string, number>();
   for (const { action } of applied.results) counts.set(action, (counts.get(action) ?? 0) + 1);
   const parts = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
-  return `${plural(applied.results.length, 'manifest')}: ${parts}${applied.dryRun ? ' (dry run, nothing was written)' : ''}`;
+  const warnings = applied.results.reduce((sum, result) => sum + (result.warnings?.length ?? 0), 0);
+  const warned = warnings === 0 ? '' : `; ${plural(warnings, 'warning')}: no rollout can start by such a plan yet`;
+  const written = applied.dryRun ? ' (dry run, nothing was written)' : '';
+  return `${plural(applied.results.length, 'manifest')}: ${parts}${written}${warned}`;
 };

@@ -179,6 +179,27 @@ describe('what apply did', () => {
     expect(summariseApply(applied)).toBe('3 manifests: 1 revised, 1 created, 1 unchanged');
   });
 
+  it.each([
+    [3, 1, 'r3 (the same value as r1; r2 was newer)'],
+    [4, 1, 'r4 (the same value as r1; r2 and r3 were newer)'],
+    [9, 2, 'r9 (the same value as r2; r3 to r8 were newer)'],
+  ])('says that revision %d takes the value of revision %d up again', (revision, sameAs, said) => {
+    const [config] = applied.results;
+    const text = renderApply({ ...applied, results: [{ ...config!, revision, sameAs }] }, look);
+    expect(lineWith(text, 'router.context')).toBe(`config/router.context  revised  ${said}`);
+  });
+
+  it('warns of what a plan names that nobody has registered, by field', () => {
+    const detail = 'Plan cautious names signal bad-json, which is not registered: apply its manifest';
+    const [config, plan, target] = applied.results;
+    const warned = { ...plan!, warnings: [{ pointer: '/spec/signals/0/signal', detail }] };
+    const text = renderApply({ ...applied, results: [config!, warned, target!] }, look);
+    expect(lineWith(text, 'warning')).toBe(`  warning /spec/signals/0/signal: ${detail}`);
+    expect(summariseApply({ ...applied, results: [warned] })).toBe(
+      '1 manifest: 1 created; 1 warning: no rollout can start by such a plan yet',
+    );
+  });
+
   it('a dry run says what would be', () => {
     const dry = { ...applied, dryRun: true };
     expect(renderApply(dry, look)).toContain('config/router.context  would be revised');

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Req } from '@nestjs/commo
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { ApplyManifestsCommand, configView, Delivery, LiveView, targetView } from '#libs/application';
+import { ApplyManifestsCommand, configView, Delivery, LiveView, planWarnings, targetView } from '#libs/application';
 import { API_VERSION, ApplyRequest, ApplyResult, ConfigView, LATER_KINDS, Manifest, TargetView } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import { Needs, type Caller } from './auth.js';
@@ -77,7 +77,18 @@ export class ConfigsController {
       await this.commands.execute(new ApplyManifestsCommand(manifests, body.dryRun, context)),
     );
     await this.view.caughtUpWith(lastPosition);
-    return ApplyResult.parse({ dryRun: body.dryRun, results: outcome['results'] });
+    const applied = ApplyResult.parse({ dryRun: body.dryRun, results: outcome['results'] });
+    const gaps = planWarnings(
+      this.view,
+      manifests.map(({ parsed }) => parsed),
+    );
+    const results = applied.results.map((result) => {
+      const found = result.kind === 'Plan' ? gaps.get(result.name) : undefined;
+      return found
+        ? { ...result, warnings: found.map(({ field, message }) => ({ pointer: field, detail: message })) }
+        : result;
+    });
+    return { ...applied, results };
   }
 
   @Get('configs')

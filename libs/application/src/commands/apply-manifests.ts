@@ -25,6 +25,8 @@ export type ManifestResult = {
   readonly name: string;
   readonly action: 'created' | 'revised' | 'updated' | 'unchanged';
   readonly revision?: number;
+  /** The newest earlier revision with the value of this new one. */
+  readonly sameAs?: number;
   readonly baseline?: boolean;
   readonly changes: readonly Change[];
 };
@@ -210,15 +212,21 @@ const applyConfig = async (
   const newest = after.status === 'unknown' ? 0 : after.revisions.length;
   const before = state.status !== 'unknown' ? state.revisions.at(-1)?.value : newest > 1 ? codeDefault : undefined;
   const action = created ? 'created' : revised ? 'revised' : types.length > 0 ? 'updated' : 'unchanged';
+  const sameAs = action === 'revised' ? earlierRevision(state, digestOf(value)) : undefined;
   return {
     kind: manifest.kind,
     name: manifest.metadata.name,
     action,
     revision: newest,
+    ...(sameAs === undefined ? {} : { sameAs }),
     baseline: created && newest === 1,
     changes: revised ? changesBetween(before ?? {}, value) : [],
   };
 };
+
+/** The newest of the known revisions with this value. */
+const earlierRevision = (state: ConfigState, digest: string): number | undefined =>
+  state.status === 'unknown' ? undefined : state.revisions.findLast((known) => known.digest === digest)?.revision;
 
 /** Several commands on one stream, each decided on what the one before left. */
 const decideAll = (

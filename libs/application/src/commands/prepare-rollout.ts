@@ -35,7 +35,7 @@ type Refused = { readonly rejection: Rejection };
 const refuse = (code: string, message: string, field: string): Refused => ({ rejection: { code, message, field } });
 
 /** Signals as registered, by the newest revision of each. */
-const signalsOf = (view: LiveView): readonly KnownSignal[] =>
+export const signalsOf = (view: LiveView): readonly KnownSignal[] =>
   [...view.fleet.configs.values()]
     .filter(({ kind, status }) => kind === 'signal' && status === 'registered')
     .map(({ key, revisions }) => {
@@ -43,7 +43,7 @@ const signalsOf = (view: LiveView): readonly KnownSignal[] =>
       return { signal: key.slice('signal/'.length), type, title };
     });
 
-const targetsOf = (view: LiveView): readonly KnownTarget[] =>
+export const targetsOf = (view: LiveView): readonly KnownTarget[] =>
   [...view.fleet.targets.values()].filter(({ retired }) => !retired);
 
 type Found = { readonly spec: PlanSpec; readonly revision: number; readonly bypasses: boolean };

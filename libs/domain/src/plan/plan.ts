@@ -1,6 +1,7 @@
 import type { Rejection } from '#libs/kernel';
 import type { ResolvedPlan } from '../events/index.js';
 import { planFaults } from './plan.faults.js';
+import { matches } from './plan.gaps.js';
 import { afterOf, stageName } from './plan.names.js';
 import type { KnownSignal, KnownTarget, PlanSpec, Tolerate } from './plan.types.js';
 
@@ -12,11 +13,6 @@ export const defaultMargin = (exposureBp: number): number | null => {
   if (exposureBp < 2_500) return 3;
   return exposureBp < 10_000 ? 2 : DEFAULT_SETTLE_MARGIN;
 };
-
-const matches = (target: KnownTarget, labels: Readonly<Record<string, string>>): boolean =>
-  Object.entries(labels).every(([label, value]) =>
-    label === 'platform' ? target.platform === value : target.labels[label] === value,
-  );
 
 const marginOf = (tolerate: Tolerate | undefined, fallback: number | null): number | null => {
   if (tolerate === 'none') return null;

@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientOf } from '#test/kit/http';
+import { startInProcess, type InProcess } from '#test/kit/in-process';
+import { config, plan, signal, target, track } from '#test/kit/manifests';
+import { createTestDatabase, type TestDatabase } from '#test/test-database';
+
+let database: TestDatabase;
+let controller: InProcess;
+
+const client = () => clientOf(controller.operator);
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  controller = await startInProcess(database.url);
+});
+
+afterAll(async () => {
+  await controller.stop();
+  await database.drop();
+});
+
+it('An older folder that is applied again brings the older value back as the newest revision, and the answer says so', async () => {
+  for (const top_k of [40, 50]) await client().apply({ manifests: [config('sampler', { top_k })] });
+  const { results } = await client().apply({ manifests: [config('sampler', { top_k: 40 })] });
+  expect(results).toMatchObject([{ action: 'revised', revision: 3, sameAs: 1 }]);
+});
+
+describe('A plan that names what is not registered', () => {
+  const early = plan('early', [track('api', ['api-tpu'])]);
+  const warningsOf = (
+    result: { readonly warnings?: readonly { readonly pointer: string }[] | undefined } | undefined,
+  ) => (result?.warnings ?? []).map(({ pointer }) => pointer);
+
+  it('is applied, with a warning for each that names the plan, its field and what to do', async () => {
+    const [result] = (await client().apply({ manifests: [early] })).results;
+    expect(result?.action).toBe('created');
+    expect(warningsOf(result)).toEqual([
+      '/spec/signals/0/signal',
+      '/spec/signals/1/signal',
+      '/spec/tracks/0/targets/0',
+    ]);
+    expect(result?.warnings?.[2]?.detail).toBe(
+      'Plan early names target api-tpu, which is not registered: apply its manifest before you start a rollout by this plan',
+    );
+  });
+
+  it('is warned of again as long as that is so, and no longer once all is there, or comes with it in a dry run', async () => {
+    const rest = [signal('script-errors', 'rate'), signal('wrong-pool', 'invariant'), target('api-tpu', 'api', 'tpu')];
+    const dry = await client().apply({ manifests: [early, ...rest], dryRun: true });
+    expect(dry.results.flatMap(warningsOf)).toEqual([]);
+    expect(warningsOf((await client().apply({ manifests: [early] })).results[0])).toHaveLength(3);
+    const whole = await client().apply({ manifests: [early, ...rest] });
+    expect(whole.results.flatMap(warningsOf)).toEqual([]);
+  });
+});

@@ -1,0 +1,55 @@
+import type { KnownSignal, KnownTarget, PlanSpec } from './plan.types.js';
+
+/** Something that a plan names and nobody has registered so far. */
+export type PlanGap = { readonly field: string; readonly message: string };
+
+type Catalogue = { readonly targets: readonly KnownTarget[]; readonly signals: readonly KnownSignal[] };
+
+/** Whether a target has all of these labels; its platform counts as one. */
+export const matches = (target: KnownTarget, labels: Readonly<Record<string, string>>): boolean =>
+  Object.entries(labels).every(([label, value]) =>
+    label === 'platform' ? target.platform === value : target.labels[label] === value,
+  );
+
+const NEXT = 'apply its manifest before you start a rollout by this plan';
+
+const gapsOfTrack = (
+  name: string,
+  { name: track, targets: wanted }: PlanSpec['tracks'][number],
+  index: number,
+  { targets }: Catalogue,
+): readonly PlanGap[] => {
+  const field = `/spec/tracks/${index}/targets`;
+  if (Array.isArray(wanted)) {
+    return wanted.flatMap((target: string, place): readonly PlanGap[] =>
+      targets.some((known) => known.target === target)
+        ? []
+        : [
+            {
+              field: `${field}/${place}`,
+              message: `Plan ${name} names target ${target}, which is not registered: ${NEXT}`,
+            },
+          ],
+    );
+  }
+  const labels = wanted as Readonly<Record<string, string>>;
+  if (targets.some((target) => matches(target, labels))) return [];
+  const asked = Object.entries(labels).map(([label, value]) => `${label}=${value}`);
+  const message = `No registered target has the labels ${asked.join(', ')} that track ${track} of plan ${name} selects: apply a target that has them before you start a rollout by this plan`;
+  return [{ field, message }];
+};
+
+/** What a plan names that is not registered: it can be applied, since that may come later, but no rollout can start by it. */
+export const planGaps = (name: string, spec: PlanSpec, catalogue: Catalogue): readonly PlanGap[] => [
+  ...spec.signals.flatMap(({ signal }, index): readonly PlanGap[] =>
+    catalogue.signals.some((known) => known.signal === signal)
+      ? []
+      : [
+          {
+            field: `/spec/signals/${index}/signal`,
+            message: `Plan ${name} names signal ${signal}, which is not registered: ${NEXT}`,
+          },
+        ],
+  ),
+  ...spec.tracks.flatMap((track, index) => gapsOfTrack(name, track, index, catalogue)),
+];
