@@ -2,7 +2,7 @@ import type { JsonObject } from '#libs/kernel';
 
 const API_VERSION = 'headgate.dev/v1';
 
-const manifest = (kind: string, name: string, spec: JsonObject): JsonObject => ({
+export const manifest = (kind: string, name: string, spec: JsonObject): JsonObject => ({
   apiVersion: API_VERSION,
   kind,
   metadata: { name },
