@@ -1,4 +1,4 @@
-import { isServed } from '#libs/domain';
+import { isOver, isServed } from '#libs/domain';
 import type { LiveView } from '#libs/application';
 import { ExposureLookup, type Exposure } from '#libs/signals';
 
@@ -16,6 +16,9 @@ export class FleetExposures extends ExposureLookup {
     if (generation > this.#view.position) return 'unknown-generation';
     const desired = this.#view.fleet.exposureAt(target, config, generation);
     if (!desired || desired.rollout === null || desired.candidate === null || desired.shareBp === 0) return 'none';
+    // Nobody looks at a rollout that is over; what it counted would pile up for as long as its revision is live.
+    const running = this.#view.rollouts.get(desired.rollout);
+    if (running && isOver(running.rollout)) return 'none';
     const plan = this.#planOf(desired.rollout);
     if (!plan) return 'none';
     const { rollout, candidate, control, shareBp } = desired;

@@ -163,12 +163,23 @@ describe('the drain of a target', () => {
     drain(story, { candidateSeenAt: story.now - 1_000, trafficSeenAt: story.now }).thenNothing();
   });
 
-  it('ends as acknowledged, after drain and grace, where no traffic arrives that could show it', () => {
+  it('ends as acknowledged, after drain and grace from the read-back, where no traffic arrives that could show it', () => {
     const story = readBack();
-    story.waits(withdrawnAt(story) + 89_999 - story.now);
+    const { readBackAt } = story.rollout.targets['api-us'] ?? {};
+    story.waits((readBackAt ?? Number.NaN) + 89_999 - story.now);
     drain(story, { trafficSeenAt: null }).thenNothing();
     story.waits(1);
     drain(story, { trafficSeenAt: null }).then({ type: 'TargetDrained', data: { outcome: 'acknowledged' } });
+  });
+
+  it('is not called over because the outage was long: fleets that come back may serve the candidate for a while', () => {
+    const story = takenBack().waits(3_600_000).delivers().looks();
+    drain(story, { instances: 0, acknowledged: 0, trafficSeenAt: null }).thenNothing();
+    story.waits(90_000);
+    drain(story, { instances: 0, acknowledged: 0, trafficSeenAt: null }).then({
+      type: 'TargetDrained',
+      data: { outcome: 'acknowledged', detail: expect.stringContaining('no instance is live') },
+    });
   });
 
   it('waits for every live instance to acknowledge the control', () => {

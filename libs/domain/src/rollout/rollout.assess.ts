@@ -196,9 +196,11 @@ const drainOf = (
       detail: `no request on the withdrawn revision for ${quiet}, while others were served`,
     };
   }
-  const blindSince = Math.max(known.trafficSeenAt ?? 0, progress.wanted?.at ?? 0);
+  // Whoever was out of reach until the control was live again may still serve the candidate for a while.
+  const blindSince = Math.max(known.trafficSeenAt ?? 0, progress.readBackAt ?? 0, progress.wanted?.at ?? 0);
   if (at - blindSince >= drainMs + graceMs) {
-    const detail = `every live instance (${known.instances}) acknowledged; the drain cannot be measured: no outcomes arrive from here`;
+    const who = known.instances === 0 ? 'no instance is live' : `every live instance (${known.instances}) acknowledged`;
+    const detail = `${who}; the drain cannot be measured: no outcomes arrive from here`;
     return { outcome: 'acknowledged', detail };
   }
   return undefined;

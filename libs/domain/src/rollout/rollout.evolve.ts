@@ -22,7 +22,16 @@ const planned = ({ data, at }: Of<'RolloutPlanned'>): Rollout => ({
   targets: Object.fromEntries(
     Object.entries(data.controls).map(([target, control]) => [
       target,
-      { control, wanted: null, delivered: 0, converged: 0, readBack: false, ended: null, error: null },
+      {
+        control,
+        wanted: null,
+        delivered: 0,
+        converged: 0,
+        readBack: false,
+        readBackAt: null,
+        ended: null,
+        error: null,
+      },
     ]),
   ),
   verdicts: {},
@@ -110,7 +119,7 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
       if (event.data.track !== null) return { ...withTakenBack(state, event.data.track), cause: event.data.reason };
       return { ...state, status: 'rolling-back', held: null, cause: event.data.reason, rollbackAt: event.at };
     case 'TargetReadBack':
-      return withTarget(state, event.data.target, () => ({ readBack: true }));
+      return withTarget(state, event.data.target, () => ({ readBack: true, readBackAt: event.at }));
     case 'TargetDrained':
       return withTarget(state, event.data.target, () => ({ ended: event.data.outcome }));
     case 'RolledBack':

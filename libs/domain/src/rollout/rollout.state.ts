@@ -15,6 +15,7 @@ export type TargetProgress = {
   readonly delivered: number;
   readonly converged: number;
   readonly readBack: boolean;
+  readonly readBackAt: number | null;
   readonly ended: DrainOutcome | null;
   /** Why the last delivery failed; null once one succeeds. */
   readonly error: string | null;
