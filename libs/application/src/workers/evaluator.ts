@@ -76,7 +76,7 @@ export class Evaluator {
           targets: scope.targets,
           minRequests: Math.max(1, scope.samples),
           counts: slicesOf(signal, totals),
-          ...(report ? { violations: violationsOfArms(rollout, report, this.#onTrial) } : {}),
+          ...(report ? { violations: violationsOfArms(rollout, signal, report, this.#onTrial) } : {}),
         });
         return recordedVerdict(verdict, scope, {
           digest: folded.digest,
