@@ -245,7 +245,7 @@ export class Controller {
   ) {
     const { store, clock, evidence, delivery, board } = world;
     this.#runner = new CommandRunner(store, clock, new CountedIds(name));
-    const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.isOnTrial(...which));
+    const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.onTrial(...which));
     this.#conductor = new Conductor(this.#runner, this.view, evaluator, { evidence, delivery, board });
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
     this.#start = new StartRolloutHandler(this.#runner, this.view);

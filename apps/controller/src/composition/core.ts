@@ -220,7 +220,7 @@ export const startCore = async (
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
   const observed = new SharedObservations(delivery);
-  const evaluator = new Evaluator(evidence, (...which) => view.fleet.isOnTrial(...which));
+  const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which));
   const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
   const workers = {

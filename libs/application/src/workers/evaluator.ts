@@ -65,7 +65,7 @@ export class Evaluator {
       return rollout.plan.signals.map(({ signal, type }) => {
         const report = reports.get(pool)?.get(signal);
         const counts = folded.counts.of(signal);
-        const violations = report && violationsOfArms(rollout, report, this.#onTrial);
+        const violations = report && violationsOfArms(rollout, signal, report, this.#onTrial);
         const verdict = judgeScope(pool, scope, signal, { counts, violations });
         return recordedVerdict(verdict, scope, {
           digest: folded.digest,

@@ -177,37 +177,52 @@ describe('a withdrawn revision', () => {
 });
 
 describe('a revision on trial', () => {
-  const onTrial = (...events: readonly HeadgateEvent[]): boolean =>
-    fleetAfter(claimed(ROLLOUT, 2), exposed(100), ...events).isOnTrial('api-us', KEY, 2);
+  const shareOf = (...events: readonly HeadgateEvent[]): number | undefined =>
+    fleetAfter(claimed(ROLLOUT, 2), exposed(100), ...events).onTrial('api-us', KEY, 2)?.shareBp;
   const back = [exposed(0), released('rolled-back')];
 
   it('is one that a rollout shows, in its stages and in its watch', () => {
-    expect(onTrial()).toBe(true);
-    expect(onTrial(exposed(9_900))).toBe(true);
+    expect(shareOf()).toBe(100);
+    expect(shareOf(exposed(9_900))).toBe(9_900);
   });
 
   it('is one that was taken back, until it is shown again and settles', () => {
-    expect(onTrial(exposed(0))).toBe(true);
-    expect(onTrial(...back)).toBe(true);
+    expect(shareOf(exposed(0))).toBe(0);
+    expect(shareOf(...back)).toBe(0);
     const again = [claimed('ro-2', 2), exposed(10_000, 2, 'ro-2'), released('settled', 2, 'ro-2')];
-    expect(onTrial(...back, ...again)).toBe(false);
+    expect(shareOf(...back, ...again)).toBeUndefined();
   });
 
   it('is none that settled or was superseded, also once another one has settled after it', () => {
     const settled = [exposed(10_000), released('settled')];
     const next = [claimed('ro-2', 3), exposed(10_000, 3, 'ro-2', 2), released('settled', 3, 'ro-2')];
-    expect(onTrial(...settled)).toBe(false);
-    expect(onTrial(...settled, ...next)).toBe(false);
-    expect(onTrial(exposed(9_900), released('superseded', 2, ROLLOUT, { 'api-us': 2 }))).toBe(false);
+    expect(shareOf(...settled)).toBeUndefined();
+    expect(shareOf(...settled, ...next)).toBeUndefined();
+    expect(shareOf(exposed(9_900), released('superseded', 2, ROLLOUT, { 'api-us': 2 }))).toBeUndefined();
   });
 
   it('is none that never ran on that target', () => {
     const fleet = fleetAfter(claimed(ROLLOUT, 2), exposed(100));
     expect([
-      fleet.isOnTrial('api-eu', KEY, 2),
-      fleet.isOnTrial('api-us', KEY, 3),
-      fleet.isOnTrial('api-us', 'unknown', 2),
-    ]).toEqual([false, false, false]);
+      fleet.onTrial('api-eu', KEY, 2),
+      fleet.onTrial('api-us', KEY, 3),
+      fleet.onTrial('api-us', 'unknown', 2),
+    ]).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('is judged by the signals of its plan that are not only looked at', () => {
+    const data = { rollout: ROLLOUT, config: KEY, revision: 2, assignment: 'unit' as const, plan: aPlan() };
+    const planned = { controls: { 'api-us': 1 }, vetoReason: null, bypass: null, reverts: null };
+    const trial = fleetAfter(
+      { type: 'RolloutPlanned', data: { ...data, ...planned } },
+      claimed(ROLLOUT, 2),
+      exposed(100),
+    ).onTrial('api-us', KEY, 2);
+    expect(['wrong-pool', 'refusals', 'latency'].map((signal) => trial?.isJudgedBy(signal))).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 });
 

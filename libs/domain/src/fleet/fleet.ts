@@ -1,5 +1,6 @@
 import type { JsonObject } from '#libs/kernel';
 import type { HeadgateEvent, Recorded, ResolvedPlan } from '../events/index.js';
+import type { Trial } from '../verdicts/index.js';
 import { configDecider, isServed, liveRevision, type ConfigState, type RegisteredConfig } from '../config/config.js';
 
 /** What is desired of one config on one target since a position of the log. */
@@ -94,15 +95,17 @@ export class Fleet {
     return last?.shareBp === 0 ? (last.rollout ?? undefined) : undefined;
   }
 
-  /** Whether a revision is on trial on a target: the newest rollout that showed it there runs, or has taken it back. */
-  isOnTrial(target: string, config: string, revision: number): boolean {
+  /** What a revision is on trial for on a target: the newest rollout that showed it there runs, or has taken it back. */
+  onTrial(target: string, config: string, revision: number): Trial | undefined {
     const known = this.#configs.get(config);
-    if (!known || liveRevision(known, target) === revision) return false;
-    const shown = this.#exposures
-      .get(slot(target, config))
-      ?.findLast(({ candidate, shareBp }) => candidate === revision && shareBp > 0);
-    if (!shown) return false;
-    return known.claims[target] === shown.rollout || this.withdrawn(target, config, revision) !== undefined;
+    if (!known || liveRevision(known, target) === revision) return undefined;
+    const history = this.#exposures.get(slot(target, config)) ?? [];
+    const shown = history.findLast(({ candidate, shareBp }) => candidate === revision && shareBp > 0);
+    const last = shown && history.findLast(({ rollout }) => rollout === shown.rollout);
+    if (!last || (last.shareBp > 0 && known.claims[target] !== last.rollout)) return undefined;
+    const signals = this.#rollouts.get(last.rollout ?? '')?.plan.signals ?? [];
+    const isJudgedBy = (name: string): boolean => signals.some(({ signal, shadow }) => signal === name && !shadow);
+    return { shareBp: last.shareBp, isJudgedBy };
   }
 
   valueOf(config: string, revision: number): JsonObject | undefined {

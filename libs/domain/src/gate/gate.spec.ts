@@ -161,7 +161,7 @@ describe('an invariant', () => {
     const verdict = violated(0, 0, { explained: 3, suspects: ['revision 4 of sampler'] });
     expect(verdict).toMatchObject({ verdict: 'pass', method: 'rate-grid-v1' });
     expect(verdict.sentence).toContain(
-      '(3 seen together with revision 4 of sampler, with which control violates it too, so it is judged as a rate)',
+      '(3 seen together with revision 4 of sampler, also on trial, which explains it better, so it is judged as a rate)',
     );
     expect(violated(1, 0, { explained: 3 })).toMatchObject({ verdict: 'fail', method: 'invariant-v1' });
   });

@@ -44,4 +44,4 @@ export const alsoPhrase = (suspects: readonly string[]): string =>
     : `; ${listPhrase(suspects)}, also on trial, ${suspects.length === 1 ? 'was' : 'were'} live on the same requests and may be the cause`;
 
 export const explainedPhrase = (violations: number, suspects: readonly string[]): string =>
-  ` (${whole(violations)} seen together with ${listPhrase(suspects)}, with which control violates it too, so it is judged as a rate)`;
+  ` (${whole(violations)} seen together with ${listPhrase(suspects)}, also on trial, ${suspects.length === 1 ? 'which explains' : 'which explain'} it better, so it is judged as a rate)`;

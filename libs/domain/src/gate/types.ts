@@ -81,7 +81,7 @@ export type Violations = {
   readonly candidate: number;
   /** On control within the look-back, where no other change was on trial on the request. */
   readonly controlInLookback: number;
-  /** On the candidate under another change on trial with which control violates the invariant as well. Default 0. */
+  /** On the candidate, where control does the same or another change on trial is the likelier cause. Default 0. */
   readonly explained?: number;
   /** Other changes on trial on the requests that the verdict is about, in words. Default: none. */
   readonly suspects?: readonly string[];

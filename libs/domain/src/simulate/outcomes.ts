@@ -78,16 +78,17 @@ export class Outcomes {
 
   /** Violations of an invariant as the gate is told them, by the rule of the running system. */
   readonly violations: ViolationCounter = (rollout, signal, targets, now) =>
-    violationsOfArms(rollout, this.#ledger.seenBy(rollout, signal, targets, now - LOOK_BACK_MS), this.#onTrial);
+    violationsOfArms(rollout, signal, this.#ledger.seenBy(rollout, signal, targets, now - LOOK_BACK_MS), this.#onTrial);
 
-  readonly #onTrial: OnTrial = (target, config, revision) =>
-    [...this.#live.values()].some(
-      ({ change, run, revision: brought }) =>
-        change.config === config &&
-        brought === revision &&
-        run?.deliveries.has(target) === true &&
-        (run.isOpen || run.rollout?.status === 'rolled-back'),
-    );
+  readonly #onTrial: OnTrial = (target, config, revision) => {
+    for (const { change, run, revision: brought } of this.#live.values()) {
+      if (change.config !== config || brought !== revision || run?.deliveries.has(target) !== true) continue;
+      if (!run.isOpen && run.rollout?.status !== 'rolled-back') continue;
+      const shareBp = run.rollout?.targets[target]?.wanted?.shareBp ?? 0;
+      return { shareBp, isJudgedBy: (signal) => judges(run, signal) };
+    }
+    return undefined;
+  };
 
   #causeOf(needs: readonly string[]): Cause {
     return Object.fromEntries(

@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { aRollout } from '#libs/testing';
-import { violationsOfArms, type ViolationGroup } from './index.js';
+import { violationsOfArms, type OnTrial, type ViolationGroup } from './index.js';
 
 const CONFIG = 'router.context';
 const [control, candidate, withdrawn] = [1, 2, 5];
-/** Brings revision 2 of `router.context` in place of revision 1. */
+/** Brings revision 2 of `router.context` to 1% in place of revision 1. */
 const { rollout } = aRollout();
 
 /** Revision 4 of the sampler is on trial everywhere, its revision 3 is what settled. */
-const onTrial = (_target: string, config: string, revision: number): boolean => config === 'sampler' && revision === 4;
+const sampler =
+  (shareBp: number, isJudged = true): OnTrial =>
+  (_target, config, revision) =>
+    config === 'sampler' && revision === 4 ? { shareBp, isJudgedBy: () => isJudged } : undefined;
+const onTrial = sampler(100);
 const ON_TRIAL = 'revision 4 of sampler';
 
 const seen = (router: number | null, sampler = 3, violations = 1, target = 'api-us'): ViolationGroup => ({
@@ -17,7 +21,7 @@ const seen = (router: number | null, sampler = 3, violations = 1, target = 'api-
   violations,
 });
 const divided = (onCandidate: readonly ViolationGroup[], ...elsewhere: readonly ViolationGroup[]) =>
-  violationsOfArms(rollout, { candidate: onCandidate, elsewhere }, onTrial);
+  violationsOfArms(rollout, 'wrong-pool', { candidate: onCandidate, elsewhere }, onTrial);
 
 describe('what is held against control', () => {
   it('is what it served itself, before the rollout and beside it, on any target of the rollout', () => {
@@ -41,7 +45,7 @@ describe('what is held against control', () => {
   it('is told by the control that each target has', () => {
     const { rollout: mixed } = aRollout(undefined, { controls: { 'api-us': 1, 'api-eu': 5, 'bedrock-us': 1 } });
     const elsewhere = [seen(5, 3, 1, 'api-us'), seen(5, 3, 1, 'api-eu')];
-    expect(violationsOfArms(mixed, { candidate: [], elsewhere }, onTrial).controlInLookback).toBe(1);
+    expect(violationsOfArms(mixed, 'wrong-pool', { candidate: [], elsewhere }, onTrial).controlInLookback).toBe(1);
   });
 
   it('is not what it did on requests that another change on trial served as well', () => {
@@ -75,5 +79,39 @@ describe('a violation on the candidate', () => {
   it('is explained on every request once control alone violates the invariant', () => {
     const both = divided([seen(candidate, 3), seen(candidate, 4)], seen(control, 3));
     expect(both).toMatchObject({ candidate: 0, controlInLookback: 1, explained: 2 });
+  });
+});
+
+describe('a violation on the candidates of two changes at once', () => {
+  const heldUnder = (trial: OnTrial): number =>
+    violationsOfArms(rollout, 'wrong-pool', { candidate: [seen(candidate, 4)], elsewhere: [] }, trial).candidate;
+
+  it('is held against the one that fewer requests run, since the other was bound to be there', () => {
+    expect(heldUnder(sampler(99))).toBe(0);
+    expect(heldUnder(sampler(101))).toBe(1);
+  });
+
+  it('is held against both where their shares are equal', () => {
+    expect(heldUnder(sampler(100))).toBe(1);
+  });
+
+  it('is held against the one that was taken back, whose sticky sessions are still served', () => {
+    expect(heldUnder(sampler(0, false))).toBe(0);
+  });
+
+  it('is held against this one where the signal does not take the other one back', () => {
+    expect(heldUnder(sampler(99, false))).toBe(1);
+  });
+
+  it('and then without the other one is held against the one that is left', () => {
+    const both = { candidate: [seen(candidate, 4, 7), seen(candidate, 3)], elsewhere: [] };
+    expect(violationsOfArms(rollout, 'wrong-pool', both, sampler(1))).toMatchObject({ candidate: 1, explained: 7 });
+  });
+
+  it('is shared out by the shares of the target it was seen on', () => {
+    const late = aRollout().reaches('api', '50%').rollout;
+    const both = { candidate: [seen(candidate, 4)], elsewhere: [] };
+    expect(violationsOfArms(late, 'wrong-pool', both, sampler(4_999)).candidate).toBe(0);
+    expect(violationsOfArms(late, 'wrong-pool', both, sampler(5_001)).candidate).toBe(1);
   });
 });
