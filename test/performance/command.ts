@@ -20,12 +20,13 @@ import { configManifest, PLAN, settingManifests } from './manifests.js';
 
 const ROLLOUTS = 128;
 const PER_SECOND = 200;
-const CALLERS = 64;
+/** Over all controllers. */
+const CALLERS = 128;
 const ROUNDS = 5;
 
 type Size = { readonly slices: number; readonly sliceSeconds: number; readonly rushSeconds: number };
 const FULL: Size = { slices: 5, sliceSeconds: 2, rushSeconds: 4 };
-const QUICK: Size = { slices: 2, sliceSeconds: 1, rushSeconds: 1 };
+const QUICK: Size = { slices: 2, sliceSeconds: 0.5, rushSeconds: 0.5 };
 
 /** Rollouts as people start them, each of a config of its own, in their first stage. */
 const startRollouts = async (url: string): Promise<readonly string[]> => {
@@ -82,22 +83,24 @@ const startController = async (url: string): Promise<Controller> => {
 };
 
 type Fleet = {
-  /** Both processes do it at once, each with its half of the rollouts; the halves are swapped each time. */
-  readonly both: (order: (rollouts: readonly string[]) => Order) => Promise<readonly Report[]>;
+  readonly controllers: number;
+  /** All processes do it at once, each with its part of the rollouts; the parts go round each time. */
+  readonly all: (order: (rollouts: readonly string[]) => Order) => Promise<readonly Report[]>;
   readonly stop: () => Promise<void>;
 };
 
-const startBoth = async (url: string, rollouts: readonly string[]): Promise<Fleet> => {
-  const controllers = [await startController(url), await startController(url)];
-  const halves = [rollouts.slice(0, ROLLOUTS / 2), rollouts.slice(ROLLOUTS / 2)];
-  const both: Fleet['both'] = (order) => {
-    halves.reverse();
-    return Promise.all(controllers.map((controller, n) => controller.ask(order(halves[n] ?? []))));
+const startFleet = async (url: string, rollouts: readonly string[], count: number): Promise<Fleet> => {
+  const controllers: Controller[] = [];
+  for (let n = 0; n < count; n += 1) controllers.push(await startController(url));
+  const parts = controllers.map((_, part) => rollouts.filter((_rollout, n) => n % count === part));
+  const all: Fleet['all'] = (order) => {
+    parts.push(...parts.splice(0, 1));
+    return Promise.all(controllers.map((controller, n) => controller.ask(order(parts[n] ?? []))));
   };
   const stop = async (): Promise<void> => {
     for (const controller of controllers) await controller.stop();
   };
-  return { both, stop };
+  return { controllers: count, all, stop };
 };
 
 const latencies = (reports: readonly Report[]): readonly number[] =>
@@ -110,8 +113,8 @@ const paced = async (fleet: Fleet, size: Size): Promise<Record<Side, number[]>> 
   const measured: Record<Side, number[]> = { command: [], bare: [] };
   for (let slice = 0; slice < size.slices; slice += 1) {
     for (const side of slice % 2 === 0 ? SIDES : SIDES.toReversed()) {
-      const [perSecond, seconds] = [PER_SECOND / 2, size.sliceSeconds];
-      const reports = await fleet.both((rollouts) => ({ do: 'pace', side, rollouts, perSecond, seconds }));
+      const [perSecond, seconds] = [PER_SECOND / fleet.controllers, size.sliceSeconds];
+      const reports = await fleet.all((rollouts) => ({ do: 'pace', side, rollouts, perSecond, seconds }));
       measured[side].push(...latencies(reports));
     }
   }
@@ -120,7 +123,8 @@ const paced = async (fleet: Fleet, size: Size): Promise<Record<Side, number[]>> 
 
 const rushed = async (fleet: Fleet, side: Side, size: Size): Promise<{ count: number; perSecond: number }> => {
   const seconds = size.rushSeconds;
-  const reports = await fleet.both((rollouts) => ({ do: 'rush', side, rollouts, callers: CALLERS, seconds }));
+  const callers = Math.floor(CALLERS / fleet.controllers);
+  const reports = await fleet.all((rollouts) => ({ do: 'rush', side, rollouts, callers, seconds }));
   const perSecond = reports.map((report) => (report.is === 'done' ? report.latenciesMs.length / report.seconds : 0));
   return { count: latencies(reports).length, perSecond: perSecond.reduce((sum, each) => sum + each, 0) };
 };
@@ -141,60 +145,71 @@ const check = async (url: string, acknowledged: number): Promise<void> => {
   if (found.behind !== 0) throw new Error(`${found.behind} rows of rollout_summary are behind the log.`);
 };
 
-type Measured = Record<'p99' | 'p50' | 'rate', Record<Side, number[]>>;
+type Measured = Record<'p99' | 'p50' | 'rate', Record<Side, number[]>> & { acknowledged: number };
 
 const noneOf = (): Record<Side, number[]> => ({ command: [], bare: [] });
 
+const measureWith = async (fleet: Fleet, size: Size): Promise<Measured> => {
+  const measured: Measured = { p99: noneOf(), p50: noneOf(), rate: noneOf(), acknowledged: 0 };
+  measured.acknowledged += (await paced(fleet, QUICK)).command.length;
+  for (let n = 0; n < ROUNDS; n += 1) {
+    const calls = await paced(fleet, size);
+    measured.acknowledged += calls.command.length;
+    for (const side of SIDES) {
+      measured.p99[side].push(quantile(calls[side], 0.99));
+      measured.p50[side].push(quantile(calls[side], 0.5));
+    }
+  }
+  for (let n = 0; n < ROUNDS; n += 1) {
+    for (const side of SIDES) {
+      const { count, perSecond } = await rushed(fleet, side, size);
+      measured.rate[side].push(perSecond);
+      if (side === 'command') measured.acknowledged += count;
+    }
+  }
+  return measured;
+};
+
+/** As many controllers as are asked for, one number after the other, on one database. */
 const measure = async (context: BenchContext): Promise<Figures> => {
   const size = context.quick ? QUICK : FULL;
   const url = await context.database('bench_command');
   const pool = createPool(url, { max: 1 });
   await pool.query('create table bare (id uuid primary key, body text not null)');
   await pool.end();
-  const fleet = await startBoth(url, await startRollouts(url));
-  const measured: Measured = { p99: noneOf(), p50: noneOf(), rate: noneOf() };
-  let acknowledged = 0;
-  try {
-    acknowledged += (await paced(fleet, QUICK)).command.length;
-    for (let n = 0; n < ROUNDS; n += 1) {
-      const calls = await paced(fleet, size);
-      acknowledged += calls.command.length;
-      for (const side of SIDES) {
-        measured.p99[side].push(quantile(calls[side], 0.99));
-        measured.p50[side].push(quantile(calls[side], 0.5));
-      }
+  const rollouts = await startRollouts(url);
+  const measured = new Map<number, Measured>();
+  for (const controllers of [2, 3]) {
+    const fleet = await startFleet(url, rollouts, controllers);
+    try {
+      measured.set(controllers, await measureWith(fleet, size));
+    } finally {
+      await fleet.stop();
     }
-    for (let n = 0; n < ROUNDS; n += 1) {
-      for (const side of SIDES) {
-        const { count, perSecond } = await rushed(fleet, side, size);
-        measured.rate[side].push(perSecond);
-        if (side === 'command') acknowledged += count;
-      }
-    }
-  } finally {
-    await fleet.stop();
   }
+  const acknowledged = [...measured.values()].reduce((sum, each) => sum + each.acknowledged, 0);
   await check(url, acknowledged);
-  return report(context, measured, acknowledged);
+  context.say(`  ${acknowledged} commands were acknowledged; each has its event in the log and its row in the table.`);
+  const [two, three] = [...measured].map(([controllers, each]) => report(context, controllers, each));
+  const { ratio: threeRatio, sustained: threeSustained, ...threeControllers } = three ?? {};
+  return { ...two, threeRatio, threeSustained, acknowledged, threeControllers };
 };
 
-const report = (context: BenchContext, { p99, p50, rate }: Measured, acknowledged: number): Figures => {
+const report = (context: BenchContext, controllers: number, { p99, p50, rate }: Measured): Figures => {
   const ratio = ratioOf(p99.command, p99.bare);
   const middle = ratioOf(p50.command, p50.bare);
   const name: Record<Side, string> = { command: 'one command', bare: 'one bare row' };
   for (const side of SIDES) {
     const [slow, usual, most] = [p99, p50, rate].map((each) => summarise(each[side]));
     context.say(
-      `  ${name[side].padEnd(14)} at ${PER_SECOND}/s: p99 ${slow?.median} ms (spread ${slow?.spread}), median ${usual?.median} ms; with ${2 * CALLERS} callers: ${most?.median}/s (spread ${most?.spread})`,
+      `  ${controllers} controllers, ${name[side].padEnd(12)} at ${PER_SECOND}/s: p99 ${slow?.median} ms (spread ${slow?.spread}), median ${usual?.median} ms; with ${CALLERS} callers: ${most?.median}/s (spread ${most?.spread})`,
     );
   }
-  context.say(`  ${acknowledged} commands were acknowledged; each has its event in the log and its row in the table.`);
   return {
     ratio: ratio.median,
     sustained: round(summarise(rate.command).median),
     ratioSpread: ratio.spread,
     medianRatio: middle.median,
-    acknowledged,
     p99Ms: { command: summarise(p99.command), bare: summarise(p99.bare) },
     medianMs: { command: summarise(p50.command), bare: summarise(p50.bare) },
     perSecond: { command: summarise(rate.command), bare: summarise(rate.bare) },
@@ -203,11 +218,13 @@ const report = (context: BenchContext, { p99, p50, rate }: Measured, acknowledge
 
 export const command: Bench = {
   measures:
-    'pausing and resuming a rollout (decide, append, rollout_summary in the same transaction) by two controller processes whose readers follow the log, against one row inserted in one prepared autocommit transaction by the same processes into the same durable server',
-  quick: '2 s a side at 200/s in each round instead of 10, and 1 s at most speed instead of 4',
+    'pausing and resuming a rollout (decide, append, rollout_summary in the same transaction) by two controller processes, and then by three, whose readers follow the log, against one row inserted in one prepared autocommit transaction by the same processes into the same durable server',
+  quick: '1 s a side at 200/s in each round instead of 10, and half a second at most speed instead of 4',
   musts: [
     { key: 'ratio', atMost: 3 },
     { key: 'sustained', atLeast: 1_000 },
+    { key: 'threeRatio', atMost: 3 },
+    { key: 'threeSustained', atLeast: 1_000 },
   ],
   run: measure,
 };
