@@ -4,7 +4,7 @@ import type { UnitFact, ViolationFact } from './facts.js';
 import type { Tally } from './tally.js';
 
 /** Violations kept in full per rollout, signal, slice and arm. */
-const VIOLATION_CAP = 50;
+export const VIOLATION_CAP = 50;
 
 export type BatchRow = {
   readonly batch: string;

@@ -33,15 +33,15 @@ const cellOf = (row: TakenRow): LookCell => ({
   target: row.target,
 });
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const inOrder = (a: LookCell, b: LookCell): number =>
+export const inOrder = (a: LookCell, b: LookCell): number =>
   compare(a.signal, b.signal) || compare(a.target, b.target) || compare(a.model, b.model) || a.shareBp - b.shareBp;
 
 /** The order of the members is RFC 8785's because `cellOf` writes them in alphabetical order. */
-const canonical = (cells: readonly LookCell[]): string => JSON.stringify(cells);
+export const canonical = (cells: readonly LookCell[]): string => JSON.stringify(cells);
 
-const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+export const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 const parseCells = (text: string): readonly LookCell[] => JSON.parse(text) as readonly LookCell[];
 
