@@ -17,7 +17,7 @@ export type History = {
 
 export type TaskRow = { readonly id: string; readonly done: boolean };
 
-type Check = (history: History) => readonly string[];
+export type Check = (history: History) => readonly string[];
 type Told = RecordedEvent & { readonly text: (field: string) => string; readonly number: (field: string) => number };
 
 const tell = (event: RecordedEvent): Told => ({
@@ -130,15 +130,15 @@ const exposureInOrder: Check = ({ events }) =>
         );
         return delivered ? [] : [`${key}: converged on ${event.text('generation')} before it was delivered`];
       }
-      if (event.type === 'TargetDrained')
+      if (event.type === 'TargetDrained' && event.text('outcome') !== 'abandoned')
         return before('TargetReadBack').length === 1 ? [] : [`${key}: drained before it was read back`];
       return [];
     });
   });
 
-const ENDED = ['RolloutSettled', 'RolledBack'];
+const ENDED = ['RolloutSettled', 'RolledBack', 'RolloutSuperseded'];
 
-/** Whoever starts ends; a rollback covers every target that was reached and lets nothing grow. */
+/** Whoever starts ends; a rollback covers every target that was reached and was not given up, and lets nothing grow. */
 const rollbacksComplete: Check = ({ events }) =>
   [
     ...groups(events.filter(({ streamId }) => streamId.startsWith('rollout-')).map(tell), ({ streamId }) => streamId),
@@ -159,6 +159,8 @@ const rollbacksComplete: Check = ({ events }) =>
     const reached = new Set(
       all.filter(({ type }) => type === 'ExposureRequested').map((event) => event.text('target')),
     );
+    const abandoned = all.filter((event) => event.type === 'TargetDrained' && event.text('outcome') === 'abandoned');
+    for (const event of abandoned) reached.delete(event.text('target'));
     const missing = ['ExposureRequested', 'ExposureChanged', 'TargetReadBack', 'TargetDrained'].flatMap((type) =>
       [...reached]
         .filter((target) => !after.some((event) => event.type === type && event.text('target') === target))
@@ -172,21 +174,33 @@ const rollbacksComplete: Check = ({ events }) =>
     ];
   });
 
-/** What a rollout goes back to is what settled last before it, and nothing else. */
+/** What a rollout goes back to is what the one before it left there: its revision where it was to stay, or its control. */
 const lastKnownGoodMovesOnSettleOnly: Check = ({ events }) => {
-  const good = new Map<string, number>();
+  const live = new Map<string, number>();
+  const planned = new Map<string, Told>();
   const faults: string[] = [];
   for (const event of events.map(tell)) {
+    const rollout = event.text('rollout');
     if (event.type === 'RolloutPlanned') {
+      planned.set(rollout, event);
       for (const [target, control] of Object.entries(event.data['controls'] as JsonObject)) {
-        const expected = good.get(`${event.text('config')} ${target}`) ?? 1;
+        const expected = live.get(`${event.text('config')} ${target}`) ?? 1;
         if (Number(control) !== expected)
           faults.push(`${event.streamId} pins r${String(control)} on ${target}, last known good is r${expected}`);
       }
     }
-    if (event.type === 'RolloutSettled')
-      for (const target of event.data['targets'] as readonly string[])
-        good.set(`${event.text('config')} ${target}`, event.number('revision'));
+    if (event.type === 'ExposureRequested' && event.text('purpose') === 'rollback') {
+      const controls = planned.get(rollout)?.data['controls'] as JsonObject | undefined;
+      if (controls?.[event.text('target')] !== event.data['control'])
+        faults.push(
+          `${event.streamId} goes back to r${event.text('control')} on ${event.text('target')}, not to its control`,
+        );
+    }
+    if (event.type === 'RolloutSettled' || event.type === 'RolloutSuperseded') {
+      const started = planned.get(rollout);
+      for (const target of Object.keys((started?.data['controls'] ?? {}) as JsonObject))
+        live.set(`${started?.text('config') ?? ''} ${target}`, started?.number('revision') ?? 1);
+    }
   }
   return faults;
 };
@@ -352,7 +366,7 @@ const targetsEndAsWanted: Check = ({ events, sightings }) => {
   );
 };
 
-const CHECKS: Readonly<Record<string, Check>> = {
+export const CHECKS: Readonly<Record<string, Check>> = {
   'the log is whole': logIsWhole,
   'what happens once happened once': oneTimeOnly,
   'stages come in order': stagesInOrder,

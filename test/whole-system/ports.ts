@@ -1,0 +1,122 @@
+import type { Delivery, Evidence, Progress, ProgressBoard, StoredLook } from '#libs/application';
+import type { Clock, EventStore } from '#libs/kernel';
+import type { PlatformDriver } from '#libs/platforms';
+import type { TargetFault } from './steps.js';
+import type { Life, Turns } from './turns.js';
+import { lookKey, type Seen, type Witness } from './witness.js';
+
+/** What a controller reaches outside its own memory, and the one who watches. */
+export type Outside = {
+  readonly turns: Turns;
+  readonly witness: Witness;
+  readonly store: EventStore;
+  readonly evidence: Evidence;
+  readonly board: ProgressBoard;
+  readonly clock: Clock;
+  readonly faultOf: (target: string) => TargetFault | undefined;
+  /** Throws where a write is to fail. */
+  readonly trouble: (isDone: boolean) => void;
+};
+
+/** The log, as one life of a controller reaches it. */
+export const storeOf = (life: Life, { turns, store, trouble }: Outside): EventStore => ({
+  append: (request) =>
+    turns.act(life, 'append', async () => {
+      trouble(false);
+      const result = await store.append(request);
+      trouble(true);
+      return result;
+    }),
+  readStream: (streamId, options) => turns.ask(life, 'read a stream', () => store.readStream(streamId, options)),
+  readAll: (options) => turns.ask(life, 'read on', () => store.readAll(options)),
+  head: () => store.head(),
+  findCommand: (commandId) => turns.ask(life, 'find a command', () => store.findCommand(commandId)),
+  onCommit: (listener) => store.onCommit(listener),
+});
+
+/** The evidence, as one life reaches it. What each evaluation rests on is written down. */
+export const evidenceOf = (life: Life, outside: Outside): Evidence => {
+  const { turns, witness, evidence, clock } = outside;
+  const current = new Map<string, Seen>();
+  const noted = (rollout: string, look: StoredLook): StoredLook => {
+    const seen: Seen = { look: { ...look, rollout }, head: witness.head, totals: undefined, violations: new Map() };
+    witness.seen.set(lookKey(rollout, look.look), seen);
+    witness.lookedAt.set(rollout, clock.now());
+    current.set(rollout, seen);
+    return look;
+  };
+  return {
+    foldLook: (rollout, at) =>
+      turns.act(life, 'take a look', async () => {
+        outside.trouble(false);
+        return noted(rollout, await evidence.foldLook(rollout, at));
+      }),
+    readLooks: (rollout, after) => turns.ask(life, 'read looks', () => evidence.readLooks(rollout, after)),
+    totals: (rollout) =>
+      turns.ask(life, 'read totals', async () => {
+        const totals = await evidence.totals(rollout);
+        const seen = current.get(rollout);
+        if (seen) seen.totals = totals;
+        return totals;
+      }),
+    violations: (rollout, signal, options) =>
+      turns.ask(life, 'read violations', async () => {
+        const report = await evidence.violations(rollout, signal, options);
+        current.get(rollout)?.violations.set(signal, report);
+        return report;
+      }),
+    activation: (rollout) => turns.ask(life, 'read activation', () => evidence.activation(rollout)),
+    lastSeen: (rollout, also) => turns.ask(life, 'read what was seen', () => evidence.lastSeen(rollout, also)),
+    traffic: (options) => evidence.traffic(options),
+    advanceBake: (...given) => turns.act(life, 'bake', () => evidence.advanceBake(...given)),
+    bakedMs: (rollout) => evidence.bakedMs(rollout),
+    onEvidence: (listener) => evidence.onEvidence(listener),
+  };
+};
+
+const mustAnswer = (target: string, fault: TargetFault | undefined): void => {
+  if (fault === 'does not answer') throw new Error(`${target} does not answer`);
+};
+
+/** The way to the targets, as one life has it. */
+export const deliveryOf = (life: Life, driver: PlatformDriver, outside: Outside): Delivery => {
+  const { turns, witness, faultOf } = outside;
+  return {
+    apply: (target, ruleset, generation) =>
+      turns.act(life, 'deliver', async () => {
+        const fault = faultOf(target);
+        mustAnswer(target, fault);
+        if (fault === 'refuses') return { kind: 'rejected', message: `${target} takes nothing` };
+        if (fault === 'is busy') return { kind: 'throttled', retryAfterMs: 700, message: `${target} is busy` };
+        if (fault === 'answers later' && generation % 2 === 0) return { kind: 'in-progress', generation };
+        const outcome = await driver.apply(target, ruleset, generation);
+        const held = await driver.read(target);
+        if (held) witness.holds(target, held.ruleset, held.generation);
+        if (fault === 'forgets to answer') throw new Error(`${target} was cut off before it answered`);
+        return outcome;
+      }),
+    read: (target) =>
+      turns.ask(life, 'read back', async () => {
+        mustAnswer(target, faultOf(target));
+        return driver.read(target);
+      }),
+    observe: (target) =>
+      turns.ask(life, 'observe', async () => {
+        mustAnswer(target, faultOf(target));
+        const observation = await driver.observe(target);
+        const { instances } = observation;
+        if (instances.every(({ error }) => error === null))
+          witness.observed(
+            target,
+            instances.map(({ generation }) => generation),
+          );
+        return observation;
+      }),
+  };
+};
+
+/** The notes for readers, as one life writes them. */
+export const boardOf = (life: Life, { turns, board }: Outside): ProgressBoard => ({
+  put: (rollout: string, progress: Progress) => turns.act(life, 'note', () => board.put(rollout, progress)),
+  get: (rollouts) => board.get(rollouts),
+});

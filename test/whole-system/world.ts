@@ -1,0 +1,305 @@
+import { CommandRunner, conductTaskId, type LiveView, type Progress } from '#libs/application';
+import { MemoryProcessStore } from '#libs/event-store';
+import type { OutcomeWindow } from '#libs/contracts';
+import { MemoryPlatform } from '#libs/platforms';
+import { MemoryEvidenceStore, MemoryIntake } from '#libs/signals';
+import { CountedIds, MemoryProgressBoard, VirtualClock } from '#libs/testing';
+import { randomOf } from '../chaos/points.js';
+import { Controller, type Parts, type Shared } from './controller.js';
+import { heldOf, instancesOf, Traffic, type Held, type Instance } from './fleet.js';
+import { People } from './people.js';
+import { CONFIGS, furnish, SIGNALS, TARGETS } from './setting.js';
+import type { Run, Step, TargetFault } from './steps.js';
+import { OpenTasks } from './tasks.js';
+import { Turns } from './turns.js';
+import { NotedStore, Witness } from './witness.js';
+
+/** More rounds than anything takes that comes to rest. */
+const MOST_ROUNDS = 3_000;
+
+/** The log, the queue, the targets, the fleets, the people and a few controllers, on one clock of its own. */
+export class World {
+  readonly clock = new VirtualClock();
+  readonly witness = new Witness(() => this.clock.now());
+  readonly store = new NotedStore(this.clock, this.witness);
+  readonly tasks = new OpenTasks(this.clock);
+  readonly evidence = new MemoryEvidenceStore();
+  readonly board = new MemoryProgressBoard<Progress>();
+  readonly platform: MemoryPlatform;
+  readonly faults = new Map<string, TargetFault>();
+  readonly instances: readonly Instance[] = instancesOf();
+  readonly people: People;
+  readonly turns: Turns;
+  readonly traffic: Traffic;
+  readonly chance: () => number;
+  readonly #slots: { controller: Controller | undefined; offsetMs: number; lives: number }[];
+  readonly #outcomes = new Map<string, 'silent' | 'late'>();
+  readonly #held = new Map<string, Held>();
+  readonly #shared: Shared;
+  #alive: readonly Controller[] = [];
+  #troubles = { writes: 0, isDone: false };
+
+  constructor(
+    readonly run: Run,
+    private readonly parts: Parts,
+    platform = new MemoryPlatform(),
+  ) {
+    this.platform = platform;
+    this.chance = randomOf(run.luck);
+    this.turns = new Turns(this.chance);
+    this.traffic = new Traffic(this.chance);
+    this.people = new People(this.witness, run);
+    const { turns, witness, store, evidence, board, tasks, clock, chance } = this;
+    const processes = new MemoryProcessStore({ store, tasks });
+    const outside = { turns, witness, store, evidence, board, trouble: (isDone: boolean) => this.#trouble(isDone) };
+    const faultOf = (target: string) => this.faults.get(target);
+    this.#shared = { ...outside, faultOf, platform, tasks, processes, clock, chance };
+    this.#slots = run.clocksMs.map((offsetMs) => ({ controller: undefined, offsetMs, lives: 0 }));
+  }
+
+  async begin(): Promise<void> {
+    this.witness.onEvent = ({ type, position, data }) => {
+      if (type !== 'StagePassed') return;
+      const units = [...this.evidence.rows.of(String(data['rollout'])).units.values()];
+      const seen = units.map((cell) => [`${cell.target} ${cell.model}`, cell.units.size] as const);
+      this.witness.activation.set(position, new Map(seen));
+    };
+    await furnish(new CommandRunner(this.store, this.clock, new CountedIds('setting')), this.run.plans);
+    for (const slot of this.#slots.keys()) this.#revive(slot);
+    await this.settle();
+    this.pass(1_000);
+    await this.settle();
+  }
+
+  /** Those that are alive. */
+  get controllers(): readonly Controller[] {
+    return this.#alive;
+  }
+
+  /** A view that has read everything, if any controller has. */
+  get view(): LiveView | undefined {
+    return this.controllers.find(({ view }) => view.position === this.witness.head)?.view;
+  }
+
+  async take(step: Step): Promise<void> {
+    switch (step.do) {
+      case 'go on':
+        this.pass(step.ms);
+        await this.settle();
+        return;
+      case 'wait':
+        this.pass(step.ms);
+        return;
+      case 'work':
+        for (let turn = 0; turn < step.turns; turn += 1) {
+          this.#beginAll();
+          await this.turns.next();
+        }
+        return;
+      default:
+        this.#change(step);
+    }
+  }
+
+  /** Does all that can be done now, by whoever comes first. */
+  async settle(): Promise<void> {
+    await this.turns.rest();
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      const begun = this.#beginAll();
+      if (this.turns.size === 0 && !begun) return;
+      await this.turns.round();
+    }
+    this.witness.faults.push('The controllers do not come to rest although no time passes.');
+  }
+
+  /** Lets time pass: instances take what their target holds, serve with it, and say what they saw. */
+  pass(ms: number): void {
+    this.clock.advance(ms);
+    const messenger = this.#inAnyOrder()[0];
+    for (const instance of this.instances) {
+      if (!instance.isUp) continue;
+      this.#serve(instance, ms);
+      this.#takeNewest(instance);
+      if (!messenger) continue;
+      if (instance.held) {
+        const heartbeat = { generation: instance.held.generation };
+        void messenger.driver.acknowledge(instance.target, instance.name, heartbeat, messenger.clock.now());
+      }
+      this.#send(instance, messenger);
+    }
+  }
+
+  /** Everything is well again but for what was broken on purpose: quality, clocks, and the targets named here. */
+  heal(except: readonly string[] = []): void {
+    this.#troubles = { writes: 0, isDone: false };
+    this.#outcomes.clear();
+    for (const { target } of TARGETS) if (!except.includes(target)) this.faults.delete(target);
+    for (const instance of this.instances) Object.assign(instance, { isUp: true, lag: 0 });
+    for (const [slot, { controller }] of this.#slots.entries()) {
+      if (controller) controller.isDeaf = false;
+      else this.#revive(slot);
+    }
+  }
+
+  /** What a target or an instance holds, read once. */
+  heldOf(target: string): Held | undefined {
+    const snapshot = this.platform.feed.current(target);
+    if (!snapshot) return undefined;
+    const known = this.#held.get(target);
+    if (known && known.generation === snapshot.generation && known.ruleset === snapshot.ruleset) return known;
+    const held = heldOf(snapshot.generation, snapshot.ruleset);
+    this.#held.set(target, held);
+    return held;
+  }
+
+  #beginAll(): boolean {
+    let begun = this.people.insist(this.controllers);
+    const first = Math.floor(this.chance() * this.#alive.length);
+    for (let next = 0; next < this.#alive.length; next += 1)
+      begun = this.#alive[(first + next) % this.#alive.length]?.begin() === true || begun;
+    return begun;
+  }
+
+  #inAnyOrder(): readonly Controller[] {
+    const first = Math.floor(this.chance() * this.#alive.length);
+    return [...this.#alive.slice(first), ...this.#alive.slice(0, first)];
+  }
+
+  #revive(index: number): void {
+    const slot = this.#slots[index];
+    if (!slot || slot.controller) return;
+    slot.lives += 1;
+    const name = `c${index}.${slot.lives}`;
+    slot.controller = new Controller(name, this.#shared, this.parts, () => slot.offsetMs);
+    this.#count();
+  }
+
+  #count(): void {
+    this.#alive = this.#slots.flatMap(({ controller }) => (controller ? [controller] : []));
+  }
+
+  #change(step: Step): void {
+    const at = 'controller' in step ? step.controller % this.#slots.length : 0;
+    const slot = this.#slots[at];
+    if (!slot) return;
+    switch (step.do) {
+      case 'kill':
+        if (slot.controller) this.turns.end(slot.controller.life);
+        slot.controller = undefined;
+        this.#count();
+        return;
+      case 'revive':
+        this.#revive(at);
+        return;
+      case 'deafen':
+      case 'hear':
+        if (slot.controller) slot.controller.isDeaf = step.do === 'deafen';
+        return;
+      case 'clock':
+        slot.offsetMs = step.ms;
+        return;
+      case 'trouble':
+        this.#troubles = { writes: step.writes, isDone: step.isDone };
+        return;
+      case 'target': {
+        const { target } = TARGETS[step.target % TARGETS.length] ?? TARGETS[0];
+        if (step.fault === null) this.faults.delete(target);
+        else this.faults.set(target, step.fault);
+        return;
+      }
+      case 'outcomes': {
+        const { target } = TARGETS[step.target % TARGETS.length] ?? TARGETS[0];
+        if (step.fate === 'prompt') this.#outcomes.delete(target);
+        else this.#outcomes.set(target, step.fate);
+        return;
+      }
+      case 'instance':
+        this.#meet(this.instances[step.instance % this.instances.length], step.fate);
+        return;
+      case 'break':
+        this.#break(step);
+        return;
+      default:
+        this.people.take(step, this.#reachable());
+    }
+  }
+
+  /** Those that a person gets an answer from. */
+  #reachable(): readonly Controller[] {
+    return this.#inAnyOrder().filter(({ isUp, isDeaf }) => isUp && !isDeaf);
+  }
+
+  #meet(instance: Instance | undefined, fate: Extract<Step, { do: 'instance' }>['fate']): void {
+    if (!instance) return;
+    if (fate === 'lags') instance.lag = 4;
+    if (fate === 'forgets') instance.file = this.#older(instance);
+    if (fate === 'dies') instance.isUp = false;
+    if (fate !== 'returns' || instance.isUp) return;
+    instance.isUp = true;
+    this.#evaluates(instance, instance.file, true);
+  }
+
+  /** A disk that was restored holds what was served long ago. */
+  #older({ target, file }: Instance): Held | undefined {
+    const [oldest] = this.witness.held.filter((sighting) => sighting.target === target);
+    return oldest ? heldOf(oldest.generation, oldest.ruleset) : file;
+  }
+
+  #break({ config, signal, target }: Extract<Step, { do: 'break' }>): void {
+    const { config: name } = CONFIGS[config % CONFIGS.length] ?? CONFIGS[0];
+    const { signal: bad } = SIGNALS[signal % SIGNALS.length] ?? SIGNALS[0];
+    const revision = this.view?.fleet.configs.get(name)?.revisions.length ?? 2;
+    if (revision === 1) return;
+    const where = target === null ? null : (TARGETS[target % TARGETS.length]?.target ?? null);
+    this.traffic.faults.push({ config: name, revision, signal: bad, target: where });
+  }
+
+  #trouble(isDone: boolean): void {
+    if (this.#troubles.writes === 0 || this.#troubles.isDone !== isDone) return;
+    this.#troubles.writes -= 1;
+    throw new Error('The database is away.');
+  }
+
+  #evaluates(instance: Instance, held: Held | undefined, isOld = false): void {
+    instance.held = held;
+    if (held) this.witness.evaluates(instance.target, instance.name, held, isOld);
+  }
+
+  /** A client keeps what it has while nobody answers, and never takes what is older. */
+  #takeNewest(instance: Instance): void {
+    if (instance.lag > 0) {
+      instance.lag -= 1;
+      return;
+    }
+    const newest = this.heldOf(instance.target);
+    if (!newest || this.controllers.length === 0 || newest.generation <= (instance.held?.generation ?? 0)) return;
+    this.#evaluates(instance, newest);
+    if (this.chance() < 0.9) instance.file = newest;
+  }
+
+  #serve(instance: Instance, ms: number): void {
+    const models = TARGETS.find(({ target }) => target === instance.target)?.models ?? [];
+    const span = Math.min(Math.max(ms, 100), 3_000);
+    const windows = models.flatMap((model): OutcomeWindow[] => {
+      const window = this.traffic.window(instance, model, this.clock.now(), span);
+      if (!window) return [];
+      return this.chance() < 0.01 ? [{ ...window, generation: window.generation + 100_000 }] : [window];
+    });
+    const fate = this.#outcomes.get(instance.target);
+    if (windows.length > 0 && fate !== 'silent') instance.outbox.push(this.traffic.batch(instance, windows));
+  }
+
+  /** What nobody has taken is sent again; some of what was taken is sent again as well. */
+  #send(instance: Instance, to: Controller): void {
+    if (this.#outcomes.get(instance.target) === 'late' && instance.outbox.length < 4) return;
+    const intake = new MemoryIntake(this.evidence.rows, to.exposures);
+    const touched = new Set<string>();
+    for (const batch of instance.outbox) {
+      for (const again of this.chance() < 0.1 ? [1, 2] : [1])
+        if (again > 0) intake.take(batch, { token: 'fleet' }, to.clock.now());
+      for (const { rollout } of to.view.fleet.desired(instance.target)) if (rollout !== null) touched.add(rollout);
+    }
+    instance.outbox = [];
+    for (const rollout of touched) if (!to.isDeaf) void this.tasks.hasten(conductTaskId(rollout));
+  }
+}
