@@ -20,7 +20,7 @@ import { Clock, type ClaimedTask, type EventStore, type Ids } from '#libs/kernel
 import { MemoryDriver, type MemoryPlatform } from '#libs/platforms';
 import { CountedIds } from '#libs/testing';
 import { FleetExposures } from '../../apps/controller/src/composition/exposures.js';
-import { boardOf, deliveryOf, evidenceOf, storeOf, type Outside } from './ports.js';
+import { boardOf, deliveryOf, evidenceOf, storeOf, type Looks, type Outside } from './ports.js';
 import type { OpenTasks } from './tasks.js';
 import type { Life } from './turns.js';
 
@@ -96,10 +96,11 @@ export class Controller {
     this.#shared = shared;
     this.life = { name, isAlive: true };
     this.clock = new WrongClock(shared.clock, offset);
-    this.#store = parts.store(storeOf(this.life, shared));
+    const looks: Looks = new Map();
+    this.#store = parts.store(storeOf(this.life, looks, shared));
     this.runner = parts.runner(this.#store, this.clock, new CountedIds(name));
     this.view.onEvent((event) => this.runner.notice(event));
-    const evidence = evidenceOf(this.life, shared);
+    const evidence = evidenceOf(this.life, looks, shared);
     this.driver = parts.driver(this.clock, shared.platform);
     const delivery = deliveryOf(this.life, this.driver, shared);
     const board = boardOf(this.life, shared);
@@ -121,6 +122,10 @@ export class Controller {
   /** It does nothing before it knows what was in the log when it started. */
   get isUp(): boolean {
     return this.view.position >= this.#bornAt;
+  }
+
+  get isAtWork(): boolean {
+    return this.#running.size > 0;
   }
 
   /** Begins whatever there is to do now; true when it begins anything. */
@@ -179,13 +184,15 @@ export class Controller {
   }
 
   async #handle(task: ClaimedTask): Promise<void> {
-    const { turns, tasks, clock } = this.#shared;
+    const { turns, tasks, clock, witness } = this.#shared;
     const disposition = await this.#outcomeOf(task);
     await turns.act(this.life, 'give back', async () => {
-      if (disposition.kind === 'done') return tasks.complete(task);
       // The queue takes a time as so much from now by the caller's clock.
-      const dueAt = disposition.atMs - this.clock.now() + clock.now();
-      return tasks.reschedule(task, dueAt, disposition.fresh);
+      const isOurs =
+        disposition.kind === 'done'
+          ? await tasks.complete(task)
+          : await tasks.reschedule(task, disposition.atMs - this.clock.now() + clock.now(), disposition.fresh);
+      if (!isOurs) witness.comes('task: another one holds it by now');
     });
   }
 

@@ -16,32 +16,28 @@ import type { Witness } from './witness.js';
 
 type Command = (controller: Controller, context: CommandContext) => Promise<Outcome>;
 type Asked = {
+  readonly what: string;
   readonly context: CommandContext;
   readonly command: Command;
   /** Lives that have been asked and have not answered. */
   readonly asked: Set<Life>;
-  readonly isStart: boolean;
   isAnswered: boolean;
 };
 
 const REASON = 'as drawn';
+/** What leads to a rollout, where it is accepted. */
+const STARTS = new Set(['start', 'supersede', 'undo']);
 
-const startOf = ({ config, plan, back, isEmergency }: StartStep): Command => {
-  const chosen = CONFIGS[config % CONFIGS.length]?.config ?? '';
+type Start = { readonly config: string; readonly plan: string; readonly back: number };
+
+const startOf = ({ config, plan, back }: Start): Command => {
   return async (controller, context) => {
-    const newest = controller.view.fleet.configs.get(chosen)?.revisions.length ?? 1;
+    const newest = controller.view.fleet.configs.get(config)?.revisions.length ?? 1;
     const revision = Math.max(1, newest - back);
-    const request = { config: chosen, revision, plan: isEmergency ? 'emergency' : planName(plan), vetoReason: REASON };
+    const request = { config, revision, plan, vetoReason: REASON };
     return controller.start.execute(new StartRolloutCommand(request, context));
   };
 };
-type StartStep = {
-  readonly config: number;
-  readonly plan: number;
-  readonly back: number;
-  readonly isEmergency: boolean;
-};
-
 /** The stages that a person sees a rollout in. */
 const stagesSeen = (rollout: Rollout): readonly string[] => {
   if (rollout.status !== 'staging') return ['watch'];
@@ -72,64 +68,78 @@ const steerOf = (rollout: string, how: Extract<Step, { do: 'steer' }>['how'], ms
   };
 };
 
+const wordFor = (outcome: Outcome): string => {
+  if (!outcome.accepted) return outcome.rejection.code;
+  if (outcome.repeated) return 'repeated';
+  return outcome.events.length > 0 ? 'done' : 'nothing to do';
+};
+
+/** The rollouts that still run, as a person who looks at this controller sees them. */
+const openRollouts = (seenAt: Controller | undefined): readonly Rollout[] =>
+  [...(seenAt?.view.rollouts.values() ?? [])].map(({ rollout }) => rollout).filter((rollout) => !isOver(rollout));
+
+const one = <T>(items: readonly T[], which: number): T | undefined => items[which % Math.max(1, items.length)];
+
 /** People who ask for things. Whoever gets no answer asks again, under the same id, until there is one. */
 export class People {
   readonly #asked: Asked[] = [];
-  #commands = 0;
 
   constructor(
     private readonly witness: Witness,
     private readonly run: Run,
   ) {}
 
-  /** Does what a step says, if it is about people. */
+  /** Does what a step says, if it is about people; some ask two controllers at once, under one id. */
   take(step: Step, controllers: readonly Controller[]): void {
+    const command = this.#commandOf(step, controllers[0]);
+    const what = step.do === 'steer' ? step.how : step.do;
+    if (command) this.#ask(what, command, controllers.slice(0, 'isTwice' in step && step.isTwice ? 2 : 1));
+  }
+
+  #commandOf(step: Step, seenAt: Controller | undefined): Command | undefined {
     switch (step.do) {
       case 'propose': {
-        const config = CONFIGS[step.config % CONFIGS.length];
-        const value = 2 + this.#commands;
-        if (config) this.#ask((on, context) => proposeOn(on.runner, config, value, context), controllers.slice(0, 1));
-        return;
+        const config = CONFIGS[step.config % CONFIGS.length] ?? CONFIGS[0];
+        const value = 2 + this.#asked.length;
+        return (on, context) => proposeOn(on.runner, config, value, context);
       }
       case 'start': {
-        const { config, plan, back, isTwice } = step;
-        const isEmergency = plan === 7;
-        const chosen = { config, plan: plan % this.run.plans.length, back, isEmergency };
-        this.#ask(startOf(chosen), controllers.slice(0, isTwice ? 2 : 1), true);
-        return;
+        const { config } = CONFIGS[step.config % CONFIGS.length] ?? CONFIGS[0];
+        const plan = step.plan === 7 ? 'emergency' : planName(step.plan % this.run.plans.length);
+        return startOf({ config, plan, back: step.back });
+      }
+      case 'supersede': {
+        const watched = openRollouts(seenAt).find(({ status }) => status === 'watching');
+        return watched && startOf({ config: watched.config, plan: watched.plan.plan, back: step.back });
       }
       case 'steer': {
-        const rollout = this.#rollout(step.rollout, controllers);
-        if (rollout) this.#ask(steerOf(rollout.id, step.how, step.ms), controllers.slice(0, step.isTwice ? 2 : 1));
-        return;
+        const rollout = one(openRollouts(seenAt), step.rollout);
+        return rollout && steerOf(rollout.id, step.how, step.ms);
       }
       case 'undo': {
         const config = CONFIGS[step.config % CONFIGS.length]?.config ?? '';
         const undo = step.isNamed ? { revision: 2, to: 1 } : {};
-        this.#ask(
-          (on, context) => on.undo.execute(new UndoRevisionCommand(config, undo, REASON, context)),
-          controllers.slice(0, 1),
-          true,
-        );
-        return;
+        return (on, context) => on.undo.execute(new UndoRevisionCommand(config, undo, REASON, context));
       }
       case 'abandon': {
-        const rollout = this.#rollout(step.rollout, controllers);
+        const rollout = one(
+          openRollouts(seenAt).filter(({ status }) => status === 'rolling-back'),
+          step.rollout,
+        );
         const target = TARGETS[step.target % TARGETS.length]?.target ?? '';
-        if (rollout)
-          this.#ask(
-            (on, context) => on.abandon.execute(new AbandonTargetCommand(rollout.id, target, REASON, context)),
-            controllers.slice(0, 1),
-          );
-        return;
+        return (
+          rollout &&
+          ((on, context) => on.abandon.execute(new AbandonTargetCommand(rollout.id, target, REASON, context)))
+        );
       }
       default:
+        return undefined;
     }
   }
 
   /** Ends a rollout for good. */
   abort(rollout: string, controllers: readonly Controller[]): void {
-    this.#ask(steerOf(rollout, 'abort', 0), controllers.slice(0, 1));
+    this.#ask('abort', steerOf(rollout, 'abort', 0), controllers.slice(0, 1));
   }
 
   /** Asks again where nobody is left who could answer. True when anybody was asked. */
@@ -150,24 +160,9 @@ export class People {
     return this.#asked.flatMap(({ isAnswered, context }) => (isAnswered ? [] : [context.commandId]));
   }
 
-  /** One of those that still run, as a person who looks at any controller sees them. */
-  #rollout(which: number, controllers: readonly Controller[]): Rollout | undefined {
-    const [first] = controllers;
-    const open = [...(first?.view.rollouts.values() ?? [])]
-      .map(({ rollout }) => rollout)
-      .filter((each) => !isOver(each));
-    return open[which % Math.max(1, open.length)];
-  }
-
-  #ask(command: Command, controllers: readonly Controller[], isStart = false): void {
-    this.#commands += 1;
-    const asked: Asked = {
-      context: byAda(`person-${this.#commands}`, REASON),
-      command,
-      asked: new Set(),
-      isStart,
-      isAnswered: false,
-    };
+  #ask(what: string, command: Command, controllers: readonly Controller[]): void {
+    const context = byAda(`person-${this.#asked.length + 1}`, REASON);
+    const asked: Asked = { what, context, command, asked: new Set(), isAnswered: false };
     this.#asked.push(asked);
     for (const controller of controllers) this.#askAt(asked, controller);
   }
@@ -179,10 +174,11 @@ export class People {
       asked.asked.delete(life);
       if (asked.isAnswered) return;
       asked.isAnswered = true;
+      this.witness.comes(`${asked.what}: ${wordFor(outcome)}`);
       if (!outcome.accepted) return;
       const rollout = outcome.outcome['rollout'];
       const named = typeof rollout === 'string' ? rollout : undefined;
-      this.witness.answers.push({ rollout: named, isStart: asked.isStart });
+      this.witness.answers.push({ rollout: named, isStart: STARTS.has(asked.what) });
     };
     asked.command(controller, asked.context).then(answered, (error: unknown) => {
       asked.asked.delete(life);

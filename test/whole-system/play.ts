@@ -129,7 +129,7 @@ class Play {
       await this.#goOn([TICK_MS]);
       if (this.#open().length === 0) return;
       quiet = this.world.witness.head === before ? quiet + 1 : 0;
-      const waits = this.world.tasks.isAnyOpen(DELIVER) || this.#open().some(({ held }) => held && held.until !== null);
+      const waits = this.world.tasks.isAnyOpen(DELIVER) || this.#open().some(comesByTime);
       if (quiet >= QUIET_TICKS && !waits) return;
     }
   }
@@ -178,9 +178,14 @@ class Play {
   }
 }
 
+/** A pause that runs out, and a watch, need nothing but time. */
+const comesByTime = ({ held, status, plan }: Rollout): boolean =>
+  held ? held.until !== null : status === 'watching' && plan.plan !== 'emergency';
+
 const OVER = new Set(['RolledBack', 'RolloutSettled', 'RolloutSuperseded']);
 
-const faultOf = (luck: number) => (['refuses', 'does not answer', 'forgets to answer'] as const)[luck % 3] ?? 'refuses';
+const faultOf = (luck: number) =>
+  (['refuses', 'does not answer', 'forgets to answer', 'is slow'] as const)[luck % 4] ?? 'refuses';
 
 /** More evidence may never come, and a long plan is not over yet; everything else comes by itself. */
 const MAY_TAKE_LONG = /activation: |candidate requests that are needed|not yet shown|suspicious|no request measured/;

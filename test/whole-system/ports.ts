@@ -18,12 +18,21 @@ export type Outside = {
   readonly trouble: (isDone: boolean) => void;
 };
 
+/** Rollout → the newest look that one life has taken at it: what it decides next rests on that. */
+export type Looks = Map<string, Seen>;
+
 /** The log, as one life of a controller reaches it. */
-export const storeOf = (life: Life, { turns, store, trouble }: Outside): EventStore => ({
+export const storeOf = (life: Life, looks: Looks, { turns, witness, store, trouble }: Outside): EventStore => ({
   append: (request) =>
     turns.act(life, 'append', async () => {
       trouble(false);
       const result = await store.append(request);
+      if (!life.isAlive) witness.comes('append: of a dead controller');
+      if (result.kind === 'appended')
+        for (const { streamId, position } of result.events) {
+          const look = looks.get(streamId.slice('rollout-'.length));
+          if (look && streamId.startsWith('rollout-')) witness.decidedOn.set(position, look.look.look);
+        }
       trouble(true);
       return result;
     }),
@@ -35,14 +44,13 @@ export const storeOf = (life: Life, { turns, store, trouble }: Outside): EventSt
 });
 
 /** The evidence, as one life reaches it. What each evaluation rests on is written down. */
-export const evidenceOf = (life: Life, outside: Outside): Evidence => {
+export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence => {
   const { turns, witness, evidence, clock } = outside;
-  const current = new Map<string, Seen>();
   const noted = (rollout: string, look: StoredLook): StoredLook => {
     const seen: Seen = { look: { ...look, rollout }, head: witness.head, totals: undefined, violations: new Map() };
     witness.seen.set(lookKey(rollout, look.look), seen);
     witness.lookedAt.set(rollout, clock.now());
-    current.set(rollout, seen);
+    looks.set(rollout, seen);
     return look;
   };
   return {
@@ -55,14 +63,14 @@ export const evidenceOf = (life: Life, outside: Outside): Evidence => {
     totals: (rollout) =>
       turns.ask(life, 'read totals', async () => {
         const totals = await evidence.totals(rollout);
-        const seen = current.get(rollout);
+        const seen = looks.get(rollout);
         if (seen) seen.totals = totals;
         return totals;
       }),
     violations: (rollout, signal, options) =>
       turns.ask(life, 'read violations', async () => {
         const report = await evidence.violations(rollout, signal, options);
-        current.get(rollout)?.violations.set(signal, report);
+        looks.get(rollout)?.violations.set(signal, report);
         return report;
       }),
     activation: (rollout) => turns.ask(life, 'read activation', () => evidence.activation(rollout)),
@@ -82,19 +90,23 @@ const mustAnswer = (target: string, fault: TargetFault | undefined): void => {
 export const deliveryOf = (life: Life, driver: PlatformDriver, outside: Outside): Delivery => {
   const { turns, witness, faultOf } = outside;
   return {
-    apply: (target, ruleset, generation) =>
-      turns.act(life, 'deliver', async () => {
+    apply: (target, ruleset, generation) => {
+      const deliver = async (): ReturnType<Delivery['apply']> => {
         const fault = faultOf(target);
         mustAnswer(target, fault);
         if (fault === 'refuses') return { kind: 'rejected', message: `${target} takes nothing` };
         if (fault === 'is busy') return { kind: 'throttled', retryAfterMs: 700, message: `${target} is busy` };
         if (fault === 'answers later' && generation % 2 === 0) return { kind: 'in-progress', generation };
         const outcome = await driver.apply(target, ruleset, generation);
+        witness.comes(`delivery: ${outcome.kind === 'conflict' ? outcome.reason : outcome.kind}`);
+        if (!life.isAlive) witness.comes('delivery: of a dead controller');
         const held = await driver.read(target);
         if (held) witness.holds(target, held.ruleset, held.generation);
         if (fault === 'forgets to answer') throw new Error(`${target} was cut off before it answered`);
         return outcome;
-      }),
+      };
+      return turns.act(life, 'deliver', deliver, () => faultOf(target) === 'is slow');
+    },
     read: (target) =>
       turns.ask(life, 'read back', async () => {
         mustAnswer(target, faultOf(target));

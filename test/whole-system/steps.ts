@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import type { JsonObject } from '#libs/kernel';
 
 /** What can be wrong with a target, seen from a controller. */
-export const TARGET_FAULTS = ['refuses', 'does not answer', 'forgets to answer', 'answers later', 'is busy'] as const;
+export const TARGET_FAULTS = [
+  'refuses',
+  'does not answer',
+  'forgets to answer',
+  'answers later',
+  'is busy',
+  'is slow',
+] as const;
 export type TargetFault = (typeof TARGET_FAULTS)[number];
 
 /** What a person does with a rollout. */
@@ -31,6 +38,8 @@ export type Step =
       readonly ms: number;
       readonly isTwice: boolean;
     }
+  /** Another revision is started where one is being watched. */
+  | { readonly do: 'supersede'; readonly back: number; readonly isTwice: boolean }
   | { readonly do: 'undo'; readonly config: number; readonly isNamed: boolean }
   | { readonly do: 'abandon'; readonly rollout: number; readonly target: number }
   /** The newest revision of a config, or the one that runs, is bad on some targets. */
@@ -38,7 +47,8 @@ export type Step =
   | { readonly do: 'target'; readonly target: number; readonly fault: TargetFault | null }
   | { readonly do: 'instance'; readonly instance: number; readonly fate: 'dies' | 'returns' | 'lags' | 'forgets' }
   | { readonly do: 'outcomes'; readonly target: number; readonly fate: 'silent' | 'late' | 'prompt' }
-  | { readonly do: 'kill'; readonly controller: number }
+  /** Time passes, and it dies when so many turns of the work that comes then have been taken. */
+  | { readonly do: 'kill'; readonly controller: number; readonly ms: number; readonly turns: number }
   | { readonly do: 'revive'; readonly controller: number }
   /** Its wake-ups are lost: it learns of nothing until it hears again. */
   | { readonly do: 'deafen'; readonly controller: number }
@@ -86,10 +96,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       isTwice: fc.boolean(),
     }),
   ),
-  weighted(1, fc.record({ do: a('undo'), config: few, isNamed: fc.boolean() })),
-  weighted(1, fc.record({ do: a('abandon'), rollout: few, target: few })),
-  weighted(2, fc.record({ do: a('break'), config: few, signal: few, target: fc.option(few, { nil: null }) })),
-  weighted(3, fc.record({ do: a('target'), target: few, fault: fc.constantFrom(...TARGET_FAULTS, null, null) })),
+  weighted(3, fc.record({ do: a('supersede'), back: fc.nat(2), isTwice: fc.boolean() })),
+  weighted(2, fc.record({ do: a('undo'), config: few, isNamed: fc.boolean() })),
+  weighted(2, fc.record({ do: a('abandon'), rollout: few, target: few })),
+  weighted(3, fc.record({ do: a('break'), config: few, signal: few, target: fc.option(few, { nil: null }) })),
+  weighted(
+    6,
+    fc.record({
+      do: a('target'),
+      target: few,
+      fault: fc.constantFrom(...TARGET_FAULTS, 'is slow' as const, 'is slow' as const, null, null, null),
+    }),
+  ),
   weighted(
     3,
     fc.record({
@@ -106,8 +124,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       fate: fc.constantFrom('silent' as const, 'late' as const, 'prompt' as const),
     }),
   ),
-  weighted(4, fc.record({ do: a('kill'), controller: few })),
-  weighted(3, fc.record({ do: a('revive'), controller: few })),
+  weighted(5, fc.record({ do: a('kill'), controller: few, ms, turns: fc.nat(50) })),
+  weighted(4, fc.record({ do: a('revive'), controller: few })),
   weighted(1, fc.record({ do: a('deafen'), controller: few })),
   weighted(1, fc.record({ do: a('hear'), controller: few })),
   weighted(1, fc.record({ do: a('clock'), controller: few, ms: fc.integer({ min: -4_000, max: 4_000 }) })),
@@ -168,7 +186,7 @@ const plan: fc.Arbitrary<JsonObject> = fc
     alpha: fc.constantFrom(0.1, 0.05),
     holdback: fc.constantFrom('20%', '10%', '10%', '0%'),
     holdbackReason: fc.constant('as drawn'),
-    watch: seconds(3),
+    watch: fc.oneof({ weight: 3, arbitrary: seconds(3) }, { weight: 2, arbitrary: seconds(15) }),
     drain: seconds(3),
     grace: fc.integer({ min: 12, max: 20 }).map((n) => `${n}s`),
     signals,
@@ -181,11 +199,18 @@ const plan: fc.Arbitrary<JsonObject> = fc
 
 const controllers = fc.array(fc.integer({ min: -4_000, max: 4_000 }), { minLength: 2, maxLength: 3 });
 
-/** A change that goes well for a while, and then whatever comes. */
+/** A change that goes well, or badly, for a while, and then whatever comes. */
 const opening = fc
-  .record({ config: fc.nat(1), plan: fc.nat(1), well: fc.nat(6), ms: fc.integer({ min: 1_500, max: 2_500 }) })
-  .map(({ config, plan: chosen, well, ms: each }): Step[] => [
+  .record({
+    config: fc.nat(1),
+    plan: fc.nat(1),
+    well: fc.nat(6),
+    ms: fc.integer({ min: 1_500, max: 2_500 }),
+    bad: fc.option(few, { nil: null }),
+  })
+  .map(({ config, plan: chosen, well, ms: each, bad }): Step[] => [
     { do: 'start', config, plan: chosen, back: 0, isTwice: false },
+    ...(bad === null || bad > 2 ? [] : [{ do: 'break', config, signal: bad, target: null } as const]),
     ...Array.from({ length: well }, (): Step => ({ do: 'go on', ms: each })),
   ]);
 

@@ -42,21 +42,32 @@ export class Witness {
   readonly held: Sighting[] = [];
   readonly evaluated: Sighting[] = [];
   readonly seen = new Map<string, Seen>();
+  /** Position of an event of a rollout → the newest look that its writer had taken. */
+  readonly decidedOn = new Map<number, number>();
   /** When each rollout was last looked at. */
   readonly lookedAt = new Map<string, number>();
   /** The highest generation that all live instances of a target were once seen to have, by position of the log. */
   readonly converged = new Map<string, { readonly generation: number; readonly head: number }[]>();
   /** Units seen on the candidate on `target model`, by the position of the event that let the stage pass. */
   readonly activation = new Map<number, ReadonlyMap<string, number>>();
+  /** How long the stage had baked by the evidence, by the position of the event that let it pass. */
+  readonly baked = new Map<number, number>();
   readonly answers: Answer[] = [];
   /** What must not be and shows in no event. */
   readonly faults: string[] = [];
+  /** What happened how often, so that it can be seen whether runs come by it at all. */
+  readonly came = new Map<string, number>();
   /** Called with each event as soon as it is durable. */
   onEvent: (event: RecordedEvent) => void = () => undefined;
 
   constructor(private readonly now: () => number) {}
 
+  comes(by: string): void {
+    this.came.set(by, (this.came.get(by) ?? 0) + 1);
+  }
+
   appended(request: AppendRequest, result: AppendResult): void {
+    if (result.kind !== 'appended') this.comes(`append: ${result.kind}`);
     if (result.kind !== 'appended' || result.events.length === 0) return;
     this.head = result.events.at(-1)?.position ?? this.head;
     for (const event of result.events) {

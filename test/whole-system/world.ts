@@ -1,6 +1,8 @@
 import { CommandRunner, conductTaskId, type LiveView, type Progress } from '#libs/application';
+import { isOver } from '#libs/domain';
 import { MemoryProcessStore } from '#libs/event-store';
-import type { OutcomeWindow } from '#libs/contracts';
+import type { OutcomeReceipt, OutcomeWindow } from '#libs/contracts';
+import type { RecordedEvent } from '#libs/kernel';
 import { MemoryPlatform } from '#libs/platforms';
 import { MemoryEvidenceStore, MemoryIntake } from '#libs/signals';
 import { CountedIds, MemoryProgressBoard, VirtualClock } from '#libs/testing';
@@ -46,7 +48,7 @@ export class World {
   ) {
     this.platform = platform;
     this.chance = randomOf(run.luck);
-    this.turns = new Turns(this.chance);
+    this.turns = new Turns(this.chance, () => this.clock.now());
     this.traffic = new Traffic(this.chance);
     this.people = new People(this.witness, run);
     const { turns, witness, store, evidence, board, tasks, clock, chance } = this;
@@ -58,17 +60,24 @@ export class World {
   }
 
   async begin(): Promise<void> {
-    this.witness.onEvent = ({ type, position, data }) => {
-      if (type !== 'StagePassed') return;
-      const units = [...this.evidence.rows.of(String(data['rollout'])).units.values()];
-      const seen = units.map((cell) => [`${cell.target} ${cell.model}`, cell.units.size] as const);
-      this.witness.activation.set(position, new Map(seen));
-    };
+    this.witness.onEvent = (event) => this.#note(event);
     await furnish(new CommandRunner(this.store, this.clock, new CountedIds('setting')), this.run.plans);
+    this.turns.isHealthy = true;
     for (const slot of this.#slots.keys()) this.#revive(slot);
     await this.settle();
     this.pass(1_000);
     await this.settle();
+    this.turns.isHealthy = false;
+  }
+
+  /** What the evidence holds in the moment in which a stage passes. */
+  #note({ type, position, data }: RecordedEvent): void {
+    if (type !== 'StagePassed') return;
+    const { units, bakes } = this.evidence.rows.of(String(data['rollout']));
+    const seen = [...units.values()].map((cell) => [`${cell.target} ${cell.model}`, cell.units.size] as const);
+    this.witness.activation.set(position, new Map(seen));
+    const bake = bakes.get(`${String(data['track'])} ${String(data['stage'])}`);
+    this.witness.baked.set(position, bake?.bakedMs ?? 0);
   }
 
   /** Those that are alive. */
@@ -91,10 +100,12 @@ export class World {
         this.pass(step.ms);
         return;
       case 'work':
-        for (let turn = 0; turn < step.turns; turn += 1) {
-          this.#beginAll();
-          await this.turns.next();
-        }
+        await this.#work(step.turns);
+        return;
+      case 'kill':
+        this.pass(step.ms);
+        await this.#work(step.turns);
+        this.#change(step);
         return;
       default:
         this.#change(step);
@@ -106,7 +117,7 @@ export class World {
     await this.turns.rest();
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const begun = this.#beginAll();
-      if (this.turns.size === 0 && !begun) return;
+      if (!begun && !this.turns.isAnyReady) return;
       await this.turns.round();
     }
     this.witness.faults.push('The controllers do not come to rest although no time passes.');
@@ -115,7 +126,7 @@ export class World {
   /** Lets time pass: instances take what their target holds, serve with it, and say what they saw. */
   pass(ms: number): void {
     this.clock.advance(ms);
-    const messenger = this.#inAnyOrder()[0];
+    const messenger = this.#reachable()[0];
     for (const instance of this.instances) {
       if (!instance.isUp) continue;
       this.#serve(instance, ms);
@@ -132,6 +143,7 @@ export class World {
   /** Everything is well again but for what was broken on purpose: quality, clocks, and the targets named here. */
   heal(except: readonly string[] = []): void {
     this.#troubles = { writes: 0, isDone: false };
+    this.turns.isHealthy = true;
     this.#outcomes.clear();
     for (const { target } of TARGETS) if (!except.includes(target)) this.faults.delete(target);
     for (const instance of this.instances) Object.assign(instance, { isUp: true, lag: 0 });
@@ -150,6 +162,14 @@ export class World {
     const held = heldOf(snapshot.generation, snapshot.ruleset);
     this.#held.set(target, held);
     return held;
+  }
+
+  async #work(turns: number): Promise<void> {
+    await this.turns.rest();
+    for (let turn = 0; turn < turns; turn += 1) {
+      this.#beginAll();
+      await this.turns.next();
+    }
   }
 
   #beginAll(): boolean {
@@ -185,6 +205,7 @@ export class World {
     switch (step.do) {
       case 'kill':
         if (slot.controller) this.turns.end(slot.controller.life);
+        if (slot.controller?.isAtWork === true) this.witness.comes('controller: killed at work');
         slot.controller = undefined;
         this.#count();
         return;
@@ -248,8 +269,10 @@ export class World {
   #break({ config, signal, target }: Extract<Step, { do: 'break' }>): void {
     const { config: name } = CONFIGS[config % CONFIGS.length] ?? CONFIGS[0];
     const { signal: bad } = SIGNALS[signal % SIGNALS.length] ?? SIGNALS[0];
-    const revision = this.view?.fleet.configs.get(name)?.revisions.length ?? 2;
-    if (revision === 1) return;
+    const running = [...(this.view?.rollouts.values() ?? [])].find(
+      ({ rollout }) => rollout.config === name && !isOver(rollout),
+    );
+    const revision = running?.rollout.revision ?? this.view?.fleet.configs.get(name)?.revisions.length ?? 2;
     const where = target === null ? null : (TARGETS[target % TARGETS.length]?.target ?? null);
     this.traffic.faults.push({ config: name, revision, signal: bad, target: where });
   }
@@ -289,14 +312,19 @@ export class World {
     if (windows.length > 0 && fate !== 'silent') instance.outbox.push(this.traffic.batch(instance, windows));
   }
 
+  #told({ repeated, rejected }: OutcomeReceipt): void {
+    if (repeated) this.witness.comes('outcomes: repeated');
+    for (const { code } of rejected) this.witness.comes(`outcomes: ${code}`);
+  }
+
   /** What nobody has taken is sent again; some of what was taken is sent again as well. */
   #send(instance: Instance, to: Controller): void {
     if (this.#outcomes.get(instance.target) === 'late' && instance.outbox.length < 4) return;
     const intake = new MemoryIntake(this.evidence.rows, to.exposures);
     const touched = new Set<string>();
     for (const batch of instance.outbox) {
-      for (const again of this.chance() < 0.1 ? [1, 2] : [1])
-        if (again > 0) intake.take(batch, { token: 'fleet' }, to.clock.now());
+      for (let times = this.chance() < 0.1 ? 2 : 1; times > 0; times -= 1)
+        this.#told(intake.take(batch, { token: 'fleet' }, to.clock.now()));
       for (const { rollout } of to.view.fleet.desired(instance.target)) if (rollout !== null) touched.add(rollout);
     }
     instance.outbox = [];

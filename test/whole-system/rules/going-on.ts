@@ -10,7 +10,7 @@ import {
   type Of,
   type Rule,
 } from './log.js';
-import { judgedAgain, failedAt } from './replay.js';
+import { failingLooks, judgedAgain } from './replay.js';
 
 /** Rule 2: wherever something is exposed, an abort is taken and asks every exposed target for its control. */
 export const abortIsAlwaysTaken: Rule = (history) =>
@@ -21,19 +21,38 @@ export const abortIsAlwaysTaken: Rule = (history) =>
     return [`rollout ${after.id} cannot be aborted after position ${event.position}`];
   });
 
-/** Rule 2: a signal that has failed takes the rollout back, whatever else was the case when it was looked at. */
+/** As many controllers may die, or lose the database, between a look and what they would write. */
+const MOST_INTERRUPTED = 12;
+/** What is recorded of deliveries rests on no look. */
+const DELIVERED = new Set(['ExposureChanged', 'ExposureFailed']);
+
+/** Rule 2: whoever sees a signal fail takes the rollout back and does nothing else, however the world stands. */
 export const failuresLeadBack: Rule = (history) =>
   endsOf(history).flatMap((rollout) => {
-    const failed = failedAt(history, rollout);
-    if (failed === undefined || rollout.status === 'rolled-back') return [];
-    const later = lifeOf(history, rollout.id).filter(({ event }) => event.position > failed.head);
-    // One who looked before may have ended it in the same moment.
-    if (
-      later.length <= 1 ||
-      later.every(({ recorded }) => recorded.metadata.commandId === later[0]?.recorded.metadata.commandId)
-    )
-      return [];
-    return [`${failed.signal} of rollout ${rollout.id} failed in look ${failed.look}, and it is ${rollout.status}`];
+    const failing = failingLooks(history, rollout);
+    if (failing.length === 0) return [];
+    const moments = lifeOf(history, rollout.id);
+    const back =
+      moments.find(({ event }) => event.type === 'RollbackStarted')?.event.position ?? Number.POSITIVE_INFINITY;
+    const end = moments.find(({ after }) => after.endedAt !== null)?.event.position ?? Number.POSITIVE_INFINITY;
+    const unheeded = failing.filter(({ head }) => head < Math.min(back, end));
+    const looks = new Map(failing.map((each) => [each.look, each.signal]));
+    return [
+      ...(unheeded.length > MOST_INTERRUPTED
+        ? [
+            `rollout ${rollout.id} was not taken back in ${unheeded.length} looks that showed ${unheeded[0]?.signal} to fail`,
+          ]
+        : []),
+      ...moments.flatMap((moment) => {
+        const { event, before, recorded, together } = moment;
+        const signal = looks.get(history.witness.decidedOn.get(event.position) ?? 0);
+        const isAssessed = recorded.metadata.actor.kind === 'automation' && !DELIVERED.has(event.type);
+        const isOpen = before && before.status !== 'rolling-back' && before.endedAt === null;
+        if (signal === undefined || !isAssessed || !isOpen) return [];
+        const isTaken = together.some(({ type }) => type === 'RollbackStarted');
+        return isTaken ? [] : [`rollout ${rollout.id} has ${event.type} at ${event.position} although ${signal} fails`];
+      }),
+    ];
   });
 
 const deciding = (rollout: Rollout): readonly string[] =>
@@ -91,6 +110,7 @@ export const advanceNeedsAllOfIt: Rule = (history) =>
     const entered = before.tracks[track.name]?.enteredAt.at(-1) ?? Number.NaN;
     const stood = event.at - entered + clockSpread(history);
     const seen = history.witness.activation.get(event.position);
+    const baked = Math.min(event.data.bakedMs, history.witness.baked.get(event.position) ?? 0);
     const samples = together.flatMap((each) => {
       if (each.type !== 'VerdictRecorded') return [];
       const { verdict } = each.data;
@@ -99,9 +119,9 @@ export const advanceNeedsAllOfIt: Rule = (history) =>
     });
     return [
       ...(before.held === null ? [] : [`${where} passed while held: ${before.held.reason}`]),
-      ...(event.data.bakedMs >= stage.bakeMs && stood >= stage.bakeMs
+      ...(baked >= stage.bakeMs && stood >= stage.bakeMs
         ? []
-        : [`${where} passed after ${stood} ms with a bake of ${event.data.bakedMs} of ${stage.bakeMs} ms`]),
+        : [`${where} passed after ${stood} ms with a bake of ${baked} of ${stage.bakeMs} ms`]),
       ...(samples.every((requests) => requests >= stage.samples)
         ? []
         : [`${where} passed with ${Math.min(...samples)} of ${stage.samples} requests`]),

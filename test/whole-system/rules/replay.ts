@@ -15,12 +15,13 @@ import { endsOf, momentsOf, type Rule } from './log.js';
 
 type Folded = { readonly state: RolloutEvidence; readonly digest: string };
 type Judged = Verdict & { readonly digest: string };
-type Failed = { readonly signal: string; readonly look: number; readonly head: number };
+/** A look in which a signal that decides is shown to fail. */
+export type Failing = { readonly signal: string; readonly look: number; readonly head: number };
 
 /** All that was looked at of one rollout, judged again from the start. */
 type Again = {
   readonly verdicts: ReadonlyMap<string, Judged>;
-  readonly failed: Failed | undefined;
+  readonly failing: readonly Failing[];
 };
 
 const keyOf = (look: number, { signal, track, stage }: Pick<RecordedVerdict, 'signal' | 'track' | 'stage'>): string =>
@@ -58,6 +59,16 @@ const judgeAgain = ({ state, digest }: Folded, seen: Seen, rollout: Rollout, ver
   return { ...judge(state, verdict.signal, violations ? { ...options, violations } : options), digest };
 };
 
+/** Whether a signal fails by what was seen in a look; false where the one who looked did not come to the end of it. */
+const fails = (state: RolloutEvidence, seen: Seen, { signal, type }: Rollout['plan']['signals'][number]): boolean => {
+  if (seen.totals === undefined) return false;
+  const isProved = state.failed.includes(signal);
+  if (type === 'rate') return isProved;
+  const report = seen.violations.get(signal);
+  if (!report) return false;
+  return report.controlInLookback > 0 ? isProved : report.candidate > 0;
+};
+
 const sha256 = (...texts: readonly string[]): string => {
   const hash = createHash('sha256');
   for (const text of texts) hash.update(text);
@@ -73,7 +84,7 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
   }
   let folded: Folded = { state: startEvidence(evidenceSpecOf(rollout)), digest: '' };
   const verdicts = new Map<string, Judged>();
-  let failed: Failed | undefined;
+  const failing: Failing[] = [];
   for (let look = 1; ; look += 1) {
     const seen = history.witness.seen.get(lookKey(rollout.id, look));
     if (!seen) break;
@@ -84,11 +95,10 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
       const again = judgeAgain(folded, seen, rollout, verdict);
       if (again) verdicts.set(keyOf(look, verdict), again);
     }
-    const [signal] = folded.state.failed;
-    const isRate = rollout.plan.signals.some((each) => each.signal === signal && each.type === 'rate');
-    if (signal !== undefined && isRate) failed ??= { signal, look, head: seen.head };
+    const signal = rollout.plan.signals.find((each) => !each.shadow && fails(folded.state, seen, each));
+    if (signal) failing.push({ signal: signal.signal, look, head: seen.head });
   }
-  return { verdicts, failed };
+  return { verdicts, failing };
 };
 
 const judged = new WeakMap<History, Map<string, Again>>();
@@ -105,8 +115,9 @@ const againOf = (history: History, rollout: Rollout): Again => {
 export const judgedAgain = (history: History, rollout: Rollout, verdict: RecordedVerdict): Judged | undefined =>
   againOf(history, rollout).verdicts.get(keyOf(verdict.look, verdict));
 
-/** The first look in which a rate that decides was shown to be harmful, whether or not anybody noticed. */
-export const failedAt = (history: History, rollout: Rollout): Failed | undefined => againOf(history, rollout).failed;
+/** The looks in which a signal that decides was shown to fail, whether or not anybody noticed. */
+export const failingLooks = (history: History, rollout: Rollout): readonly Failing[] =>
+  againOf(history, rollout).failing;
 
 const FIELDS = [
   'verdict',
