@@ -117,6 +117,16 @@ export const PLANTED: readonly { readonly rule: number; readonly what: string; r
   },
   {
     rule: 2,
+    what: 'a conductor that does not look at a rollout while it is held',
+    planted: {
+      conduct: (run, view) => async (task) => {
+        const held = view.rollouts.get(String(task.payload['rollout']))?.rollout.held;
+        return held?.by === 'person' ? { kind: 'again', atMs: task.leaseUntil, fresh: true } : run(task);
+      },
+    },
+  },
+  {
+    rule: 2,
     what: 'a decider that passes over a failed signal in the watch and while it is held',
     planted: seeing(verdictsAs('fail', 'inconclusive', ({ held, status }) => held !== null || status === 'watching')),
   },

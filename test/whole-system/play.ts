@@ -1,4 +1,4 @@
-import { conductTaskId, DELIVER, type Progress } from '#libs/application';
+import { conductTaskId, DELIVER, type Progress, type StoredLook } from '#libs/application';
 import { isOver, type Rollout } from '#libs/domain';
 import type { RecordedEvent } from '#libs/kernel';
 import { MemoryPlatform } from '#libs/platforms';
@@ -14,6 +14,8 @@ export type History = {
   readonly events: readonly RecordedEvent[];
   readonly witness: Witness;
   readonly tasks: readonly { readonly id: string; readonly done: boolean }[];
+  /** The stored looks of a rollout: those that saw something. */
+  readonly looksOf: (rollout: string) => readonly StoredLook[];
   /** Instance → generation that it evaluates with at the end; target → the one that it holds. */
   readonly instances: ReadonlyMap<string, { readonly target: string; readonly generation: number }>;
   readonly targets: ReadonlyMap<string, number>;
@@ -64,16 +66,17 @@ class Play {
     for (const { id, status } of this.#open()) this.#miss(5, `rollout ${id} is still ${status} long after its abort`);
     await this.#finish();
     for (const id of world.people.unanswered) this.#miss(10, `command ${id} was never answered`);
-    const { witness, tasks, instances } = world;
+    const { witness, tasks, fleets } = world;
     return {
       run,
       events: witness.events,
       witness,
       tasks: tasks.all,
+      looksOf: (rollout) => world.evidence.rows.of(rollout).looks,
       instances: new Map(
-        instances.map(({ name, target, held }) => [name, { target, generation: held?.generation ?? 0 }]),
+        fleets.instances.map(({ name, target, held }) => [name, { target, generation: held?.generation ?? 0 }]),
       ),
-      targets: new Map(TARGETS.map(({ target }) => [target, world.heldOf(target)?.generation ?? 0])),
+      targets: new Map(TARGETS.map(({ target }) => [target, fleets.heldOf(target)?.generation ?? 0])),
       missed: this.missed,
     };
   }

@@ -99,6 +99,8 @@ export const deliveryOf = (life: Life, driver: PlatformDriver, outside: Outside)
         if (fault === 'answers later' && generation % 2 === 0) return { kind: 'in-progress', generation };
         const outcome = await driver.apply(target, ruleset, generation);
         witness.comes(`delivery: ${outcome.kind === 'conflict' ? outcome.reason : outcome.kind}`);
+        if (outcome.kind === 'conflict' && outcome.reason === 'different-ruleset')
+          witness.faults.push(`generation ${generation} of ${target} was rendered in two ways`);
         if (!life.isAlive) witness.comes('delivery: of a dead controller');
         const held = await driver.read(target);
         if (held) witness.holds(target, held.ruleset, held.generation);

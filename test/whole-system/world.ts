@@ -1,18 +1,18 @@
-import { CommandRunner, conductTaskId, type LiveView, type Progress } from '#libs/application';
+import { CommandRunner, type LiveView, type Progress } from '#libs/application';
 import { isOver } from '#libs/domain';
 import { MemoryProcessStore } from '#libs/event-store';
-import type { OutcomeReceipt, OutcomeWindow } from '#libs/contracts';
 import type { RecordedEvent } from '#libs/kernel';
 import { MemoryPlatform } from '#libs/platforms';
-import { MemoryEvidenceStore, MemoryIntake } from '#libs/signals';
+import { MemoryEvidenceStore } from '#libs/signals';
 import { CountedIds, MemoryProgressBoard, VirtualClock } from '#libs/testing';
 import { randomOf } from '../chaos/points.js';
 import { Controller, type Parts, type Shared } from './controller.js';
-import { heldOf, instancesOf, Traffic, type Held, type Instance } from './fleet.js';
+import { Fleets } from './fleets.js';
 import { People } from './people.js';
 import { CONFIGS, furnish, SIGNALS, TARGETS } from './setting.js';
 import type { Run, Step, TargetFault } from './steps.js';
 import { OpenTasks } from './tasks.js';
+import { Traffic } from './traffic.js';
 import { Turns } from './turns.js';
 import { NotedStore, Witness } from './witness.js';
 
@@ -29,14 +29,12 @@ export class World {
   readonly board = new MemoryProgressBoard<Progress>();
   readonly platform: MemoryPlatform;
   readonly faults = new Map<string, TargetFault>();
-  readonly instances: readonly Instance[] = instancesOf();
   readonly people: People;
   readonly turns: Turns;
-  readonly traffic: Traffic;
+  readonly fleets: Fleets;
+  readonly #traffic: Traffic;
   readonly chance: () => number;
   readonly #slots: { controller: Controller | undefined; offsetMs: number; lives: number }[];
-  readonly #outcomes = new Map<string, 'silent' | 'late'>();
-  readonly #held = new Map<string, Held>();
   readonly #shared: Shared;
   #alive: readonly Controller[] = [];
   #troubles = { writes: 0, isDone: false };
@@ -49,9 +47,10 @@ export class World {
     this.platform = platform;
     this.chance = randomOf(run.luck);
     this.turns = new Turns(this.chance, () => this.clock.now());
-    this.traffic = new Traffic(this.chance);
     this.people = new People(this.witness, run);
     const { turns, witness, store, evidence, board, tasks, clock, chance } = this;
+    this.#traffic = new Traffic(chance);
+    this.fleets = new Fleets({ clock, witness, platform, evidence, tasks, chance }, this.#traffic);
     const processes = new MemoryProcessStore({ store, tasks });
     const outside = { turns, witness, store, evidence, board, trouble: (isDone: boolean) => this.#trouble(isDone) };
     const faultOf = (target: string) => this.faults.get(target);
@@ -123,45 +122,22 @@ export class World {
     this.witness.faults.push('The controllers do not come to rest although no time passes.');
   }
 
-  /** Lets time pass: instances take what their target holds, serve with it, and say what they saw. */
+  /** Lets time pass: fleets serve, and tell one of those that they reach. */
   pass(ms: number): void {
     this.clock.advance(ms);
-    const messenger = this.#reachable()[0];
-    for (const instance of this.instances) {
-      if (!instance.isUp) continue;
-      this.#serve(instance, ms);
-      this.#takeNewest(instance);
-      if (!messenger) continue;
-      if (instance.held) {
-        const heartbeat = { generation: instance.held.generation };
-        void messenger.driver.acknowledge(instance.target, instance.name, heartbeat, messenger.clock.now());
-      }
-      this.#send(instance, messenger);
-    }
+    this.fleets.pass(ms, this.#reachable()[0]);
   }
 
   /** Everything is well again but for what was broken on purpose: quality, clocks, and the targets named here. */
   heal(except: readonly string[] = []): void {
     this.#troubles = { writes: 0, isDone: false };
     this.turns.isHealthy = true;
-    this.#outcomes.clear();
+    this.fleets.heal();
     for (const { target } of TARGETS) if (!except.includes(target)) this.faults.delete(target);
-    for (const instance of this.instances) Object.assign(instance, { isUp: true, lag: 0 });
     for (const [slot, { controller }] of this.#slots.entries()) {
       if (controller) controller.isDeaf = false;
       else this.#revive(slot);
     }
-  }
-
-  /** What a target or an instance holds, read once. */
-  heldOf(target: string): Held | undefined {
-    const snapshot = this.platform.feed.current(target);
-    if (!snapshot) return undefined;
-    const known = this.#held.get(target);
-    if (known && known.generation === snapshot.generation && known.ruleset === snapshot.ruleset) return known;
-    const held = heldOf(snapshot.generation, snapshot.ruleset);
-    this.#held.set(target, held);
-    return held;
   }
 
   async #work(turns: number): Promise<void> {
@@ -230,13 +206,15 @@ export class World {
       }
       case 'outcomes': {
         const { target } = TARGETS[step.target % TARGETS.length] ?? TARGETS[0];
-        if (step.fate === 'prompt') this.#outcomes.delete(target);
-        else this.#outcomes.set(target, step.fate);
+        if (step.fate === 'prompt') this.fleets.outcomes.delete(target);
+        else this.fleets.outcomes.set(target, step.fate);
         return;
       }
-      case 'instance':
-        this.#meet(this.instances[step.instance % this.instances.length], step.fate);
+      case 'instance': {
+        const instance = this.fleets.instances[step.instance % this.fleets.instances.length];
+        if (instance) this.fleets.meet(instance, step.fate);
         return;
+      }
       case 'break':
         this.#break(step);
         return;
@@ -250,22 +228,6 @@ export class World {
     return this.#inAnyOrder().filter(({ isUp, isDeaf }) => isUp && !isDeaf);
   }
 
-  #meet(instance: Instance | undefined, fate: Extract<Step, { do: 'instance' }>['fate']): void {
-    if (!instance) return;
-    if (fate === 'lags') instance.lag = 4;
-    if (fate === 'forgets') instance.file = this.#older(instance);
-    if (fate === 'dies') instance.isUp = false;
-    if (fate !== 'returns' || instance.isUp) return;
-    instance.isUp = true;
-    this.#evaluates(instance, instance.file, true);
-  }
-
-  /** A disk that was restored holds what was served long ago. */
-  #older({ target, file }: Instance): Held | undefined {
-    const [oldest] = this.witness.held.filter((sighting) => sighting.target === target);
-    return oldest ? heldOf(oldest.generation, oldest.ruleset) : file;
-  }
-
   #break({ config, signal, target }: Extract<Step, { do: 'break' }>): void {
     const { config: name } = CONFIGS[config % CONFIGS.length] ?? CONFIGS[0];
     const { signal: bad } = SIGNALS[signal % SIGNALS.length] ?? SIGNALS[0];
@@ -274,60 +236,12 @@ export class World {
     );
     const revision = running?.rollout.revision ?? this.view?.fleet.configs.get(name)?.revisions.length ?? 2;
     const where = target === null ? null : (TARGETS[target % TARGETS.length]?.target ?? null);
-    this.traffic.faults.push({ config: name, revision, signal: bad, target: where });
+    this.#traffic.faults.push({ config: name, revision, signal: bad, target: where });
   }
 
   #trouble(isDone: boolean): void {
     if (this.#troubles.writes === 0 || this.#troubles.isDone !== isDone) return;
     this.#troubles.writes -= 1;
     throw new Error('The database is away.');
-  }
-
-  #evaluates(instance: Instance, held: Held | undefined, isOld = false): void {
-    instance.held = held;
-    if (held) this.witness.evaluates(instance.target, instance.name, held, isOld);
-  }
-
-  /** A client keeps what it has while nobody answers, and never takes what is older. */
-  #takeNewest(instance: Instance): void {
-    if (instance.lag > 0) {
-      instance.lag -= 1;
-      return;
-    }
-    const newest = this.heldOf(instance.target);
-    if (!newest || this.controllers.length === 0 || newest.generation <= (instance.held?.generation ?? 0)) return;
-    this.#evaluates(instance, newest);
-    if (this.chance() < 0.9) instance.file = newest;
-  }
-
-  #serve(instance: Instance, ms: number): void {
-    const models = TARGETS.find(({ target }) => target === instance.target)?.models ?? [];
-    const span = Math.min(Math.max(ms, 100), 3_000);
-    const windows = models.flatMap((model): OutcomeWindow[] => {
-      const window = this.traffic.window(instance, model, this.clock.now(), span);
-      if (!window) return [];
-      return this.chance() < 0.01 ? [{ ...window, generation: window.generation + 100_000 }] : [window];
-    });
-    const fate = this.#outcomes.get(instance.target);
-    if (windows.length > 0 && fate !== 'silent') instance.outbox.push(this.traffic.batch(instance, windows));
-  }
-
-  #told({ repeated, rejected }: OutcomeReceipt): void {
-    if (repeated) this.witness.comes('outcomes: repeated');
-    for (const { code } of rejected) this.witness.comes(`outcomes: ${code}`);
-  }
-
-  /** What nobody has taken is sent again; some of what was taken is sent again as well. */
-  #send(instance: Instance, to: Controller): void {
-    if (this.#outcomes.get(instance.target) === 'late' && instance.outbox.length < 4) return;
-    const intake = new MemoryIntake(this.evidence.rows, to.exposures);
-    const touched = new Set<string>();
-    for (const batch of instance.outbox) {
-      for (let times = this.chance() < 0.1 ? 2 : 1; times > 0; times -= 1)
-        this.#told(intake.take(batch, { token: 'fleet' }, to.clock.now()));
-      for (const { rollout } of to.view.fleet.desired(instance.target)) if (rollout !== null) touched.add(rollout);
-    }
-    instance.outbox = [];
-    for (const rollout of touched) if (!to.isDeaf) void this.tasks.hasten(conductTaskId(rollout));
   }
 }

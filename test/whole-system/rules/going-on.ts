@@ -1,15 +1,5 @@
 import { rolloutDecider, type Rollout } from '#libs/domain';
-import {
-  clockSpread,
-  endsOf,
-  isExposed,
-  isPromoted,
-  lifeOf,
-  momentsOf,
-  type Moment,
-  type Of,
-  type Rule,
-} from './log.js';
+import { endsOf, isExposed, isPromoted, lifeOf, momentsOf, type Moment, type Of, type Rule } from './log.js';
 import { failingLooks, judgedAgain } from './replay.js';
 
 /** Rule 2: wherever something is exposed, an abort is taken and asks every exposed target for its control. */
@@ -98,17 +88,22 @@ export const onlyMeasuredSettles: Rule = (history) =>
     });
   });
 
+/** What one step between clocks that are apart may add to a bake, in ms; each clock that is turned is another. */
+const SLIP_MS = 2_000;
+const slipOf = ({ run }: History): number => SLIP_MS * (1 + run.steps.filter((step) => step.do === 'clock').length);
+
 /** Rule 4: everything else that a stage needs, each from where it can be seen besides. */
 export const advanceNeedsAllOfIt: Rule = (history) =>
   momentsOf(history).flatMap((moment) => {
     const { event, before, together } = moment;
     if (!before || !passedByEvidence(moment) || event.type !== 'StagePassed') return [];
+    const slip = slipOf(history);
     const where = `${event.data.track}/${event.data.stage} of rollout ${before.id}`;
     const track = before.plan.tracks.find(({ name }) => name === event.data.track);
     const stage = track?.stages.find(({ name }) => name === event.data.stage);
     if (!track || !stage) return [`${where} passed and is not in the plan`];
     const entered = before.tracks[track.name]?.enteredAt.at(-1) ?? Number.NaN;
-    const stood = event.at - entered + clockSpread(history);
+    const passed = event.at - entered;
     const seen = history.witness.activation.get(event.position);
     const baked = Math.min(event.data.bakedMs, history.witness.baked.get(event.position) ?? 0);
     const samples = together.flatMap((each) => {
@@ -119,9 +114,12 @@ export const advanceNeedsAllOfIt: Rule = (history) =>
     });
     return [
       ...(before.held === null ? [] : [`${where} passed while held: ${before.held.reason}`]),
-      ...(baked >= stage.bakeMs && stood >= stage.bakeMs
+      ...(baked >= stage.bakeMs
         ? []
-        : [`${where} passed after ${stood} ms with a bake of ${baked} of ${stage.bakeMs} ms`]),
+        : [`${where} passed after ${passed} ms with a bake of ${baked} of ${stage.bakeMs} ms`]),
+      ...(event.data.bakedMs <= passed + slip
+        ? []
+        : [`${where} has baked for ${event.data.bakedMs} ms although only ${passed} ms have passed`]),
       ...(samples.every((requests) => requests >= stage.samples)
         ? []
         : [`${where} passed with ${Math.min(...samples)} of ${stage.samples} requests`]),

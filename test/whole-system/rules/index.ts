@@ -1,6 +1,6 @@
 import { CHECKS, type History as Recorded } from '../../chaos/history-checker.js';
 import { configDecider, type ConfigEvent, type ConfigState } from '#libs/domain';
-import { SECRET } from '../fleet.js';
+import { SECRET } from '../traffic.js';
 import type { History } from '../play.js';
 import { endsAreNamed, onlyPeopleAbandon, readBackIsTrue } from './going-back.js';
 import {

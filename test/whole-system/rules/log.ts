@@ -57,9 +57,3 @@ export const isExposed = (rollout: Rollout): boolean =>
 
 /** Whether an event stands in an append that a person's promote led to. */
 export const isPromoted = ({ together }: Moment): boolean => together.some(({ type }) => type === 'BakeSkipped');
-
-/** How far two clocks of the run can ever be apart, in ms. */
-export const clockSpread = ({ run }: History): number => {
-  const offsets = [0, ...run.clocksMs, ...run.steps.flatMap((step) => (step.do === 'clock' ? [step.ms] : []))];
-  return Math.max(...offsets) - Math.min(...offsets);
-};

@@ -18,7 +18,7 @@ type Judged = Verdict & { readonly digest: string };
 /** A look in which a signal that decides is shown to fail. */
 export type Failing = { readonly signal: string; readonly look: number; readonly head: number };
 
-/** All that was looked at of one rollout, judged again from the start. */
+/** The stored looks of one rollout, folded and judged again from the start. */
 type Again = {
   readonly verdicts: ReadonlyMap<string, Judged>;
   readonly failing: readonly Failing[];
@@ -83,14 +83,15 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
     asked.set(verdict.look, [...(asked.get(verdict.look) ?? []), verdict]);
   }
   let folded: Folded = { state: startEvidence(evidenceSpecOf(rollout)), digest: '' };
+  const looks = new Map(history.looksOf(rollout.id).map((stored) => [stored.look, stored]));
   const verdicts = new Map<string, Judged>();
   const failing: Failing[] = [];
   for (let look = 1; ; look += 1) {
     const seen = history.witness.seen.get(lookKey(rollout.id, look));
     if (!seen) break;
-    const { cells, digest } = seen.look;
-    const next = cells.length > 0 ? sha256(folded.digest, digest) : folded.digest;
-    folded = { state: foldLook(folded.state, seen.look), digest: next };
+    const stored = looks.get(look);
+    if (stored) folded = { state: foldLook(folded.state, stored), digest: sha256(folded.digest, stored.digest) };
+    else foldLook(folded.state, { look, cells: [] });
     for (const verdict of asked.get(look) ?? []) {
       const again = judgeAgain(folded, seen, rollout, verdict);
       if (again) verdicts.set(keyOf(look, verdict), again);
