@@ -14,12 +14,12 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** One sentence for each exit code, in the order of `headgate help exit-codes`. */
 export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
-  [EXIT.ok, 'done; for `watch`: the rollout settled'],
+  [EXIT.ok, 'done; for `watch`: the rollout settled everywhere'],
   [EXIT.unexpected, 'unexpected: the controller cannot be reached, failed, or answered what this version cannot read'],
   [EXIT.usage, 'usage: an argument or manifest is wrong, or what was named does not exist'],
   [
     EXIT.rolledBack,
-    'the rollout that was watched ended without settling (rolled back, aborted, superseded); for `replay --assert`: not as expected',
+    'the rollout that was watched ended without settling everywhere (rolled back, aborted, superseded, one track taken back alone); for `replay --assert`: not as expected',
   ],
   [EXIT.timeout, 'the --timeout of `watch` passed; the rollout goes on'],
   [EXIT.waitingForPerson, 'with --fail-on-hold: the rollout is held until a person acts'],

@@ -31,6 +31,10 @@ const AFTER_CLOCK = 10;
 /** Waiting lines differ in their counts all the time; what matters is when they say something else. */
 const gist = (lines: readonly string[]): string => lines.join('; ').replace(/[\d.,]+/g, '#');
 
+/** Whether what settled is live on this target: a track may have been taken back alone, or never have been reached. */
+const staysOn = ({ targets }: RolloutView, name: string): boolean =>
+  targets.some(({ target, purpose }) => target === name && purpose === 'settle');
+
 /** The last line: how it ended, and after how long. */
 export const renderEnd = (rollout: RolloutView): string => {
   const took =
@@ -38,8 +42,13 @@ export const renderEnd = (rollout: RolloutView): string => {
       ? ''
       : ` after ${showDuration(Date.parse(rollout.endedAt) - Date.parse(rollout.startedAt))}`;
   const what = `${rollout.config} r${rollout.revision}`;
-  if (rollout.status === 'settled')
-    return `${what} settled${took}: last known good on ${plural(rollout.targets.length, 'target')}`;
+  if (rollout.status === 'settled') {
+    const gone = rollout.targets.filter(({ target }) => !staysOn(rollout, target)).map(({ target }) => plain(target));
+    const good = `last known good on ${plural(rollout.targets.length - gone.length, 'target')}`;
+    return gone.length === 0
+      ? `${what} settled${took}: ${good}`
+      : `${what} settled in part${took}: ${good}; taken back from, or never on, ${gone.join(', ')}`;
+  }
   if (rollout.status === 'superseded')
     return `${what} was superseded${took}: it stays live until the rollout that took over from it ends`;
   const fail = rollout.verdicts.find((verdict) => verdict.verdict === 'fail' && !verdict.shadow);
@@ -172,7 +181,8 @@ class Watch {
   async #ended(rollout: RolloutView): Promise<ExitCode> {
     await this.#rest();
     this.printer.line(renderEnd(rollout));
-    return rollout.status === 'settled' ? EXIT.ok : EXIT.rolledBack;
+    const everywhere = rollout.targets.every(({ target }) => staysOn(rollout, target));
+    return rollout.status === 'settled' && everywhere ? EXIT.ok : EXIT.rolledBack;
   }
 
   /** The stream may be behind the state: what it has not brought yet is fetched, so that no event is left out. */
