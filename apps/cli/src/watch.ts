@@ -31,9 +31,11 @@ const AFTER_CLOCK = 10;
 /** Waiting lines differ in their counts all the time; what matters is when they say something else. */
 const gist = (lines: readonly string[]): string => lines.join('; ').replace(/[\d.,]+/g, '#');
 
-/** Whether what settled is live on this target: a track may have been taken back alone, or never have been reached. */
-const staysOn = ({ targets }: RolloutView, name: string): boolean =>
-  targets.some(({ target, purpose }) => target === name && purpose === 'settle');
+/** Where what settled is not live: on tracks that were taken back alone, and on those that were never reached. */
+const goneFrom = ({ tracks, targets }: RolloutView): readonly string[] =>
+  tracks.some(({ status }) => status === 'taken-back' || status === 'not-reached')
+    ? targets.filter(({ purpose }) => purpose !== 'settle').map(({ target }) => plain(target))
+    : [];
 
 /** The last line: how it ended, and after how long. */
 export const renderEnd = (rollout: RolloutView): string => {
@@ -43,7 +45,7 @@ export const renderEnd = (rollout: RolloutView): string => {
       : ` after ${showDuration(Date.parse(rollout.endedAt) - Date.parse(rollout.startedAt))}`;
   const what = `${rollout.config} r${rollout.revision}`;
   if (rollout.status === 'settled') {
-    const gone = rollout.targets.filter(({ target }) => !staysOn(rollout, target)).map(({ target }) => plain(target));
+    const gone = goneFrom(rollout);
     const good = `last known good on ${plural(rollout.targets.length - gone.length, 'target')}`;
     return gone.length === 0
       ? `${what} settled${took}: ${good}`
@@ -181,8 +183,7 @@ class Watch {
   async #ended(rollout: RolloutView): Promise<ExitCode> {
     await this.#rest();
     this.printer.line(renderEnd(rollout));
-    const everywhere = rollout.targets.every(({ target }) => staysOn(rollout, target));
-    return rollout.status === 'settled' && everywhere ? EXIT.ok : EXIT.rolledBack;
+    return rollout.status === 'settled' && goneFrom(rollout).length === 0 ? EXIT.ok : EXIT.rolledBack;
   }
 
   /** The stream may be behind the state: what it has not brought yet is fetched, so that no event is left out. */
