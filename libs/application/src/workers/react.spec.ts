@@ -4,8 +4,8 @@ import { recorded } from '#libs/testing';
 import { react } from './react.js';
 
 const event = (type: string, data: JsonObject): RecordedEvent => recorded({ type, data, position: 41 });
-const revision = (baseline: boolean, key = 'k'): RecordedEvent =>
-  event('RevisionProposed', { key, revision: 1, digest: 'd', value: {}, links: [], baseline });
+const revision = (baseline: boolean): RecordedEvent =>
+  event('RevisionProposed', { key: 'k', revision: 1, digest: 'd', value: {}, links: [], baseline });
 
 describe('what an event leads to', () => {
   it('rule 6: what changes one target’s ruleset is delivered there, under its own position', () => {
@@ -18,12 +18,6 @@ describe('what an event leads to', () => {
   it('what changes every ruleset is delivered everywhere', () => {
     expect(react(revision(true))).toMatchObject([{ kind: 'deliver', payload: { target: null, generation: 41 } }]);
     expect(react(event('ConfigRetired', { key: 'k' }))).toMatchObject([{ payload: { target: null } }]);
-  });
-
-  it('a signal or a plan is in no ruleset, so registering or retiring one is delivered nowhere', () => {
-    expect(react(revision(true, 'signal/script-errors'))).toEqual([]);
-    expect(react(revision(true, 'plan/careful'))).toEqual([]);
-    expect(react(event('ConfigRetired', { key: 'plan/careful' }))).toEqual([]);
   });
 
   it('a proposed revision is delivered nowhere', () => {

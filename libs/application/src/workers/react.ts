@@ -13,9 +13,6 @@ const deliver = (position: number, target: string | null): Task => ({
   payload: { target, generation: position },
 });
 
-/** Fleets evaluate configs; signals and plans (`signal/…`, `plan/…`) are only for Headgate itself and in no ruleset. */
-const isInRulesets = (key: string): boolean => !key.includes('/');
-
 /** Which tasks an event leads to. Pure; the same event always leads to the same tasks. */
 export const react = (recorded: RecordedEvent): readonly Task[] => {
   const event = asHeadgateEvent(recorded);
@@ -24,9 +21,9 @@ export const react = (recorded: RecordedEvent): readonly Task[] => {
     case 'TargetRegistered':
       return [deliver(event.position, event.data.target)];
     case 'RevisionProposed':
-      return event.data.baseline && isInRulesets(event.data.key) ? [deliver(event.position, null)] : [];
+      return event.data.baseline ? [deliver(event.position, null)] : [];
     case 'ConfigRetired':
-      return isInRulesets(event.data.key) ? [deliver(event.position, null)] : [];
+      return [deliver(event.position, null)];
     case 'RolloutStarted':
       return [
         { id: conductTaskId(event.data.rollout), kind: CONDUCT, dueAt: 0, payload: { rollout: event.data.rollout } },
