@@ -9,7 +9,6 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   read: async () => (await import('./read.js')).read,
   command: async () => (await import('./command.js')).command,
   react: async () => (await import('./react.js')).react,
-  harm: async () => (await import('./harm.js')).harm,
   verdicts: async () => (await import('./verdicts.js')).verdicts,
   replay: async () => (await import('./replay.js')).replayBench,
   start: async () => (await import('./start.js')).start,
