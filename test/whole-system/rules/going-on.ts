@@ -1,3 +1,4 @@
+import type { History } from '../play.js';
 import { rolloutDecider, type Rollout } from '#libs/domain';
 import { endsOf, isExposed, isPromoted, lifeOf, momentsOf, type Moment, type Of, type Rule } from './log.js';
 import { failingLooks, judgedAgain } from './replay.js';
