@@ -22,6 +22,7 @@ type Asked = {
   /** Lives that have been asked and have not answered. */
   readonly asked: Set<Life>;
   isAnswered: boolean;
+  isAccepted: boolean;
 };
 
 const REASON = 'as drawn';
@@ -162,7 +163,7 @@ export class People {
 
   #ask(what: string, command: Command, controllers: readonly Controller[]): void {
     const context = byAda(`person-${this.#asked.length + 1}`, REASON);
-    const asked: Asked = { what, context, command, asked: new Set(), isAnswered: false };
+    const asked: Asked = { what, context, command, asked: new Set(), isAnswered: false, isAccepted: false };
     this.#asked.push(asked);
     for (const controller of controllers) this.#askAt(asked, controller);
   }
@@ -172,10 +173,15 @@ export class People {
     asked.asked.add(life);
     const answered = (outcome: Outcome): void => {
       asked.asked.delete(life);
-      if (asked.isAnswered) return;
+      // Of two copies of one command one may be refused while the other is on its way, and is accepted later.
+      const isNews = !asked.isAnswered || (outcome.accepted && !asked.isAccepted);
+      if (!isNews) return;
+      this.witness.comes(
+        asked.isAnswered ? 'command: refused and then accepted' : `${asked.what}: ${wordFor(outcome)}`,
+      );
       asked.isAnswered = true;
-      this.witness.comes(`${asked.what}: ${wordFor(outcome)}`);
       if (!outcome.accepted) return;
+      asked.isAccepted = true;
       const rollout = outcome.outcome['rollout'];
       const named = typeof rollout === 'string' ? rollout : undefined;
       this.witness.answers.push({ rollout: named, isStart: STARTS.has(asked.what) });

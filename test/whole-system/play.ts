@@ -32,6 +32,8 @@ const LONGEST_WAIT = 18;
 /** Longer than any lease, and than two clocks are ever apart. */
 const QUIET_TICKS = 9;
 const PATIENCE = 70;
+/** No plan that is drawn asks for more. */
+const LONGEST_BAKE_MS = 15_000;
 /** The emergency plan drains for five minutes, and waits for another one. */
 const AFTER_ABORT = [
   ...Array.from({ length: LONGEST_WAIT }, () => TICK_MS),
@@ -59,8 +61,7 @@ class Play {
     }
     if (run.lastDown.length > 0) await this.#healButTheLast();
     world.heal();
-    await this.#comeToRest();
-    await this.#nothingIsStuck();
+    if (await this.#comesToRest()) await this.#nothingIsStuck();
     for (const { id } of this.#open()) world.people.abort(id, world.controllers);
     await this.#goOn(AFTER_ABORT);
     for (const { id, status } of this.#open()) this.#miss(5, `rollout ${id} is still ${status} long after its abort`);
@@ -118,23 +119,34 @@ class Play {
   /** What is late finds its work done, and every instance takes the last ruleset. */
   async #finish(): Promise<void> {
     const { world } = this;
-    for (let tick = 0; tick < 2 || (tick < LONGEST_WAIT && world.tasks.isAnyOpen()); tick += 1) {
+    const isAnyLeft = (): boolean => world.tasks.isAnyOpen() || world.turns.isAnyLeft;
+    for (let tick = 0; tick < 2 || (tick < LONGEST_WAIT && isAnyLeft()); tick += 1) {
       world.pass(TICK_MS);
       await world.settle();
     }
   }
 
-  /** Until everything is over, or nothing has happened for so long that nothing will. */
-  async #comeToRest(): Promise<void> {
+  /** Until everything is over, or nothing has happened for so long that nothing will. False: it still goes on. */
+  async #comesToRest(): Promise<boolean> {
     let quiet = 0;
     for (let tick = 0; tick < PATIENCE && quiet < LONGEST_WAIT; tick += 1) {
-      const before = this.world.witness.head;
+      const before = this.#progress();
       await this.#goOn([TICK_MS]);
-      if (this.#open().length === 0) return;
-      quiet = this.world.witness.head === before ? quiet + 1 : 0;
+      const isAnyLeft = this.world.turns.isAnyLeft;
+      if (this.#open().length === 0 && !isAnyLeft) return true;
+      quiet = this.#progress() === before ? quiet + 1 : 0;
       const waits = this.world.tasks.isAnyOpen(DELIVER) || this.#open().some(comesByTime);
-      if (quiet >= QUIET_TICKS && !waits) return;
+      if (quiet >= QUIET_TICKS && !waits && !isAnyLeft) return true;
     }
+    return quiet >= LONGEST_WAIT;
+  }
+
+  /** Grows with every event and with every bake: between clocks that are apart a bake may grow slowly. */
+  #progress(): number {
+    const { evidence, witness } = this.world;
+    const bakes = this.#open().flatMap(({ id }) => [...evidence.rows.of(id).bakes.values()]);
+    const baked = bakes.map(({ bakedMs }) => Math.min(bakedMs, LONGEST_BAKE_MS));
+    return baked.reduce((sum, ms) => sum + ms, witness.head);
   }
 
   /** Rule 5: a rollback runs on the targets that answer while others are down. */
@@ -144,16 +156,22 @@ class Play {
     for (const target of down) world.faults.set(target, faultOf(run.luck));
     world.heal(down);
     await world.settle();
-    for (const { id } of this.#open()) world.people.abort(id, world.controllers);
+    const aborted = this.#open().map(({ id }) => id);
+    for (const id of aborted) world.people.abort(id, world.controllers);
     for (let tick = 0; tick < LONGEST_WAIT; tick += 1) {
       await this.#goOn([TICK_MS]);
-      if (this.#notYetBack(down).length === 0) return;
+      if (this.#notYetBack(aborted, down).length === 0) return;
     }
-    for (const { rule, what } of this.#notYetBack(down)) this.#miss(rule, `${what} while ${down.join(', ')} is down`);
+    for (const { rule, what } of this.#notYetBack(aborted, down))
+      this.#miss(rule, `${what} while ${down.join(', ')} is down`);
   }
 
-  #notYetBack(down: readonly string[]): readonly { readonly rule: number; readonly what: string }[] {
+  #notYetBack(
+    aborted: readonly string[],
+    down: readonly string[],
+  ): readonly { readonly rule: number; readonly what: string }[] {
     return this.#open().flatMap(({ id, status, targets }) => {
+      if (!aborted.includes(id)) return [];
       if (status !== 'rolling-back') return [{ rule: 2, what: `rollout ${id} was aborted and is ${status}` }];
       const late = Object.entries(targets).filter(
         ([target, { wanted, readBack, ended }]) => wanted && !down.includes(target) && !readBack && ended === null,

@@ -59,6 +59,11 @@ export class Turns {
     return result;
   }
 
+  /** Whether anything is left that waits, or is late. */
+  get isAnyLeft(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Lets everybody come to where they wait. */
   async rest(): Promise<void> {
     await everybodyWaits();
