@@ -120,7 +120,9 @@ class Play {
   async #finish(): Promise<void> {
     const { world } = this;
     const isAnyLeft = (): boolean => world.tasks.isAnyOpen() || world.turns.isAnyLeft;
-    for (let tick = 0; tick < 2 || (tick < LONGEST_WAIT && isAnyLeft()); tick += 1) {
+    let rounds = 0;
+    for (let tick = 0; tick < LONGEST_WAIT && rounds < 2; tick += 1) {
+      rounds = isAnyLeft() ? 0 : rounds + 1;
       world.pass(TICK_MS);
       await world.settle();
     }
