@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   append: async () => (await import('./append.js')).append,
   read: async () => (await import('./read.js')).read,
   command: async () => (await import('./command.js')).command,
+  evidence: async () => (await import('./evidence.js')).evidence,
   react: async () => (await import('./react.js')).react,
   verdicts: async () => (await import('./verdicts.js')).verdicts,
   replay: async () => (await import('./replay.js')).replayBench,
