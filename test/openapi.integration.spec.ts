@@ -7,6 +7,8 @@ import { startHttp, type HttpServer } from '../apps/controller/src/http/server.j
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 type Operation = {
+  readonly summary?: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly responses: Readonly<Record<string, unknown>>;
   readonly security?: readonly unknown[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: unknown }>> };
@@ -98,6 +100,22 @@ describe('the description of the HTTP API', () => {
       expect(security, route).not.toEqual([]);
       for (const { schema } of Object.values(requestBody?.content ?? {})) expect(schema, route).toBeDefined();
     }
+  });
+
+  it('says in a line what each operation does', () => {
+    expect(operations().filter(([, { summary }]) => summary === undefined)).toEqual([]);
+  });
+
+  it('names the headers that make a command safe to repeat, and the answer to a body that is too large', () => {
+    const headersOf = (route: string): readonly string[] => {
+      const [, operation] = operations().find(([known]) => known === route) ?? [];
+      return (operation?.parameters ?? []).flatMap(({ name, in: place }) => (place === 'header' ? [name] : []));
+    };
+    expect(headersOf('post /v1/rollouts')).toContain('Idempotency-Key');
+    expect(headersOf('delete /v1/tokens/{id}')).toContain('Idempotency-Key');
+    expect(headersOf('post /v1/rollouts/{id}/abort')).toEqual(expect.arrayContaining(['Idempotency-Key', 'If-Match']));
+    for (const [route, { requestBody, responses }] of operations())
+      expect('413' in responses, route).toBe(requestBody !== undefined);
   });
 
   it('has no reference that leads nowhere', () => {

@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   command: async () => (await import('./command.js')).command,
   evidence: async () => (await import('./evidence.js')).evidence,
   react: async () => (await import('./react.js')).react,
+  harm: async () => (await import('./harm.js')).harm,
   verdicts: async () => (await import('./verdicts.js')).verdicts,
   replay: async () => (await import('./replay.js')).replayBench,
   start: async () => (await import('./start.js')).start,

@@ -55,7 +55,7 @@ const commands = async (core: Core, rollouts: readonly string[]): Promise<Work> 
     const steering = paused[index] ? 'resume' : 'pause';
     const context = personal(rollout, steering);
     const outcome = await handler.execute(
-      new SteerRolloutCommand(rollout, steering, 'bench', { track: null, stages: null }, context),
+      new SteerRolloutCommand(rollout, steering, 'bench', { track: null, stages: null, until: null }, context),
     );
     if (!outcome.accepted) throw new Error(`${steering} of ${rollout} was refused: ${outcome.rejection.message}`);
     if (outcome.events.length !== 1)
@@ -77,7 +77,7 @@ const rows = (pool: Pool): Work => {
 /** Calls at a steady rate, whatever the answers take; milliseconds of each. */
 const pace = async (work: Work, among: number, perSecond: number, seconds: number): Promise<number[]> => {
   const latencies: number[] = [];
-  const running: Promise<void>[] = [];
+  const running = new Set<Promise<void>>();
   const free = Array.from({ length: among }, (_, index) => index);
   const gap = 1_000 / perSecond;
   const first = performance.now() + Math.random() * gap;
@@ -87,13 +87,15 @@ const pace = async (work: Work, among: number, perSecond: number, seconds: numbe
     if (early > 0) await sleep(early);
     const now = performance.now();
     const from = now - due > TIMER_MS ? due : now;
-    const index = free.shift();
-    if (index === undefined) throw new Error(`All ${among} rollouts wait for an answer: the server has stalled.`);
+    // A server that pauses makes the next call wait as well, which counts: it was due.
+    while (free.length === 0) await Promise.race(running);
+    const index = free.shift() ?? 0;
     const call = work(index).then(() => {
       latencies.push(performance.now() - from);
       free.push(index);
+      running.delete(call);
     });
-    running.push(call);
+    running.add(call);
   }
   await Promise.all(running);
   return latencies;

@@ -293,6 +293,23 @@ describe('undo', () => {
   });
 });
 
+describe('a revision that is tried again while its rollback still drains', () => {
+  it('ends that drain as redelivered: its requests are no longer told apart from the new ones', async () => {
+    const stage = await Stage.furnished();
+    const isReadBack = (id: string): boolean =>
+      Object.values(stage.rollout(id).targets).every(({ wanted, readBack }) => wanted === null || readBack);
+    stage.breaks(2);
+    const first = await stage.reaches(await stage.start(2), 'rolling-back');
+    await stage.until(() => isReadBack(first));
+    stage.breaks(0);
+    const second = idOf(await stage.start(2, 'quick', 'the fault was elsewhere'));
+    await stage.until(() => stage.rollout(first).status === 'rolled-back');
+    const end = (await stage.world.all()).find(({ type }) => type === 'RolledBack');
+    expect(end?.data['targets']).toEqual({ 'api-us': 'redelivered', 'api-eu': 'redelivered' });
+    expect(stage.rollout(second).status).toBe('staging');
+  });
+});
+
 describe('a target that a rollback cannot reach', () => {
   const stuck = async (): Promise<{ readonly stage: Stage; readonly id: string }> => {
     const stage = await Stage.furnished();

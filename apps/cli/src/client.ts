@@ -20,7 +20,9 @@ import type {
   CreateTokenRequest,
   EventView,
   OutcomeBatch,
+  PauseRequest,
   PlanRequest,
+  PromoteRequest,
   RolloutStatus,
   StartRolloutRequest,
   UndoRequest,
@@ -137,7 +139,7 @@ export class HeadgateClient {
   command(
     id: string,
     command: RolloutCommand,
-    body: { readonly reason: string; readonly track?: string | undefined; readonly stages?: string[] },
+    body: z.input<typeof PauseRequest> | z.input<typeof PromoteRequest>,
     options?: WriteOptions,
   ): Promise<RolloutView> {
     return this.#write(`/v1/rollouts/${at(id)}/${command}`, body, RolloutView, options);

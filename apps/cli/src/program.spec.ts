@@ -106,7 +106,26 @@ describe('the command line', () => {
     });
     expect(code).toBe(EXIT.ok);
     expect(terminal.questions).toHaveLength(1);
-    expect(server.seen[0]?.body).toEqual({ config: 'router.context', plan: 'cautious', reason: 'short prompts' });
+    const body = { config: 'router.context', plan: 'cautious', reason: 'short prompts' };
+    expect(server.seen.find(({ path }) => path === '/v1/rollouts')?.body).toEqual(body);
+  });
+
+  it('start says what the plan warns of, such as targets without an instance', async () => {
+    server.on('POST /v1/plan-previews', () => ({
+      json: { ...preview(), warnings: ['No instance is live on api-us'] },
+    }));
+    server.on('POST /v1/rollouts', () => ({ status: 201, json: rollout() }));
+    const { code, err } = await run('start router.context --plan cautious --reason short_prompts');
+    expect(code).toBe(EXIT.ok);
+    expect(err).toContain('warning: No instance is live on api-us');
+  });
+
+  it('pause ends by itself where a time is given', async () => {
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rollout() }));
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/pause`, () => ({ json: rollout() }));
+    const { code } = await run(`pause ${ROLLOUT_ID} --for 2h --reason looking_at_it`);
+    expect(code).toBe(EXIT.ok);
+    expect(server.seen.at(-1)?.body).toMatchObject({ until: expect.stringMatching(/^\d{4}-.*Z$/) as string });
   });
 
   it.each([

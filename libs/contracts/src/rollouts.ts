@@ -56,7 +56,13 @@ export const PlanPreview = z
 export type PlanPreview = z.output<typeof PlanPreview>;
 
 const ReasonBody = z.strictObject({ reason: Reason });
-export const PauseRequest = ReasonBody.meta({ id: 'PauseRequest' });
+export const PauseRequest = z
+  .strictObject({
+    reason: Reason,
+    /** When it goes on by itself; default: when somebody resumes it. */
+    until: z.iso.datetime({ offset: true }).optional(),
+  })
+  .meta({ id: 'PauseRequest' });
 export const ResumeRequest = ReasonBody.meta({ id: 'ResumeRequest' });
 export const AbortRequest = ReasonBody.meta({ id: 'AbortRequest' });
 export const AbandonRequest = z.strictObject({ target: Name, reason: Reason }).meta({ id: 'AbandonRequest' });
@@ -162,7 +168,7 @@ export const RolloutView = z
         delivered: z.boolean(),
         converged: z.boolean(),
         readBack: z.boolean(),
-        ended: z.enum(['drained', 'acknowledged', 'abandoned']).nullable(),
+        ended: z.enum(['drained', 'acknowledged', 'abandoned', 'redelivered']).nullable(),
         error: z.string().nullable(),
       }),
     ),

@@ -1,4 +1,6 @@
 import type { Pool } from 'pg';
+import type { BakeAsked } from './bakes.js';
+import { advanceBakes, bakeKey, readBakes } from './bakes.js';
 import type { EvidenceBell } from './evidence-bell.js';
 import type {
   RequestTotals,
@@ -15,6 +17,7 @@ import type {
 import { EvidenceStore } from './evidence-store.js';
 import type { LookAsked } from './looks.js';
 import { foldLooks, lookCount, readLooks } from './looks.js';
+import type { SightAsked } from './reads.js';
 import {
   readActivation,
   readLastSeen,
@@ -24,32 +27,18 @@ import {
   readViolated,
   readViolations,
 } from './reads.js';
-import type { BigInteger } from './sql.js';
-import { toNumber } from './sql.js';
 import { Together } from './together.js';
 
 const NO_VIOLATIONS: ViolationReport = { candidate: [], elsewhere: [], first: undefined };
-
-const ADVANCE_BAKE = `
-  insert into evidence.bakes as known (rollout, track, stage, baked_ms, advanced_at, covered_until, looked_since)
-  values ($1, $2, $3, 0, $4::bigint, $4::bigint, $4::bigint)
-  on conflict (rollout, track, stage) do update set
-    baked_ms = known.baked_ms + greatest(0, $6::bigint - greatest(
-      $5::bigint,
-      coalesce(known.covered_until, known.advanced_at),
-      case when $4::bigint - known.advanced_at > $7::bigint then $4::bigint - $7::bigint
-        else coalesce(known.looked_since, known.advanced_at) end)),
-    looked_since = case when $4::bigint - known.advanced_at > $7::bigint then $4::bigint - $7::bigint
-      else coalesce(known.looked_since, known.advanced_at) end,
-    covered_until = greatest(coalesce(known.covered_until, known.advanced_at), $6::bigint),
-    advanced_at = greatest(known.advanced_at, $4::bigint)
-  returning baked_ms`;
 
 /** The evidence in PostgreSQL; the pool stays its owner's. */
 export class PostgresEvidenceStore extends EvidenceStore {
   private readonly looks: Together<LookAsked, StoredLook>;
   private readonly served: Together<string, RequestTotals>;
   private readonly violated: Together<string, boolean>;
+  private readonly activated: Together<string, readonly SliceActivation[]>;
+  private readonly seen: Together<SightAsked, readonly TargetSeen[]>;
+  private readonly bakes: Together<BakeAsked, number>;
 
   constructor(
     private readonly pool: Pool,
@@ -59,6 +48,9 @@ export class PostgresEvidenceStore extends EvidenceStore {
     this.looks = new Together({ answer: (asked) => foldLooks(pool, asked), keyOf: ({ rollout }) => rollout });
     this.served = new Together({ answer: (rollouts) => readRequests(pool, rollouts) });
     this.violated = new Together({ answer: (signals) => readViolated(pool, signals) });
+    this.activated = new Together({ answer: (rollouts) => readActivation(pool, rollouts) });
+    this.seen = new Together({ answer: (asked) => readLastSeen(pool, asked), keyOf: ({ rollout }) => rollout });
+    this.bakes = new Together<BakeAsked, number>({ answer: (asked) => advanceBakes(pool, asked), keyOf: bakeKey });
   }
 
   override foldLook(rollout: string, at: number): Promise<StoredLook> {
@@ -82,7 +74,7 @@ export class PostgresEvidenceStore extends EvidenceStore {
   }
 
   override activation(rollout: string): Promise<readonly SliceActivation[]> {
-    return readActivation(this.pool, rollout);
+    return this.activated.ask(rollout);
   }
 
   override async violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport> {
@@ -91,14 +83,14 @@ export class PostgresEvidenceStore extends EvidenceStore {
   }
 
   override lastSeen(rollout: string, also: readonly string[] = []): Promise<readonly TargetSeen[]> {
-    return readLastSeen(this.pool, rollout, also);
+    return this.seen.ask({ rollout, also });
   }
 
   override traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
     return readTraffic(this.pool, options);
   }
 
-  override async advanceBake(
+  override advanceBake(
     rollout: string,
     track: string,
     stage: string,
@@ -106,18 +98,11 @@ export class PostgresEvidenceStore extends EvidenceStore {
     covered: Span | undefined,
     maxGapMs: number,
   ): Promise<number> {
-    const { from, until } = covered ?? { from: now, until: now };
-    const times = [now, from, Math.min(now, until), maxGapMs].map(Math.round);
-    const { rows } = await this.pool.query<{ baked_ms: BigInteger }>(ADVANCE_BAKE, [rollout, track, stage, ...times]);
-    return toNumber(rows[0]?.baked_ms ?? 0);
+    return this.bakes.ask({ rollout, track, stage, now, covered, maxGapMs });
   }
 
-  override async bakedMs(rollout: string): Promise<readonly StageBake[]> {
-    const { rows } = await this.pool.query<{ track: string; stage: string; baked_ms: BigInteger }>(
-      'select track, stage, baked_ms from evidence.bakes where rollout = $1 order by track, stage',
-      [rollout],
-    );
-    return rows.map((row) => ({ track: row.track, stage: row.stage, bakedMs: toNumber(row.baked_ms) }));
+  override bakedMs(rollout: string): Promise<readonly StageBake[]> {
+    return readBakes(this.pool, rollout);
   }
 
   override onEvidence(listener: (rollouts: readonly string[]) => void): () => void {

@@ -38,7 +38,7 @@ const UNMEASURED = `select rollout, signal, target, model,
   from evidence.unmeasured where rollout = any ($1)
   group by rollout, signal, target, model order by rollout, signal, target, model`;
 
-const byRollout = <R extends CountsRow>(rows: readonly R[]): ReadonlyMap<string, readonly R[]> => {
+const byRollout = <R extends { readonly rollout: string }>(rows: readonly R[]): ReadonlyMap<string, readonly R[]> => {
   const groups = new Map<string, R[]>();
   for (const row of rows) {
     const group = groups.get(row.rollout);
@@ -94,13 +94,23 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
   };
 };
 
-export const readActivation = async (pool: Pool, rollout: string): Promise<readonly SliceActivation[]> => {
-  const { rows } = await pool.query<SliceRow & { readonly units: BigInteger }>(
-    `select target, model, count(*) as units from evidence.candidate_units where rollout = $1
-     group by target, model order by target, model`,
-    [rollout],
+type UnitsRow = SliceRow & { readonly rollout: string; readonly units: BigInteger };
+
+/** Distinct units on the candidate of many rollouts, in their order. */
+export const readActivation = async (
+  pool: Pool,
+  rollouts: readonly string[],
+): Promise<readonly (readonly SliceActivation[])[]> => {
+  const { rows } = await pool.query<UnitsRow>({
+    name: 'evidence_activation',
+    text: `select rollout, target, model, count(*) as units from evidence.candidate_units where rollout = any ($1)
+       group by rollout, target, model order by rollout, target, model`,
+    values: [[...new Set(rollouts)]],
+  });
+  const units = byRollout(rows);
+  return rollouts.map((rollout) =>
+    (units.get(rollout) ?? []).map((row) => ({ target: row.target, model: row.model, units: toNumber(row.units) })),
   );
-  return rows.map((row) => ({ target: row.target, model: row.model, units: toNumber(row.units) }));
 };
 
 /** Of each signal, whether anything ever violated it: where nothing did, there is nothing to count. */
@@ -194,10 +204,11 @@ const readMeasured = async (
     readonly since: BigInteger;
     readonly last_at: BigInteger;
   };
-  const { rows } = await pool.query<Row>(
-    'select target, signal, since, last_at from evidence.signals_seen where target = any ($1) order by target, signal',
-    [targets],
-  );
+  const { rows } = await pool.query<Row>({
+    name: 'evidence_measured',
+    text: 'select target, signal, since, last_at from evidence.signals_seen where target = any ($1) order by target, signal',
+    values: [targets],
+  });
   const measured = new Map<string, Record<string, Span>>();
   for (const { target, signal, since, last_at: until } of rows) {
     const span = { from: toNumber(since), until: toNumber(until) };
@@ -206,36 +217,47 @@ const readMeasured = async (
   return measured;
 };
 
+/** When a rollout was seen on its targets, and when anything was on those named beside them. */
+export type SightAsked = { readonly rollout: string; readonly also: readonly string[] };
+
+type SightRow = {
+  readonly rollout: string;
+  readonly target: string;
+  readonly candidate_at: BigInteger | null;
+  readonly any_at: BigInteger | null;
+};
+
+const SIGHTS = `
+  with own as (
+    select rollout, target, max(last_at) filter (where arm = 'candidate') as candidate_at
+    from evidence.arms where rollout = any ($1::text[]) group by rollout, target
+  ), named as (
+    select rollout, target from own union select * from unnest($2::text[], $3::text[]))
+  select named.rollout, named.target, seen.last_at as any_at, own.candidate_at
+  from named left join own using (rollout, target) left join evidence.targets_seen seen using (target)
+  order by named.rollout, named.target`;
+
+/** Sights of many rollouts, which are all different, in their order. */
 export const readLastSeen = async (
   pool: Pool,
-  rollout: string,
-  also: readonly string[],
-): Promise<readonly TargetSeen[]> => {
-  type Row = {
-    readonly target: string;
-    readonly candidate_at: BigInteger | null;
-    readonly any_at: BigInteger | null;
-  };
-  const { rows } = await pool.query<Row>(
-    `with own as (
-       select target, max(last_at) filter (where arm = 'candidate') as candidate_at
-       from evidence.arms where rollout = $1 group by target),
-     named as (select target from own union select unnest($2::text[]))
-     select named.target, seen.last_at as any_at, own.candidate_at
-     from named left join own using (target) left join evidence.targets_seen seen using (target)
-     order by named.target`,
-    [rollout, also],
+  asked: readonly SightAsked[],
+): Promise<readonly (readonly TargetSeen[])[]> => {
+  const also = asked.flatMap(({ rollout, also: targets }) => targets.map((target) => ({ rollout, target })));
+  const { rows } = await pool.query<SightRow>({
+    name: 'evidence_last_seen',
+    text: SIGHTS,
+    values: [asked.map(({ rollout }) => rollout), also.map(({ rollout }) => rollout), also.map(({ target }) => target)],
+  });
+  const measured = await readMeasured(pool, [...new Set(rows.map(({ target }) => target))]);
+  const sights = byRollout(rows);
+  return asked.map(({ rollout }) =>
+    (sights.get(rollout) ?? []).map((row) => ({
+      target: row.target,
+      candidateAt: toOptionalNumber(row.candidate_at),
+      anyAt: toOptionalNumber(row.any_at),
+      measured: measured.get(row.target) ?? {},
+    })),
   );
-  const measured = await readMeasured(
-    pool,
-    rows.map(({ target }) => target),
-  );
-  return rows.map((row) => ({
-    target: row.target,
-    candidateAt: toOptionalNumber(row.candidate_at),
-    anyAt: toOptionalNumber(row.any_at),
-    measured: measured.get(row.target) ?? {},
-  }));
 };
 
 /** A slice that was only just seen is not divided by less than this. */

@@ -36,7 +36,8 @@ type Move =
   | { readonly do: 'look' | 'promote'; readonly luck: Luck }
   | { readonly do: 'deliver' | 'fail'; readonly which: number; readonly by: number }
   | { readonly do: 'abandon'; readonly which: number }
-  | { readonly do: 'deliver-all' | 'resume' | 'abort' | 'supersede' }
+  | { readonly do: 'deliver-all' | 'resume' | 'abort' }
+  | { readonly do: 'supersede'; readonly bypasses: boolean }
   | { readonly do: 'pause'; readonly forMs: number | null }
   | { readonly do: 'wait'; readonly ms: number };
 
@@ -83,7 +84,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), forMs: fc.option(fc.nat(100_000)) }) },
   { weight: 2, arbitrary: fc.constant<Move>({ do: 'resume' }) },
   { weight: 1, arbitrary: fc.constant<Move>({ do: 'abort' }) },
-  { weight: 1, arbitrary: fc.constant<Move>({ do: 'supersede' }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('supersede' as const), bypasses: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('abandon' as const), which: fc.nat(2) }) },
   { weight: 4, arbitrary: fc.nat(200_000).map((ms): Move => ({ do: 'wait', ms })) },
 );
@@ -223,7 +224,7 @@ const commandOf = (state: RolloutState, now: number, drawn: Move): RolloutComman
     case 'abort':
       return { type: 'AbortRollout', reason: 'drawn' };
     case 'supersede':
-      return { type: 'SupersedeRollout', by: 'ro-2' };
+      return { type: 'SupersedeRollout', by: 'ro-2', bypasses: drawn.bypasses };
     case 'abandon': {
       const targets = state.status === 'none' ? [] : Object.keys(state.targets);
       const target = targets[drawn.which % Math.max(1, targets.length)] ?? 'mars';

@@ -7,7 +7,7 @@ import { renderRollout, renderRollouts } from '../render/rollouts.js';
 import { resolveRollout } from '../resolve.js';
 import type { Invocation } from '../invocation.js';
 import { watchRollout } from '../watch.js';
-import { integer } from './arguments.js';
+import { duration, integer } from './arguments.js';
 import { answerOf, begun, noNames, watchFlags } from './rollout-output.js';
 import type { WatchFlags } from './rollout-output.js';
 
@@ -32,13 +32,15 @@ const addStart = (program: Command, invocation: Invocation): void => {
     if (flags.watch) noNames(invocation);
     const reason = await invocation.reason(flags.reason, `start a rollout of ${config}`);
     const { plan, revision, vetoReason } = flags;
+    const what = { config, plan, ...(revision === undefined ? {} : { revision }) };
+    // What stands in the way of a start is said by the start itself.
+    const preview = await invocation.client.preview(what).catch(() => undefined);
     const rollout = await invocation.client.start({
-      config,
-      plan,
+      ...what,
       reason,
-      ...(revision === undefined ? {} : { revision }),
       ...(vetoReason === undefined ? {} : { vetoReason }),
     });
+    for (const warning of preview?.warnings ?? []) invocation.note(`warning: ${warning}`);
     await begun(invocation, rollout, flags);
   });
 };
@@ -144,6 +146,14 @@ const stagesSeen = (rollout: RolloutView): readonly string[] =>
         status === 'in-stage' && stage !== null ? [`${name}/${stage}`] : [],
       );
 
+interface VerbFlags {
+  readonly reason?: string;
+  readonly ifVersion?: number;
+  readonly track?: string;
+  /** In ms. */
+  readonly for?: number;
+}
+
 const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => {
   const command = program
     .command(`${verb.name} <rollout>`)
@@ -156,13 +166,16 @@ const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => 
       integer(0),
     );
   if (verb.name === 'promote') command.option('--track <name>', 'only this track; by default all');
-  command.action(async (reference: string, flags: { reason?: string; ifVersion?: number; track?: string }) => {
+  if (verb.name === 'pause') command.option('--for <duration>', 'go on by itself after this time', duration);
+  command.action(async (reference: string, flags: VerbFlags) => {
     const rollout = await resolveRollout(invocation.client, reference, 'act');
     const what = `${rollout.config} r${rollout.revision}`;
     const reason = await invocation.reason(flags.reason, `${verb.name} ${what}`);
     if (verb.name === 'promote') await invocation.confirm(`Go on with ${what} without waiting for evidence?`);
     const stages = verb.name === 'promote' ? { stages: [...stagesSeen(rollout)] } : {};
-    const body = { reason, ...stages, ...(flags.track === undefined ? {} : { track: flags.track }) };
+    const until =
+      flags.for === undefined ? {} : { until: new Date(invocation.terminal.now() + flags.for).toISOString() };
+    const body = { reason, ...stages, ...until, ...(flags.track === undefined ? {} : { track: flags.track }) };
     const after = await invocation.client.command(rollout.id, verb.name, body, { ifVersion: flags.ifVersion });
     invocation.print(answerOf(after));
     invocation.note(verb.done(rollout.id));

@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import {
   CommandRunner,
+  Delivery,
   Evidence,
   LiveView,
   prepare,
@@ -17,6 +18,7 @@ import {
   UndoRevisionCommand,
   violationsOf,
   type Outcome,
+  type Prepared,
   type StartRequest,
   type Steering,
 } from '#libs/application';
@@ -66,6 +68,7 @@ export class RolloutsController {
     private readonly view: LiveView,
     private readonly board: ProgressBoard,
     private readonly evidence: Evidence,
+    private readonly delivery: Delivery,
     private readonly clock: Clock,
   ) {}
 
@@ -220,6 +223,7 @@ export class RolloutsController {
       readonly reason: string;
       readonly track?: string | undefined;
       readonly stages?: readonly string[] | undefined;
+      readonly until?: string | undefined;
     },
     request: Caller,
     reply: FastifyReply,
@@ -231,7 +235,11 @@ export class RolloutsController {
         id,
         steering,
         body.reason,
-        { track: body.track ?? null, stages: body.stages ?? null },
+        {
+          track: body.track ?? null,
+          stages: body.stages ?? null,
+          until: body.until === undefined ? null : Date.parse(body.until),
+        },
         context,
       ),
     );
@@ -253,7 +261,15 @@ export class RolloutsController {
     const prepared = prepare(this.view, request);
     if ('rejection' in prepared) throw ProblemError.of(prepared.rejection);
     const traffic = await this.evidence.traffic({ now: this.clock.now(), spanMs: LATELY_MS });
-    return previewOf(prepared, traffic, LATELY_MS);
+    return previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared));
+  }
+
+  /** Targets of the plan on which no instance is live now. */
+  private async unattended({ controls }: Prepared): Promise<readonly string[]> {
+    const live = await Promise.all(
+      Object.keys(controls).map(async (target) => [target, await this.delivery.observe(target)] as const),
+    );
+    return live.flatMap(([target, { instances }]) => (instances.length === 0 ? [target] : []));
   }
 
   private async answer(outcome: Outcome, reply: FastifyReply): Promise<RolloutView> {

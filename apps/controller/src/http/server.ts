@@ -2,7 +2,7 @@ import { Module, StandardSchemaValidationPipe, type DynamicModule } from '@nestj
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import {
   AbandonTargetHandler,
   ApplyManifestsHandler,
@@ -18,8 +18,6 @@ import {
   SteerRolloutHandler,
   UndoRevisionHandler,
 } from '#libs/application';
-import { z } from 'zod';
-import { Problem } from '#libs/contracts';
 import { Clock, EventStore } from '#libs/kernel';
 import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
@@ -32,6 +30,7 @@ import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
+import { describeApi } from './openapi.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
@@ -110,36 +109,6 @@ export type HttpServer = {
   readonly openApi: () => OpenAPIObject;
 };
 
-/** Every operation may answer with a problem; saying so once keeps the controllers free of it. */
-const withProblems = (document: OpenAPIObject): OpenAPIObject => {
-  const { $schema: _, ...schema } = z.toJSONSchema(z.object(Problem.shape));
-  const problem = {
-    description: 'A problem (RFC 9457) with a stable code',
-    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-  };
-  document.components = {
-    ...document.components,
-    schemas: { ...document.components?.schemas, Problem: schema as never },
-  };
-  for (const path of Object.values(document.paths)) {
-    for (const operation of [path.get, path.put, path.post, path.delete])
-      if (operation) operation.responses['default'] ??= problem;
-  }
-  return document;
-};
-
-const describe = (app: NestFastifyApplication): OpenAPIObject => {
-  const builder = new DocumentBuilder()
-    .setOpenAPIVersion('3.1.0')
-    .setTitle('Headgate')
-    .setDescription(
-      'Records every config change as an event, advances it in stages over several platforms, and takes it back when quality degrades.',
-    )
-    .setVersion('v1')
-    .addBearerAuth();
-  return withProblems(SwaggerModule.createDocument(app, builder.build()));
-};
-
 /** Serves the HTTP API of a running core. */
 export const startHttp = async (core: Core, host: string, port: number): Promise<HttpServer> => {
   const adapter = new FastifyAdapter({
@@ -166,7 +135,7 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));
   app.useGlobalFilters(new ProblemFilter(core.log, core.database));
   let document: OpenAPIObject | undefined;
-  const openApi = (): OpenAPIObject => (document ??= describe(app));
+  const openApi = (): OpenAPIObject => (document ??= describeApi(app));
   server.get('/openapi.json', (_request, reply) => void reply.send(openApi()));
   await app.listen(port, host);
   return {

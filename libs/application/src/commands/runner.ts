@@ -11,8 +11,8 @@ import {
   type Rejection,
   type StreamAppend,
 } from '#libs/kernel';
-import { asHeadgateEvent, newestVersion, type HeadgateEvent, type Recorded } from '#libs/domain';
-import type { CommandContext } from './context.js';
+import { asHeadgateEvent, isMeasured, newestVersion, type HeadgateEvent, type Recorded } from '#libs/domain';
+import { automation, type CommandContext } from './context.js';
 import { StateCache, type Loaded } from './state-cache.js';
 
 export type Outcome =
@@ -229,7 +229,9 @@ export class CommandRunner {
   }
 
   #finish(event: DomainEvent, context: CommandContext): NewEvent {
-    const { actor, commandId, correlationId, causationId, traceparent, reason } = context;
+    const { commandId, correlationId, causationId, traceparent } = context;
+    // What was measured is nobody's doing, whoever asks for something on the strength of it.
+    const { actor, reason } = isMeasured(event.type) ? automation(commandId) : context;
     return {
       ...event,
       eventId: this.#ids.next(),

@@ -41,7 +41,12 @@ export class UndoRevisionCommand extends Command<Outcome> {
 type Handover = { readonly config: ConfigState; readonly targets: readonly string[] };
 
 /** A rollout that is being watched gives its targets to the new one, and its revision stays live until then. */
-const takeOver = async (session: Session, known: RegisteredConfig, wanted: Prepared, by: string): Promise<Handover> => {
+const takeOver = async (
+  session: Session,
+  known: RegisteredConfig,
+  wanted: Prepared,
+  by: { readonly rollout: string; readonly bypasses: boolean },
+): Promise<Handover> => {
   const mine = Object.keys(wanted.controls);
   const holders = [...new Set(mine.flatMap((target) => known.claims[target] ?? []))];
   const [holder] = holders;
@@ -55,7 +60,11 @@ const takeOver = async (session: Session, known: RegisteredConfig, wanted: Prepa
     session.reject('supersede-needs-all-targets', message, '/plan');
     return { config: known, targets: [] };
   }
-  session.decide(rolloutDecider, rolloutStream(holder), state, { type: 'SupersedeRollout', by });
+  session.decide(rolloutDecider, rolloutStream(holder), state, {
+    type: 'SupersedeRollout',
+    by: by.rollout,
+    bypasses: by.bypasses,
+  });
   const live = liveAfter({ ...state, status: 'superseded' });
   const release = { rollout: holder, revision: state.revision, targets: held, live } as const;
   const events = session.decide(configDecider, configStream(known.key), known, {
@@ -70,7 +79,10 @@ type Cause = { readonly vetoReason: string | null; readonly bypass: string | nul
 
 const begin = async (session: Session, rollout: string, prepared: Prepared, cause: Cause): Promise<JsonObject> => {
   const { config: known, revision, plan } = prepared;
-  const { config, targets: takesOver } = await takeOver(session, known, prepared, rollout);
+  const { config, targets: takesOver } = await takeOver(session, known, prepared, {
+    rollout,
+    bypasses: cause.bypass !== null,
+  });
   if (session.rejection || config.status === 'unknown') return {};
   const targets = Object.keys(prepared.controls);
   const controls = Object.fromEntries(targets.map((target) => [target, liveRevision(config, target)]));

@@ -9,12 +9,20 @@ import { Conductor } from '../workers/conduct.js';
 
 export type Steering = 'pause' | 'resume' | 'promote' | 'abort';
 
+export type SteeringLimits = {
+  /** What is promoted; null: all that is in a stage. */
+  readonly track: string | null;
+  readonly stages: readonly string[] | null;
+  /** When a pause ends by itself, in epoch ms; null: when somebody resumes. */
+  readonly until: number | null;
+};
+
 export class SteerRolloutCommand extends Command<Outcome> {
   constructor(
     readonly rollout: string,
     readonly steering: Steering,
     readonly reason: string,
-    readonly only: { readonly track: string | null; readonly stages: readonly string[] | null },
+    readonly only: SteeringLimits,
     readonly context: CommandContext,
   ) {
     super();
@@ -68,6 +76,11 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
         );
         return {};
       }
+      const { until } = command.only;
+      if (until !== null && until <= this.runner.now()) {
+        session.reject('invalid-request', 'A pause must end in the future: give a later time.', '/until');
+        return {};
+      }
       session.decide(rolloutDecider, stream, state, await this.domainCommand(command));
       return { rollout };
     });
@@ -76,7 +89,7 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
   private async domainCommand({ rollout, steering, reason, only }: SteerRolloutCommand): Promise<RolloutCommand> {
     switch (steering) {
       case 'pause':
-        return { type: 'PauseRollout', reason, until: null };
+        return { type: 'PauseRollout', reason, until: only.until };
       case 'resume':
         return { type: 'ResumeRollout', reason };
       case 'abort':
@@ -86,7 +99,7 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
         const facts = known
           ? await this.conductor.factsOf(known)
           : { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
-        return { type: 'PromoteRollout', reason, ...only, facts };
+        return { type: 'PromoteRollout', reason, track: only.track, stages: only.stages, facts };
       }
     }
   }

@@ -124,12 +124,13 @@ const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): Trac
 
 /**
  * What a rollout would do and how long each stage must last, from traffic measured lately. Writes nothing. A plan that
- * bypasses stages is never impossible: nothing is asked to be measured first.
+ * bypasses stages is never impossible: nothing is asked to be measured first. `unattended`: targets without an instance.
  */
 export const previewOf = (
   prepared: Prepared,
   traffic: Traffic,
   spanMs: number,
+  unattended: readonly string[],
 ): { readonly preview: PlanPreview; readonly impossible: readonly string[] } => {
   const { plan, config, revision, controls } = prepared;
   const tracks = plan.tracks.map((track) => forecastTrack(plan, track, traffic));
@@ -146,7 +147,7 @@ export const previewOf = (
     stages,
     totalMs: totalOf(plan, stages),
     traffic: { spanMs, perTarget },
-    warnings: warningsOf(plan, stages),
+    warnings: [...unattendedWarnings(unattended), ...warningsOf(plan, stages)],
   };
   return { preview, impossible: prepared.bypasses ? [] : tracks.flatMap((track) => track.impossible) };
 };
@@ -166,6 +167,11 @@ const totalOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): number
   const ends = plan.tracks.map((track) => passedAt(track.name, track.stages.at(-1)?.name ?? ''));
   return ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) + plan.watchMs;
 };
+
+const unattendedWarnings = (targets: readonly string[]): string[] =>
+  targets.length === 0
+    ? []
+    : [`No instance is live on ${targets.join(', ')}: nothing can go on there until one fetches its ruleset.`];
 
 const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): string[] => [
   ...(plan.holdbackBp === 0 ? ['There is no holdback: the watch is only observational.'] : []),

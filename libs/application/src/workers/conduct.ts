@@ -71,7 +71,7 @@ export class Conductor {
   /** The facts of a running rollout as of now, for a person who wants to promote it or to read it. */
   async factsOf(rollout: Rollout): Promise<Facts> {
     const verdicts = Object.values(rollout.verdicts);
-    return gatherFacts(rollout, verdicts, this.#runner.now(), { evidence: this.#evidence, delivery: this.#delivery });
+    return this.#gather(rollout, verdicts, this.#runner.now());
   }
 
   /** What the newest assessment found, for the record of a person who ends the rollout now. */
@@ -80,11 +80,19 @@ export class Conductor {
     return (progress?.verdicts ?? []).map((verdict) => RecordedVerdict.parse(verdict));
   }
 
+  #gather(rollout: Rollout, verdicts: readonly RecordedVerdict[], now: number): Promise<Facts> {
+    return gatherFacts(rollout, verdicts, now, {
+      evidence: this.#evidence,
+      delivery: this.#delivery,
+      redeliveredBy: ({ id, config, revision }, target) => this.#view.fleet.redeliveredBy(target, config, revision, id),
+    });
+  }
+
   async #assess(rollout: Rollout, version: number): Promise<boolean> {
     const now = this.#runner.now();
     const guarded = rollout.status !== 'rolling-back';
     const verdicts = guarded ? await this.#evaluator.evaluate(rollout, now) : [];
-    const facts = await gatherFacts(rollout, verdicts, now, { evidence: this.#evidence, delivery: this.#delivery });
+    const facts = await this.#gather(rollout, verdicts, now);
     const outcome = await this.#runner.run('AssessRollout', automation(this.#runner.newId()), async (session) => {
       await this.#decide(session, rollout.id, now, facts);
       return { rollout: rollout.id };

@@ -17,14 +17,19 @@ import { coveredSpan, unmeasuredSince } from './coverage.js';
 /** Time between two assessments after which controllers were away, and the bake with them. */
 const MAX_GAP_MS = 2_000;
 
-type Sources = { readonly evidence: Evidence; readonly delivery: Delivery };
+/** `redeliveredBy`: the rollout that delivers a withdrawn revision to a target again. */
+type Sources = {
+  readonly evidence: Evidence;
+  readonly delivery: Delivery;
+  readonly redeliveredBy: (rollout: Rollout, target: string) => string | undefined;
+};
 
 /** Undefined when the target cannot be asked: nothing is known of it then, least of all that nobody is left there. */
 const targetFacts = async (
   rollout: Rollout,
   target: string,
   seen: TargetSeen | undefined,
-  { delivery }: Sources,
+  { delivery, redeliveredBy }: Sources,
 ): Promise<TargetFacts | undefined> => {
   const progress = rollout.targets[target];
   const wanted = progress?.wanted?.generation ?? 0;
@@ -43,6 +48,7 @@ const targetFacts = async (
     readBack: live?.generation ?? null,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
+    redeliveredBy: redeliveredBy(rollout, target),
   };
 };
 
@@ -53,38 +59,38 @@ const silentFor = (
   now: number,
 ): number => Math.max(0, ...targets.map((target) => now - Math.max(since, seen.get(target)?.anyAt ?? 0)));
 
+type Units = Awaited<ReturnType<Evidence['activation']>>;
+
+/** Of a track that was entered. */
+const trackFacts = async (
+  rollout: Rollout,
+  track: Rollout['plan']['tracks'][number],
+  { seen, units, now }: { readonly seen: ReadonlyMap<string, TargetSeen>; readonly units: Units; readonly now: number },
+  { evidence }: Sources,
+): Promise<StageFacts> => {
+  const progress = trackOf(rollout, track.name);
+  const stage = track.stages[progress.stage];
+  const targets = track.targets.map(({ target }) => target);
+  const silentMs = silentFor(targets, seen, progress.enteredAt.at(-1) ?? now, now);
+  if (!stage) return { stage: null, bakedMs: 0, activation: [], silentMs };
+  const converged = targets.every((target) => {
+    const known = rollout.targets[target];
+    return known?.wanted ? known.converged >= known.wanted.generation : false;
+  });
+  const silenceMs = toleratedSilenceMs(stage.bakeMs, rollout.plan.graceMs);
+  const covered = converged ? coveredSpan(rollout, targets, seen, silenceMs) : undefined;
+  const bakedMs = await evidence.advanceBake(rollout.id, track.name, stage.name, now, covered, MAX_GAP_MS);
+  return { stage: stage.name, bakedMs, activation: units.filter(({ target }) => targets.includes(target)), silentMs };
+};
+
 const stageFacts = async (
   rollout: Rollout,
-  seen: ReadonlyMap<string, TargetSeen>,
-  now: number,
-  { evidence }: Sources,
+  known: Parameters<typeof trackFacts>[2],
+  sources: Sources,
 ): Promise<Readonly<Record<string, StageFacts>>> => {
-  const units = await evidence.activation(rollout.id);
-  const facts: Record<string, StageFacts> = {};
-  for (const track of liveTracks(rollout)) {
-    const progress = trackOf(rollout, track.name);
-    if (progress.stage < 0) continue;
-    const stage = track.stages[progress.stage];
-    const targets = track.targets.map(({ target }) => target);
-    const silentMs = silentFor(targets, seen, progress.enteredAt.at(-1) ?? now, now);
-    if (!stage) {
-      facts[track.name] = { stage: null, bakedMs: 0, activation: [], silentMs };
-      continue;
-    }
-    const converged = targets.every((target) => {
-      const known = rollout.targets[target];
-      return known?.wanted ? known.converged >= known.wanted.generation : false;
-    });
-    const silenceMs = toleratedSilenceMs(stage.bakeMs, rollout.plan.graceMs);
-    const covered = converged ? coveredSpan(rollout, targets, seen, silenceMs) : undefined;
-    facts[track.name] = {
-      stage: stage.name,
-      bakedMs: await evidence.advanceBake(rollout.id, track.name, stage.name, now, covered, MAX_GAP_MS),
-      activation: units.filter(({ target }) => targets.includes(target)),
-      silentMs,
-    };
-  }
-  return facts;
+  const entered = liveTracks(rollout).filter(({ name }) => trackOf(rollout, name).stage >= 0);
+  const facts = entered.map(async (track) => [track.name, await trackFacts(rollout, track, known, sources)] as const);
+  return Object.fromEntries(await Promise.all(facts));
 };
 
 const watchFacts = async (
@@ -124,13 +130,16 @@ export const gatherFacts = async (
   const reached = Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
   // A target may be taken back before anything was seen of the rollout there: its other traffic proves the drain.
   const draining = Object.entries(rollout.targets).flatMap(([target, each]) => (isLeaving(each) ? [target] : []));
-  const seenThere = await sources.evidence.lastSeen(rollout.id, draining);
+  const [seenThere, units] = await Promise.all([
+    sources.evidence.lastSeen(rollout.id, draining),
+    sources.evidence.activation(rollout.id),
+  ]);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
   const [targets, stages, watch] = await Promise.all([
     Promise.all(
       reached.map(async (target) => [target, await targetFacts(rollout, target, seen.get(target), sources)] as const),
     ).then((all) => all.flatMap(([target, known]) => (known ? [[target, known] as const] : []))),
-    stageFacts(rollout, seen, now, sources),
+    stageFacts(rollout, { seen, units, now }, sources),
     watchFacts(rollout, seen, now, sources),
   ]);
   return { targets: Object.fromEntries(targets), stages, verdicts, watch, unmeasured: unmeasuredIn(rollout, seen) };

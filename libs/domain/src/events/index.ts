@@ -44,6 +44,9 @@ export const eventVersions: Readonly<Record<string, number>> = Object.fromEntrie
   Object.entries(registry).map(([type, versions]) => [type, Math.max(...Object.keys(versions).map(Number))]),
 );
 
+/** Whether an event of this type records what was measured, which is no act of whoever's command it came with. */
+export const isMeasured = (type: string): boolean => type === 'VerdictRecorded';
+
 export const newestVersion = (type: string): number => {
   const version = eventVersions[type];
   if (version === undefined) throw new Error(`Event type ${type} is not declared in libs/domain/events.`);

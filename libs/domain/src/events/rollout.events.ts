@@ -76,8 +76,21 @@ export const RecordedVerdict = z.object({
 export type RecordedVerdict = z.output<typeof RecordedVerdict>;
 
 export const ExposurePurpose = z.enum(['stage', 'settle', 'rollback']);
-export const DrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
+const FirstDrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
+/** `redelivered`: a newer rollout delivers the withdrawn revision there again, so nobody can tell whether it had gone. */
+export const DrainOutcome = z.enum([...FirstDrainOutcome.options, 'redelivered']);
 export type DrainOutcome = z.output<typeof DrainOutcome>;
+
+const Drained = z.object({
+  rollout: Rollout,
+  target: z.string(),
+  outcome: DrainOutcome,
+  /** Epoch ms of the last traffic on the withdrawn revision; null: none was seen. */
+  lastSeenAt: z.number().nullable(),
+  detail: z.string(),
+});
+
+const Gone = z.object({ rollout: Rollout, targets: z.record(z.string(), DrainOutcome), tookMs: z.number() });
 
 const Planned = z.object({
   rollout: Rollout,
@@ -146,24 +159,17 @@ export const rolloutEvents = {
   RollbackStarted: { 1: TakenBack.omit({ track: true }), 2: TakenBack },
   /** The target was asked what is live, and it is the control again. */
   TargetReadBack: { 1: z.object({ rollout: Rollout, target: z.string(), generation: z.int() }) },
-  TargetDrained: {
-    1: z.object({
-      rollout: Rollout,
-      target: z.string(),
-      outcome: DrainOutcome,
-      /** Epoch ms of the last traffic on the withdrawn revision; null: none was seen. */
-      lastSeenAt: z.number().nullable(),
-      detail: z.string(),
-    }),
-  },
-  RolledBack: { 1: z.object({ rollout: Rollout, targets: z.record(z.string(), DrainOutcome), tookMs: z.number() }) },
+  TargetDrained: { 1: Drained.extend({ outcome: FirstDrainOutcome }), 2: Drained },
+  RolledBack: { 1: Gone.extend({ targets: z.record(z.string(), FirstDrainOutcome) }), 2: Gone },
   /** A newer rollout of the config took over while this one was watched: its revision stays live, unsettled. */
   RolloutSuperseded: { 1: z.object({ rollout: Rollout, by: z.string() }) },
   FullyExposed: { 1: z.object({ rollout: Rollout, holdbackBp: z.int() }) },
   RolloutSettled: { 1: z.object({ rollout: Rollout, config: z.string(), revision: z.int(), targets: Targets }) },
 } as const;
 
-/** Before version 2 of these a rollout was always taken back as a whole. */
+const same = (data: JsonObject): JsonObject => data;
+
+/** Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery. */
 export const rolloutUpcasters = {
   RolloutPlanned: {
     1: (data: JsonObject): JsonObject => ({
@@ -172,4 +178,6 @@ export const rolloutUpcasters = {
     }),
   },
   RollbackStarted: { 1: (data: JsonObject): JsonObject => ({ ...data, track: null }) },
+  TargetDrained: { 1: same },
+  RolledBack: { 1: same },
 } as const;

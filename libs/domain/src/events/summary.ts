@@ -42,7 +42,8 @@ const words: Words = {
   DegradationDetected: ({ sentence, stages }) => `degradation in ${list(stages)}: ${sentence}`,
   RollbackStarted: ({ targets, reason, track }) =>
     `rolling back ${track === null ? '' : `track ${track} alone, `}${list(targets)}: ${reason}`,
-  TargetReadBack: ({ target }) => `${target}: read back, the control is live`,
+  TargetReadBack: ({ target, generation }) =>
+    `${target}: read back, generation ${generation} without the candidate is what it gives its instances`,
   TargetDrained: ({ target, outcome, detail }) => `${target}: ${outcome}, ${detail}`,
   RolledBack: ({ targets, tookMs }) => `rolled back on ${list(Object.keys(targets))} in ${seconds(tookMs)}`,
   FullyExposed: ({ holdbackBp }) => `fully exposed, holdback ${stageName(holdbackBp)}; watching`,

@@ -152,6 +152,19 @@ describe('what a target was exposed to under a generation', () => {
   });
 });
 
+describe('a revision that is delivered again', () => {
+  const again = (...events: readonly HeadgateEvent[]): string | undefined =>
+    fleetAfter(...events).redeliveredBy('api-us', KEY, 2, ROLLOUT);
+
+  it('is that of the newest rollout that asked for it, and not of the one that took it back', () => {
+    expect(again(exposed(100))).toBeUndefined();
+    expect(again(exposed(100), exposed(0))).toBeUndefined();
+    expect(again(exposed(100), exposed(0), exposed(100, 3, 'ro-2'))).toBeUndefined();
+    expect(again(exposed(100), exposed(0), exposed(100, 2, 'ro-2'))).toBe('ro-2');
+    expect(again(exposed(100), exposed(0), exposed(100, 2, 'ro-2'), exposed(0, 2, 'ro-2'))).toBeUndefined();
+  });
+});
+
 describe('a withdrawn revision', () => {
   const withdrawn = (...events: readonly HeadgateEvent[]): string | undefined =>
     fleetAfter(...events).withdrawn('api-us', KEY, 2);

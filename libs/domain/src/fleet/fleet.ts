@@ -95,6 +95,13 @@ export class Fleet {
     return last?.shareBp === 0 ? (last.rollout ?? undefined) : undefined;
   }
 
+  /** The rollout that asked for this candidate on a target after another one had taken it back; undefined: none has. */
+  redeliveredBy(target: string, config: string, revision: number, withdrawnBy: string): string | undefined {
+    const newest = this.#exposures.get(slot(target, config))?.at(-1);
+    const isAgain = newest?.candidate === revision && newest.shareBp > 0 && newest.rollout !== withdrawnBy;
+    return isAgain ? (newest.rollout ?? undefined) : undefined;
+  }
+
   /** What a revision is on trial for on a target: the newest rollout that showed it there runs, or has taken it back. */
   onTrial(target: string, config: string, revision: number): Trial | undefined {
     const known = this.#configs.get(config);

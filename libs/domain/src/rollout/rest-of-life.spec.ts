@@ -9,7 +9,7 @@ const look = (story: RolloutStory, missing?: Shortcomings): RolloutCommand => ({
   at: story.now,
   facts: story.facts(missing),
 });
-const supersede = { type: 'SupersedeRollout', by: 'ro-2' } as const;
+const supersede = { type: 'SupersedeRollout', by: 'ro-2', bypasses: false } as const;
 const abandon = (target: string): RolloutCommand => ({
   type: 'AbandonTarget',
   target,
@@ -29,9 +29,11 @@ describe('supersede a rollout', () => {
     expect(liveAfter(state)).toEqual(Object.fromEntries(everywhere.map((target) => [target, 2])));
   });
 
-  it('is possible while a person has paused its watch', () => {
+  it('is refused while a person has paused its watch, but to what goes without stages: an undo waits for nobody', () => {
     const story = watched().does({ type: 'PauseRollout', reason: 'wait', until: null });
-    expect(given(story.events).when(supersede).types()).toEqual(['RolloutSuperseded']);
+    given(story.events).when(supersede).thenRejected('rollout-held', 'paused (wait)', 'resume it', '/config');
+    const undo = { ...supersede, bypasses: true };
+    expect(given(story.events).when(undo).types()).toEqual(['RolloutSuperseded']);
   });
 
   it.each(['1%', '10%', '50%', '100%'])('is refused in stage %s, which can only be aborted first', (stage) => {

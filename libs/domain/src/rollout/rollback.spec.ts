@@ -201,6 +201,20 @@ describe('the drain of a target', () => {
     drain(story, { ...none, trafficSeenAt: null }).then({ type: 'TargetDrained', data: { outcome: 'acknowledged' } });
   });
 
+  it('ends as redelivered, never as drained, once a newer rollout delivers the revision there again', () => {
+    const story = readBack().waits(60_000);
+    const lastSeen = withdrawnAt(story) + 2_000;
+    const quiet = { candidateSeenAt: lastSeen, trafficSeenAt: story.now };
+    drain(story, { ...quiet, acknowledged: 0, redeliveredBy: 'ro-2' }).then({
+      type: 'TargetDrained',
+      data: {
+        outcome: 'redelivered',
+        lastSeenAt: lastSeen,
+        detail: expect.stringContaining('rollout ro-2 delivers r2'),
+      },
+    });
+  });
+
   it('is not taken for over on a target that does not answer', () => {
     const story = readBack().waits(600_000);
     drain(story, undefined).thenNothing();

@@ -181,12 +181,18 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
     : [];
 };
 
-const drainOf = (
-  rollout: Rollout,
-  progress: TargetProgress,
-  known: TargetFacts,
-  at: number,
-): { readonly outcome: DrainOutcome; readonly detail: string } | undefined => {
+type Drain = { readonly outcome: DrainOutcome; readonly detail: string };
+
+/** Its traffic is the newer rollout's from now on: whether the old one's had gone will never be seen. */
+const redelivered = ({ revision }: Rollout, { redeliveredBy }: TargetFacts): Drain | undefined =>
+  redeliveredBy === undefined
+    ? undefined
+    : {
+        outcome: 'redelivered',
+        detail: `rollout ${redeliveredBy} delivers r${revision} here again, so whether it had gone cannot be told`,
+      };
+
+const drainOf = (rollout: Rollout, progress: TargetProgress, known: TargetFacts, at: number): Drain | undefined => {
   const since = Math.max(known.candidateSeenAt ?? 0, progress.wanted?.at ?? 0);
   const { drainMs, graceMs } = rollout.plan;
   const quiet = `${(drainMs / 1000).toFixed(1)} s`;
@@ -219,7 +225,7 @@ const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
         : [];
     }
     const settled = progress.converged >= wanted || known.instances === 0;
-    const drain = settled ? drainOf(rollout, progress, known, at) : undefined;
+    const drain = redelivered(rollout, known) ?? (settled ? drainOf(rollout, progress, known, at) : undefined);
     const data = { rollout: rollout.id, target, lastSeenAt: known.candidateSeenAt };
     return drain ? [{ type: 'TargetDrained', data: { ...data, ...drain } }] : [];
   });

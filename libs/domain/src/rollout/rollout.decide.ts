@@ -39,7 +39,12 @@ export type RolloutCommand =
       /** What was known when it was aborted; default: nothing newer than what is recorded. */
       readonly verdicts?: readonly RecordedVerdict[];
     }
-  | { readonly type: 'SupersedeRollout'; readonly by: string }
+  | {
+      readonly type: 'SupersedeRollout';
+      readonly by: string;
+      /** It goes without stages, which no pause holds up. */
+      readonly bypasses: boolean;
+    }
   | { readonly type: 'AbandonTarget'; readonly target: string; readonly reason: string }
   | { readonly type: 'RecordExposureChanged'; readonly target: string; readonly generation: number }
   | {
@@ -184,7 +189,7 @@ const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<Rollou
   );
 };
 
-const supersede = (state: Rollout, { by }: Of<'SupersedeRollout'>): Decision<RolloutEvent> => {
+const supersede = (state: Rollout, { by, bypasses }: Of<'SupersedeRollout'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   if (state.status !== 'watching') {
     return reject(
@@ -192,6 +197,10 @@ const supersede = (state: Rollout, { by }: Of<'SupersedeRollout'>): Decision<Rol
       `Rollout ${state.id} of ${state.config} is ${state.status}, so nothing can take over from it yet: abort it or wait for its watch.`,
       '/config',
     );
+  }
+  if (state.held?.by === 'person' && !bypasses) {
+    const message = `Rollout ${state.id} is watched and paused (${state.held.reason}): resume it, then start what takes over from it.`;
+    return reject('rollout-held', message, '/config');
   }
   return accept<RolloutEvent>({ type: 'RolloutSuperseded', data: { rollout: state.id, by } });
 };

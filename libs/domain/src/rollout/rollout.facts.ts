@@ -11,6 +11,8 @@ export type TargetFacts = {
   /** End of the last window with traffic on the candidate, and with any traffic. */
   readonly candidateSeenAt: number | null;
   readonly trafficSeenAt: number | null;
+  /** The rollout that delivers the withdrawn revision here again; default: none does. */
+  readonly redeliveredBy?: string | undefined;
 };
 
 export type Activation = { readonly target: string; readonly model: string; readonly units: number };
