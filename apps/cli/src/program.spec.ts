@@ -199,6 +199,15 @@ describe('the command line', () => {
     expect(err).toContain('--to NUMBER');
   });
 
+  it('status by config means the newest rollout where an older one only drains, and the one that runs where one does', async () => {
+    const [older, newer] = ['2026-03-01T10:00:00.000Z', '2026-03-01T11:00:00.000Z'];
+    const draining = rollout({ status: 'rolling-back', startedAt: older });
+    listing(rollout({ id: OTHER_ID, status: 'settled', startedAt: newer }), draining);
+    expect((await run('status router.context -o name')).out).toContain(OTHER_ID);
+    listing(rollout({ id: OTHER_ID, status: 'settled', startedAt: newer }), rollout({ startedAt: older }));
+    expect((await run('status router.context -o name')).out).toContain(ROLLOUT_ID);
+  });
+
   it('abandon by config means the rollback that is open, and asks first in a terminal', async () => {
     listing(rollout({ id: OTHER_ID }), rollout({ status: 'rolling-back' }));
     server.on(`POST /v1/rollouts/${ROLLOUT_ID}/abandon`, () => ({ json: rolledBack() }));

@@ -36,14 +36,15 @@ const fromConfig = (config: string, found: readonly RolloutView[], purpose: Purp
   const unfinished = found.filter((rollout) => !isOver(rollout));
   // One that is on its way back needs nobody; in an emergency the other one is meant.
   const meant = unfinished.filter(({ status }) => (status === 'rolling-back') === (purpose === 'abandon'));
+  const newest = found.toSorted(newestFirst)[0];
+  // Where nothing else runs, an older one that still drains is not what there is to read.
+  if (newest && meant.length === 0 && purpose === 'read') return newest;
   const running = meant.length > 0 ? meant : unfinished;
   const [only] = running;
   if (only && running.length === 1) return only;
   if (running.length > 1) throw ambiguous(`config ${config}`, running);
-  const last = found.toSorted(newestFirst)[0];
-  if (last && purpose === 'read') return last;
   throw new CliError(`no rollout of ${config} is running`, EXIT.conflict, {
-    details: last ? [`the last one: ${line(last)}`] : [],
+    details: newest ? [`the last one: ${line(newest)}`] : [],
     next: `start one with: headgate start ${config} --plan PLAN --reason "…"`,
   });
 };

@@ -54,7 +54,8 @@ const renderResult = (result: Result, dryRun: boolean, look: Look): string => {
       ? paint.dim(action)
       : paintStatus(result.action, paint).replace(result.action, action);
   const revision = result.revision === undefined ? '' : `  r${result.revision}${againPhrase(result)}`;
-  const baseline = result.baseline ? paint.dim('  baseline: what runs today') : '';
+  // The first revision of a signal or a plan runs nowhere: it says how the next rollouts are judged.
+  const baseline = result.baseline && result.kind === 'Config' ? paint.dim('  baseline: what runs today') : '';
   const head = `${paint.bold(plain(manifestName(result)))}  ${shown}${revision}${baseline}`;
   const warnings = (result.warnings ?? []).map(
     ({ pointer, detail }) => `  ${paint.yellow('warning')} ${plain(pointer)}: ${plain(detail)}`,

@@ -34,6 +34,11 @@ const fromFastify = (error: Coded): ProblemError | undefined => {
   if (typeof error.statusCode !== 'number' || error.statusCode >= 500) return undefined;
   if (error.statusCode === 413) return tooLarge();
   if (error.statusCode === 415) return notJson();
+  if (error.code === 'FST_ERR_CTP_INVALID_JSON_BODY')
+    return new ProblemError(
+      'invalid-request',
+      'The body is not JSON that is taken: look for a syntax error, or for a key __proto__ or constructor, which is refused.',
+    );
   return new ProblemError('invalid-request', `The request cannot be read: ${String(error.message)}.`);
 };
 

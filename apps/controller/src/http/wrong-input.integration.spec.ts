@@ -194,7 +194,9 @@ describe('A manifest', () => {
   it('with a key that would change every object is kept as it is or refused, never half', async () => {
     const body =
       '{"manifests":[{"apiVersion":"headgate.dev/v1","kind":"Config","metadata":{"name":"x"},"spec":{"value":{"__proto__":{"admin":true}}}}]}';
-    expectProblem(await post('/v1/manifests', body), badRequest());
+    const answer = await post('/v1/manifests', body);
+    expectProblem(answer, badRequest());
+    expect(problemIn(answer).detail).toContain('__proto__');
   });
 
   it('may be one of 500 and no more', async () => {
