@@ -64,7 +64,7 @@ const forkFleets = (): Fleets => {
   };
 };
 
-const BARE_TIMES = 20;
+const BARE_TIMES = 12;
 
 /**
  * Measured before the first change, and as little as can be: what the controller needs longer while it works is its own.

@@ -38,13 +38,17 @@ const WINDOW_MS = 1_000;
 const TURN_MS = 100;
 const HEARTBEAT_MS = 5_000;
 const GIVE_UP_MS = 30_000;
-/** Keys that an instance asks for to know which revision is out: at half exposure none escapes all of them. */
+/** Keys that are asked for to find one on the candidate: at half exposure not all of them escape it. */
 const PROBES = Array.from({ length: 24 }, (_, n) => ({ targetingKey: `probe-${n}` }));
+
+type Probe = (typeof PROBES)[number];
 
 type Counts = { readonly requests: number; readonly units: Set<string> };
 
 type Watch = {
   readonly trigger: Trigger;
+  /** A key that every instance served the candidate; all of them hash alike. */
+  readonly probe: Probe;
   readonly from: number;
   readonly waiting: Set<Instance>;
   readonly seconds: Map<string, number>;
@@ -92,16 +96,23 @@ class Instance {
   private async changed(acknowledger: ReturnType<typeof createAcknowledger>): Promise<void> {
     this.#generation = await this.evaluator.generation();
     const { watch } = this.fleet;
-    if (watch?.waiting.has(this) && !(await this.serves(watch.trigger.config, watch.trigger.candidate)))
+    if (watch?.waiting.has(this) && !(await this.serves(watch.trigger.config, watch.trigger.candidate, watch.probe)))
       this.fleet.recovered(this);
     this.fleet.busy += 1;
     await acknowledger.acknowledge(this.#generation);
     this.fleet.busy -= 1;
   }
 
-  /** Whether any key gets this revision. */
-  async serves(config: string, revision: number): Promise<boolean> {
-    return (await this.evaluator.evaluate([config], PROBES)).some((answer) => answer.revision === revision);
+  /** Whether this key gets this revision. */
+  async serves(config: string, revision: number, probe: Probe): Promise<boolean> {
+    const [answer] = await this.evaluator.evaluate([config], [probe]);
+    return answer?.revision === revision;
+  }
+
+  /** A key that gets this revision, if there is one. */
+  async probeOf(config: string, revision: number): Promise<Probe | undefined> {
+    const answers = await this.evaluator.evaluate([config], PROBES);
+    return PROBES[answers.findIndex((answer) => answer.revision === revision)];
   }
 
   private async serve(): Promise<void> {
@@ -218,27 +229,34 @@ class Fleet {
   }
 
   /** Waits until each instance serves the candidate to some and has said so, then for a moment in step with nothing. */
-  async #exposed({ config, candidate }: Trigger): Promise<void> {
+  async #exposed({ config, candidate }: Trigger): Promise<Probe> {
     const deadline = performance.now() + GIVE_UP_MS;
+    const found = new Set<Probe>();
     for (const instance of this.#instances) {
-      while (!(await instance.serves(config, candidate))) {
+      for (;;) {
+        const probe = await instance.probeOf(config, candidate);
+        if (probe) found.add(probe);
+        if (probe) break;
         if (performance.now() > deadline) throw new Error(`${instance.name} was never given ${config} r${candidate}.`);
         await sleep(20);
       }
     }
+    const [probe] = found;
+    if (!probe || found.size > 1) throw new Error(`Instances do not agree who gets ${config} r${candidate}.`);
     while (this.busy > 0) await sleep(20);
     await sleep(300 + Math.random() * 1_000);
+    return probe;
   }
 
   /** Sends the deciding batch and waits for the last instance. */
   async trigger(trigger: Trigger): Promise<Reaction> {
-    await this.#exposed(trigger);
+    const probe = await this.#exposed(trigger);
     const sender = this.#instances[Math.floor(Math.random() * this.#instances.length)];
     if (!sender) throw new Error('The fleet has no instances.');
     const from = performance.now();
     const seconds = new Map<string, number>();
     const all = new Promise<void>((done, reject) => {
-      this.watch = { trigger, from, waiting: new Set(this.#instances), seconds, after: 0, done };
+      this.watch = { trigger, probe, from, waiting: new Set(this.#instances), seconds, after: 0, done };
       setTimeout(
         () => reject(new Error(`${trigger.config} was not taken back in ${GIVE_UP_MS} ms.`)),
         GIVE_UP_MS,
