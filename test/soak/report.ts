@@ -76,6 +76,9 @@ const MOST_SHOWN = 15;
 
 const natures: readonly Nature[] = ['good', 'misroutes', 'much worse', 'a little worse'];
 
+const LEGEND =
+  'What a change does, on a slice chosen at random: one that misroutes serves a fifth of the answers of 16% of the users from the wrong pool; one that is much worse has 8 times the syntax errors, one that is a little worse 1.5 times. Stages last seconds and the plan asks for no proof of harmlessness (`tolerate: none`), so what is a little worse is seldom shown to be harmful in time: it is here to see what such a plan lets pass.';
+
 const summaryRow = (nature: Nature, changes: readonly Change[]): string => {
   const mine = changes.filter((change) => change.nature === nature);
   const count = (verdict: Verdict): number => mine.filter((change) => verdictOf(change) === verdict).length;
@@ -133,6 +136,8 @@ export const reportOf = (result: SoakResult): string => {
     '| changes | number | settled | rolled back | held | unfinished | found after (median / 95%) | bad answers served | of them after the rollback |',
     '| --- | --: | --: | --: | --: | --: | --: | --: | --: |',
     ...natures.map((nature) => summaryRow(nature, changes)),
+    '',
+    LEGEND,
     '',
     ...list('Violations', violations, 'None.'),
     ...list(
