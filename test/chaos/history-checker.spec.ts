@@ -111,6 +111,16 @@ it('finds nothing wrong with a rollout that took over from another, and later go
   expect(found(1).join()).toMatch(/pins r1 on t, where r3 was left/);
 });
 
+it('finds nothing wrong with a target that a person gave up before it was read back', () => {
+  const until = FACTS.slice(0, 10);
+  const given: readonly Fact[] = [
+    ['rollout-a', 'TargetDrained', { ...ROLLOUT, outcome: 'abandoned' }],
+    ['config-c', 'TargetsReleased', { ...claim, outcome: 'rolled-back' }],
+    ['rollout-a', 'RolledBack', { rollout: 'a', targets: { t: 'abandoned' }, tookMs: 1 }],
+  ];
+  expect(violationsOf(history([...until, ...given]))).toEqual([]);
+});
+
 describe('The checker finds', () => {
   const planted: readonly (readonly [what: string, history: History, found: RegExp])[] = [
     [

@@ -17,7 +17,7 @@ export type History = {
 
 export type TaskRow = { readonly id: string; readonly done: boolean };
 
-type Check = (history: History) => readonly string[];
+export type Check = (history: History) => readonly string[];
 type Told = RecordedEvent & { readonly text: (field: string) => string; readonly number: (field: string) => number };
 
 const tell = (event: RecordedEvent): Told => ({
@@ -69,15 +69,15 @@ const ONCE: Readonly<Record<string, readonly string[]>> = {
   ExposureChanged: ['rollout', 'target', 'generation'],
   TargetConverged: ['rollout', 'target', 'generation'],
   GenerationAcknowledged: ['target', 'generation'],
-  DegradationDetected: ['rollout'],
-  RollbackStarted: ['rollout'],
+  DegradationDetected: ['rollout', 'stages'],
+  RollbackStarted: ['rollout', 'track'],
   TargetReadBack: ['rollout', 'target'],
   TargetDrained: ['rollout', 'target'],
   RolledBack: ['rollout'],
   FullyExposed: ['rollout'],
   RolloutSettled: ['rollout'],
   TargetsClaimed: ['rollout'],
-  TargetsReleased: ['rollout'],
+  TargetsReleased: ['rollout', 'targets'],
 };
 
 const oneTimeOnly: Check = ({ events }) =>
@@ -130,7 +130,7 @@ const exposureInOrder: Check = ({ events }) =>
         );
         return delivered ? [] : [`${key}: converged on ${event.text('generation')} before it was delivered`];
       }
-      if (event.type === 'TargetDrained')
+      if (event.type === 'TargetDrained' && event.text('outcome') !== 'abandoned')
         return before('TargetReadBack').length === 1 ? [] : [`${key}: drained before it was read back`];
       return [];
     });
@@ -138,37 +138,48 @@ const exposureInOrder: Check = ({ events }) =>
 
 const ENDED = ['RolloutSettled', 'RolledBack', 'RolloutSuperseded'];
 
-/** Whoever starts ends; a rollback covers every target that was reached and lets nothing grow. */
+const GOING_ON = ['StageEntered', 'StagePassed', 'FullyExposed', 'RolloutSettled'];
+const BACK = ['ExposureRequested', 'ExposureChanged', 'TargetReadBack', 'TargetDrained'];
+
+/**
+ * Whoever starts ends; a rollback covers every target that was reached and was not given up, and lets nothing grow. One
+ * track may be taken back alone, before the others or without them.
+ */
 const rollbacksComplete: Check = ({ events }) =>
   [
     ...groups(events.filter(({ streamId }) => streamId.startsWith('rollout-')).map(tell), ({ streamId }) => streamId),
   ].flatMap(([stream, all]) => {
     const end = all.filter(({ type }) => ENDED.includes(type));
-    const begun = all.find(({ type }) => type === 'RollbackStarted');
     const ended = end.length === 1 ? [] : [`${stream} ended ${end.length} times`];
-    if (!begun)
-      return [
-        ...ended,
-        ...(end[0]?.type === 'RolledBack' ? [`${stream} ended as rolled back without a rollback`] : []),
-      ];
-    const after = all.filter(({ position }) => position > begun.position);
-    const grown = after.filter((event) => event.type === 'ExposureRequested' && event.number('shareBp') > 0);
-    const passed = after.filter(({ type }) =>
-      ['StageEntered', 'StagePassed', 'FullyExposed', 'RolloutSettled'].includes(type),
+    const backs = all.filter(({ type }) => type === 'RollbackStarted');
+    const whole = backs.find(({ data }) => typeof data['track'] !== 'string');
+    if (end[0]?.type === 'RolledBack' && !whole) ended.push(`${stream} ended as rolled back without a rollback`);
+    const sinceOf = (target: string): number =>
+      (backs.find(({ data }) => (data['targets'] as readonly string[]).includes(target)) ?? whole)?.position ??
+      Infinity;
+    const stoppedAt = (event: Told): number =>
+      backs.find((back) => back === whole || back.text('track') === event.text('track'))?.position ?? Infinity;
+    const asked = all.filter(({ type }) => type === 'ExposureRequested');
+    const grown = asked.filter(
+      (event) => event.number('shareBp') > 0 && event.position > sinceOf(event.text('target')),
     );
-    const reached = new Set(
-      all.filter(({ type }) => type === 'ExposureRequested').map((event) => event.text('target')),
+    const passed = all.filter((event) => GOING_ON.includes(event.type) && event.position > stoppedAt(event));
+    const abandoned = all.filter((event) => event.type === 'TargetDrained' && event.text('outcome') === 'abandoned');
+    const given = new Set(abandoned.map((event) => event.text('target')));
+    const reached = [...new Set(asked.map((event) => event.text('target')))].filter(
+      (target) => !given.has(target) && sinceOf(target) < Infinity,
     );
-    const missing = ['ExposureRequested', 'ExposureChanged', 'TargetReadBack', 'TargetDrained'].flatMap((type) =>
-      [...reached]
-        .filter((target) => !after.some((event) => event.type === type && event.text('target') === target))
-        .map((target) => `${stream}: ${target} has no ${type} after the rollback began`),
-    );
+    const lacks = (target: string, type: string): boolean =>
+      !all.some((event) => event.type === type && event.text('target') === target && event.position > sinceOf(target));
     return [
       ...ended,
       ...grown.map(({ position }) => `${stream}: exposure grew at ${position} while rolling back`),
       ...passed.map(({ type, position }) => `${stream}: ${type} at ${position} while rolling back`),
-      ...missing,
+      ...BACK.flatMap((type) =>
+        reached
+          .filter((target) => lacks(target, type))
+          .map((target) => `${stream}: ${target} has no ${type} after the rollback began`),
+      ),
     ];
   });
 
@@ -186,9 +197,11 @@ const controlsAreWhatWasLeft: Check = ({ events }) => {
           faults.push(`${event.streamId} pins r${String(control)} on ${target}, where r${expected} was left`);
       }
     }
-    if (event.type === 'ExposureRequested' && event.number('shareBp') > 0) {
+    if (event.type === 'ExposureRequested') {
       const slot = `${event.text('config')} ${event.text('target')}`;
-      shown.set(rollout, new Map([...(shown.get(rollout) ?? []), [slot, event.number('candidate')]]));
+      const slots = new Map([...(shown.get(rollout) ?? []), [slot, event.number('candidate')] as const]);
+      if (event.number('shareBp') === 0) slots.delete(slot);
+      shown.set(rollout, slots);
     }
     if (event.type === 'RolloutSettled')
       for (const target of event.data['targets'] as readonly string[])
@@ -360,7 +373,7 @@ const targetsEndAsWanted: Check = ({ events, sightings }) => {
   );
 };
 
-const CHECKS: Readonly<Record<string, Check>> = {
+export const CHECKS: Readonly<Record<string, Check>> = {
   'the log is whole': logIsWhole,
   'what happens once happened once': oneTimeOnly,
   'stages come in order': stagesInOrder,

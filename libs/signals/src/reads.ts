@@ -261,7 +261,7 @@ export const readLastSeen = async (
 };
 
 /** A slice that was only just seen is not divided by less than this. */
-const LEAST_SPAN_MS = 1_000;
+export const LEAST_SPAN_MS = 1_000;
 
 export const readTraffic = async (
   pool: Pool,

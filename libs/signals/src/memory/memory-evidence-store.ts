@@ -1,0 +1,255 @@
+import { createHash } from 'node:crypto';
+import type {
+  LookCell,
+  RequestTotals,
+  RolloutTotals,
+  SliceActivation,
+  Span,
+  StageBake,
+  StoredLook,
+  TargetSeen,
+  Traffic,
+  ViolationGroup,
+  ViolationOptions,
+  ViolationReport,
+} from '../evidence-store.js';
+import { EvidenceStore } from '../evidence-store.js';
+import { LEAST_SPAN_MS } from '../reads.js';
+import { EvidenceRows, type RolloutRows, type ViolationRow } from './rows.js';
+
+type Place = { readonly target: string; readonly model: string };
+
+const MINUTE_MS = 60_000;
+
+const compare = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
+const byPlace = (a: Place, b: Place): number => compare(a.target, b.target) || compare(a.model, b.model);
+const bySignal = (a: Place & { readonly signal: string }, b: Place & { readonly signal: string }): number =>
+  compare(a.signal, b.signal) || byPlace(a, b);
+const placeOf = ({ target, model }: Place): string => `${target} ${model}`;
+
+const inOrder = (a: LookCell, b: LookCell): number => bySignal(a, b) || a.shareBp - b.shareBp;
+
+type Violated = Pick<ViolationRow, 'target' | 'revisions' | 'violations'>;
+
+/** By target and combination of revisions. */
+const groupsOf = (rows: readonly Violated[]): readonly ViolationGroup[] => {
+  const groups = new Map<string, Violated>();
+  for (const { target, revisions, violations } of rows) {
+    const group = `${target} ${revisions}`;
+    groups.set(group, { target, revisions, violations: violations + (groups.get(group)?.violations ?? 0) });
+  }
+  return [...groups.values()]
+    .toSorted((a, b) => compare(a.target, b.target) || compare(a.revisions, b.revisions))
+    .map((group) => ({ ...group, revisions: JSON.parse(group.revisions) as ViolationGroup['revisions'] }));
+};
+
+/** Members stand in alphabetical order and names are of ASCII: that is canonical. */
+const digestOf = (cells: readonly LookCell[]): string =>
+  createHash('sha256').update(JSON.stringify(cells)).digest('hex');
+
+/**
+ * The evidence in memory, for tests and simulations: it answers as the one in PostgreSQL does, and nothing survives.
+ * `rows` is filled by a `MemoryIntake`; stores and intakes over the same rows behave like several controllers.
+ */
+export class MemoryEvidenceStore extends EvidenceStore {
+  constructor(readonly rows: EvidenceRows = new EvidenceRows()) {
+    super();
+  }
+
+  override async foldLook(rollout: string, at: number): Promise<StoredLook> {
+    const rows = this.rows.of(rollout);
+    rows.lookCount += 1;
+    const cells = [...rows.pending.values()]
+      .filter(({ candidateBad, controlBad }) => candidateBad + controlBad > 0)
+      .map(({ candidateBad, candidateRequests, controlBad, controlRequests, model, shareBp, signal, target }) => ({
+        candidateBad,
+        ...(candidateRequests === undefined ? {} : { candidateRequests }),
+        controlBad,
+        ...(controlRequests === undefined ? {} : { controlRequests }),
+        model,
+        shareBp,
+        signal,
+        target,
+      }))
+      .toSorted(inOrder);
+    rows.pending.clear();
+    const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
+    if (cells.length > 0) rows.looks.push(look);
+    return look;
+  }
+
+  override async readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
+    return this.rows.of(rollout).looks.filter(({ look }) => look > afterLook);
+  }
+
+  override async lookCount(rollout: string): Promise<number> {
+    return this.rows.of(rollout).lookCount;
+  }
+
+  override async requests(rollout: string): Promise<RequestTotals> {
+    const { arms, unmeasured } = this.rows.of(rollout);
+    const slices = new Map<
+      string,
+      Place & { candidateRequests: number; controlRequests: number; unassigned: number }
+    >();
+    for (const { target, model, arm, shareBp, requests, unassigned } of arms.values()) {
+      if (shareBp === 0) continue;
+      const place = placeOf({ target, model });
+      const slice = slices.get(place) ?? { target, model, candidateRequests: 0, controlRequests: 0, unassigned: 0 };
+      slice[arm === 'candidate' ? 'candidateRequests' : 'controlRequests'] += requests;
+      slice.unassigned += unassigned;
+      slices.set(place, slice);
+    }
+    const blind = new Map<string, Place & { signal: string; candidateRequests: number; controlRequests: number }>();
+    for (const { signal, target, model, arm, requests } of unmeasured.values()) {
+      const place = `${signal} ${placeOf({ target, model })}`;
+      const none = blind.get(place) ?? { signal, target, model, candidateRequests: 0, controlRequests: 0 };
+      none[arm === 'candidate' ? 'candidateRequests' : 'controlRequests'] += requests;
+      blind.set(place, none);
+    }
+    return {
+      slices: [...slices.values()].toSorted(byPlace),
+      unmeasured: [...blind.values()].toSorted(bySignal),
+    };
+  }
+
+  override async totals(rollout: string): Promise<RolloutTotals> {
+    const { badCounts } = this.rows.of(rollout);
+    const bad = new Map<string, Place & { signal: string; candidateBad: number; controlBad: number }>();
+    for (const { signal, target, model, arm, bad: count } of badCounts.values()) {
+      const place = `${signal} ${placeOf({ target, model })}`;
+      const cell = bad.get(place) ?? { signal, target, model, candidateBad: 0, controlBad: 0 };
+      cell[arm === 'candidate' ? 'candidateBad' : 'controlBad'] += count;
+      bad.set(place, cell);
+    }
+    return { ...(await this.requests(rollout)), bad: [...bad.values()].toSorted(bySignal) };
+  }
+
+  override async activation(rollout: string): Promise<readonly SliceActivation[]> {
+    return [...this.rows.of(rollout).units.values()]
+      .map(({ target, model, units }) => ({ target, model, units: units.size }))
+      .toSorted(byPlace);
+  }
+
+  override async violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport> {
+    const rows = this.rows.of(rollout);
+    const counts = (target: string): boolean => options.targets?.includes(target) ?? true;
+    const isMeant = ({ signal: name, arm, target }: Pick<ViolationRow, 'signal' | 'arm' | 'target'>): boolean =>
+      name === signal && arm === 'candidate' && counts(target);
+    const { signal: _, ...first } = rows.violations.find(isMeant) ?? { signal };
+    return {
+      candidate: groupsOf([...rows.violationCounts.values()].filter(isMeant)),
+      elsewhere: groupsOf(this.#elsewhere(rows, signal, options)),
+      first: 'target' in first ? first : undefined,
+    };
+  }
+
+  /** Whatever did not run the candidate, before the rollout as well as beside it. */
+  #elsewhere(
+    { rollout, arms }: RolloutRows,
+    signal: string,
+    { lookBackMs, now, targets }: ViolationOptions,
+  ): readonly Violated[] {
+    if (rollout === undefined) return [];
+    const where = new Set(targets ?? [...arms.values()].map(({ target }) => target));
+    const since = now - lookBackMs;
+    return [...this.rows.violationsSeen.values()].filter((seen) => {
+      if (seen.signal !== signal || seen.lastAt < since || seen.minute < since - MINUTE_MS) return false;
+      const revisions = JSON.parse(seen.revisions) as Readonly<Record<string, number>>;
+      return where.has(seen.target) && revisions[rollout.config] !== rollout.candidate;
+    });
+  }
+
+  override async lastSeen(rollout: string, also: readonly string[] = []): Promise<readonly TargetSeen[]> {
+    const candidateAt = new Map<string, number>();
+    const named = new Set(also);
+    for (const { target, arm, lastAt } of this.rows.of(rollout).arms.values()) {
+      named.add(target);
+      if (arm === 'candidate') candidateAt.set(target, Math.max(candidateAt.get(target) ?? 0, lastAt));
+    }
+    return [...named].toSorted(compare).map((target) => ({
+      target,
+      candidateAt: candidateAt.get(target),
+      anyAt: this.rows.targetsSeen.get(target),
+      measured: Object.fromEntries(this.rows.signalsSeen.get(target) ?? []),
+    }));
+  }
+
+  override async traffic({ now, spanMs }: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
+    const since = now - spanMs;
+    const recent = [...this.rows.traffic.values()].filter(
+      ({ minute, lastAt, firstAt }) => minute > since - MINUTE_MS && lastAt > since && firstAt < now,
+    );
+    const newest = [...this.rows.traffic.values()].filter(
+      ({ minute, firstAt }) => minute > since - MINUTE_MS && firstAt < now,
+    );
+    // Reports trail what they report: the span ends with the newest of them.
+    const end = newest.length > 0 ? Math.max(...newest.map(({ lastAt }) => lastAt)) : now;
+    const slices = new Map<string, Place & { requests: number; firstAt: number }>();
+    for (const { target, model, requests, firstAt } of recent) {
+      const place = placeOf({ target, model });
+      const slice = slices.get(place) ?? { target, model, requests: 0, firstAt };
+      slices.set(place, {
+        ...slice,
+        requests: slice.requests + requests,
+        firstAt: Math.min(slice.firstAt, firstAt),
+      });
+    }
+    const seconds = (place: Place): number =>
+      Math.max(end - (slices.get(placeOf(place))?.firstAt ?? end), LEAST_SPAN_MS) / 1_000;
+    const minutes = new Set(recent.map((row) => `${placeOf(row)} ${row.minute}`));
+    const bad = new Map<string, Place & { signal: string; bad: number }>();
+    for (const { signal, target, model, minute, bad: count } of this.rows.trafficBad.values()) {
+      if (!minutes.has(`${placeOf({ target, model })} ${minute}`)) continue;
+      const place = `${signal} ${placeOf({ target, model })}`;
+      bad.set(place, { signal, target, model, bad: (bad.get(place)?.bad ?? 0) + count });
+    }
+    return {
+      requests: [...slices.values()].toSorted(byPlace).map(({ target, model, requests }) => ({
+        target,
+        model,
+        requestsPerSecond: requests / seconds({ target, model }),
+      })),
+      bad: [...bad.values()].toSorted(bySignal).map(({ signal, target, model, bad: count }) => ({
+        signal,
+        target,
+        model,
+        badPerSecond: count / seconds({ target, model }),
+      })),
+    };
+  }
+
+  override async advanceBake(
+    rollout: string,
+    track: string,
+    stage: string,
+    now: number,
+    covered: Span | undefined,
+    maxGapMs: number,
+  ): Promise<number> {
+    const { bakes } = this.rows.of(rollout);
+    const span = covered ?? { from: now, until: now };
+    const times = [now, span.from, Math.min(now, span.until), maxGapMs].map(Math.round);
+    const [at = 0, from = 0, until = 0, gapMs = 0] = times;
+    const known = bakes.get(`${track} ${stage}`);
+    if (known === undefined) {
+      bakes.set(`${track} ${stage}`, { track, stage, bakedMs: 0, advancedAt: at, coveredUntil: at, lookedSince: at });
+      return 0;
+    }
+    if (at - known.advancedAt > gapMs) known.lookedSince = at - gapMs;
+    known.bakedMs += Math.max(0, until - Math.max(from, known.coveredUntil, known.lookedSince));
+    known.coveredUntil = Math.max(known.coveredUntil, until);
+    known.advancedAt = Math.max(known.advancedAt, at);
+    return known.bakedMs;
+  }
+
+  override async bakedMs(rollout: string): Promise<readonly StageBake[]> {
+    return [...this.rows.of(rollout).bakes.values()]
+      .map(({ track, stage, bakedMs }) => ({ track, stage, bakedMs }))
+      .toSorted((a, b) => compare(a.track, b.track) || compare(a.stage, b.stage));
+  }
+
+  override onEvidence(): () => void {
+    return () => undefined;
+  }
+}

@@ -1,0 +1,203 @@
+import { Covered, TOUCHING_MS } from '../covered.js';
+import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
+import type {
+  ArmFact,
+  Facts,
+  MeasuredFact,
+  RequestCellFact,
+  RolloutFact,
+  TrafficBadFact,
+  TrafficFact,
+  UnitBadFact,
+  UnitFact,
+  UnmeasuredFact,
+  ViolationFact,
+  ViolationSeenFact,
+} from '../facts.js';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+const found = <V>(map: Map<string, V>, key: string, make: () => V): V => {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+};
+
+/** Separates the parts of a key; no part holds it. */
+const key = (...parts: readonly (string | number)[]): string => parts.join('\u0000');
+
+export type BadRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'arm'> & { bad: number };
+export type ViolationRow = Pick<ViolationFact, 'signal' | 'target' | 'arm' | 'revisions'> & { violations: number };
+export type BakeRow = { readonly track: string; readonly stage: string } & {
+  bakedMs: number;
+  advancedAt: number;
+  coveredUntil: number;
+  lookedSince: number;
+};
+
+/** What is kept of one rollout. */
+export class RolloutRows {
+  rollout: RolloutFact | undefined;
+  readonly arms = new Map<string, Writable<ArmFact>>();
+  readonly units = new Map<string, { readonly target: string; readonly model: string; readonly units: Set<string> }>();
+  readonly firstBad = new Set<string>();
+  readonly badCounts = new Map<string, BadRow>();
+  readonly pending = new Map<string, Writable<LookCell>>();
+  readonly violationCounts = new Map<string, ViolationRow>();
+  /** The first of each kind, in order of arrival. */
+  readonly violations: (Violation & { readonly signal: string })[] = [];
+  readonly unmeasured = new Map<string, Writable<UnmeasuredFact>>();
+  readonly bakes = new Map<string, BakeRow>();
+  readonly looks: StoredLook[] = [];
+  lookCount = 0;
+
+  addArm(fact: ArmFact): void {
+    const { target, model, arm, generation, requests, unassigned, lastAt } = fact;
+    const at = key(target, model, arm, generation);
+    const known = this.arms.get(at);
+    if (known === undefined) {
+      this.arms.set(at, { ...fact });
+      return;
+    }
+    known.requests += requests;
+    known.unassigned += unassigned;
+    known.lastAt = Math.max(known.lastAt, lastAt);
+  }
+
+  /** Whether there is room is asked once for a whole batch. */
+  addUnits(facts: readonly UnitFact[]): void {
+    const rooms = new Map<Set<string>, boolean>();
+    for (const { target, model, unit } of facts) {
+      const { units } = found(this.units, key(target, model), () => ({ target, model, units: new Set<string>() }));
+      const hasRoom = rooms.get(units) ?? units.size < UNIT_CAP;
+      rooms.set(units, hasRoom);
+      if (hasRoom) units.add(unit);
+    }
+  }
+
+  addUnitBad(fact: UnitBadFact): void {
+    const once = key(fact.signal, fact.unit);
+    if (this.firstBad.has(once)) return;
+    this.firstBad.add(once);
+    const isCandidate = fact.arm === 'candidate';
+    const cell = this.#cell(fact);
+    cell.candidateBad += isCandidate ? 1 : 0;
+    cell.controlBad += isCandidate ? 0 : 1;
+    this.#count(fact, fact.arm, 1);
+  }
+
+  addRequestCell(fact: RequestCellFact): void {
+    const cell = this.#cell(fact);
+    cell.candidateBad += fact.candidateBad;
+    cell.controlBad += fact.controlBad;
+    cell.candidateRequests = (cell.candidateRequests ?? 0) + fact.candidateRequests;
+    cell.controlRequests = (cell.controlRequests ?? 0) + fact.controlRequests;
+    this.#count(fact, 'candidate', fact.candidateBad);
+    this.#count(fact, 'control', fact.controlBad);
+  }
+
+  addUnmeasured(fact: UnmeasuredFact): void {
+    const { signal, target, model, arm, requests } = fact;
+    found(this.unmeasured, key(signal, target, model, arm), () => ({ ...fact, requests: 0 })).requests += requests;
+  }
+
+  addViolation(fact: ViolationFact): void {
+    const { signal, target, model, arm, revisions, generation, instance, request, reporter, at } = fact;
+    const row = found(this.violationCounts, key(signal, target, model, arm, revisions), () => {
+      const where = { signal, target, model, arm, generation, instance, reporter, at };
+      this.violations.push({ ...where, request: request ?? undefined });
+      return { signal, target, arm, revisions, violations: 0 };
+    });
+    row.violations += 1;
+  }
+
+  #cell({ signal, target, model, shareBp }: Omit<LookCell, 'candidateBad' | 'controlBad'>): Writable<LookCell> {
+    return found(this.pending, key(signal, target, model, shareBp), () => ({
+      signal,
+      target,
+      model,
+      shareBp,
+      candidateBad: 0,
+      controlBad: 0,
+    }));
+  }
+
+  #count({ signal, target, model }: Omit<BadRow, 'arm' | 'bad'>, arm: BadRow['arm'], bad: number): void {
+    if (bad === 0) return;
+    const row = found(this.badCounts, key(signal, target, model, arm), () => ({ signal, target, model, arm, bad: 0 }));
+    row.bad += bad;
+  }
+}
+
+/** Everything that outcomes leave behind, in memory: the tables of the schema `evidence`. */
+export class EvidenceRows {
+  readonly batches = new Set<string>();
+  readonly traffic = new Map<string, Writable<TrafficFact>>();
+  readonly trafficBad = new Map<string, Writable<TrafficBadFact>>();
+  readonly targetsSeen = new Map<string, number>();
+  /** Target → signal → the last span in which it was measured without a gap. */
+  readonly signalsSeen = new Map<string, Map<string, Span>>();
+  readonly violationsSeen = new Map<string, Writable<ViolationSeenFact>>();
+  readonly #rollouts = new Map<string, RolloutRows>();
+
+  of(rollout: string): RolloutRows {
+    return found(this.#rollouts, rollout, () => new RolloutRows());
+  }
+
+  /** Adds what one batch is worth. */
+  add(facts: Facts): void {
+    for (const fact of facts.traffic) this.#addTraffic(fact);
+    this.#addMeasured(facts.measured);
+    for (const fact of facts.trafficBad) {
+      const { signal, target, model, minute } = fact;
+      found(this.trafficBad, key(signal, target, model, minute), () => ({ ...fact, bad: 0 })).bad += fact.bad;
+    }
+    for (const fact of facts.rollouts) this.of(fact.rollout).rollout ??= fact;
+    for (const fact of facts.arms) this.of(fact.rollout).addArm(fact);
+    for (const rollout of new Set(facts.units.map((fact) => fact.rollout)))
+      this.of(rollout).addUnits(facts.units.filter((fact) => fact.rollout === rollout));
+    for (const fact of facts.unitBad) this.of(fact.rollout).addUnitBad(fact);
+    for (const fact of facts.requestCells) this.of(fact.rollout).addRequestCell(fact);
+    for (const fact of facts.unmeasured) this.of(fact.rollout).addUnmeasured(fact);
+    for (const fact of facts.violations) this.of(fact.rollout).addViolation(fact);
+    for (const fact of facts.violationsSeen) this.#addViolationSeen(fact);
+  }
+
+  #addTraffic(fact: TrafficFact): void {
+    const { target, model, minute, requests, firstAt, lastAt } = fact;
+    const at = key(target, model, minute);
+    const known = this.traffic.get(at);
+    if (known === undefined) this.traffic.set(at, { ...fact });
+    else {
+      known.requests += requests;
+      known.firstAt = Math.min(known.firstAt, firstAt);
+      known.lastAt = Math.max(known.lastAt, lastAt);
+    }
+    this.targetsSeen.set(target, Math.max(this.targetsSeen.get(target) ?? 0, lastAt));
+  }
+
+  /** Two spans that touch become one; otherwise the later one counts. */
+  #addMeasured(facts: readonly MeasuredFact[]): void {
+    const covered = new Covered<MeasuredFact>(({ target, signal }) => key(target, signal));
+    covered.add(facts);
+    for (const { target, signal, from, until } of covered.sorted()) {
+      const spans = found(this.signalsSeen, target, () => new Map<string, Span>());
+      const known = spans.get(signal) ?? { from, until };
+      const touch = from <= known.until + TOUCHING_MS && known.from <= until + TOUCHING_MS;
+      const since = touch ? Math.min(known.from, from) : until > known.until ? from : known.from;
+      spans.set(signal, { from: since, until: Math.max(known.until, until) });
+    }
+  }
+
+  #addViolationSeen(fact: ViolationSeenFact): void {
+    const { signal, target, model, revisions, minute, lastAt } = fact;
+    const row = found(this.violationsSeen, key(signal, target, model, revisions, minute), () => ({
+      ...fact,
+      violations: 0,
+    }));
+    row.violations += fact.violations;
+    row.lastAt = Math.max(row.lastAt, lastAt);
+  }
+}

@@ -1,0 +1,266 @@
+import { conductor, CONDUCT, DELIVER, Evaluator, react, rulesetOf } from '#libs/application';
+import type { RolloutState } from '#libs/domain';
+import { MemoryPlatform } from '#libs/platforms';
+import type { Planted } from './play.js';
+import { appending, Chatty, deciding, isDown, LastComes, seeing, verdictsAs, type Command } from './planting.js';
+
+/** Faults that might have been made, and the rule that each of them breaks. */
+export const PLANTED: readonly {
+  readonly rule: number;
+  readonly what: string;
+  readonly planted: Planted;
+  /** Of a run that shows it, unless the first one does. */
+  readonly seed?: number;
+}[] = [
+  {
+    rule: 1,
+    what: 'a deliverer that numbers its rulesets itself, ahead of the log',
+    planted: {
+      deliver: (deliverer, view, delivery) => async (task) => {
+        for (const target of view.fleet.targets.values()) {
+          const generation = view.position + 1;
+          await delivery
+            .apply(target.target, rulesetOf(view, { ...target, generation }), generation)
+            .catch(() => undefined);
+        }
+        return deliverer.run(task);
+      },
+    },
+  },
+  {
+    rule: 2,
+    what: 'a conductor that leaves a rollout alone while a person has paused it',
+    seed: 528,
+    planted: {
+      conduct: (run, view) => async (task) => {
+        const disposition = await run(task);
+        const held = view.rollouts.get(String(task.payload['rollout']))?.rollout.held;
+        return held?.by === 'person' ? { kind: 'done' } : disposition;
+      },
+    },
+  },
+  {
+    rule: 2,
+    what: 'a conductor that does not look at a rollout while it is held',
+    seed: 503,
+    planted: {
+      conduct: (run, view) => async (task) => {
+        const held = view.rollouts.get(String(task.payload['rollout']))?.rollout.held;
+        return held?.by === 'person' ? { kind: 'again', atMs: task.leaseUntil, fresh: true } : run(task);
+      },
+    },
+  },
+  {
+    rule: 2,
+    what: 'a decider that passes over a failed signal in the watch and while it is held',
+    seed: 568,
+    planted: seeing(verdictsAs('fail', 'inconclusive', ({ held, status }) => held !== null || status === 'watching')),
+  },
+  {
+    rule: 2,
+    what: 'an evaluator that takes violations on the candidate for violations on control',
+    seed: 529,
+    planted: {
+      evaluator: (evidence, onTrial) => {
+        const violations: typeof evidence.violations = async (...which) => {
+          const report = await evidence.violations(...which);
+          const moved = report.candidate.map((group) => ({ ...group, revisions: {} }));
+          return { ...report, candidate: [], elsewhere: [...report.elsewhere, ...moved] };
+        };
+        return new Evaluator(Object.assign({}, evidence, { violations }), onTrial);
+      },
+    },
+  },
+  {
+    rule: 3,
+    what: 'a decider that takes what was not measured for a pass',
+    planted: seeing(verdictsAs('not-measured', 'pass')),
+  },
+  {
+    rule: 3,
+    what: 'a decider that does not see that a signal is not measured any more',
+    seed: 670,
+    planted: seeing((facts) => ({ ...facts, unmeasured: [] })),
+  },
+  {
+    rule: 4,
+    what: 'a decider that takes every stage for baked',
+    seed: 502,
+    planted: seeing((facts) => ({
+      ...facts,
+      stages: Object.fromEntries(
+        Object.entries(facts.stages).map(([track, known]) => [track, { ...known, bakedMs: 3_600_000 }]),
+      ),
+    })),
+  },
+  {
+    rule: 4,
+    what: 'a decider that believes in instances that have not spoken',
+    seed: 503,
+    planted: seeing((facts, rollout) => ({
+      ...facts,
+      targets: Object.fromEntries(
+        Object.entries(facts.targets).map(([target, known]) => {
+          const acknowledgedGeneration = rollout.targets[target]?.wanted?.generation ?? 0;
+          return [target, { ...known, acknowledged: known.instances, acknowledgedGeneration }];
+        }),
+      ),
+    })),
+  },
+  {
+    rule: 5,
+    what: 'a deliverer that gives up on a target that does not answer',
+    seed: 506,
+    planted: {
+      deliver: (deliverer) => async (task) => {
+        await deliverer.run(task);
+        return { kind: 'done' };
+      },
+    },
+  },
+  {
+    rule: 5,
+    what: 'a rollback that waits until every target answers',
+    seed: 511,
+    planted: {
+      deliver: (deliverer, view, delivery) => async (task) => {
+        const targets = [...view.fleet.targets.keys()];
+        const down = await Promise.all(targets.map((target) => isDown(() => delivery.observe(target))));
+        const atMs = Date.parse('2026-01-05T12:00:00Z') + task.attempts;
+        return down.includes(true)
+          ? { kind: 'again', atMs: Math.max(atMs, task.leaseUntil), fresh: false }
+          : deliverer.run(task);
+      },
+    },
+  },
+  {
+    rule: 5,
+    what: 'a controller that gives up on targets by itself',
+    planted: deciding((command, state) => {
+      const rollout = state as RolloutState;
+      if (command.type !== 'AssessRollout' || rollout.status !== 'rolling-back') return command;
+      const left = Object.entries(rollout.targets).find(([, { wanted, ended }]) => wanted !== null && ended === null);
+      return left ? ({ type: 'AbandonTarget', target: left[0], reason: 'it takes too long' } as Command) : command;
+    }),
+  },
+  {
+    rule: 5,
+    what: 'a rollback that forgets one of the targets',
+    planted: appending((request, store) => {
+      const streams = request.streams.map(({ events, ...stream }) => {
+        const back = events.filter(({ data }) => data['purpose'] === 'rollback');
+        return { ...stream, events: events.filter((event) => back.length < 2 || event !== back.at(-1)) };
+      });
+      return store.append({ ...request, streams });
+    }),
+  },
+  {
+    rule: 6,
+    what: 'a target that takes whatever arrives last',
+    seed: 520,
+    planted: {
+      platform: () => Object.assign(new MemoryPlatform(), { feed: new LastComes() }),
+    },
+  },
+  {
+    rule: 7,
+    what: 'a config that takes a rolled back revision for settled',
+    planted: deciding((command) =>
+      command.type === 'ReleaseTargets' ? ({ ...command, outcome: 'settled' } as Command) : command,
+    ),
+  },
+  {
+    rule: 10,
+    what: 'a log that forgets which commands it has taken',
+    seed: 502,
+    planted: appending(({ streams }, store) => store.append({ streams })),
+  },
+  {
+    rule: 10,
+    what: 'a log that does not look whether a stream has moved on',
+    seed: 506,
+    planted: appending((request, store) => {
+      const streams = request.streams.map((stream) => ({ ...stream, expectedVersion: 'any' as const }));
+      return store.append({ ...request, streams });
+    }),
+  },
+  {
+    rule: 10,
+    what: 'a conductor that leaves a rollout alone once it is rolled back on some targets',
+    planted: {
+      conduct: (run, view) => async (task) => {
+        const disposition = await run(task);
+        const rollout = view.rollouts.get(String(task.payload['rollout']))?.rollout;
+        const isBegun = Object.values(rollout?.targets ?? {}).some(({ ended }) => ended !== null);
+        return isBegun && task.kind === CONDUCT ? { kind: 'done' } : disposition;
+      },
+    },
+  },
+  {
+    rule: 10,
+    what: 'a log that says it has taken a rollout, and has not',
+    planted: appending(async (request, store) => {
+      const isLost = request.streams.some(({ events }) => events.some(({ type }) => type === 'RolloutPlanned'));
+      return isLost ? { kind: 'appended', events: [] } : store.append(request);
+    }),
+  },
+  {
+    rule: 10,
+    what: 'a reaction that makes two tasks of one delivery',
+    planted: {
+      process: {
+        ...conductor,
+        react: (event) =>
+          react(event).flatMap((task) => (task.kind === DELIVER ? [task, { ...task, id: `${task.id}/2` }] : [task])),
+      },
+    },
+  },
+  {
+    rule: 10,
+    what: 'a reaction that misses what is asked of the last target',
+    planted: {
+      process: { ...conductor, react: (event) => (event.data['target'] === 'vertex-eu' ? [] : react(event)) },
+    },
+  },
+  {
+    rule: 11,
+    what: 'a sentence that names the request',
+    seed: 526,
+    planted: { evaluator: (...given) => new Chatty(...given) },
+  },
+  {
+    rule: 12,
+    what: 'an evaluator that does not read the looks it has missed',
+    planted: {
+      evaluator: (evidence, onTrial) =>
+        new Evaluator(Object.assign({}, evidence, { readLooks: async () => [] }), onTrial),
+    },
+  },
+  {
+    rule: 12,
+    what: 'an evaluator that counts everything twice',
+    planted: {
+      evaluator: (evidence, onTrial) => {
+        const foldLook: typeof evidence.foldLook = async (rollout, at) => {
+          const look = await evidence.foldLook(rollout, at);
+          return { ...look, cells: [...look.cells, ...look.cells] };
+        };
+        return new Evaluator(Object.assign({}, evidence, { foldLook }), onTrial);
+      },
+    },
+  },
+  {
+    rule: 12,
+    what: 'an evaluator that takes requests for measured in which a signal was not',
+    seed: 557,
+    planted: {
+      evaluator: (evidence, onTrial) => {
+        const requests: typeof evidence.requests = async (rollout) => ({
+          ...(await evidence.requests(rollout)),
+          unmeasured: [],
+        });
+        return new Evaluator(Object.assign({}, evidence, { requests }), onTrial);
+      },
+    },
+  },
+];

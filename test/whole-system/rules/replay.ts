@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import type { StoredLook, ViolationReport } from '#libs/application';
+import {
+  foldPools,
+  judgeScope,
+  poolOf,
+  startPools,
+  violationsOfArms,
+  type EvidencePool,
+  type JudgedScope,
+  type OnTrial,
+  type RecordedVerdict,
+  type Rollout,
+  type SliceCounts,
+  type Verdict,
+} from '#libs/domain';
+import type { History } from '../play.js';
+import { lookKey, reportKey, trialKey, type Seen } from '../witness.js';
+import { endsOf, momentsOf, type Rule } from './log.js';
+
+type Signal = Rollout['plan']['signals'][number];
+type Folded = { readonly pools: readonly EvidencePool[]; readonly looks: StoredLook[]; digest: string };
+type Judged = Verdict & { readonly digest: string };
+/** A look in which a signal that decides is shown to fail. */
+export type Failing = {
+  readonly signal: string;
+  /** The track that it takes back; null: the rollout. */
+  readonly track: string | null;
+  readonly look: number;
+  readonly head: number;
+};
+
+/** The stored looks of one rollout, folded and judged again from the start. */
+type Again = {
+  readonly verdicts: ReadonlyMap<string, Judged>;
+  readonly failing: readonly Failing[];
+};
+
+const keyOf = (look: number, { signal, track, stage }: Pick<RecordedVerdict, 'signal' | 'track' | 'stage'>): string =>
+  `${look} ${signal} ${track ?? '*'} ${stage ?? ''}`;
+
+/** What a verdict was asked about, read from the plan. */
+const scopeOf = ({ plan }: Rollout, { signal, track: name, stage: at }: RecordedVerdict): JudgedScope | undefined => {
+  const track = plan.tracks.find((each) => each.name === name);
+  const targets = track?.targets.map(({ target }) => target) ?? null;
+  const asked = { track: name, stage: at, targets };
+  if (at === 'watch') {
+    const tolerate = plan.signals.find((each) => each.signal === signal)?.settleTolerate ?? null;
+    return { ...asked, samples: 1, tolerate: () => tolerate };
+  }
+  const stage = track?.stages.find((each) => each.name === at);
+  return stage && { ...asked, samples: stage.samples, tolerate: () => stage.tolerate[signal] ?? null };
+};
+
+/** What the looks so far have counted of one signal, and the requests that were read with the last of them. */
+const countsOf = (looks: readonly StoredLook[], seen: Seen, signal: string): readonly SliceCounts[] => {
+  const counts = new Map<string, { -readonly [field in keyof SliceCounts]: SliceCounts[field] }>();
+  const of = ({ target, model }: { readonly target: string; readonly model: string }) => {
+    const none = { target, model, candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
+    const known = counts.get(`${target} ${model}`) ?? none;
+    counts.set(`${target} ${model}`, known);
+    return known;
+  };
+  for (const cell of looks.flatMap(({ cells }) => cells)) {
+    if (cell.signal !== signal) continue;
+    of(cell).candidateBad += cell.candidateBad;
+    of(cell).controlBad += cell.controlBad;
+  }
+  for (const slice of seen.requests?.slices ?? []) {
+    of(slice).candidateRequests += slice.candidateRequests;
+    of(slice).controlRequests += slice.controlRequests;
+  }
+  for (const slice of seen.requests?.unmeasured ?? []) {
+    if (slice.signal !== signal) continue;
+    of(slice).candidateRequests -= slice.candidateRequests;
+    of(slice).controlRequests -= slice.controlRequests;
+  }
+  return [...counts.values()].toSorted((a, b) => (`${a.target} ${a.model}` < `${b.target} ${b.model}` ? -1 : 1));
+};
+
+/** What was reported of an invariant when the pool was judged. */
+const reportOf = ({ rollout, violations }: Seen, { targets }: EvidencePool, signal: string) =>
+  violations.get(
+    reportKey(
+      signal,
+      targets.filter((target) => rollout.targets[target]?.wanted),
+    ),
+  );
+
+const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollout, verdict: RecordedVerdict) => {
+  const scope = scopeOf(rollout, verdict);
+  if (!scope || !seen.requests) return undefined;
+  const pool = poolOf(pools, scope);
+  const report = reportOf(seen, pool, verdict.signal);
+  const onTrial: OnTrial = (...which) => seen.trials.get(trialKey(...which));
+  const violations = report && violationsOfArms(seen.rollout, verdict.signal, report, onTrial);
+  const counts = countsOf(looks, seen, verdict.signal);
+  return { ...judgeScope(pool, scope, verdict.signal, { counts, violations }), digest };
+};
+
+/**
+ * Whether the candidate, and it alone, violated an invariant: nothing was seen on control, and no other config had been
+ * changed by then. Judged here by itself, whatever the product makes of it.
+ */
+const isPlainlyViolated = (history: History, { rollout, judgedAt = 0 }: Seen, report: ViolationReport): boolean => {
+  const { config, targets } = rollout;
+  const isOnControl = report.elsewhere.some(
+    ({ target, revisions }) => revisions[config] === undefined || revisions[config] === targets[target]?.control,
+  );
+  const isAlone = !history.events.some(
+    ({ type, position, data }) => type === 'RolloutPlanned' && position <= judgedAt && data['config'] !== config,
+  );
+  return report.candidate.length > 0 && !isOnControl && isAlone;
+};
+
+/** Whether a signal fails in a pool by what was seen in a look; false where the one who looked did not come to the end of it. */
+const fails = (history: History, pool: EvidencePool, seen: Seen, { signal, type }: Signal): boolean => {
+  if (seen.judgedAt === undefined) return false;
+  if (type === 'rate') return pool.evidence.failed.includes(signal);
+  const report = reportOf(seen, pool, signal);
+  return report !== undefined && isPlainlyViolated(history, seen, report);
+};
+
+const sha256 = (...texts: readonly string[]): string => {
+  const hash = createHash('sha256');
+  for (const text of texts) hash.update(text);
+  return hash.digest('hex');
+};
+
+const judgeAll = (history: History, rollout: Rollout): Again => {
+  const asked = new Map<number, RecordedVerdict[]>();
+  for (const { event, after } of momentsOf(history)) {
+    if (event.type !== 'VerdictRecorded' || after.id !== rollout.id) continue;
+    const { verdict } = event.data;
+    asked.set(verdict.look, [...(asked.get(verdict.look) ?? []), verdict]);
+  }
+  const folded: Folded = { pools: startPools(rollout), looks: [], digest: '' };
+  const looks = new Map(history.looksOf(rollout.id).map((stored) => [stored.look, stored]));
+  const verdicts = new Map<string, Judged>();
+  const failing: Failing[] = [];
+  for (let look = 1; ; look += 1) {
+    const seen = history.witness.seen.get(lookKey(rollout.id, look));
+    if (!seen) break;
+    const stored = looks.get(look);
+    foldPools(folded.pools, stored ?? { look, cells: [] });
+    if (stored) folded.looks.push(stored);
+    if (stored) folded.digest = sha256(folded.digest, stored.digest);
+    for (const verdict of asked.get(look) ?? []) {
+      const again = judgeAgain(folded, seen, rollout, verdict);
+      if (again) verdicts.set(keyOf(look, verdict), again);
+    }
+    for (const pool of folded.pools) {
+      const signal = rollout.plan.signals.find((each) => !each.shadow && fails(history, pool, seen, each));
+      if (signal) failing.push({ signal: signal.signal, track: pool.track, look, head: seen.head });
+    }
+  }
+  return { verdicts, failing };
+};
+
+const judged = new WeakMap<History, Map<string, Again>>();
+
+const againOf = (history: History, rollout: Rollout): Again => {
+  const all = judged.get(history) ?? new Map<string, Again>();
+  judged.set(history, all);
+  const known = all.get(rollout.id) ?? judgeAll(history, rollout);
+  all.set(rollout.id, known);
+  return known;
+};
+
+/** A recorded verdict as the looks and counts that were written down give it again; undefined when they cannot. */
+export const judgedAgain = (history: History, rollout: Rollout, verdict: RecordedVerdict): Judged | undefined =>
+  againOf(history, rollout).verdicts.get(keyOf(verdict.look, verdict));
+
+/** The looks in which a signal that decides was shown to fail, whether or not anybody noticed. */
+export const failingLooks = (history: History, rollout: Rollout): readonly Failing[] =>
+  againOf(history, rollout).failing;
+
+const FIELDS = [
+  'verdict',
+  'method',
+  'shadow',
+  'counts',
+  'ratio',
+  'interval',
+  'logE',
+  'logBound',
+  'look',
+  'digest',
+] as const;
+
+const differences = (said: RecordedVerdict, again: Judged): readonly string[] =>
+  FIELDS.flatMap((field) => {
+    const [a, b] = [JSON.stringify(said[field]), JSON.stringify(again[field])];
+    return a === b ? [] : [`${field} ${a} instead of ${b}`];
+  });
+
+/** Rule 12: every verdict of the log comes out again from the looks: kind, counts, evidence and digest. */
+export const verdictsComeOutAgain: Rule = (history) =>
+  momentsOf(history).flatMap(({ event, after }) => {
+    if (event.type !== 'VerdictRecorded') return [];
+    const { verdict } = event.data;
+    const again = judgedAgain(history, after, verdict);
+    const what = `${verdict.signal} in look ${verdict.look} of rollout ${after.id}`;
+    if (!again) return [`the verdict on ${what} rests on nothing that was looked at`];
+    const wrong = differences(verdict, again);
+    const unsaid = verdict.sentence.startsWith(again.sentence)
+      ? []
+      : [`"${verdict.sentence}" instead of "${again.sentence}"`];
+    return [...wrong, ...unsaid].map((difference) => `the verdict on ${what} says ${difference}`);
+  });
+
+/** Rule 12: looks are numbered one by one and none is folded twice. */
+export const looksAreWhole: Rule = (history) =>
+  endsOf(history).flatMap(({ id }) => {
+    const numbers = [...history.witness.seen.values()].flatMap(({ look }) => (look.rollout === id ? [look.look] : []));
+    const isWhole = numbers.toSorted((a, b) => a - b).every((number, index) => number === index + 1);
+    return isWhole ? [] : [`the looks at rollout ${id} are not numbered one by one`];
+  });
