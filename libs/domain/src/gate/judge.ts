@@ -2,6 +2,7 @@ import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statisti
 import { highestPromotion, likelihoodOf } from './evidence.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
 import { alsoPhrase, countsPhrase, explainedPhrase, harmPhrase, needPhrase, placesPhrase, whole } from './sentence.js';
+import { likelihoodOfTally } from './tally.js';
 import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind, Violations } from './types.js';
 import { keyOf } from './weights.js';
 
@@ -48,7 +49,7 @@ type Case = {
 const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOptions): Case => {
   const isInScope = ({ target }: CellKey): boolean => options.targets === null || options.targets.includes(target);
   const slices = options.counts.filter(isInScope);
-  const likelihood = likelihoodOf(signal, options.targets);
+  const likelihood = likelihoodOf(state, signal, options.targets);
   return {
     state,
     signal,
@@ -91,7 +92,8 @@ const failOfRate = (all: Case): Finding => {
     const said = `${countsPhrase(everywhere.counts)}; ${harmPhrase(everywhere.interval?.[0] ?? null, harm)}`;
     return { verdict: 'fail', sentence: `${titleOf(signal)} ${placesOf(everywhere)}: ${said}` };
   }
-  const low = worst.likelihood === null ? null : confidenceSequence(worst.likelihood, INTERVAL_ALPHA)[0];
+  const likelihood = likelihoodOfTally(state, worst.tally);
+  const low = likelihood === null ? null : confidenceSequence(likelihood, INTERVAL_ALPHA)[0];
   const more =
     others.length === 0 ? '' : `; proved on ${others.length} more ${others.length === 1 ? 'slice' : 'slices'}`;
   const places = placesOf({ state, slices: counts });
