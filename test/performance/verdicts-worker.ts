@@ -61,7 +61,7 @@ const send = (message: Report): void => void process.send?.(message);
 
 const main = async (url: string): Promise<void> => {
   const core = await openCore(url);
-  const evaluator = new Evaluator(core.evidence, (...which) => core.view.fleet.onTrial(...which));
+  const evaluator = new Evaluator(core.evidence, (...which) => core.view.fleet.onTrial(...which), core.keeper);
   const obey = async (order: Order): Promise<void> => {
     if (order.do === 'report') send({ is: 'reported', outcomes: await report(core, order) });
     else if (order.do === 'evaluate') send(await evaluateAll(core, evaluator));

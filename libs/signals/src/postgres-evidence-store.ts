@@ -7,14 +7,15 @@ import type {
   Span,
   StageBake,
   StoredLook,
+  TakenLook,
   TargetSeen,
   Traffic,
   ViolationOptions,
   ViolationReport,
 } from './evidence-store.js';
 import { EvidenceStore } from './evidence-store.js';
-import type { LookAsked } from './looks.js';
-import { foldLooks, lookCount, readLooks } from './looks.js';
+import type { LookAsked, LooksAsked } from './looks.js';
+import { lookCount, readLooks, takeLooks } from './looks.js';
 import {
   readActivation,
   readLastSeen,
@@ -47,7 +48,8 @@ const ADVANCE_BAKE = `
 
 /** The evidence in PostgreSQL; the pool stays its owner's. */
 export class PostgresEvidenceStore extends EvidenceStore {
-  private readonly looks: Together<LookAsked, StoredLook>;
+  private readonly taken: Together<LookAsked, TakenLook>;
+  private readonly looks: Together<LooksAsked, readonly StoredLook[]>;
   private readonly served: Together<string, RequestTotals>;
   private readonly violated: Together<string, boolean>;
 
@@ -56,17 +58,18 @@ export class PostgresEvidenceStore extends EvidenceStore {
     private readonly bell: EvidenceBell,
   ) {
     super();
-    this.looks = new Together({ answer: (asked) => foldLooks(pool, asked), keyOf: ({ rollout }) => rollout });
+    this.taken = new Together({ answer: (asked) => takeLooks(pool, asked), keyOf: ({ rollout }) => rollout });
+    this.looks = new Together({ answer: (asked) => readLooks(pool, asked), keyOf: ({ rollout }) => rollout });
     this.served = new Together({ answer: (rollouts) => readRequests(pool, rollouts) });
     this.violated = new Together({ answer: (signals) => readViolated(pool, signals) });
   }
 
-  override foldLook(rollout: string, at: number): Promise<StoredLook> {
-    return this.looks.ask({ rollout, at });
+  override takeLook(rollout: string, at: number): Promise<TakenLook> {
+    return this.taken.ask({ rollout, at });
   }
 
   override readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
-    return readLooks(this.pool, rollout, afterLook);
+    return this.looks.ask({ rollout, after: afterLook });
   }
 
   override lookCount(rollout: string): Promise<number> {

@@ -1,8 +1,7 @@
-import type { SliceCounts } from '#libs/domain';
-import type { Evidence, StoredLook } from '../ports.js';
+import type { Packer, SliceCounts, Unpacker } from '#libs/domain';
+import type { RequestTotals, StoredLook } from '../ports.js';
 
 type Counts = { -readonly [field in keyof SliceCounts]: SliceCounts[field] };
-type Requests = Awaited<ReturnType<Evidence['requests']>>;
 type Slice = { readonly target: string; readonly model: string };
 
 const inOrder = (a: Slice, b: Slice): number =>
@@ -31,7 +30,7 @@ export class SliceTable {
   }
 
   /** Requests in which a signal was not measured say nothing of it. */
-  setRequests({ slices, unmeasured }: Requests): void {
+  setRequests({ slices, unmeasured }: RequestTotals): void {
     for (const slice of slices)
       for (const counts of this.#of(slice)) {
         counts.candidateRequests = slice.candidateRequests;
@@ -49,6 +48,28 @@ export class SliceTable {
   of(signal: string): readonly SliceCounts[] {
     this.#ordered ??= this.#order();
     return this.#ordered[this.#places.get(signal) ?? -1] ?? [];
+  }
+
+  /** Writes the bad outcomes down; requests are told at each look. */
+  pack(to: Packer): void {
+    to.number(this.#slices.size);
+    for (const slice of this.#slices.values()) {
+      to.name(slice[0]?.target ?? '');
+      to.name(slice[0]?.model ?? '');
+      for (const { candidateBad, controlBad } of slice) {
+        to.number(candidateBad);
+        to.number(controlBad);
+      }
+    }
+  }
+
+  /** Reads into a table that has counted nothing yet. */
+  unpack(from: Unpacker): void {
+    for (let left = from.number(); left > 0; left -= 1)
+      for (const counts of this.#of({ target: from.name(), model: from.name() })) {
+        counts.candidateBad = from.number();
+        counts.controlBad = from.number();
+      }
   }
 
   #order(): readonly (readonly Counts[])[] {
