@@ -12,7 +12,7 @@ const DENSE = SIGNALS - 2;
 
 type Size = { readonly rounds: number; readonly dense: number; readonly history: number; readonly kills: number };
 const FULL: Size = { rounds: 15, dense: 5, history: 60, kills: 5 };
-const QUICK: Size = { rounds: 5, dense: 2, history: 8, kills: 2 };
+const QUICK: Size = { rounds: 3, dense: 1, history: 6, kills: 1 };
 
 type Controller = {
   readonly ask: <K extends Report['is']>(order: Order, answer: K) => Promise<Extract<Report, { is: K }>>;

@@ -3,7 +3,7 @@ import { bet, logEValue, logPromotion, openLook, ratioScale, startProcess } from
 import type { GroupEvidence, Groups } from './groups.js';
 import { groupName, groupsOf, namesOfCells, namesWith, startGroups } from './groups.js';
 import type { Scaled, Tally } from './tally.js';
-import { addEvents, addToTally, betsAt, emptyLikelihood, likelihoodOfTally, startTally } from './tally.js';
+import { addEvents, addToTally, betsAt, emptyLikelihood, likelihoodOfTally } from './tally.js';
 import type { CellCount, CellKey, EvidenceSpec, Look, SignalSpec } from './types.js';
 import { cellShares, checkEvidenceSpec, HEADLINE_WEIGHT, keyOf, reserveShare, signalShares } from './weights.js';
 
@@ -18,8 +18,8 @@ export type CellEvidence = {
   readonly weight: number;
   /** ln 1/(alpha w) for this slice alone. */
   readonly logBound: number;
-  /** Conditional likelihood of each ratio on the evidence's scale. */
-  readonly tally: Tally;
+  /** Conditional likelihood of each ratio on the evidence's scale; null before the first event. */
+  tally: Tally | null;
   largestShareBp: number;
   touchedAt: number;
   isRaised: boolean;
@@ -61,7 +61,7 @@ const startCell = (key: CellKey, groups: readonly GroupEvidence[], weight: numbe
   process: null,
   weight,
   logBound,
-  tally: startTally(),
+  tally: null,
   largestShareBp: 0,
   touchedAt: 0,
   isRaised: false,
@@ -78,14 +78,17 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
   const shares = signalShares(spec.signals);
   const weights = cellShares(spec.cells);
   const names = namesOfCells(spec);
+  // The same strings and keys for every signal: a rollout may well have a thousand cells.
+  const keys = spec.cells.map(({ target, model }): CellKey => ({ target, model }));
+  const places = keys.map(({ target, model }) => keyOf(target, model));
   const signals = spec.signals.map((signal, i): readonly [string, SignalEvidence] => {
     const logBound = -Math.log(spec.alpha * (shares[i] ?? 0));
     const groups = startGroups(spec);
-    const owned = new Map(names.map((each) => [each, groupsOf(groups, each)]));
-    const cells = spec.cells.map(({ target, model }, c): readonly [string, CellEvidence] => {
+    const owned = new Map([...new Set(names)].map((each) => [each, groupsOf(groups, each)]));
+    const cells = keys.map((key, c): readonly [string, CellEvidence] => {
       const weight = weights[c] ?? 0;
       const own = owned.get(names[c] ?? []) ?? [];
-      return [keyOf(target, model), startCell({ target, model }, own, weight, logBound - Math.log(weight))];
+      return [places[c] ?? '', startCell(key, own, weight, logBound - Math.log(weight))];
     });
     const evidence: SignalEvidence = {
       spec: signal,
@@ -178,7 +181,7 @@ const take = (state: RolloutEvidence, { signal, cell, rho, count }: Told): void 
   if (cell.process !== null) bet(cell.process, bets, candidateBad, controlBad);
   if (signal.headlineWeight > 0) bet(signal.headline, bets, candidateBad, controlBad);
   const events = { rho, candidateBad, controlBad };
-  addToTally(state, cell.tally, events);
+  cell.tally = addToTally(state, cell.tally, events);
   for (const group of cell.groups) {
     addEvents(state, (group.likelihood ??= emptyLikelihood(state)), events);
     group.touchedAt = state.look;

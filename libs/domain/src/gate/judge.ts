@@ -46,9 +46,25 @@ type Case = {
   readonly proved: readonly CellEvidence[];
 };
 
+/** Scopes are lists that many signals are judged by. */
+const members = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+const membersOf = (targets: readonly string[]): ReadonlySet<string> => {
+  const known = members.get(targets);
+  if (known !== undefined) return known;
+  const set = new Set(targets);
+  members.set(targets, set);
+  return set;
+};
+
+const slicesOn = (counts: readonly SliceCounts[], targets: readonly string[] | null): readonly SliceCounts[] => {
+  if (targets === null) return counts;
+  const scope = membersOf(targets);
+  return counts.filter(({ target }) => scope.has(target));
+};
+
 const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOptions): Case => {
-  const isInScope = ({ target }: CellKey): boolean => options.targets === null || options.targets.includes(target);
-  const slices = options.counts.filter(isInScope);
+  const slices = slicesOn(options.counts, options.targets);
   const likelihood = likelihoodOf(state, signal, options.targets);
   return {
     state,

@@ -10,15 +10,21 @@ export type Packed = { readonly numbers: Float64Array; readonly names: readonly 
 
 /** Writes state down. */
 export class Packer {
-  readonly #numbers: number[] = [];
+  #numbers = new Float64Array(4_096);
+  #length = 0;
   readonly #names: string[] = [];
 
   number(value: number): void {
-    this.#numbers.push(value);
+    if (this.#length === this.#numbers.length) this.#grow(this.#length + 1);
+    this.#numbers[this.#length] = value;
+    this.#length += 1;
   }
 
   all(values: Float64Array): void {
-    for (let j = 0; j < values.length; j += 1) this.#numbers.push(values[j] ?? 0);
+    const end = this.#length + values.length;
+    if (end > this.#numbers.length) this.#grow(end);
+    for (let j = 0; j < values.length; j += 1) this.#numbers[this.#length + j] = values[j] ?? 0;
+    this.#length = end;
   }
 
   name(name: string): void {
@@ -26,7 +32,13 @@ export class Packer {
   }
 
   packed(): Packed {
-    return { numbers: Float64Array.from(this.#numbers), names: this.#names };
+    return { numbers: this.#numbers.slice(0, this.#length), names: this.#names };
+  }
+
+  #grow(least: number): void {
+    const larger = new Float64Array(Math.max(least, 2 * this.#numbers.length));
+    larger.set(this.#numbers);
+    this.#numbers = larger;
   }
 }
 
@@ -98,16 +110,21 @@ const packTally = (to: Packer, { likelihood, shares }: Tally): void => {
     for (const value of [rho, candidateBad, controlBad]) to.number(value);
 };
 
-const unpackTally = (from: Unpacker, tally: Tally, ratios: number): void => {
-  tally.likelihood = unpackLikelihood(from, ratios);
-  for (let left = from.number(); left > 0; left -= 1)
-    tally.shares.push({ rho: from.number(), candidateBad: from.number(), controlBad: from.number() });
-};
+const unpackShares = (from: Unpacker): Tally['shares'][number] => ({
+  rho: from.number(),
+  candidateBad: from.number(),
+  controlBad: from.number(),
+});
+
+const unpackTally = (from: Unpacker, ratios: number): Tally => ({
+  likelihood: unpackLikelihood(from, ratios),
+  shares: Array.from({ length: from.number() }, () => unpackShares(from)),
+});
 
 // Between two looks nothing is raised, and the e-value of a slice is that of its process: neither is written.
 const packCell = (to: Packer, { process, tally, largestShareBp, touchedAt, maxLogE }: CellEvidence): void => {
-  to.number(process === null ? 0 : 1);
-  if (process === null) return;
+  to.number(process === null || tally === null ? 0 : 1);
+  if (process === null || tally === null) return;
   packProcess(to, process);
   packTally(to, tally);
   for (const value of [largestShareBp, touchedAt, maxLogE]) to.number(value);
@@ -116,7 +133,7 @@ const packCell = (to: Packer, { process, tally, largestShareBp, touchedAt, maxLo
 const unpackCell = (from: Unpacker, cell: CellEvidence, ratios: number): void => {
   if (from.number() === 0) return;
   cell.process = unpackProcess(from);
-  unpackTally(from, cell.tally, ratios);
+  cell.tally = unpackTally(from, ratios);
   cell.largestShareBp = from.number();
   cell.touchedAt = from.number();
   cell.maxLogE = from.number();

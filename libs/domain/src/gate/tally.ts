@@ -45,14 +45,14 @@ export type Tally = { likelihood: Float64Array | null; readonly shares: ShareCou
 /** More than the shares that a slice has in one plan; realised shares are new at each look. */
 const MOST_SHARES = 8;
 
-export const startTally = (): Tally => ({ likelihood: null, shares: [] });
-
-export const addToTally = (scaled: Scaled, tally: Tally, events: ShareCounts): void => {
+/** Adds to a tally, or starts one, and returns it. */
+export const addToTally = (scaled: Scaled, tally: Tally | null, events: ShareCounts): Tally => {
+  if (tally === null) return { likelihood: null, shares: [{ ...events }] };
   const known = tally.shares.find(({ rho }) => rho === events.rho);
   if (known !== undefined) {
     known.candidateBad += events.candidateBad;
     known.controlBad += events.controlBad;
-    return;
+    return tally;
   }
   if (tally.shares.length >= MOST_SHARES) {
     tally.likelihood ??= emptyLikelihood(scaled);
@@ -60,11 +60,13 @@ export const addToTally = (scaled: Scaled, tally: Tally, events: ShareCounts): v
     tally.shares.length = 0;
   }
   tally.shares.push({ ...events });
+  return tally;
 };
 
 /** Null before the first event. */
-export const likelihoodOfTally = (scaled: Scaled, { likelihood, shares }: Tally): Float64Array | null => {
-  if (likelihood === null && shares.length === 0) return null;
+export const likelihoodOfTally = (scaled: Scaled, tally: Tally | null): Float64Array | null => {
+  if (tally === null) return null;
+  const { likelihood, shares } = tally;
   const sum = likelihood === null ? emptyLikelihood(scaled) : likelihood.slice();
   for (const each of shares) addEvents(scaled, sum, each);
   return sum;
