@@ -268,7 +268,6 @@ export const startCore = async (
     feed,
     delivery,
     evidence,
-    keeper,
     intake,
     board,
     conductor,
