@@ -1,4 +1,5 @@
-import { AT_ONCE, Evaluator } from '#libs/application';
+import { AT_ONCE, Evaluator, SnapshotKeeper } from '#libs/application';
+import { PostgresFoldSnapshots } from '#libs/signals';
 import type { Core } from '../../apps/controller/src/composition/core.js';
 import { openCore, outcomesOf } from './verdicts-setting.js';
 
@@ -59,23 +60,27 @@ const evaluateAll = async (core: Core, evaluator: Evaluator): Promise<Extract<Re
 
 const send = (message: Report): void => void process.send?.(message);
 
-const main = async (url: string): Promise<void> => {
+const fail = (error: unknown): void => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+};
+
+const main = async (url: string, writeAfter: string | undefined): Promise<void> => {
   const core = await openCore(url);
-  const evaluator = new Evaluator(core.evidence, (...which) => core.view.fleet.onTrial(...which));
+  const often = writeAfter === undefined ? {} : { writeAfter: Number(writeAfter) };
+  const keeper = new SnapshotKeeper(new PostgresFoldSnapshots(core.pool), { onError: fail, ...often });
+  const evaluator = new Evaluator(core.evidence, (...which) => core.view.fleet.onTrial(...which), keeper);
   const obey = async (order: Order): Promise<void> => {
     if (order.do === 'report') send({ is: 'reported', outcomes: await report(core, order) });
     else if (order.do === 'evaluate') send(await evaluateAll(core, evaluator));
     else {
+      await keeper.close();
       await core.stop();
       process.disconnect();
     }
-  };
-  const fail = (error: unknown): void => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    process.exit(1);
   };
   process.on('message', (order: Order) => void obey(order).catch(fail));
   send({ is: 'ready' });
 };
 
-await main(process.argv[2] ?? '');
+await main(process.argv[2] ?? '', process.argv[3]);

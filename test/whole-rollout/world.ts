@@ -10,6 +10,7 @@ import {
   Deliverer,
   Evaluator,
   LiveView,
+  SnapshotKeeper,
   StartRolloutCommand,
   StartRolloutHandler,
   UndoRevisionCommand,
@@ -36,6 +37,7 @@ import {
   MemoryDelivery,
   MemoryEvidence,
   MemoryProgressBoard,
+  MemorySnapshots,
   SOME_TARGETS,
   VirtualClock,
 } from '#libs/testing';
@@ -75,6 +77,7 @@ export class World {
   readonly processes = new MemoryProcessStore({ store: this.store, tasks: this.queue });
   readonly delivery = new MemoryDelivery();
   readonly evidence = new MemoryEvidence();
+  readonly snapshots = new MemorySnapshots();
   readonly board = new MemoryProgressBoard<Progress>();
   readonly fleets: Fleets = {
     requests: 2_000,
@@ -243,9 +246,14 @@ export class Controller {
     private readonly world: World,
     private readonly name: string,
   ) {
-    const { store, clock, evidence, delivery, board } = world;
+    const { store, clock, evidence, snapshots, delivery, board } = world;
     this.#runner = new CommandRunner(store, clock, new CountedIds(name));
-    const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.onTrial(...which));
+    const fail = (error: unknown): void => {
+      throw error;
+    };
+    // After each look, so that a controller that comes later always goes on from what another one has folded.
+    const keeper = new SnapshotKeeper(snapshots, { onError: fail, writeAfter: 1, bytesPerSecond: Infinity });
+    const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.onTrial(...which), keeper);
     this.#conductor = new Conductor(this.#runner, this.view, evaluator, { evidence, delivery, board });
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
     this.#start = new StartRolloutHandler(this.#runner, this.view);

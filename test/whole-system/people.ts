@@ -64,7 +64,7 @@ const steerOf = (rollout: string, how: Extract<Step, { do: 'steer' }>['how'], ms
   return async (controller, context) => {
     const known = controller.view.rollouts.get(rollout)?.rollout;
     const stages = how === 'promote what was seen' && known ? stagesSeen(known) : null;
-    const command = new SteerRolloutCommand(rollout, steering, REASON, { track: null, stages }, context);
+    const command = new SteerRolloutCommand(rollout, steering, REASON, { track: null, stages, until: null }, context);
     return controller.steer.execute(command);
   };
 };

@@ -241,11 +241,11 @@ export const PLANTED: readonly {
     what: 'an evaluator that counts everything twice',
     planted: {
       evaluator: (evidence, onTrial) => {
-        const foldLook: typeof evidence.foldLook = async (rollout, at) => {
-          const look = await evidence.foldLook(rollout, at);
-          return { ...look, cells: [...look.cells, ...look.cells] };
+        const takeLook: typeof evidence.takeLook = async (rollout, at) => {
+          const { look, requests } = await evidence.takeLook(rollout, at);
+          return { look: { ...look, cells: [...look.cells, ...look.cells] }, requests };
         };
-        return new Evaluator(Object.assign({}, evidence, { foldLook }), onTrial);
+        return new Evaluator(Object.assign({}, evidence, { takeLook }), onTrial);
       },
     },
   },
@@ -255,11 +255,11 @@ export const PLANTED: readonly {
     seed: 557,
     planted: {
       evaluator: (evidence, onTrial) => {
-        const requests: typeof evidence.requests = async (rollout) => ({
-          ...(await evidence.requests(rollout)),
-          unmeasured: [],
-        });
-        return new Evaluator(Object.assign({}, evidence, { requests }), onTrial);
+        const takeLook: typeof evidence.takeLook = async (rollout, at) => {
+          const { look, requests } = await evidence.takeLook(rollout, at);
+          return { look, requests: { ...requests, unmeasured: [] } };
+        };
+        return new Evaluator(Object.assign({}, evidence, { takeLook }), onTrial);
       },
     },
   },

@@ -4,7 +4,7 @@ import {
   type Evidence,
   type Progress,
   type ProgressBoard,
-  type StoredLook,
+  type TakenLook,
 } from '#libs/application';
 import type { OnTrial, Rollout } from '#libs/domain';
 import type { Clock, EventStore } from '#libs/kernel';
@@ -59,30 +59,24 @@ export const storeOf = (life: Life, looks: Looks, { turns, witness, store, troub
 /** The evidence, as one life reaches it. What each evaluation rests on is written down. */
 export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence => {
   const { turns, witness, evidence, clock } = outside;
-  const noted = (rollout: string, look: StoredLook): StoredLook => {
+  const noted = (rollout: string, taken: TakenLook): TakenLook => {
+    const { look, requests } = taken;
     const subject = looks.subjects.get(rollout);
     if (!subject) throw new Error(`Rollout ${rollout} is looked at by nobody who leads it.`);
-    const notes = { judgedAt: undefined, requests: undefined, targets: [], violations: new Map(), trials: new Map() };
+    const notes = { judgedAt: undefined, requests, targets: [], violations: new Map(), trials: new Map() };
     const seen: Seen = { look: { ...look, rollout }, head: witness.head, rollout: subject, ...notes };
     witness.seen.set(lookKey(rollout, look.look), seen);
     witness.lookedAt.set(rollout, clock.now());
     looks.newest.set(rollout, seen);
-    return look;
+    return taken;
   };
   return {
-    foldLook: (rollout, at) =>
+    takeLook: (rollout, at) =>
       turns.act(life, 'take a look', async () => {
         outside.trouble(false);
-        return noted(rollout, await evidence.foldLook(rollout, at));
+        return noted(rollout, await evidence.takeLook(rollout, at));
       }),
     readLooks: (rollout, after) => turns.ask(life, 'read looks', () => evidence.readLooks(rollout, after)),
-    requests: (rollout) =>
-      turns.ask(life, 'read requests', async () => {
-        const requests = await evidence.requests(rollout);
-        const seen = looks.newest.get(rollout);
-        if (seen) seen.requests = requests;
-        return requests;
-      }),
     violations: (rollout, signal, options) =>
       turns.ask(life, 'read violations', async () => {
         const report = await evidence.violations(rollout, signal, options);
@@ -117,7 +111,8 @@ export class NotedEvaluators extends Evaluator {
     super(evidence, onTrial);
   }
 
-  override forget(rollout: string): void {
+  override async forget(rollout: string): Promise<void> {
+    await this.#each.get(rollout)?.forget(rollout);
     this.#each.delete(rollout);
   }
 

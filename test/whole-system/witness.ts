@@ -1,4 +1,4 @@
-import type { Evidence, StoredLook, TargetSeen, ViolationReport } from '#libs/application';
+import type { RequestTotals, StoredLook, TargetSeen, ViolationReport } from '#libs/application';
 import { eventCodec, type Rollout, type Trial } from '#libs/domain';
 import { MemoryEventStore } from '#libs/event-store';
 import type { AppendRequest, AppendResult, Clock, JsonObject, RecordedEvent } from '#libs/kernel';
@@ -12,7 +12,7 @@ export type Seen = {
   judgedAt: number | undefined;
   /** The rollout as the one who looked knew it. */
   readonly rollout: Rollout;
-  requests: Awaited<ReturnType<Evidence['requests']>> | undefined;
+  readonly requests: RequestTotals;
   /** What was seen of the targets, each time that it was read. */
   readonly targets: (readonly TargetSeen[])[];
   /** What was reported of a signal on some targets, by `reportKey`. */

@@ -16,4 +16,5 @@ export * from './workers/conduct.js';
 export * from './workers/deliver.js';
 export * from './workers/evaluator.js';
 export * from './workers/react.js';
+export * from './workers/snapshot-keeper.js';
 export * from './workers/task-loop.js';

@@ -13,6 +13,12 @@ export type SliceTotals = Slice & {
   readonly unassigned: number;
 };
 export type UnmeasuredTotals = Omit<SliceTotals, 'unassigned'> & { readonly signal: string };
+/** Requests since the rollout started, by slice; and of those, by signal, what did not measure it. */
+export type RequestTotals = {
+  readonly slices: readonly SliceTotals[];
+  readonly unmeasured: readonly UnmeasuredTotals[];
+};
+export type TakenLook = { readonly look: StoredLook; readonly requests: RequestTotals };
 export type TargetSeen = {
   readonly target: string;
   readonly candidateAt: number | undefined;
@@ -36,13 +42,9 @@ export type Traffic = {
 
 /** What was seen of the fleets. Times are epoch ms. */
 export abstract class Evidence {
-  abstract foldLook(rollout: string, at: number): Promise<StoredLook>;
+  /** Takes what arrived since the last look, with the requests counted up to the same moment. */
+  abstract takeLook(rollout: string, at: number): Promise<TakenLook>;
   abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
-  /** Requests since the rollout started, by slice; and of those, by signal, what did not measure it. */
-  abstract requests(rollout: string): Promise<{
-    readonly slices: readonly SliceTotals[];
-    readonly unmeasured: readonly UnmeasuredTotals[];
-  }>;
   abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
   abstract violations(
     rollout: string,
@@ -64,6 +66,14 @@ export abstract class Evidence {
     rollout: string,
   ): Promise<readonly { readonly track: string; readonly stage: string; readonly bakedMs: number }[]>;
   abstract onEvidence(listener: (rollouts: readonly string[]) => void): () => void;
+}
+
+/** Folded evidence as bytes, one snapshot for each rollout. Any of them may be lost without harm. */
+export abstract class Snapshots {
+  abstract read(rollout: string): Promise<Buffer | undefined>;
+  /** Takes the place of an older snapshot, never of one of the same or a later look. */
+  abstract write(rollout: string, look: number, bytes: Buffer): Promise<void>;
+  abstract remove(rollout: string): Promise<void>;
 }
 
 export type ApplyOutcome =

@@ -61,11 +61,14 @@ describe('looks', () => {
       exposures.tell('api-tpu', 'router', 10, exposureOf(name, 1_000));
       await send([{ arms: [served(2, index + 1)], bad: index % 2 === 0 ? [badOf('u1', 2)] : [] }]);
     }
-    const looks = await Promise.all(names.map((name) => store.foldLook(name, NOON)));
+    const taken = await Promise.all(names.map((name) => store.takeLook(name, NOON)));
+    const looks = taken.map(({ look }) => look);
     expect(looks.map(({ rollout: name }) => name)).toEqual(names);
     expect(looks.map(({ cells }) => cells.length)).toEqual(names.map((_, index) => (index % 2 === 0 ? 1 : 0)));
-    const requests = await Promise.all(names.map((name) => store.requests(name)));
-    expect(requests.map(({ slices: [slice] }) => slice?.candidateRequests)).toEqual(names.map((_, index) => index + 1));
+    const slices = taken.map(({ requests }) => requests.slices[0]);
+    expect(slices.map((slice) => slice?.candidateRequests)).toEqual(names.map((_, index) => index + 1));
+    const kept = await Promise.all(names.map((name) => store.readLooks(name, 0)));
+    expect(kept).toEqual(looks.map((look) => (look.cells.length > 0 ? [look] : [])));
   });
 
   it('counts empty looks without keeping them', async () => {

@@ -61,6 +61,9 @@ export type RolloutTotals = {
 /** The requests of the totals, without the bad outcomes. */
 export type RequestTotals = Pick<RolloutTotals, 'slices' | 'unmeasured'>;
 
+/** A look, and the requests up to the same moment: what is judged by both is judged on one state of the counts. */
+export type TakenLook = { readonly look: StoredLook; readonly requests: RequestTotals };
+
 /** Distinct units seen on the candidate; counting stops at `UNIT_CAP`. */
 export type SliceActivation = Slice & { readonly units: number };
 
@@ -130,7 +133,10 @@ export const UNIT_CAP = 512;
 /** What was seen, as rows. All of it survives a crash; any number of controllers may use one database. */
 export abstract class EvidenceStore {
   /** Takes everything that arrived since the last look, once, whoever asks. */
-  abstract foldLook(rollout: string, at: number): Promise<StoredLook>;
+  abstract takeLook(rollout: string, at: number): Promise<TakenLook>;
+  async foldLook(rollout: string, at: number): Promise<StoredLook> {
+    return (await this.takeLook(rollout, at)).look;
+  }
   /** Looks after `afterLook` that saw something, in order. */
   abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
   /** The number of the last look, empty ones included; 0 before the first. */

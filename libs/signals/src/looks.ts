@@ -1,18 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import type { LookCell, StoredLook } from './evidence-store.js';
+import type { LookCell, StoredLook, TakenLook } from './evidence-store.js';
 import type { BigInteger } from './sql.js';
 import { toNumber } from './sql.js';
 
-type KeptRow = {
+type Names = readonly [target: string, model: string];
+
+type TakenRow = {
   readonly rollout: string;
   readonly look: number;
   /** Null: nothing had arrived. */
   readonly cells: string | null;
   readonly digest: string | null;
+  readonly served: readonly (readonly [...Names, candidate: number, control: number, unassigned: number])[] | null;
+  readonly unmeasured: readonly (readonly [signal: string, ...Names, candidate: number, control: number])[] | null;
 };
 
 type LookRow = {
+  readonly rollout: string;
   readonly look: number;
   readonly looked_at: BigInteger;
   readonly cells: string;
@@ -32,9 +37,10 @@ export type LookAsked = { readonly rollout: string; readonly at: number };
  * Takes what arrived since the last look of each rollout, all in one statement. The row of a rollout's fold is locked
  * first, so looks of one rollout come one after another, and rollouts are locked in one order. A cell without bad
  * outcomes says nothing about a ratio, whatever its requests: it is taken and not kept. The text is RFC 8785's: members
- * stand in alphabetical order, and names are of ASCII.
+ * stand in alphabetical order, and names are of ASCII. Requests are read by the same statement, and so as of the moment
+ * of the look.
  */
-const FOLD = `
+const TAKE = `
   with asked as (
     select rollout, looked_at from unnest($1::text[], $2::bigint[]) as asked(rollout, looked_at)
   ), counted as (
@@ -62,14 +68,48 @@ const FOLD = `
     select rollout, looks, looked_at, cells, encode(sha256(convert_to(cells, 'UTF8')), 'hex')
     from seen join counted using (rollout) join asked using (rollout)
     returning rollout, cells, digest
+  ), arm as (
+    select rollout, target, model, coalesce(sum(requests) filter (where arm = 'candidate'), 0) as candidate,
+      coalesce(sum(requests) filter (where arm = 'control'), 0) as control, sum(unassigned) as unassigned
+    from evidence.arms where rollout = any ($1) and share_bp > 0 group by rollout, target, model
+  ), served as (
+    select rollout, json_agg(json_build_array(target, model, candidate, control, unassigned) order by target, model)
+      as served
+    from arm group by rollout
+  ), blind as (
+    select rollout, signal, target, model, coalesce(sum(requests) filter (where arm = 'candidate'), 0) as candidate,
+      coalesce(sum(requests) filter (where arm = 'control'), 0) as control
+    from evidence.unmeasured where rollout = any ($1) group by rollout, signal, target, model
+  ), unmeasured as (
+    select rollout, json_agg(json_build_array(signal, target, model, candidate, control) order by signal, target, model)
+      as unmeasured
+    from blind group by rollout
   )
-  select rollout, looks as look, cells, digest from counted left join kept using (rollout)`;
+  select rollout, looks as look, cells, digest, served, unmeasured
+  from counted left join kept using (rollout) left join served using (rollout) left join unmeasured using (rollout)`;
+
+const requestsOf = ({ served, unmeasured }: TakenRow): TakenLook['requests'] => ({
+  slices: (served ?? []).map(([target, model, candidate, control, unassigned]) => ({
+    target,
+    model,
+    candidateRequests: toNumber(candidate),
+    controlRequests: toNumber(control),
+    unassigned: toNumber(unassigned),
+  })),
+  unmeasured: (unmeasured ?? []).map(([signal, target, model, candidate, control]) => ({
+    signal,
+    target,
+    model,
+    candidateRequests: toNumber(candidate),
+    controlRequests: toNumber(control),
+  })),
+});
 
 /** Takes a look at each of these rollouts, which are all different. */
-export const foldLooks = async (pool: Pool, asked: readonly LookAsked[]): Promise<readonly StoredLook[]> => {
-  const { rows } = await pool.query<KeptRow>({
-    name: 'evidence_fold_looks',
-    text: FOLD,
+export const takeLooks = async (pool: Pool, asked: readonly LookAsked[]): Promise<readonly TakenLook[]> => {
+  const { rows } = await pool.query<TakenRow>({
+    name: 'evidence_take_looks',
+    text: TAKE,
     values: [asked.map(({ rollout }) => rollout), asked.map(({ at }) => at)],
   });
   const taken = new Map(rows.map((row) => [row.rollout, row]));
@@ -77,23 +117,37 @@ export const foldLooks = async (pool: Pool, asked: readonly LookAsked[]): Promis
     const row = taken.get(rollout);
     if (row === undefined) throw new Error(`The look of rollout ${rollout} could not be counted: try again.`);
     const { look, cells, digest } = row;
-    if (cells === null || digest === null) return { rollout, look, at, ...NOTHING };
-    return { rollout, look, at, cells: parseCells(cells), digest };
+    const kept = cells === null || digest === null ? NOTHING : { cells: parseCells(cells), digest };
+    return { look: { rollout, look, at, ...kept }, requests: requestsOf(row) };
   });
 };
 
-export const readLooks = async (pool: Pool, rollout: string, afterLook: number): Promise<readonly StoredLook[]> => {
-  const { rows } = await pool.query<LookRow>(
-    'select look, looked_at, cells, digest from evidence.looks where rollout = $1 and look > $2 order by look',
-    [rollout, afterLook],
-  );
-  return rows.map((row) => {
-    if (digestOf(row.cells) !== row.digest)
-      throw new Error(
-        `Look ${row.look} of rollout ${rollout} was altered: its digest does not fit. Restore it from a backup.`,
-      );
-    return { rollout, look: row.look, at: toNumber(row.looked_at), cells: parseCells(row.cells), digest: row.digest };
+/** Looks of a rollout after a number. */
+export type LooksAsked = { readonly rollout: string; readonly after: number };
+
+const storedLook = ({ rollout, look, looked_at: at, cells, digest }: LookRow): StoredLook => {
+  if (digestOf(cells) !== digest)
+    throw new Error(
+      `Look ${look} of rollout ${rollout} was altered: its digest does not fit. Restore it from a backup.`,
+    );
+  return { rollout, look, at: toNumber(at), cells: parseCells(cells), digest };
+};
+
+/** The stored looks of these rollouts, which are all different. */
+export const readLooks = async (
+  pool: Pool,
+  asked: readonly LooksAsked[],
+): Promise<readonly (readonly StoredLook[])[]> => {
+  const { rows } = await pool.query<LookRow>({
+    name: 'evidence_read_looks',
+    text: `select rollout, look, looked_at, cells, digest
+      from unnest($1::text[], $2::integer[]) as asked(rollout, after) join evidence.looks using (rollout)
+      where look > after order by rollout, look`,
+    values: [asked.map(({ rollout }) => rollout), asked.map(({ after }) => after)],
   });
+  const looks = new Map(asked.map(({ rollout }) => [rollout, [] as StoredLook[]]));
+  for (const row of rows) looks.get(row.rollout)?.push(storedLook(row));
+  return asked.map(({ rollout }) => looks.get(rollout) ?? []);
 };
 
 export const lookCount = async (pool: Pool, rollout: string): Promise<number> => {

@@ -9,14 +9,15 @@ import type {
   Span,
   StageBake,
   StoredLook,
+  TakenLook,
   TargetSeen,
   Traffic,
   ViolationOptions,
   ViolationReport,
 } from './evidence-store.js';
 import { EvidenceStore } from './evidence-store.js';
-import type { LookAsked } from './looks.js';
-import { foldLooks, lookCount, readLooks } from './looks.js';
+import type { LookAsked, LooksAsked } from './looks.js';
+import { lookCount, readLooks, takeLooks } from './looks.js';
 import type { SightAsked } from './reads.js';
 import {
   readActivation,
@@ -33,7 +34,8 @@ const NO_VIOLATIONS: ViolationReport = { candidate: [], elsewhere: [], first: un
 
 /** The evidence in PostgreSQL; the pool stays its owner's. */
 export class PostgresEvidenceStore extends EvidenceStore {
-  private readonly looks: Together<LookAsked, StoredLook>;
+  private readonly taken: Together<LookAsked, TakenLook>;
+  private readonly looks: Together<LooksAsked, readonly StoredLook[]>;
   private readonly served: Together<string, RequestTotals>;
   private readonly violated: Together<string, boolean>;
   private readonly activated: Together<string, readonly SliceActivation[]>;
@@ -45,7 +47,8 @@ export class PostgresEvidenceStore extends EvidenceStore {
     private readonly bell: EvidenceBell,
   ) {
     super();
-    this.looks = new Together({ answer: (asked) => foldLooks(pool, asked), keyOf: ({ rollout }) => rollout });
+    this.taken = new Together({ answer: (asked) => takeLooks(pool, asked), keyOf: ({ rollout }) => rollout });
+    this.looks = new Together({ answer: (asked) => readLooks(pool, asked), keyOf: ({ rollout }) => rollout });
     this.served = new Together({ answer: (rollouts) => readRequests(pool, rollouts) });
     this.violated = new Together({ answer: (signals) => readViolated(pool, signals) });
     this.activated = new Together({ answer: (rollouts) => readActivation(pool, rollouts) });
@@ -53,12 +56,12 @@ export class PostgresEvidenceStore extends EvidenceStore {
     this.bakes = new Together<BakeAsked, number>({ answer: (asked) => advanceBakes(pool, asked), keyOf: bakeKey });
   }
 
-  override foldLook(rollout: string, at: number): Promise<StoredLook> {
-    return this.looks.ask({ rollout, at });
+  override takeLook(rollout: string, at: number): Promise<TakenLook> {
+    return this.taken.ask({ rollout, at });
   }
 
   override readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
-    return readLooks(this.pool, rollout, afterLook);
+    return this.looks.ask({ rollout, after: afterLook });
   }
 
   override lookCount(rollout: string): Promise<number> {

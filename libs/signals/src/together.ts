@@ -11,7 +11,7 @@ export type TogetherOptions<Q, A> = {
   readonly keyOf?: (question: Q) => string;
 };
 
-/** So many go together at most: while one half of them is answered, the other half can be worked on. */
+/** So many different ones go together at most: while one half of them is answered, the other half can be worked on. */
 const MOST = 32;
 /** Groups on their way at once. */
 const DEPTH = 2;
@@ -45,12 +45,14 @@ export class Together<Q, A> {
 
   private take(): readonly Waiting<Q, A>[] {
     const keys = new Set<string>();
+    const questions = new Set<Q>();
     const group: Waiting<Q, A>[] = [];
     const rest: Waiting<Q, A>[] = [];
     for (const each of this.waiting) {
       const key = this.options.keyOf?.(each.question);
-      const fits = group.length < MOST && (key === undefined || !keys.has(key));
+      const fits = (questions.size < MOST || questions.has(each.question)) && (key === undefined || !keys.has(key));
       if (fits && key !== undefined) keys.add(key);
+      if (fits) questions.add(each.question);
       (fits ? group : rest).push(each);
     }
     this.waiting = rest;

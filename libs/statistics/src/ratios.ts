@@ -114,7 +114,10 @@ export const logPromotion = (likelihood: Float64Array, scale: RatioScale, margin
   }
   const at = LATTICE_SIZE + index * (PROMOTION_GRID.length + 1);
   const base = likelihood[at] ?? 0;
-  const gains = PROMOTION_GRID.map((_, k) => (likelihood[at + 1 + k] ?? 0) - base);
-  const top = Math.max(...gains);
-  return top + Math.log(gains.reduce((sum, gain) => sum + Math.exp(gain - top), 0) / gains.length);
+  const end = at + 1 + PROMOTION_GRID.length;
+  let top = Number.NEGATIVE_INFINITY;
+  for (let j = at + 1; j < end; j += 1) top = Math.max(top, (likelihood[j] ?? 0) - base);
+  let sum = 0;
+  for (let j = at + 1; j < end; j += 1) sum += Math.exp((likelihood[j] ?? 0) - base - top);
+  return top + Math.log(sum / PROMOTION_GRID.length);
 };

@@ -142,7 +142,14 @@ export class MemoryEvidence {
     }
   }
 
-  async foldLook(id: string, at: number): Promise<Look> {
+  async takeLook(id: string, at: number) {
+    const { totals, unmeasured } = this.#of(id);
+    const copies = <T extends object>(from: ReadonlyMap<string, T>): T[] =>
+      [...from.values()].map((each) => ({ ...each }));
+    return { look: this.#look(id, at), requests: { slices: copies(totals), unmeasured: copies(unmeasured) } };
+  }
+
+  #look(id: string, at: number): Look {
     const rollout = this.#of(id);
     rollout.look += 1;
     const cells = [...rollout.pending.values()];
@@ -154,11 +161,6 @@ export class MemoryEvidence {
 
   async readLooks(id: string, afterLook: number): Promise<readonly Look[]> {
     return this.#of(id).looks.filter(({ look }) => look > afterLook);
-  }
-
-  async requests(id: string) {
-    const { totals, unmeasured } = this.#of(id);
-    return { slices: [...totals.values()], unmeasured: [...unmeasured.values()] };
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {

@@ -66,11 +66,11 @@ const countsOf = (looks: readonly StoredLook[], seen: Seen, signal: string): rea
     of(cell).candidateBad += cell.candidateBad;
     of(cell).controlBad += cell.controlBad;
   }
-  for (const slice of seen.requests?.slices ?? []) {
+  for (const slice of seen.requests.slices ?? []) {
     of(slice).candidateRequests += slice.candidateRequests;
     of(slice).controlRequests += slice.controlRequests;
   }
-  for (const slice of seen.requests?.unmeasured ?? []) {
+  for (const slice of seen.requests.unmeasured ?? []) {
     if (slice.signal !== signal) continue;
     of(slice).candidateRequests -= slice.candidateRequests;
     of(slice).controlRequests -= slice.controlRequests;
@@ -89,7 +89,7 @@ const reportOf = ({ rollout, violations }: Seen, { targets }: EvidencePool, sign
 
 const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollout, verdict: RecordedVerdict) => {
   const scope = scopeOf(rollout, verdict);
-  if (!scope || !seen.requests) return undefined;
+  if (!scope) return undefined;
   const pool = poolOf(pools, scope);
   const report = reportOf(seen, pool, verdict.signal);
   const onTrial: OnTrial = (...which) => seen.trials.get(trialKey(...which));

@@ -11,6 +11,7 @@ import {
   Deliverer,
   Evaluator,
   LiveView,
+  SnapshotKeeper,
   TaskLoop,
   type Log,
 } from '#libs/application';
@@ -25,7 +26,7 @@ import {
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platforms';
 import { createKysely, createPool, migrate } from '#libs/postgres';
-import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore } from '#libs/signals';
+import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore, PostgresFoldSnapshots } from '#libs/signals';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
@@ -68,7 +69,10 @@ const migrated = async (databaseUrl: string, log: Log): Promise<number> => {
   return version;
 };
 
-/** A pool for what may be lost with the server's last moments: leases, which run out anyway, and notes for readers. */
+/**
+ * A pool for what may be lost with the server's last moments: leases, which run out anyway, notes for readers, and
+ * snapshots of what can be folded again.
+ */
 const createUnhurriedPool = (databaseUrl: string): Pool => {
   const url = new URL(databaseUrl);
   const own = url.searchParams.get('options');
@@ -179,7 +183,7 @@ const openFleets = async (
   });
   const bell = new EvidenceBell();
   const evidence = instrument(new PostgresEvidenceStore(instrumentPool(pool, 'evidence', reached), bell), reached, {
-    foldLook: 'look:fold',
+    takeLook: 'look:fold',
     advanceBake: 'look:bake',
   });
   const exposures = new FleetExposures(view);
@@ -220,7 +224,11 @@ export const startCore = async (
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
   const observed = new SharedObservations(delivery);
-  const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which));
+  const snapshots = new PostgresFoldSnapshots(instrumentPool(unhurried, 'snapshots', reached));
+  const keeper = new SnapshotKeeper(snapshots, {
+    onError: report('Folded evidence cannot be kept: after a start, looks are folded from the first on.'),
+  });
+  const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
   const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
   const workers = {
@@ -238,6 +246,7 @@ export const startCore = async (
     await intake.close();
     letLooksBe();
     await loop.stop();
+    await keeper.close();
     await feed.close();
     await closeLog();
   };

@@ -58,7 +58,7 @@ export class Conductor {
       if (!entry) return { kind: 'again', atMs: this.#runner.now() + TICK_MS, fresh: true };
       const { rollout, version } = entry;
       if (isOver(rollout)) {
-        this.#evaluator.forget(id);
+        await this.#evaluator.forget(id);
         this.#noted.delete(id);
         return { kind: 'done' };
       }

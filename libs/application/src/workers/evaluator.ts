@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto';
 import {
-  foldPools,
   judgedScopes,
   judgeScope,
   LOOK_BACK_MS,
   poolOf,
   recordedVerdict,
-  startPools,
   violationsOfArms,
   type EvidencePool,
   type OnTrial,
@@ -14,20 +11,10 @@ import {
   type Rollout,
 } from '#libs/domain';
 import type { Evidence, StoredLook, ViolationReport } from '../ports.js';
-import { SliceTable } from './slice-table.js';
+import { foldIn, startFolded, type Folded } from './folded.js';
+import type { SnapshotKeeper } from './snapshot-keeper.js';
 
 type Reports = ReadonlyMap<EvidencePool, ReadonlyMap<string, ViolationReport>>;
-type Folded = { readonly pools: readonly EvidencePool[]; readonly counts: SliceTable; look: number; digest: string };
-
-const startFolded = (rollout: Rollout): Folded => ({
-  pools: startPools(rollout),
-  counts: new SliceTable(rollout.plan.signals.map(({ signal }) => signal)),
-  look: 0,
-  digest: '',
-});
-
-const digestOf = (before: string, look: string): string =>
-  createHash('sha256').update(before).update(look).digest('hex');
 
 /** Request ids stay in the unit store: an event lives for ever. */
 const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationReport | undefined): string => {
@@ -40,26 +27,33 @@ const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationRe
 export class Evaluator {
   readonly #evidence: Evidence;
   readonly #onTrial: OnTrial;
+  /** Without one, whoever has no fold in memory folds every stored look. */
+  readonly #keeper: SnapshotKeeper | undefined;
   readonly #folded = new Map<string, Folded>();
 
-  constructor(evidence: Evidence, onTrial: OnTrial) {
+  constructor(evidence: Evidence, onTrial: OnTrial, keeper?: SnapshotKeeper) {
     this.#evidence = evidence;
     this.#onTrial = onTrial;
+    this.#keeper = keeper;
   }
 
-  forget(rollout: string): void {
+  async forget(rollout: string): Promise<void> {
     this.#folded.delete(rollout);
+    await this.#keeper?.forget(rollout);
   }
 
   /** Takes a look at what newly arrived and judges every signal in every scope that waits for it. */
   async evaluate(rollout: Rollout, now: number): Promise<readonly RecordedVerdict[]> {
-    const look = await this.#evidence.foldLook(rollout.id, now);
+    const { look, requests } = await this.#evidence.takeLook(rollout.id, now);
     const folded = await this.#catchUp(rollout, look);
-    const [requests, reports] = await Promise.all([
-      this.#evidence.requests(rollout.id),
-      this.#violations(rollout, folded.pools, now),
-    ]);
+    const reports = await this.#violations(rollout, folded.pools, now);
     folded.counts.setRequests(requests);
+    const verdicts = this.#judge(rollout, folded, reports);
+    this.#keeper?.offer(rollout.id, folded);
+    return verdicts;
+  }
+
+  #judge(rollout: Rollout, folded: Folded, reports: Reports): readonly RecordedVerdict[] {
     return judgedScopes(rollout).flatMap((scope) => {
       const pool = poolOf(folded.pools, scope);
       return rollout.plan.signals.map(({ signal, type }) => {
@@ -88,21 +82,19 @@ export class Evaluator {
     return new Map(await Promise.all(reported));
   }
 
+  /** Folds up to the newest look and no further: what is counted beside it is counted as of then. */
   async #catchUp(rollout: Rollout, newest: StoredLook): Promise<Folded> {
-    const known = this.#folded.get(rollout.id);
-    const folded = known ?? startFolded(rollout);
-    const missed = newest.look > folded.look + 1 ? await this.#evidence.readLooks(rollout.id, folded.look) : [newest];
-    for (const look of missed) this.#fold(folded, look);
-    if (folded.look < newest.look) this.#fold(folded, newest);
+    const folded = this.#folded.get(rollout.id) ?? (await this.#restore(rollout, newest.look));
+    if (newest.look > folded.look + 1)
+      for (const look of await this.#evidence.readLooks(rollout.id, folded.look))
+        if (look.look < newest.look) foldIn(folded, look);
+    foldIn(folded, newest);
     this.#folded.set(rollout.id, folded);
     return folded;
   }
 
-  #fold(folded: Folded, look: StoredLook): void {
-    if (look.look <= folded.look) return;
-    foldPools(folded.pools, look);
-    folded.look = look.look;
-    folded.counts.addBad(look);
-    if (look.cells.length > 0) folded.digest = digestOf(folded.digest, look.digest);
+  async #restore(rollout: Rollout, newest: number): Promise<Folded> {
+    const kept = newest > 1 ? await this.#keeper?.read(rollout, newest) : undefined;
+    return kept ?? startFolded(rollout);
   }
 }

@@ -1,8 +1,7 @@
-import type { SliceCounts } from '#libs/domain';
-import type { Evidence, StoredLook } from '../ports.js';
+import type { Packer, SliceCounts, Unpacker } from '#libs/domain';
+import type { RequestTotals, StoredLook } from '../ports.js';
 
 type Counts = { -readonly [field in keyof SliceCounts]: SliceCounts[field] };
-type Requests = Awaited<ReturnType<Evidence['requests']>>;
 type Slice = { readonly target: string; readonly model: string };
 
 const inOrder = (a: Slice, b: Slice): number =>
@@ -10,8 +9,8 @@ const inOrder = (a: Slice, b: Slice): number =>
 
 /** What a rollout's slices have counted so far, signal by signal: bad outcomes as its looks bring them, requests as told. */
 export class SliceTable {
-  /** Slice → its counts, one for each signal. */
-  readonly #slices = new Map<string, readonly Counts[]>();
+  /** Target → model → its counts, one for each signal. */
+  readonly #slices = new Map<string, Map<string, readonly Counts[]>>();
   readonly #places: ReadonlyMap<string, number>;
   /** Signal by signal; undefined when a slice has come since it was put in order. */
   #ordered: readonly (readonly Counts[])[] | undefined;
@@ -31,7 +30,7 @@ export class SliceTable {
   }
 
   /** Requests in which a signal was not measured say nothing of it. */
-  setRequests({ slices, unmeasured }: Requests): void {
+  setRequests({ slices, unmeasured }: RequestTotals): void {
     for (const slice of slices)
       for (const counts of this.#of(slice)) {
         counts.candidateRequests = slice.candidateRequests;
@@ -51,20 +50,45 @@ export class SliceTable {
     return this.#ordered[this.#places.get(signal) ?? -1] ?? [];
   }
 
+  /** Writes the bad outcomes down; requests are told at each look. */
+  pack(to: Packer): void {
+    const slices = this.#all();
+    to.number(slices.length);
+    for (const slice of slices) {
+      to.name(slice[0]?.target ?? '');
+      to.name(slice[0]?.model ?? '');
+      for (const { candidateBad, controlBad } of slice) {
+        to.number(candidateBad);
+        to.number(controlBad);
+      }
+    }
+  }
+
+  /** Reads into a table that has counted nothing yet. */
+  unpack(from: Unpacker): void {
+    for (let left = from.number(); left > 0; left -= 1)
+      for (const counts of this.#of({ target: from.name(), model: from.name() })) {
+        counts.candidateBad = from.number();
+        counts.controlBad = from.number();
+      }
+  }
+
   #order(): readonly (readonly Counts[])[] {
-    const slices = [...this.#slices.values()].toSorted(([a], [b]) =>
-      a === undefined || b === undefined ? 0 : inOrder(a, b),
-    );
+    const slices = this.#all().toSorted(([a], [b]) => (a === undefined || b === undefined ? 0 : inOrder(a, b)));
     return [...this.#places.values()].map((place) => slices.flatMap((counts) => counts[place] ?? []));
   }
 
+  #all(): (readonly Counts[])[] {
+    return [...this.#slices.values()].flatMap((models) => [...models.values()]);
+  }
+
   #of({ target, model }: Slice): readonly Counts[] {
-    const key = `${target}\u0000${model}`;
-    const known = this.#slices.get(key);
+    const models = this.#slices.get(target) ?? new Map<string, readonly Counts[]>();
+    const known = models.get(model);
     if (known !== undefined) return known;
     const none = { candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
     const fresh = [...this.#places.keys()].map(() => ({ target, model, ...none }));
-    this.#slices.set(key, fresh);
+    this.#slices.set(target, models.set(model, fresh));
     this.#ordered = undefined;
     return fresh;
   }

@@ -1,26 +1,11 @@
-import type { GridBets, RateProcess, RatioScale } from '#libs/statistics';
-import {
-  addToLikelihood,
-  bet,
-  gridBets,
-  logEValue,
-  logPromotion,
-  mixingCosts,
-  openLook,
-  ratioScale,
-  startProcess,
-} from '#libs/statistics';
+import type { RateProcess } from '#libs/statistics';
+import { bet, logEValue, logPromotion, openLook, ratioScale, startProcess } from '#libs/statistics';
+import type { GroupEvidence, Groups } from './groups.js';
+import { groupName, groupsOf, namesOfCells, namesWith, startGroups } from './groups.js';
+import type { Scaled, Tally } from './tally.js';
+import { addEvents, addToTally, betsAt, emptyLikelihood, likelihoodOfTally } from './tally.js';
 import type { CellCount, CellKey, EvidenceSpec, Look, SignalSpec } from './types.js';
 import { cellShares, checkEvidenceSpec, HEADLINE_WEIGHT, keyOf, reserveShare, signalShares } from './weights.js';
-
-/** What the slices of a group of targets have told together; groups are named when the evidence starts. */
-export type GroupEvidence = {
-  /** Sum of the likelihoods of its slices; null before the first event there. */
-  likelihood: Float64Array | null;
-  touchedAt: number;
-  /** Highest promotion evidence by margin. */
-  readonly shown: Map<number, number>;
-};
 
 /** Evidence of one signal in one slice. */
 export type CellEvidence = {
@@ -34,7 +19,7 @@ export type CellEvidence = {
   /** ln 1/(alpha w) for this slice alone. */
   readonly logBound: number;
   /** Conditional likelihood of each ratio on the evidence's scale; null before the first event. */
-  likelihood: Float64Array | null;
+  tally: Tally | null;
   largestShareBp: number;
   touchedAt: number;
   isRaised: boolean;
@@ -46,7 +31,7 @@ export type CellEvidence = {
 export type SignalEvidence = {
   readonly spec: SignalSpec;
   readonly logBound: number;
-  readonly headline: RateProcess;
+  headline: RateProcess;
   readonly headlineWeight: number;
   readonly cells: Map<string, CellEvidence>;
   touchedAt: number;
@@ -56,17 +41,13 @@ export type SignalEvidence = {
   maxLogE: number;
   /** The first look at which the bound was reached; stays. */
   failedAt: number | null;
-  readonly groups: ReadonlyMap<string, GroupEvidence>;
+  readonly groups: Groups;
 };
 
-type ShareTables = { readonly bets: Map<number, GridBets>; readonly costs: Float64Array };
-
 /** All evidence of one rollout: a fold over its looks. Folding changes it in place; read it, never write it. */
-export type RolloutEvidence = {
+export type RolloutEvidence = Scaled & {
   readonly spec: EvidenceSpec;
-  readonly scale: RatioScale;
   readonly signals: ReadonlyMap<string, SignalEvidence>;
-  readonly tables: Map<number, ShareTables>;
   /** Signals (not shadow) whose bound was reached, in order. */
   readonly failed: string[];
   reserveUsed: number;
@@ -74,49 +55,13 @@ export type RolloutEvidence = {
   look: number;
 };
 
-/** Names of groups by their lists: the same lists are asked about again and again. */
-const groupNames = new WeakMap<readonly string[], string>();
-
-const groupName = (targets: readonly string[] | null): string => {
-  if (targets === null) return '*';
-  const known = groupNames.get(targets);
-  if (known !== undefined) return known;
-  const name = targets.toSorted().join('\u0000');
-  groupNames.set(targets, name);
-  return name;
-};
-
-type Groups = SignalEvidence['groups'];
-
-const startGroups = ({ groups = [] }: EvidenceSpec): Groups =>
-  new Map(groups.map((targets) => [groupName(targets), { likelihood: null, touchedAt: 0, shown: new Map() }]));
-
-/** Names of the groups that a target belongs to. */
-const namesWith = ({ groups = [] }: EvidenceSpec, target: string): readonly string[] =>
-  groups.filter((targets) => targets === null || targets.includes(target)).map(groupName);
-
-/** The same for every cell; cells of the same groups have the same list. */
-const namesOfCells = (spec: EvidenceSpec): readonly (readonly string[])[] => {
-  const known = new Map<string, readonly string[]>();
-  return spec.cells.map(({ target }) => {
-    const names = namesWith(spec, target);
-    const key = names.join('\u0001');
-    const same = known.get(key) ?? names;
-    known.set(key, same);
-    return same;
-  });
-};
-
-const groupsOf = (own: Groups, names: readonly string[]): readonly GroupEvidence[] =>
-  names.flatMap((name) => own.get(name) ?? []);
-
 const startCell = (key: CellKey, groups: readonly GroupEvidence[], weight: number, logBound: number): CellEvidence => ({
   key,
   groups,
   process: null,
   weight,
   logBound,
-  likelihood: null,
+  tally: null,
   largestShareBp: 0,
   touchedAt: 0,
   isRaised: false,
@@ -133,14 +78,17 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
   const shares = signalShares(spec.signals);
   const weights = cellShares(spec.cells);
   const names = namesOfCells(spec);
+  // The same strings and keys for every signal: a rollout may well have a thousand cells.
+  const keys = spec.cells.map(({ target, model }): CellKey => ({ target, model }));
+  const places = keys.map(({ target, model }) => keyOf(target, model));
   const signals = spec.signals.map((signal, i): readonly [string, SignalEvidence] => {
     const logBound = -Math.log(spec.alpha * (shares[i] ?? 0));
     const groups = startGroups(spec);
-    const owned = new Map(names.map((each) => [each, groupsOf(groups, each)]));
-    const cells = spec.cells.map(({ target, model }, c): readonly [string, CellEvidence] => {
+    const owned = new Map([...new Set(names)].map((each) => [each, groupsOf(groups, each)]));
+    const cells = keys.map((key, c): readonly [string, CellEvidence] => {
       const weight = weights[c] ?? 0;
       const own = owned.get(names[c] ?? []) ?? [];
-      return [keyOf(target, model), startCell({ target, model }, own, weight, logBound - Math.log(weight))];
+      return [places[c] ?? '', startCell(key, own, weight, logBound - Math.log(weight))];
     });
     const evidence: SignalEvidence = {
       spec: signal,
@@ -169,35 +117,24 @@ const shareOf = (count: CellCount, isUnit: boolean): number => {
   return candidateRequests <= 0 || controlRequests <= 0 ? 0 : candidateRequests / (candidateRequests + controlRequests);
 };
 
-const cellOf = (state: RolloutEvidence, signal: SignalEvidence, { target, model }: CellCount): CellEvidence => {
-  const key = keyOf(target, model);
-  const known = signal.cells.get(key);
-  if (known !== undefined) return known;
-  const own = groupsOf(signal.groups, namesWith(state.spec, target));
-  const cell = startCell({ target, model }, own, 0, -Math.log(state.spec.alpha * reserveShare(state.reserveUsed)));
-  state.reserveUsed += 1;
-  signal.cells.set(key, cell);
+/** A slice that was not declared, on its part of the reserve. */
+export const addLateCell = (
+  state: RolloutEvidence,
+  signal: SignalEvidence,
+  { target, model }: CellKey,
+  logBound: number,
+): CellEvidence => {
+  const cell = startCell({ target, model }, groupsOf(signal.groups, namesWith(state.spec, target)), 0, logBound);
+  signal.cells.set(keyOf(target, model), cell);
   return cell;
 };
 
-/** Realised shares hardly ever come back after their look, so no more tables than these are kept of them. */
-const MAX_TABLES = 1024;
-
-const tablesOf = (state: RolloutEvidence, rho: number): ShareTables => {
-  const known = state.tables.get(rho);
+const cellOf = (state: RolloutEvidence, signal: SignalEvidence, { target, model }: CellCount): CellEvidence => {
+  const known = signal.cells.get(keyOf(target, model));
   if (known !== undefined) return known;
-  if (state.tables.size >= MAX_TABLES) state.tables.clear();
-  const tables = { bets: new Map<number, GridBets>(), costs: mixingCosts(state.scale, rho) };
-  state.tables.set(rho, tables);
-  return tables;
-};
-
-const betsOf = (tables: ShareTables, rho: number, harm: number): GridBets => {
-  const known = tables.bets.get(harm);
-  if (known !== undefined) return known;
-  const bets = gridBets(rho, harm);
-  tables.bets.set(harm, bets);
-  return bets;
+  const logBound = -Math.log(state.spec.alpha * reserveShare(state.reserveUsed));
+  state.reserveUsed += 1;
+  return addLateCell(state, signal, { target, model }, logBound);
 };
 
 type Told = {
@@ -239,15 +176,14 @@ const open = ({ signal, cell }: Told, look: number): void => {
 };
 
 const take = (state: RolloutEvidence, { signal, cell, rho, count }: Told): void => {
-  const tables = tablesOf(state, rho);
-  const bets = betsOf(tables, rho, signal.spec.harm ?? 1);
-  if (cell.process !== null) bet(cell.process, bets, count.candidateBad, count.controlBad);
-  if (signal.headlineWeight > 0) bet(signal.headline, bets, count.candidateBad, count.controlBad);
-  cell.likelihood ??= new Float64Array(state.scale.ratios.length);
-  addToLikelihood(cell.likelihood, state.scale, tables.costs, count.candidateBad, count.controlBad);
+  const { candidateBad, controlBad } = count;
+  const bets = betsAt(state, rho, signal.spec.harm ?? 1);
+  if (cell.process !== null) bet(cell.process, bets, candidateBad, controlBad);
+  if (signal.headlineWeight > 0) bet(signal.headline, bets, candidateBad, controlBad);
+  const events = { rho, candidateBad, controlBad };
+  cell.tally = addToTally(state, cell.tally, events);
   for (const group of cell.groups) {
-    group.likelihood ??= new Float64Array(state.scale.ratios.length);
-    addToLikelihood(group.likelihood, state.scale, tables.costs, count.candidateBad, count.controlBad);
+    addEvents(state, (group.likelihood ??= emptyLikelihood(state)), events);
     group.touchedAt = state.look;
   }
 };
@@ -275,20 +211,29 @@ const settleSignal = (state: RolloutEvidence, signal: SignalEvidence, isProvedBy
   if (!signal.spec.shadow) state.failed.push(signal.spec.signal);
 };
 
-const sumOf = (signal: SignalEvidence, targets: readonly string[] | null): Float64Array | null => {
+const sumOf = (
+  state: RolloutEvidence,
+  signal: SignalEvidence,
+  targets: readonly string[] | null,
+): Float64Array | null => {
   let sum: Float64Array | null = null;
-  for (const { key, likelihood } of signal.cells.values()) {
-    if (likelihood === null || (targets !== null && !targets.includes(key.target))) continue;
-    sum ??= new Float64Array(likelihood.length);
-    for (let j = 0; j < sum.length; j += 1) sum[j] = (sum[j] ?? 0) + (likelihood[j] ?? 0);
+  for (const { key, tally } of signal.cells.values()) {
+    if (targets !== null && !targets.includes(key.target)) continue;
+    const likelihood = likelihoodOfTally(state, tally);
+    if (sum === null || likelihood === null) sum ??= likelihood;
+    else for (let j = 0; j < sum.length; j += 1) sum[j] = (sum[j] ?? 0) + (likelihood[j] ?? 0);
   }
   return sum;
 };
 
 /** Sum of the likelihoods of the slices on these targets (null: all); null before the first event there. */
-export const likelihoodOf = (signal: SignalEvidence, targets: readonly string[] | null): Float64Array | null => {
+export const likelihoodOf = (
+  state: RolloutEvidence,
+  signal: SignalEvidence,
+  targets: readonly string[] | null,
+): Float64Array | null => {
   const group = signal.groups.get(groupName(targets));
-  return group === undefined ? sumOf(signal, targets) : group.likelihood;
+  return group === undefined ? sumOf(state, signal, targets) : group.likelihood;
 };
 
 const noteShown = (state: RolloutEvidence, { groups }: SignalEvidence): void => {

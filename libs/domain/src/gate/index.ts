@@ -10,6 +10,8 @@ export type {
   StageTraffic,
 } from './forecast.js';
 export { INTERVAL_ALPHA, judge, PROMOTION_ALPHA } from './judge.js';
+export { packEvidence, Packer, unpackEvidence, Unpacker } from './packed.js';
+export type { Packed } from './packed.js';
 export { evidenceRecord } from './record.js';
 export type { EvidenceRecord } from './record.js';
 export type * from './types.js';

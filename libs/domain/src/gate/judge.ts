@@ -2,6 +2,7 @@ import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statisti
 import { highestPromotion, likelihoodOf } from './evidence.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
 import { alsoPhrase, countsPhrase, explainedPhrase, harmPhrase, needPhrase, placesPhrase, whole } from './sentence.js';
+import { likelihoodOfTally } from './tally.js';
 import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind, Violations } from './types.js';
 import { keyOf } from './weights.js';
 
@@ -45,10 +46,26 @@ type Case = {
   readonly proved: readonly CellEvidence[];
 };
 
+/** Scopes are lists that many signals are judged by. */
+const members = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+const membersOf = (targets: readonly string[]): ReadonlySet<string> => {
+  const known = members.get(targets);
+  if (known !== undefined) return known;
+  const set = new Set(targets);
+  members.set(targets, set);
+  return set;
+};
+
+const slicesOn = (counts: readonly SliceCounts[], targets: readonly string[] | null): readonly SliceCounts[] => {
+  if (targets === null) return counts;
+  const scope = membersOf(targets);
+  return counts.filter(({ target }) => scope.has(target));
+};
+
 const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOptions): Case => {
-  const isInScope = ({ target }: CellKey): boolean => options.targets === null || options.targets.includes(target);
-  const slices = options.counts.filter(isInScope);
-  const likelihood = likelihoodOf(signal, options.targets);
+  const slices = slicesOn(options.counts, options.targets);
+  const likelihood = likelihoodOf(state, signal, options.targets);
   return {
     state,
     signal,
@@ -91,7 +108,8 @@ const failOfRate = (all: Case): Finding => {
     const said = `${countsPhrase(everywhere.counts)}; ${harmPhrase(everywhere.interval?.[0] ?? null, harm)}`;
     return { verdict: 'fail', sentence: `${titleOf(signal)} ${placesOf(everywhere)}: ${said}` };
   }
-  const low = worst.likelihood === null ? null : confidenceSequence(worst.likelihood, INTERVAL_ALPHA)[0];
+  const likelihood = likelihoodOfTally(state, worst.tally);
+  const low = likelihood === null ? null : confidenceSequence(likelihood, INTERVAL_ALPHA)[0];
   const more =
     others.length === 0 ? '' : `; proved on ${others.length} more ${others.length === 1 ? 'slice' : 'slices'}`;
   const places = placesOf({ state, slices: counts });

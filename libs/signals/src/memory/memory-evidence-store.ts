@@ -7,6 +7,7 @@ import type {
   Span,
   StageBake,
   StoredLook,
+  TakenLook,
   TargetSeen,
   Traffic,
   ViolationGroup,
@@ -56,7 +57,7 @@ export class MemoryEvidenceStore extends EvidenceStore {
     super();
   }
 
-  override async foldLook(rollout: string, at: number): Promise<StoredLook> {
+  override async takeLook(rollout: string, at: number): Promise<TakenLook> {
     const rows = this.rows.of(rollout);
     rows.lookCount += 1;
     const cells = [...rows.pending.values()]
@@ -75,7 +76,7 @@ export class MemoryEvidenceStore extends EvidenceStore {
     rows.pending.clear();
     const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
     if (cells.length > 0) rows.looks.push(look);
-    return look;
+    return { look, requests: await this.requests(rollout) };
   }
 
   override async readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
