@@ -251,7 +251,9 @@ describe.each(releases)('A database that release %s wrote', (release) => {
     const kept = await read();
     const client = await database.pool.connect();
     await client.query('truncate read_models.rollout_summary');
-    for (const event of await readLog(database.pool)) await rolloutSummary.apply(client, [eventCodec.decode(event)]);
+    for (const event of await readLog(database.pool))
+      for (const { text, values } of await rolloutSummary.statementsFor([eventCodec.decode(event)]))
+        await client.query(text, [...values]);
     client.release();
     expect((await read()).rows).toEqual(kept.rows);
     const statuses = rollouts.map(({ id, status }) => ({ rollout: id, status }));

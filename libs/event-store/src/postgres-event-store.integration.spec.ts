@@ -79,12 +79,11 @@ describe('the bytes of the log', () => {
 
 describe('tables that are written with the events', () => {
   const counting: InlineProjection = {
-    apply: async (transaction: PoolClient, events: readonly RecordedEvent[]) => {
-      for (const { data, position } of events) {
+    statementsFor: async (events: readonly RecordedEvent[]) =>
+      events.map(({ data, position }) => {
         if (data['poison'] === true) throw new Error('this projection cannot apply the event');
-        await transaction.query('insert into seen values ($1)', [position]);
-      }
-    },
+        return { text: 'insert into seen values ($1)', values: [data['clash'] === true ? 1 : position] };
+      }),
   };
   const seen = async () =>
     (await database.pool.query<{ position: number }>('select position from seen order by position')).rows.map(
@@ -113,6 +112,21 @@ describe('tables that are written with the events', () => {
     expect(positions(await store.readAll({ after: 0, limit: 9 }))).toEqual([1, 2]);
     expect(await seen()).toEqual([1, 2]);
     expect(await store.findCommand('bad')).toBeUndefined();
+  });
+
+  it('take back only the append whose statement the server refuses, though the commit was on its way already', async () => {
+    const store = open({ inline: [counting] });
+    await appendOk(store, to('first', 0, event()));
+    const results = await Promise.allSettled([
+      store.append(to('good', 0, event())),
+      store.append({ ...to('bad', 0, event({ clash: true })), command: command('bad') }),
+      store.append(to('also-good', 0, event())),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await seen()).toEqual([1, 2, 3]);
+    expect(positions(await store.readAll({ after: 0, limit: 9 }))).toEqual([1, 2, 3]);
+    expect(await store.findCommand('bad')).toBeUndefined();
+    await appendOk(store, to('last', 0, event()));
   });
 });
 

@@ -13,9 +13,21 @@ import { prepare } from './requests.js';
 /** The channel on which the append function rings, with the highest position. */
 export const COMMIT_CHANNEL = 'event_store_commit';
 
-/** Tables that are written with the events: one call for each flush, with all events that it accepted, in order. */
+type Plain = string | number | null;
+
+/** Values are such that the client can always send them: only the server may refuse a statement. */
+export type InlineStatement = {
+  readonly name?: string;
+  readonly text: string;
+  readonly values: readonly (Plain | readonly Plain[])[];
+};
+
+/**
+ * Tables that are written with the events: asked once for each flush, with all events that it accepted, in order. Its
+ * statements go out together with the commit; if one of them fails, or giving them does, nothing is committed.
+ */
 export type InlineProjection = {
-  readonly apply: (transaction: PoolClient, events: readonly RecordedEvent[]) => Promise<void>;
+  readonly statementsFor: (events: readonly RecordedEvent[]) => Promise<readonly InlineStatement[]>;
 };
 
 export type PostgresEventStoreOptions = {
@@ -186,12 +198,9 @@ export class PostgresEventStore extends EventStore {
   }
 
   async #writeWithProjections(client: PoolClient, group: readonly PreparedRequest[]) {
-    await client.query('begin');
     try {
-      const written = await this.#write(client, group);
-      if (written.events.length > 0)
-        for (const projection of this.#inline) await projection.apply(client, written.events);
-      await client.query('commit');
+      const [, written] = await Promise.all([client.query('begin'), this.#write(client, group)]);
+      await this.#commit(client, written.events);
       return written;
     } catch (thrown) {
       const error = asError(thrown);
@@ -201,6 +210,18 @@ export class PostgresEventStore extends EventStore {
       );
       throw error;
     }
+  }
+
+  /** All in one round trip: after a statement that fails the server takes the commit for a rollback. */
+  async #commit(client: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
+    const asked = events.length === 0 ? [] : this.#inline.map((projection) => projection.statementsFor(events));
+    const statements = (await Promise.all(asked)).flat();
+    const written = statements.map(({ values, ...statement }) => client.query({ ...statement, values: [...values] }));
+    const outcomes = await Promise.allSettled([...written, client.query('commit')]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    const last = outcomes.at(-1);
+    const command = last?.status === 'fulfilled' ? last.value.command : 'nothing';
+    if (command !== 'COMMIT') throw new Error(`The append was not committed: the server answered ${command}.`);
   }
 
   #isRolledBack(error: unknown): boolean {

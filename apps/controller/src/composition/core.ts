@@ -98,7 +98,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }:
     onError: report('The database doorbell is broken; polling meanwhile.'),
   });
   doorbell.start();
-  const inline = [instrument(rolloutSummary, reached, { apply: 'append:inside' })];
+  const inline = [instrument(rolloutSummary, reached, { statementsFor: 'append:inside' })];
   const onError = (error: Error): void => void database.note(error);
   const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline, onError }), reached, {
     append: appendStep,

@@ -45,16 +45,16 @@ const merge = (before: Row | undefined, row: Row): Row => ({
 
 /** One row per rollout, written with its events: what lists and tools outside read by SQL. */
 export const rolloutSummary: InlineProjection = {
-  apply: async (transaction, events) => {
+  statementsFor: async (events) => {
     const rows = new Map<string, Row>();
     for (const event of events) {
       if (!event.streamId.startsWith(PREFIX)) continue;
       const row = rowOf(event);
       rows.set(row.rollout, merge(rows.get(row.rollout), row));
     }
-    if (rows.size === 0) return;
+    if (rows.size === 0) return [];
     const sorted = [...rows.values()].toSorted((a, b) => (a.rollout < b.rollout ? -1 : 1));
-    await transaction.query({
+    const statement = {
       name: 'rollout-summary',
       text: `insert into read_models.rollout_summary as summary (rollout, config, revision, status, version, position)
         select * from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::bigint[])
@@ -72,6 +72,7 @@ export const rolloutSummary: InlineProjection = {
         sorted.map(({ version }) => version),
         sorted.map(({ position }) => position),
       ],
-    });
+    };
+    return [statement];
   },
 };
