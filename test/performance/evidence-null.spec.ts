@@ -4,7 +4,7 @@ import { BROKEN, harmlessRollout, type Harmless } from './evidence-null.js';
 /** HEADGATE_SEED=<seed> plays others; `npm run bench` plays thousands of each kind. */
 const SEED = Number(process.env['HEADGATE_SEED'] ?? 20_250_829);
 const ALPHA = 0.05;
-const ROLLOUTS = 120;
+const ROLLOUTS = 60;
 /** Chance that a sound gate fails here, for each kind, by bad luck. */
 const BAD_LUCK = 1e-4;
 
