@@ -42,7 +42,7 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a conductor that does not look at a rollout while it is held',
-    seed: 503,
+    seed: 542,
     planted: {
       conduct: (run, view) => async (task) => {
         const held = view.rollouts.get(String(task.payload['rollout']))?.rollout.held;
@@ -53,7 +53,7 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a decider that passes over a failed signal in the watch and while it is held',
-    seed: 568,
+    seed: 582,
     planted: seeing(verdictsAs('fail', 'inconclusive', ({ held, status }) => held !== null || status === 'watching')),
   },
   {
@@ -79,7 +79,7 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that does not see that a signal is not measured any more',
-    seed: 670,
+    seed: 952,
     planted: seeing((facts) => ({ ...facts, unmeasured: [] })),
   },
   {
@@ -172,7 +172,7 @@ export const PLANTED: readonly {
   {
     rule: 10,
     what: 'a log that forgets which commands it has taken',
-    seed: 502,
+    seed: 503,
     planted: appending(({ streams }, store) => store.append({ streams })),
   },
   {
