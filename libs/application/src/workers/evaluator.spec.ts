@@ -45,7 +45,7 @@ class Scene {
         ms: 1_000,
       });
     const verdicts = await evaluator.evaluate(rollout, this.#at);
-    return verdicts.map(({ look: _, ...verdict }) => verdict);
+    return verdicts.map((verdict) => ({ ...verdict, look: undefined }));
   }
 }
 

@@ -3,7 +3,7 @@ import { highestPromotion, likelihoodOf } from './evidence.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
 import { alsoPhrase, countsPhrase, explainedPhrase, harmPhrase, needPhrase, placesPhrase, whole } from './sentence.js';
 import { likelihoodOfTally } from './tally.js';
-import type { ArmCounts, CellKey, JudgeOptions, SliceCounts, Verdict, VerdictKind, Violations } from './types.js';
+import type { ArmCounts, JudgeOptions, SliceCounts, Verdict, VerdictKind, Violations } from './types.js';
 import { keyOf } from './weights.js';
 
 /** Level of the interval that a verdict shows. */
