@@ -3,7 +3,6 @@ import type { AppendRequest, RecordedEvent } from '#libs/kernel';
 import { createPool } from '#libs/postgres';
 import type { TestDatabase } from '#test/test-database';
 import { createTestDatabase } from '#test/test-database';
-import type { PoolClient } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { command, countingCodec, event, numbers, positions, to, until, upTo } from './conformance.spec-support.js';
 import type { InlineProjection } from './index.js';
