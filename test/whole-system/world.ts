@@ -18,8 +18,6 @@ import { NotedStore, Witness } from './witness.js';
 
 /** More rounds than anything takes that comes to rest. */
 const MOST_ROUNDS = 3_000;
-/** Between clocks that are further apart than two seconds a bake hardly grows: each one passes over what others saw. */
-const APART_MS = 900;
 
 /** The log, the queue, the targets, the fleets, the people and a few controllers, on one clock of its own. */
 export class World {
@@ -27,7 +25,7 @@ export class World {
   readonly witness = new Witness(() => this.clock.now());
   readonly store = new NotedStore(this.clock, this.witness);
   readonly tasks = new OpenTasks(this.clock);
-  readonly evidence = new MemoryEvidenceStore();
+  readonly evidence = new MemoryEvidenceStore(undefined, this.clock);
   readonly board = new MemoryProgressBoard<Progress>();
   readonly platform: MemoryPlatform;
   readonly faults = new Map<string, TargetFault>();
@@ -136,7 +134,6 @@ export class World {
     this.turns.isHealthy = true;
     this.fleets.heal();
     for (const { target } of TARGETS) if (!except.includes(target)) this.faults.delete(target);
-    for (const slot of this.#slots) slot.offsetMs = Math.min(Math.max(slot.offsetMs, -APART_MS), APART_MS);
     for (const [slot, { controller }] of this.#slots.entries()) {
       if (controller) controller.isDeaf = false;
       else this.#revive(slot);

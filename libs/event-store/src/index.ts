@@ -5,7 +5,7 @@ export { PostgresDoorbell } from './doorbell.js';
 export type { ReaderHealth } from './health.js';
 export { MemoryEventStore } from './memory-event-store.js';
 export { MemoryTaskQueue } from './memory-task-queue.js';
-export type { InlineProjection, InlineStatement, PostgresEventStoreOptions } from './postgres-event-store.js';
+export type { PostgresEventStoreOptions } from './postgres-event-store.js';
 export { PostgresEventStore } from './postgres-event-store.js';
 export type { PostgresTaskQueueOptions } from './postgres-task-queue.js';
 export { PostgresTaskQueue } from './postgres-task-queue.js';

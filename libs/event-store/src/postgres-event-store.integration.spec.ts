@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { AppendRequest, RecordedEvent } from '#libs/kernel';
+import type { AppendRequest } from '#libs/kernel';
 import { createPool } from '#libs/postgres';
 import type { TestDatabase } from '#test/test-database';
 import { createTestDatabase } from '#test/test-database';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { command, countingCodec, event, numbers, positions, to, until, upTo } from './conformance.spec-support.js';
-import type { InlineProjection } from './index.js';
 import { canonicalBody, canonicalJson, leafHash, PostgresDoorbell, PostgresEventStore } from './index.js';
 
 let database: TestDatabase;
 const closing: (() => Promise<void>)[] = [];
 
-const open = (options: { inline?: readonly InlineProjection[]; doorbell?: PostgresDoorbell } = {}) => {
+const open = (options: { doorbell?: PostgresDoorbell } = {}) => {
   const pool = createPool(database.url, { max: 4 });
   closing.push(() => pool.end());
   return new PostgresEventStore({ pool, codec: countingCodec, ...options });
@@ -73,59 +72,6 @@ describe('the bytes of the log', () => {
       'truncate event_store.events',
     ])
       await expect(database.pool.query(statement)).rejects.toThrow(/append-only/);
-  });
-});
-
-describe('tables that are written with the events', () => {
-  const counting: InlineProjection = {
-    statementsFor: async (events: readonly RecordedEvent[]) =>
-      events.map(({ data, position }) => {
-        if (data['poison'] === true) throw new Error('this projection cannot apply the event');
-        return { text: 'insert into seen values ($1)', values: [data['clash'] === true ? 1 : position] };
-      }),
-  };
-  const seen = async () =>
-    (await database.pool.query<{ position: number }>('select position from seen order by position')).rows.map(
-      ({ position }) => position,
-    );
-
-  beforeEach(async () => {
-    await database.pool.query('create table if not exists seen (position bigint primary key)');
-  });
-
-  it('hold exactly the accepted events, in the same commit', async () => {
-    const store = open({ inline: [counting] });
-    const conflicting = Promise.all(upTo(20).map((n) => store.append(to(`s-${n % 4}`, 0, event({ n })))));
-    expect((await conflicting).filter(({ kind }) => kind === 'appended')).toHaveLength(4);
-    expect(await seen()).toEqual([1, 2, 3, 4]);
-  });
-
-  it('take back only the append that they cannot apply', async () => {
-    const store = open({ inline: [counting] });
-    const results = await Promise.allSettled([
-      store.append(to('good', 0, event())),
-      store.append({ ...to('bad', 0, event({ poison: true })), command: command('bad') }),
-      store.append(to('also-good', 0, event())),
-    ]);
-    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect(positions(await store.readAll({ after: 0, limit: 9 }))).toEqual([1, 2]);
-    expect(await seen()).toEqual([1, 2]);
-    expect(await store.findCommand('bad')).toBeUndefined();
-  });
-
-  it('take back only the append whose statement the server refuses, though the commit was on its way already', async () => {
-    const store = open({ inline: [counting] });
-    await appendOk(store, to('first', 0, event()));
-    const results = await Promise.allSettled([
-      store.append(to('good', 0, event())),
-      store.append({ ...to('bad', 0, event({ clash: true })), command: command('bad') }),
-      store.append(to('also-good', 0, event())),
-    ]);
-    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect(await seen()).toEqual([1, 2, 3]);
-    expect(positions(await store.readAll({ after: 0, limit: 9 }))).toEqual([1, 2, 3]);
-    expect(await store.findCommand('bad')).toBeUndefined();
-    await appendOk(store, to('last', 0, event()));
   });
 });
 

@@ -13,36 +13,18 @@ import { prepare } from './requests.js';
 /** The channel on which the append function rings, with the highest position. */
 export const COMMIT_CHANNEL = 'event_store_commit';
 
-type Plain = string | number | null;
-
-/** Values are such that the client can always send them: only the server may refuse a statement. */
-export type InlineStatement = {
-  readonly name?: string;
-  readonly text: string;
-  readonly values: readonly (Plain | readonly Plain[])[];
-};
-
-/**
- * Tables that are written with the events: asked once for each flush, with all events that it accepted, in order. Its
- * statements go out together with the commit; if one of them fails, or giving them does, nothing is committed.
- */
-export type InlineProjection = {
-  readonly statementsFor: (events: readonly RecordedEvent[]) => Promise<readonly InlineStatement[]>;
-};
-
 export type PostgresEventStoreOptions = {
   readonly pool: Pool;
   readonly codec: EventCodec;
   /** Brings the commits of other processes; without one only polls notice them. */
   readonly doorbell?: Doorbell;
-  readonly inline?: readonly InlineProjection[];
   /** Told of each flush that failed, besides the callers. */
   readonly onError?: (error: Error) => void;
 };
 
 /** True for an answer of the server that ends the transaction; false where the commit may have happened. */
-const refusedByServer = (error: Error): boolean => {
-  if (!('severity' in error) || !('code' in error)) return false;
+const refusedByServer = (error: unknown): boolean => {
+  if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return false;
   const code = String(error.code);
   return !code.startsWith('08') && !code.startsWith('57');
 };
@@ -60,28 +42,23 @@ type BodyRow = [string];
 export class PostgresEventStore extends EventStore {
   readonly #pool: Pool;
   readonly #codec: EventCodec;
-  readonly #inline: readonly InlineProjection[];
   readonly #onError: (error: Error) => void;
   readonly #bell = new Bell<number>();
   readonly #commits: GroupCommit<PreparedRequest, AppendResult>;
   readonly #silence: () => void;
   /** The connection that appends, kept from flush to flush until none waits. */
   #writer: Promise<PoolClient> | undefined;
-  /** Failures after which we took the transaction back ourselves. */
-  readonly #takenBack = new WeakSet<Error>();
 
   constructor(options: PostgresEventStoreOptions) {
     super();
     this.#pool = options.pool;
     this.#codec = options.codec;
-    this.#inline = options.inline ?? [];
     this.#onError = options.onError ?? (() => undefined);
     this.#commits = new GroupCommit({
       flush: (group) => this.#flush(group),
       fit: fitOneFlush,
-      isRolledBack: (error) => this.#isRolledBack(error),
-      // A transaction with projections takes several round trips, and nothing may come between them.
-      depth: this.#inline.length === 0 ? 2 : 1,
+      isRolledBack: refusedByServer,
+      depth: 2,
       onIdle: () => this.#dismiss(this.#writer),
     });
     this.#silence =
@@ -160,15 +137,13 @@ export class PostgresEventStore extends EventStore {
     const writer = (this.#writer ??= this.#pool.connect());
     try {
       const client = await writer;
-      const { results, events } = await (this.#inline.length === 0
-        ? this.#write(client, group)
-        : this.#writeWithProjections(client, group));
+      const { results, events } = await this.#write(client, group);
       const last = events.at(-1);
       if (last !== undefined) this.#bell.ring(last.position);
       return results;
     } catch (thrown) {
       const error = asError(thrown);
-      if (!this.#isRolledBack(error) || isReadOnlySession(error)) this.#dismiss(writer, error);
+      if (!refusedByServer(error) || isReadOnlySession(error)) this.#dismiss(writer, error);
       this.#onError(error);
       throw error;
     }
@@ -195,36 +170,5 @@ export class PostgresEventStore extends EventStore {
     const results = flushResults(group, answer);
     const events = results.flatMap((result) => (result.kind === 'appended' ? result.events : []));
     return { results, events };
-  }
-
-  async #writeWithProjections(client: PoolClient, group: readonly PreparedRequest[]) {
-    try {
-      const [, written] = await Promise.all([client.query('begin'), this.#write(client, group)]);
-      await this.#commit(client, written.events);
-      return written;
-    } catch (thrown) {
-      const error = asError(thrown);
-      await client.query('rollback').then(
-        () => this.#takenBack.add(error),
-        (cause: unknown) => (error.cause ??= cause),
-      );
-      throw error;
-    }
-  }
-
-  /** All in one round trip: after a statement that fails the server takes the commit for a rollback. */
-  async #commit(client: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    const asked = events.length === 0 ? [] : this.#inline.map((projection) => projection.statementsFor(events));
-    const statements = (await Promise.all(asked)).flat();
-    const written = statements.map(({ values, ...statement }) => client.query({ ...statement, values: [...values] }));
-    const outcomes = await Promise.allSettled([...written, client.query('commit')]);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-    const last = outcomes.at(-1);
-    const command = last?.status === 'fulfilled' ? last.value.command : 'nothing';
-    if (command !== 'COMMIT') throw new Error(`The append was not committed: the server answered ${command}.`);
-  }
-
-  #isRolledBack(error: unknown): boolean {
-    return error instanceof Error && (this.#takenBack.has(error) || refusedByServer(error));
   }
 }

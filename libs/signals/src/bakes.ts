@@ -3,6 +3,12 @@ import type { Span, StageBake } from './evidence-store.js';
 import type { BigInteger } from './sql.js';
 import { toNumber } from './sql.js';
 
+/**
+ * By whose clock bakes are counted. Controllers whose clocks differ take turns at one rollout: by their own, one would
+ * find that nobody had looked for a while, and another that the time had passed already.
+ */
+export type BakeClock = 'server' | 'callers';
+
 /** A stage's bake is to be brought up to `now` (epoch ms) by the span that is covered with evidence. */
 export type BakeAsked = {
   readonly rollout: string;
@@ -21,9 +27,15 @@ export const bakeKey = ({ rollout, track, stage }: Key): string => JSON.stringif
 
 // Rows are locked in one order, so that two controllers never wait for each other.
 const ADVANCE = `
-  with asked as (
-    select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-      as asked(rollout, track, stage, now, covered_from, covered_until, max_gap_ms)
+  with given as (
+    select rollout, track, stage, covered_from, covered_until, max_gap_ms,
+      case when $8 then (extract(epoch from clock_timestamp()) * 1000)::bigint else now end as now
+    from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+      as given(rollout, track, stage, now, covered_from, covered_until, max_gap_ms)
+  ), asked as (
+    select rollout, track, stage, now, max_gap_ms, coalesce(covered_from, now) as covered_from,
+      least(now, coalesce(covered_until, now)) as covered_until
+    from given
   ), begun as (
     insert into evidence.bakes (rollout, track, stage, baked_ms, advanced_at, covered_until, looked_since)
     select rollout, track, stage, 0, now, now, now from asked order by rollout, track, stage
@@ -53,11 +65,12 @@ type BakeRow = {
 };
 
 /** Milliseconds that each of these stages, which are all different, has baked by now; 0 at the first look. */
-export const advanceBakes = async (pool: Pool, asked: readonly BakeAsked[]): Promise<readonly number[]> => {
-  const times = asked.map(({ now, covered, maxGapMs }) => {
-    const { from, until } = covered ?? { from: now, until: now };
-    return [now, from, Math.min(now, until), maxGapMs].map(Math.round);
-  });
+export const advanceBakes = async (
+  pool: Pool,
+  asked: readonly BakeAsked[],
+  clock: BakeClock,
+): Promise<readonly number[]> => {
+  const inMs = (time: number | undefined): number | null => (time === undefined ? null : Math.round(time));
   const { rows } = await pool.query<BakeRow>({
     name: 'evidence_advance_bakes',
     text: ADVANCE,
@@ -65,7 +78,11 @@ export const advanceBakes = async (pool: Pool, asked: readonly BakeAsked[]): Pro
       asked.map(({ rollout }) => rollout),
       asked.map(({ track }) => track),
       asked.map(({ stage }) => stage),
-      ...[0, 1, 2, 3].map((which) => times.map((each) => each[which] ?? 0)),
+      asked.map(({ now }) => inMs(now)),
+      asked.map(({ covered }) => inMs(covered?.from)),
+      asked.map(({ covered }) => inMs(covered?.until)),
+      asked.map(({ maxGapMs }) => inMs(maxGapMs)),
+      clock === 'server',
     ],
   });
   const baked = new Map(rows.map((row) => [bakeKey(row), toNumber(row.baked_ms)]));

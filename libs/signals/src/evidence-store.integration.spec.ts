@@ -310,6 +310,20 @@ describe('bake', () => {
     expect(Math.max(...baked)).toBe(1_180);
   });
 
+  it('goes on by the clock of the server while controllers take turns whose clocks are seconds apart', async () => {
+    const shared = new PostgresEvidenceStore(database.pool, new EvidenceBell(), 'server');
+    const begun = Date.now();
+    const covered = { from: begun - 60_000, until: begun + 60_000 };
+    let [baked, turn] = [0, 0];
+    while (baked < 300 && Date.now() < begun + 20_000) {
+      turn += 1;
+      const now = Date.now() + (turn % 2 === 0 ? 4_000 : -3_000);
+      baked = await shared.advanceBake(rollout, 'api', '10%', now, covered, 2_000);
+    }
+    expect(baked).toBeGreaterThanOrEqual(300);
+    expect(baked).toBeLessThanOrEqual(Date.now() - begun + 5);
+  });
+
   it('goes on from rows that were written before covered time was known', async () => {
     await database.pool.query(
       `insert into evidence.bakes (rollout, track, stage, baked_ms, advanced_at) values ($1, 'api', '10%', 700, $2)`,

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { BakeAsked } from './bakes.js';
+import type { BakeAsked, BakeClock } from './bakes.js';
 import { advanceBakes, bakeKey, readBakes } from './bakes.js';
 import type { EvidenceBell } from './evidence-bell.js';
 import type {
@@ -45,6 +45,7 @@ export class PostgresEvidenceStore extends EvidenceStore {
   constructor(
     private readonly pool: Pool,
     private readonly bell: EvidenceBell,
+    bakeClock: BakeClock = 'callers',
   ) {
     super();
     this.taken = new Together({ answer: (asked) => takeLooks(pool, asked), keyOf: ({ rollout }) => rollout });
@@ -53,7 +54,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
     this.violated = new Together({ answer: (signals) => readViolated(pool, signals) });
     this.activated = new Together({ answer: (rollouts) => readActivation(pool, rollouts) });
     this.seen = new Together({ answer: (asked) => readLastSeen(pool, asked), keyOf: ({ rollout }) => rollout });
-    this.bakes = new Together<BakeAsked, number>({ answer: (asked) => advanceBakes(pool, asked), keyOf: bakeKey });
+    this.bakes = new Together<BakeAsked, number>({
+      answer: (asked) => advanceBakes(pool, asked, bakeClock),
+      keyOf: bakeKey,
+    });
   }
 
   override takeLook(rollout: string, at: number): Promise<TakenLook> {

@@ -33,7 +33,6 @@ import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { PostgresProgressBoard } from './progress-board.js';
-import { rolloutSummary } from './rollout-summary.js';
 import { SharedObservations } from './shared-observations.js';
 import { StartError } from './start-error.js';
 import { TokenChecker } from './token-checker.js';
@@ -98,9 +97,8 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }:
     onError: report('The database doorbell is broken; polling meanwhile.'),
   });
   doorbell.start();
-  const inline = [instrument(rolloutSummary, reached, { statementsFor: 'append:inside' })];
   const onError = (error: Error): void => void database.note(error);
-  const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, doorbell, inline, onError }), reached, {
+  const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, doorbell, onError }), reached, {
     append: appendStep,
   });
   const unhurried = createUnhurriedPool(databaseUrl);
@@ -182,10 +180,14 @@ const openFleets = async (
     acknowledge: 'acknowledge',
   });
   const bell = new EvidenceBell();
-  const evidence = instrument(new PostgresEvidenceStore(instrumentPool(pool, 'evidence', reached), bell), reached, {
-    takeLook: 'look:fold',
-    advanceBake: 'look:bake',
-  });
+  const evidence = instrument(
+    new PostgresEvidenceStore(instrumentPool(pool, 'evidence', reached), bell, 'server'),
+    reached,
+    {
+      takeLook: 'look:fold',
+      advanceBake: 'look:bake',
+    },
+  );
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
   return { feed, delivery, evidence, intake };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Clock } from '#libs/kernel';
 import type {
   LookCell,
   RequestTotals,
@@ -53,7 +54,11 @@ const digestOf = (cells: readonly LookCell[]): string =>
  * `rows` is filled by a `MemoryIntake`; stores and intakes over the same rows behave like several controllers.
  */
 export class MemoryEvidenceStore extends EvidenceStore {
-  constructor(readonly rows: EvidenceRows = new EvidenceRows()) {
+  /** Bakes are counted by `bakeClock`; without one by the callers' own. */
+  constructor(
+    readonly rows: EvidenceRows = new EvidenceRows(),
+    private readonly bakeClock?: Clock,
+  ) {
     super();
   }
 
@@ -224,10 +229,11 @@ export class MemoryEvidenceStore extends EvidenceStore {
     rollout: string,
     track: string,
     stage: string,
-    now: number,
+    callersNow: number,
     covered: Span | undefined,
     maxGapMs: number,
   ): Promise<number> {
+    const now = this.bakeClock?.now() ?? callersNow;
     const { bakes } = this.rows.of(rollout);
     const span = covered ?? { from: now, until: now };
     const times = [now, span.from, Math.min(now, span.until), maxGapMs].map(Math.round);
