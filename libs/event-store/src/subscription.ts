@@ -36,7 +36,10 @@ export class Subscription {
 
   constructor(private readonly options: SubscriptionOptions) {
     this.#position = options.after;
-    this.#silence = options.store.onCommit(() => this.#alarm.ring());
+    // Of what this process commits it hears twice: from itself and from the database.
+    this.#silence = options.store.onCommit((position) => {
+      if (!(position <= this.#position)) this.#alarm.ring();
+    });
     this.#running = this.#run();
   }
 
