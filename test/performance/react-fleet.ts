@@ -25,6 +25,8 @@ export type Reaction = {
   readonly platforms: Readonly<Record<string, number>>;
   readonly after: number;
   readonly sendMs: number;
+  /** Epoch ms at which the batch was sent. */
+  readonly sentAt: number;
 };
 
 export type FleetOrder =
@@ -35,7 +37,7 @@ export type FleetReport =
   { readonly is: 'started' } | { readonly is: 'reacted'; readonly reaction: Reaction } | { readonly is: 'stopped' };
 
 const WINDOW_MS = 1_000;
-const TURN_MS = 100;
+const TURN_MS = 500;
 const HEARTBEAT_MS = 5_000;
 const GIVE_UP_MS = 30_000;
 /** Keys that are asked for to find one on the candidate: at half exposure not all of them escape it. */
@@ -253,7 +255,7 @@ class Fleet {
     const probe = await this.#exposed(trigger);
     const sender = this.#instances[Math.floor(Math.random() * this.#instances.length)];
     if (!sender) throw new Error('The fleet has no instances.');
-    const from = performance.now();
+    const [from, sentAt] = [performance.now(), Date.now()];
     const seconds = new Map<string, number>();
     const all = new Promise<void>((done, reject) => {
       this.watch = { trigger, probe, from, waiting: new Set(this.#instances), seconds, after: 0, done };
@@ -267,7 +269,7 @@ class Fleet {
     await all;
     const after = this.watch?.after ?? 0;
     this.watch = undefined;
-    return { seconds: Math.max(...seconds.values()), platforms: Object.fromEntries(seconds), after, sendMs };
+    return { seconds: Math.max(...seconds.values()), platforms: Object.fromEntries(seconds), after, sendMs, sentAt };
   }
 
   async stop(): Promise<void> {

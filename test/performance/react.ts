@@ -12,7 +12,8 @@ import type { FleetOrder, FleetReport, Reaction } from './react-fleet.js';
 
 const CONFIGS = Array.from({ length: 10 }, (_, n) => `config-${n}`);
 const INSTANCES_PER_PLATFORM = 100;
-const REQUESTS_PER_SECOND = 10;
+/** Of each instance: all of them share the machine with the controller, and serving is not what is measured. */
+const REQUESTS_PER_SECOND = 2;
 /** Enough first bad answers, all of the candidate, to cross the bound whatever was seen before. */
 const BAD = 60;
 const PATIENCE_MS = 60_000;
@@ -77,19 +78,38 @@ const waitUntilOver = async (api: Api, rollouts: ReadonlyMap<string, string>): P
   }
 };
 
+type Event = { readonly type: string; readonly recordedAt: string; readonly data: Readonly<Record<string, unknown>> };
+
+/** The controller's part, in seconds since the sending: until it has decided, and until every target has the control. */
+type Parts = { readonly decided: number; readonly delivered: number };
+type Reacted = Reaction & Parts;
+
+const partsOf = async (api: Api, rollout: string, { sentAt }: Reaction): Promise<Parts> => {
+  const { items } = (await api.call('GET', `/v1/events?rollout=${rollout}&limit=1000`)) as { items: readonly Event[] };
+  const lastOf = (type: string, fits: (event: Event) => boolean = () => true): number =>
+    Math.max(
+      ...items.filter((event) => event.type === type && fits(event)).map((event) => Date.parse(event.recordedAt)),
+    );
+  return {
+    decided: (lastOf('RollbackStarted') - sentAt) / 1_000,
+    delivered: (lastOf('ExposureChanged', ({ data }) => data['shareBp'] === 0) - sentAt) / 1_000,
+  };
+};
+
 /** Rollbacks one after the other, each at a moment that nothing of the controller's is in step with. */
-const rollBackAll = async (api: Api, fleet: Fleet, revision: number): Promise<readonly Reaction[]> => {
+const rollBackAll = async (api: Api, fleet: Fleet, revision: number): Promise<readonly Reacted[]> => {
   const rollouts = await startRollouts(api, revision);
-  const reactions: Reaction[] = [];
-  for (const config of CONFIGS) {
+  const reactions: Reacted[] = [];
+  for (const [config, rollout] of rollouts) {
     const report = await fleet.ask({ do: 'trigger', trigger: { config, candidate: revision, bad: BAD } });
-    if (report.is === 'reacted') reactions.push(report.reaction);
+    if (report.is === 'reacted')
+      reactions.push({ ...report.reaction, ...(await partsOf(api, rollout, report.reaction)) });
   }
   await waitUntilOver(api, rollouts);
   return reactions;
 };
 
-const react50 = async (context: BenchContext, controller: ControllerProcess, fleet: Fleet): Promise<Reaction[]> => {
+const react50 = async (context: BenchContext, controller: ControllerProcess, fleet: Fleet): Promise<Reacted[]> => {
   const api = apiOf(controller);
   await api.call('POST', '/v1/manifests', {
     manifests: [...settingManifests(), ...CONFIGS.map((name) => configManifest(name, 1))],
@@ -101,7 +121,7 @@ const react50 = async (context: BenchContext, controller: ControllerProcess, fle
     do: 'start',
     setting: { ...setting, instancesPerPlatform: INSTANCES_PER_PLATFORM, requestsPerSecond: REQUESTS_PER_SECOND },
   });
-  const reactions: Reaction[] = [];
+  const reactions: Reacted[] = [];
   for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
     reactions.push(...(await rollBackAll(api, fleet, turn + 2)));
   await fleet.ask({ do: 'stop' });
@@ -123,7 +143,7 @@ const measure = async (context: BenchContext): Promise<Figures> => {
   }
 };
 
-const report = (context: BenchContext, reactions: readonly Reaction[]): Figures => {
+const report = (context: BenchContext, reactions: readonly Reacted[]): Figures => {
   const seconds = reactions.map((reaction) => reaction.seconds);
   const after = reactions.map((reaction) => reaction.after);
   const p99 = quantile(seconds, 0.99);
@@ -139,6 +159,13 @@ const report = (context: BenchContext, reactions: readonly Reaction[]): Figures 
     context.say(`    ${platform.padEnd(8)} median ${round(quantile(own, 0.5))} s, p99 ${round(quantile(own, 0.99))} s`);
   }
   const middle = quantile(after, 0.5);
+  const [decided, delivered] = [
+    reactions.map((reaction) => reaction.decided),
+    reactions.map((reaction) => reaction.delivered),
+  ];
+  context.say(
+    `  of it the controller's part: decided after median ${round(quantile(decided, 0.5))} s, p99 ${round(quantile(decided, 0.99))} s; delivered after median ${round(quantile(delivered, 0.5))} s, p99 ${round(quantile(delivered, 0.99))} s; then ${instances} clients in one process read it`,
+  );
   context.say(
     `  of it the batch's own round trip: median ${round(
       quantile(
@@ -154,6 +181,8 @@ const report = (context: BenchContext, reactions: readonly Reaction[]): Figures 
     afterTotal: after.reduce((sum, each) => sum + each, 0),
     requestsPerSecond: instances * REQUESTS_PER_SECOND,
     seconds: summarise(seconds),
+    decided: summarise(decided),
+    delivered: summarise(delivered),
     rollbacks: reactions.length,
   };
 };
