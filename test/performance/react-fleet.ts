@@ -8,6 +8,8 @@ import { MODEL, PLATFORMS, SIGNAL } from './manifests.js';
 
 /** Where the fleet finds its controller, and what it serves. */
 export type FleetSetting = {
+  /** Tells its instances from those of other fleets. */
+  readonly name: string;
   readonly url: string;
   readonly syncPort: number;
   readonly token: string;
@@ -19,22 +21,24 @@ export type FleetSetting = {
 /** One rollback to bring about: bad answers of the candidate, sent in one batch. */
 export type Trigger = { readonly config: string; readonly candidate: number; readonly bad: number };
 
-/** Seconds from the sending of the batch until the last instance evaluated to the control, and what was served between. */
+/** When the last instances evaluated to the control, and what was served until then. Times are epoch ms. */
 export type Reaction = {
-  readonly seconds: number;
   readonly platforms: Readonly<Record<string, number>>;
   readonly after: number;
-  readonly sendMs: number;
-  /** Epoch ms at which the batch was sent. */
-  readonly sentAt: number;
+  /** Only of the fleet that sent the batch. */
+  readonly sent: { readonly at: number; readonly tookMs: number } | undefined;
 };
 
 export type FleetOrder =
   | { readonly do: 'start'; readonly setting: FleetSetting }
-  | { readonly do: 'trigger'; readonly trigger: Trigger }
+  /** Answered once every instance serves the candidate to some and has said so. */
+  | { readonly do: 'expose'; readonly trigger: Trigger }
+  | { readonly do: 'trigger'; readonly trigger: Trigger; readonly send: boolean }
   | { readonly do: 'stop' };
 export type FleetReport =
-  { readonly is: 'started' } | { readonly is: 'reacted'; readonly reaction: Reaction } | { readonly is: 'stopped' };
+  | { readonly is: 'started' | 'exposed' }
+  | { readonly is: 'reacted'; readonly reaction: Reaction }
+  | { readonly is: 'stopped' };
 
 const WINDOW_MS = 1_000;
 const TURN_MS = 500;
@@ -51,9 +55,8 @@ type Watch = {
   readonly trigger: Trigger;
   /** A key that every instance served the candidate; all of them hash alike. */
   readonly probe: Probe;
-  readonly from: number;
   readonly waiting: Set<Instance>;
-  readonly seconds: Map<string, number>;
+  readonly lastAt: Map<string, number>;
   after: number;
   readonly done: () => void;
 };
@@ -178,7 +181,7 @@ const windowOf = (from: number, to: number, generation: number): OutcomeWindow =
   bad: [],
 });
 
-/** All instances of the three platforms, in one process. */
+/** Instances of the three platforms, in one process. */
 class Fleet {
   readonly connection: Connection;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -187,6 +190,7 @@ class Fleet {
   watch: Watch | undefined;
   /** Acknowledgements of a new ruleset that are on their way. */
   busy = 0;
+  #recovery: Promise<void> | undefined;
 
   constructor(readonly setting: FleetSetting) {
     this.connection = connect(setting.url, setting.token);
@@ -194,7 +198,10 @@ class Fleet {
 
   async start(): Promise<void> {
     const names = PLATFORMS.flatMap((target) =>
-      Array.from({ length: this.setting.instancesPerPlatform }, (_, n) => ({ target, name: `${target}-${n}` })),
+      Array.from({ length: this.setting.instancesPerPlatform }, (_, n) => ({
+        target,
+        name: `${target}-${this.setting.name}-${n}`,
+      })),
     );
     this.#instances = await Promise.all(names.map(({ target, name }) => Instance.start(target, name, this)));
   }
@@ -226,12 +233,12 @@ class Fleet {
     const { watch } = this;
     if (!watch) return;
     watch.waiting.delete(instance);
-    watch.seconds.set(instance.target, (performance.now() - watch.from) / 1_000);
+    watch.lastAt.set(instance.target, Date.now());
     if (watch.waiting.size === 0) watch.done();
   }
 
-  /** Waits until each instance serves the candidate to some and has said so, then for a moment in step with nothing. */
-  async #exposed({ config, candidate }: Trigger): Promise<Probe> {
+  /** Waits until each instance serves the candidate to some and has said so. */
+  async expose({ config, candidate, bad }: Trigger): Promise<void> {
     const deadline = performance.now() + GIVE_UP_MS;
     const found = new Set<Probe>();
     for (const instance of this.#instances) {
@@ -246,30 +253,24 @@ class Fleet {
     const [probe] = found;
     if (!probe || found.size > 1) throw new Error(`Instances do not agree who gets ${config} r${candidate}.`);
     while (this.busy > 0) await sleep(20);
-    await sleep(300 + Math.random() * 1_000);
-    return probe;
+    this.#recovery = new Promise<void>((done) => {
+      const trigger = { config, candidate, bad };
+      this.watch = { trigger, probe, waiting: new Set(this.#instances), lastAt: new Map(), after: 0, done };
+    });
   }
 
-  /** Sends the deciding batch and waits for the last instance. */
-  async trigger(trigger: Trigger): Promise<Reaction> {
-    const probe = await this.#exposed(trigger);
+  /** Waits for its last instance; one of the fleets sends the deciding batch. */
+  async trigger(trigger: Trigger, isSender: boolean): Promise<Reaction> {
+    const { watch } = this;
     const sender = this.#instances[Math.floor(Math.random() * this.#instances.length)];
-    if (!sender) throw new Error('The fleet has no instances.');
-    const [from, sentAt] = [performance.now(), Date.now()];
-    const seconds = new Map<string, number>();
-    const all = new Promise<void>((done, reject) => {
-      this.watch = { trigger, probe, from, waiting: new Set(this.#instances), seconds, after: 0, done };
-      setTimeout(
-        () => reject(new Error(`${trigger.config} was not taken back in ${GIVE_UP_MS} ms.`)),
-        GIVE_UP_MS,
-      ).unref();
-    });
-    await sender.sendBad(trigger);
-    const sendMs = performance.now() - from;
-    await all;
-    const after = this.watch?.after ?? 0;
+    if (!sender || !watch) throw new Error('The fleet serves the candidate to nobody.');
+    watch.after = 0;
+    const at = Date.now();
+    if (isSender) await sender.sendBad(trigger);
+    const sent = isSender ? { at, tookMs: Date.now() - at } : undefined;
+    await Promise.race([this.#recovery, tooLate(trigger)]);
     this.watch = undefined;
-    return { seconds: Math.max(...seconds.values()), platforms: Object.fromEntries(seconds), after, sendMs, sentAt };
+    return { platforms: Object.fromEntries(watch.lastAt), after: watch.after, sent };
   }
 
   async stop(): Promise<void> {
@@ -279,6 +280,11 @@ class Fleet {
     this.connection.close();
   }
 }
+
+const tooLate = async ({ config }: Trigger): Promise<never> => {
+  await sleep(GIVE_UP_MS, undefined, { ref: false });
+  throw new Error(`${config} was not taken back in ${GIVE_UP_MS} ms.`);
+};
 
 const fail = (error: unknown): void => {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
@@ -294,13 +300,17 @@ const obey = async (order: FleetOrder): Promise<void> => {
     fleet = new Fleet(order.setting);
     await fleet.start();
     send({ is: 'started' });
-  } else if (order.do === 'trigger') {
-    if (!fleet) throw new Error('The fleet was not started.');
-    send({ is: 'reacted', reaction: await fleet.trigger(order.trigger) });
-  } else {
+  } else if (order.do === 'stop') {
     await fleet?.stop();
     send({ is: 'stopped' });
     process.disconnect();
+  } else if (!fleet) {
+    throw new Error('The fleet was not started.');
+  } else if (order.do === 'expose') {
+    await fleet.expose(order.trigger);
+    send({ is: 'exposed' });
+  } else {
+    send({ is: 'reacted', reaction: await fleet.trigger(order.trigger, order.send) });
   }
 };
 

@@ -8,10 +8,12 @@ import { discard, temporaryFolder } from './data-folder.js';
 import type { Bench, BenchContext, Figures } from './harness.js';
 import { quantile, round, summarise } from './harness.js';
 import { configManifest, PLAN, PLATFORMS, settingManifests } from './manifests.js';
-import type { FleetOrder, FleetReport, Reaction } from './react-fleet.js';
+import type { FleetOrder, FleetReport } from './react-fleet.js';
 
 const CONFIGS = Array.from({ length: 10 }, (_, n) => `config-${n}`);
 const INSTANCES_PER_PLATFORM = 100;
+/** Processes that share the instances: reading a ruleset keeps a core busy, and the machine has more than one. */
+const FLEETS = 2;
 /** Of each instance: all of them share the machine with the controller, and serving is not what is measured. */
 const REQUESTS_PER_SECOND = 2;
 /** Enough first bad answers, all of the candidate, to cross the bound whatever was seen before. */
@@ -80,36 +82,61 @@ const waitUntilOver = async (api: Api, rollouts: ReadonlyMap<string, string>): P
 
 type Event = { readonly type: string; readonly recordedAt: string; readonly data: Readonly<Record<string, unknown>> };
 
-/** The controller's part, in seconds since the sending: until it has decided, and until every target has the control. */
-type Parts = { readonly decided: number; readonly delivered: number };
-type Reacted = Reaction & Parts;
+/** In seconds since the sending: the controller's part of it, until it has decided and until every target has the control. */
+type Reacted = {
+  readonly seconds: number;
+  readonly platforms: Readonly<Record<string, number>>;
+  readonly decided: number;
+  readonly delivered: number;
+  readonly sendMs: number;
+  readonly after: number;
+};
 
-const partsOf = async (api: Api, rollout: string, { sentAt }: Reaction): Promise<Parts> => {
-  const { items } = (await api.call('GET', `/v1/events?rollout=${rollout}&limit=1000`)) as { items: readonly Event[] };
-  const lastOf = (type: string, fits: (event: Event) => boolean = () => true): number =>
-    Math.max(
-      ...items.filter((event) => event.type === type && fits(event)).map((event) => Date.parse(event.recordedAt)),
-    );
+type Change = { readonly config: string; readonly rollout: string; readonly revision: number };
+
+const eventsOf = async (api: Api, rollout: string): Promise<readonly Event[]> =>
+  ((await api.call('GET', `/v1/events?rollout=${rollout}&limit=1000`)) as { items: readonly Event[] }).items;
+
+const reactionTo = async (api: Api, fleets: readonly Fleet[], change: Change): Promise<Reacted> => {
+  const { config, rollout, revision: candidate } = change;
+  const trigger = { config, candidate, bad: BAD };
+  await Promise.all(fleets.map((fleet) => fleet.ask({ do: 'expose', trigger })));
+  // At a moment that nothing of the controller's is in step with.
+  await sleep(300 + Math.random() * 1_000);
+  const reports = await Promise.all(fleets.map((fleet, n) => fleet.ask({ do: 'trigger', trigger, send: n === 0 })));
+  const reactions = reports.flatMap((report) => (report.is === 'reacted' ? [report.reaction] : []));
+  const sent = reactions[0]?.sent ?? { at: Number.NaN, tookMs: Number.NaN };
+  const since = (times: readonly number[]): number => (Math.max(...times) - sent.at) / 1_000;
+  const events = await eventsOf(api, rollout);
+  const timesOf = (type: string, fits: (event: Event) => boolean = () => true): readonly number[] =>
+    events.filter((event) => event.type === type && fits(event)).map((event) => Date.parse(event.recordedAt));
+  const lastOn = (platform: string): number =>
+    since(reactions.map(({ platforms }) => platforms[platform] ?? Number.NaN));
   return {
-    decided: (lastOf('RollbackStarted') - sentAt) / 1_000,
-    delivered: (lastOf('ExposureChanged', ({ data }) => data['shareBp'] === 0) - sentAt) / 1_000,
+    seconds: Math.max(...PLATFORMS.map(lastOn)),
+    platforms: Object.fromEntries(PLATFORMS.map((platform) => [platform, lastOn(platform)])),
+    decided: since(timesOf('RollbackStarted')),
+    delivered: since(timesOf('ExposureChanged', ({ data }) => data['shareBp'] === 0)),
+    sendMs: sent.tookMs,
+    after: reactions.reduce((sum, { after }) => sum + after, 0),
   };
 };
 
-/** Rollbacks one after the other, each at a moment that nothing of the controller's is in step with. */
-const rollBackAll = async (api: Api, fleet: Fleet, revision: number): Promise<readonly Reacted[]> => {
+/** Rollbacks one after the other. */
+const rollBackAll = async (api: Api, fleets: readonly Fleet[], revision: number): Promise<readonly Reacted[]> => {
   const rollouts = await startRollouts(api, revision);
   const reactions: Reacted[] = [];
-  for (const [config, rollout] of rollouts) {
-    const report = await fleet.ask({ do: 'trigger', trigger: { config, candidate: revision, bad: BAD } });
-    if (report.is === 'reacted')
-      reactions.push({ ...report.reaction, ...(await partsOf(api, rollout, report.reaction)) });
-  }
+  for (const [config, rollout] of rollouts)
+    reactions.push(await reactionTo(api, fleets, { config, rollout, revision }));
   await waitUntilOver(api, rollouts);
   return reactions;
 };
 
-const react50 = async (context: BenchContext, controller: ControllerProcess, fleet: Fleet): Promise<Reacted[]> => {
+const react50 = async (
+  context: BenchContext,
+  controller: ControllerProcess,
+  fleets: readonly Fleet[],
+): Promise<Reacted[]> => {
   const api = apiOf(controller);
   await api.call('POST', '/v1/manifests', {
     manifests: [...settingManifests(), ...CONFIGS.map((name) => configManifest(name, 1))],
@@ -117,14 +144,13 @@ const react50 = async (context: BenchContext, controller: ControllerProcess, fle
   });
   const { url, syncPort, adminToken: token } = controller;
   const setting = { url, syncPort, token, configs: CONFIGS };
-  await fleet.ask({
-    do: 'start',
-    setting: { ...setting, instancesPerPlatform: INSTANCES_PER_PLATFORM, requestsPerSecond: REQUESTS_PER_SECOND },
-  });
+  const instancesPerPlatform = INSTANCES_PER_PLATFORM / FLEETS;
+  const share = { ...setting, instancesPerPlatform, requestsPerSecond: REQUESTS_PER_SECOND };
+  await Promise.all(fleets.map((fleet, n) => fleet.ask({ do: 'start', setting: { ...share, name: `fleet-${n}` } })));
   const reactions: Reacted[] = [];
   for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
-    reactions.push(...(await rollBackAll(api, fleet, turn + 2)));
-  await fleet.ask({ do: 'stop' });
+    reactions.push(...(await rollBackAll(api, fleets, turn + 2)));
+  await Promise.all(fleets.map((fleet) => fleet.ask({ do: 'stop' })));
   return reactions;
 };
 
@@ -133,11 +159,11 @@ const measure = async (context: BenchContext): Promise<Figures> => {
   const dataDir = join(folder, 'controller');
   const main = fileURLToPath(new URL('../../apps/controller/src/main.js', import.meta.url));
   const controller = await startController(main, dataDir);
-  const fleet = forkFleet();
+  const fleets = Array.from({ length: FLEETS }, forkFleet);
   try {
-    return report(context, await react50(context, controller, fleet));
+    return report(context, await react50(context, controller, fleets));
   } finally {
-    await fleet.stop();
+    await Promise.all(fleets.map((fleet) => fleet.stop()));
     await controller.stop();
     discard(folder, dataDir);
   }
@@ -164,7 +190,7 @@ const report = (context: BenchContext, reactions: readonly Reacted[]): Figures =
     reactions.map((reaction) => reaction.delivered),
   ];
   context.say(
-    `  of it the controller's part: decided after median ${round(quantile(decided, 0.5))} s, p99 ${round(quantile(decided, 0.99))} s; delivered after median ${round(quantile(delivered, 0.5))} s, p99 ${round(quantile(delivered, 0.99))} s; then ${instances} clients in one process read it`,
+    `  of it the controller's part: decided after median ${round(quantile(decided, 0.5))} s, p99 ${round(quantile(decided, 0.99))} s; delivered after median ${round(quantile(delivered, 0.5))} s, p99 ${round(quantile(delivered, 0.99))} s; then ${instances} clients in ${FLEETS} processes read it`,
   );
   context.say(
     `  of it the batch's own round trip: median ${round(
@@ -189,7 +215,7 @@ const report = (context: BenchContext, reactions: readonly Reacted[]): Figures =
 
 export const react: Bench = {
   measures:
-    'from the sending of the bad answers that make the evidence of a rate signal sufficient until each of 300 instances on 3 platforms (official in-process clients in another process, windows of 1 s) evaluates to the control',
+    'from the sending of the bad answers that make the evidence of a rate signal sufficient until each of 300 instances on 3 platforms (official in-process clients in other processes, windows of 1 s) evaluates to the control',
   quick: '10 rollbacks instead of 50',
   musts: [{ key: 'p99', atMost: 3 }],
   run: measure,
