@@ -107,13 +107,15 @@ export const startChild = async (starting: Starting): Promise<ChildController> =
   const child = spawnController(starting);
   let gone: Exit | undefined;
   void child.exited.then((exit) => (gone = exit));
-  const card = await until('the controller is ready', () => {
+  const cardOf = (): Card | { readonly failed: string } | undefined => {
     if (gone !== undefined) return { failed: `The controller ended (${gone.code}): ${child.stderr()}` };
     const file = join(child.dataDir, 'controller.json');
     if (!existsSync(file)) return undefined;
     const read = JSON.parse(readFileSync(file, 'utf8')) as Card;
     return read.pid === child.pid ? read : undefined;
-  });
+  };
+  // On a machine that is busy with other specs a process needs long until it has read its own code.
+  const card = await until('the controller is ready', cardOf, { timeoutMs: 60_000 });
   if ('failed' in card) throw new Error(card.failed);
   return { ...child, url: card.url, syncPort: card.syncPort };
 };
