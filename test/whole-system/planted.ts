@@ -42,7 +42,7 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a conductor that does not look at a rollout while it is held',
-    seed: 542,
+    seed: 543,
     planted: {
       conduct: (run, view) => async (task) => {
         const held = view.rollouts.get(String(task.payload['rollout']))?.rollout.held;
@@ -79,7 +79,7 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that does not see that a signal is not measured any more',
-    seed: 952,
+    seed: 1788,
     planted: seeing((facts) => ({ ...facts, unmeasured: [] })),
   },
   {

@@ -18,9 +18,10 @@ export const ConfigManifest = z
     spec: z.strictObject({
       kind: z.enum(['quality', 'weights', 'switch']).default('quality'),
       assignment: Assignment.default('unit'),
+      /** Left out, it stays as it is. */
       description: z.string().max(500).optional(),
-      /** JSON Schema (2020-12) that every revision must fit. */
-      schema: z.record(z.string(), JsonValue).default({}),
+      /** JSON Schema (2020-12) that every revision must fit. Left out, it stays as it is; at first `{}`, which fits all. */
+      schema: z.record(z.string(), JsonValue).optional(),
       /** The revision's value: a JSON object. */
       value: z.record(z.string(), JsonValue),
       /**
@@ -28,6 +29,7 @@ export const ConfigManifest = z
        * is the baseline, and the value is revision 2, for a plan to roll out.
        */
       codeDefault: z.record(z.string(), JsonValue).optional(),
+      /** Why; recorded where the request as a whole gives no reason. */
       reason: Reason.optional(),
       links: z.array(z.url().max(500)).max(10).default([]),
     }),

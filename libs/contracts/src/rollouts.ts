@@ -168,7 +168,7 @@ export const RolloutView = z
         delivered: z.boolean(),
         converged: z.boolean(),
         readBack: z.boolean(),
-        ended: z.enum(['drained', 'acknowledged', 'abandoned', 'redelivered']).nullable(),
+        ended: z.enum(['drained', 'acknowledged', 'abandoned', 'redelivered', 'unconfirmed']).nullable(),
         error: z.string().nullable(),
       }),
     ),

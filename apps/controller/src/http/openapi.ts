@@ -84,7 +84,7 @@ export const describeApi = (app: NestFastifyApplication): OpenAPIObject => {
       'Records every config change as an event, advances it in stages over several platforms, and takes it back when quality degrades.',
     )
     .setVersion('v1')
-    .addBearerAuth();
+    .addBearerAuth({ type: 'http', scheme: 'bearer' });
   const document = SwaggerModule.createDocument(app, builder.build());
   const { $schema: _, ...schema } = z.toJSONSchema(z.object(Problem.shape));
   document.components = {

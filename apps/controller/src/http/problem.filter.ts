@@ -16,8 +16,17 @@ const fromHttp = (error: HttpException): ProblemError => {
     );
   if (status === 413) return tooLarge();
   if (status === 415) return notJson();
-  return new ProblemError('invalid-request', `The request cannot be read: ${error.message}.`);
+  return unreadable(error.message);
 };
+
+/** The parser takes keys that would change every object for bad syntax, too, and does not say which it was. */
+const unreadable = (message: string): ProblemError =>
+  new ProblemError(
+    'invalid-request',
+    message.startsWith('Body is not valid JSON')
+      ? 'The body is not JSON that is taken: look for a syntax error, or for a key __proto__ or constructor, which is refused.'
+      : `The request cannot be read: ${message}.`,
+  );
 
 const tooLarge = (): ProblemError =>
   new ProblemError('too-large', 'The body is too large: send less at once (4 MiB at most).');
@@ -34,12 +43,7 @@ const fromFastify = (error: Coded): ProblemError | undefined => {
   if (typeof error.statusCode !== 'number' || error.statusCode >= 500) return undefined;
   if (error.statusCode === 413) return tooLarge();
   if (error.statusCode === 415) return notJson();
-  if (error.code === 'FST_ERR_CTP_INVALID_JSON_BODY')
-    return new ProblemError(
-      'invalid-request',
-      'The body is not JSON that is taken: look for a syntax error, or for a key __proto__ or constructor, which is refused.',
-    );
-  return new ProblemError('invalid-request', `The request cannot be read: ${String(error.message)}.`);
+  return unreadable(String(error.message));
 };
 
 /** The one place where refusals become answers. What nobody expected is logged and answered without details. */

@@ -34,24 +34,32 @@ export type Windows = {
   readonly take: () => OutcomeWindow[];
 };
 
-/** Units named for each config, revision and model; they prove activation, so more would be wasted. */
+/** Units named for each config, revision, model and generation; they prove activation, so more would be wasted. */
 export const UNIT_SAMPLE = 64;
 const MOST_BAD = 5_000;
-// A revision that comes back after this pause is a new attempt: its units are named again.
+/** A generation that was not served for this long does not come back. */
 const FORGET_MS = 10_000;
 const SHORTEST_MS = 100;
 
-type Named = (config: number, revision: number, model: string, now: number) => Sample;
+type Kind = {
+  readonly config: number;
+  readonly revision: number;
+  readonly model: string;
+  readonly generation: number;
+};
+type Named = (kind: Kind, now: number) => Sample;
 
 const createSamples = (): Named => {
   const samples = new Map<string, Sample>();
-  return (config, revision, model, now) => {
-    const key = `${config}/${revision}/${model}`;
+  return ({ config, revision, model, generation }, now) => {
+    // The same revision under another generation may be another attempt, which counts units of its own.
+    const key = `${config}/${revision}/${model}/${generation}`;
     const known = samples.get(key);
-    if (known && now - known.lastUsed <= FORGET_MS) {
+    if (known) {
       known.lastUsed = now;
       return known;
     }
+    for (const [old, { lastUsed }] of samples) if (now - lastUsed > FORGET_MS) samples.delete(old);
     const fresh: Sample = { seen: new Set(), lastUsed: now };
     samples.set(key, fresh);
     return fresh;
@@ -90,7 +98,7 @@ export const createWindows = (configs: readonly string[], signals: readonly stri
       arm.requests += 1;
       if (served.unit === undefined) arm.unassigned += 1;
       else if (served.ruled[config] === true) {
-        const { seen } = named(config, revision, served.model, to);
+        const { seen } = named({ config, revision, model: served.model, generation: served.generation }, to);
         if (seen.size < UNIT_SAMPLE && !seen.has(served.unit)) {
           seen.add(served.unit);
           arm.units.push(served.unit);

@@ -66,7 +66,7 @@ const wantedOf = (raw: JsonObject, manifest: Exclude<Manifest, { kind: 'Target' 
       kind,
       assignment,
       description: description ?? null,
-      schema: schema as JsonObject,
+      schema: (schema ?? {}) as JsonObject,
       value: value as JsonObject,
       codeDefault: (codeDefault as JsonObject | undefined) ?? null,
       links,
@@ -191,14 +191,16 @@ const fitFaultOf = (wanted: Wanted, schema: JsonObject): Fault | undefined => {
 
 const applyConfig = async (
   session: Session,
-  wanted: Wanted,
+  given: Wanted,
   manifest: Manifest,
   at: string,
 ): Promise<ManifestResult> => {
+  const stream = configStream(given.key);
+  const { state } = await session.load(configDecider, stream);
+  const wanted = manifest.kind === 'Config' ? withWhatIsKnown(given, manifest, state) : given;
   const fault = faultOf(wanted, manifest);
   if (fault) session.reject(fault.code, fault.message, `${at}${fault.field}`);
-  const stream = configStream(wanted.key);
-  const { state } = await session.load(configDecider, stream);
+  if (manifest.kind === 'Config' && manifest.spec.reason !== undefined) session.explain(stream, manifest.spec.reason);
   const { key, kind, assignment, description, schema, value, codeDefault, links } = wanted;
   const created = state.status === 'unknown';
   const commands: ConfigCommand[] = [{ type: 'RegisterConfig', key, kind, assignment, description, schema }];
@@ -221,9 +223,24 @@ const applyConfig = async (
     revision: newest,
     ...(sameAs === undefined ? {} : { sameAs }),
     baseline: created && newest === 1,
-    changes: revised ? changesBetween(before ?? {}, value) : [],
+    changes: [...(revised ? changesBetween(before ?? {}, value) : []), ...schemaChanges(state, schema)],
   };
 };
+
+/** What the manifest does not say stays as it is: whoever sends only a value does not mean to remove the schema. */
+const withWhatIsKnown = (given: Wanted, { spec }: Extract<Manifest, { kind: 'Config' }>, state: ConfigState): Wanted =>
+  state.status === 'unknown'
+    ? given
+    : {
+        ...given,
+        schema: spec.schema === undefined ? state.schema : given.schema,
+        description: spec.description === undefined ? state.description : given.description,
+      };
+
+const schemaChanges = (state: ConfigState, schema: JsonObject | null): ReturnType<typeof changesBetween> =>
+  state.status === 'unknown' || schema === null
+    ? []
+    : changesBetween({ spec: { schema: state.schema ?? {} } }, { spec: { schema } });
 
 /** The newest of the known revisions with this value. */
 const earlierRevision = (state: ConfigState, digest: string): number | undefined =>

@@ -38,6 +38,7 @@ export class Session {
   readonly #known: StateCache;
   readonly #trusting: boolean;
   readonly #streams = new Map<string, { version: number; events: DomainEvent[] }>();
+  readonly #reasons = new Map<string, string>();
   #guessed = false;
   rejection: Rejection | undefined;
 
@@ -94,6 +95,11 @@ export class Session {
     return decision.events;
   }
 
+  /** Why the events of a stream are written, where the command as a whole gives no reason. */
+  explain(streamId: string, reason: string): void {
+    this.#reasons.set(streamId, reason);
+  }
+
   /** Forgets what was decided: a dry run. */
   discard(): void {
     this.#streams.clear();
@@ -103,11 +109,11 @@ export class Session {
     this.rejection ??= field === undefined ? { code, message } : { code, message, field };
   }
 
-  appends(finish: (event: DomainEvent) => NewEvent): StreamAppend[] {
+  appends(finish: (event: DomainEvent, reason: string | undefined) => NewEvent): StreamAppend[] {
     return [...this.#streams].map(([streamId, { version, events }]) => ({
       streamId,
       expectedVersion: version,
-      events: events.map(finish),
+      events: events.map((event) => finish(event, this.#reasons.get(streamId))),
     }));
   }
 }
@@ -173,7 +179,9 @@ export class CommandRunner {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
       const session = new Session(this.#store, this.#known, trusting);
       const outcome = await attempt(session);
-      const streams = session.appends((event) => this.#finish(event, context));
+      const streams = session.appends((event, reason) =>
+        this.#finish(event, context.reason === undefined && reason !== undefined ? { ...context, reason } : context),
+      );
       const silent = automatic ? streams.every(({ events }) => events.length === 0) : streams.length === 0;
       if (session.rejection || silent) {
         trusting = false;

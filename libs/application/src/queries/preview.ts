@@ -147,7 +147,7 @@ export const previewOf = (
     stages,
     totalMs: totalOf(plan, stages),
     traffic: { spanMs, perTarget },
-    warnings: [...unattendedWarnings(unattended), ...warningsOf(plan, stages)],
+    warnings: [...refusalWarnings(prepared), ...unattendedWarnings(unattended), ...warningsOf(plan, stages)],
   };
   return { preview, impossible: prepared.bypasses ? [] : tracks.flatMap((track) => track.impossible) };
 };
@@ -167,6 +167,16 @@ const totalOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): number
   const ends = plan.tracks.map((track) => passedAt(track.name, track.stages.at(-1)?.name ?? ''));
   return ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) + plan.watchMs;
 };
+
+/** What a start would be refused for, whatever the plan. */
+const refusalWarnings = ({ config, revision, controls }: Prepared): string[] => [
+  ...(Object.values(controls).includes(revision)
+    ? [`r${revision} is live on targets of the plan already: a start is refused.`]
+    : []),
+  ...((config.vetoes[revision] ?? 0) === 0
+    ? []
+    : [`r${revision} was rolled back before: a start needs a reason why it may be tried again (--veto-reason).`]),
+];
 
 const unattendedWarnings = (targets: readonly string[]): string[] =>
   targets.length === 0

@@ -77,8 +77,11 @@ export type RecordedVerdict = z.output<typeof RecordedVerdict>;
 
 export const ExposurePurpose = z.enum(['stage', 'settle', 'rollback']);
 const FirstDrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
-/** `redelivered`: a newer rollout delivers the withdrawn revision there again, so nobody can tell whether it had gone. */
-export const DrainOutcome = z.enum([...FirstDrainOutcome.options, 'redelivered']);
+/**
+ * `redelivered`: a newer rollout delivers the withdrawn revision there again, so nobody can tell whether it had gone.
+ * `unconfirmed`: no instance is live that could have said that it took the control.
+ */
+export const DrainOutcome = z.enum([...FirstDrainOutcome.options, 'redelivered', 'unconfirmed']);
 export type DrainOutcome = z.output<typeof DrainOutcome>;
 
 const Drained = z.object({

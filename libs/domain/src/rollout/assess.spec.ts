@@ -310,7 +310,7 @@ describe('silence', () => {
     const story = aRollout().arrives().looks(silent('api'));
     given(story.events)
       .when(look(story))
-      .then({ type: 'RolloutResumed', data: { by: 'policy', reason: 'evidence flows again' } });
+      .then({ type: 'RolloutResumed', data: { by: 'policy', reason: 'what it was held for is over' } });
   });
 
   it('rule 2: a held rollout is still taken back when a signal fails', () => {

@@ -178,7 +178,7 @@ describe('the drain of a target', () => {
     story.waits(90_000);
     drain(story, { instances: 0, acknowledged: 0, trafficSeenAt: null }).then({
       type: 'TargetDrained',
-      data: { outcome: 'acknowledged', detail: expect.stringContaining('no instance is live') },
+      data: { outcome: 'unconfirmed', detail: expect.stringContaining('no instance is live') },
     });
   });
 
@@ -198,7 +198,7 @@ describe('the drain of a target', () => {
       .delivers()
       .looks({ targets: { 'api-us': none, 'api-eu': none } })
       .waits(600_000);
-    drain(story, { ...none, trafficSeenAt: null }).then({ type: 'TargetDrained', data: { outcome: 'acknowledged' } });
+    drain(story, { ...none, trafficSeenAt: null }).then({ type: 'TargetDrained', data: { outcome: 'unconfirmed' } });
   });
 
   it('ends as redelivered, never as drained, once a newer rollout delivers the revision there again', () => {

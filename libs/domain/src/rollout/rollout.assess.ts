@@ -177,7 +177,7 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
     return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
   }
   return reason === undefined && held !== null
-    ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'evidence flows again' } }]
+    ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'what it was held for is over' } }]
     : [];
 };
 
@@ -205,9 +205,10 @@ const drainOf = (rollout: Rollout, progress: TargetProgress, known: TargetFacts,
   // Whoever was out of reach until the control was live again may still serve the candidate for a while.
   const blindSince = Math.max(known.trafficSeenAt ?? 0, progress.readBackAt ?? 0, progress.wanted?.at ?? 0);
   if (at - blindSince >= drainMs + graceMs) {
-    const who = known.instances === 0 ? 'no instance is live' : `every live instance (${known.instances}) acknowledged`;
-    const detail = `${who}; the drain cannot be measured: no outcomes arrive from here`;
-    return { outcome: 'acknowledged', detail };
+    const unseen = 'the drain cannot be measured: no outcomes arrive from here';
+    return known.instances === 0
+      ? { outcome: 'unconfirmed', detail: `no instance is live, so none has said that it took the control; ${unseen}` }
+      : { outcome: 'acknowledged', detail: `every live instance (${known.instances}) acknowledged; ${unseen}` };
   }
   return undefined;
 };

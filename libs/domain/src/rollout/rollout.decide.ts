@@ -165,6 +165,21 @@ const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<
 const controlsOf = (state: Rollout): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(state.targets).map(([target, { control }]) => [target, control]));
 
+/** A track that is named must be there, and have a stage of its own to be sent on from. */
+const trackFault = (state: Rollout, track: string | null): Decision<never> | undefined => {
+  if (track === null) return undefined;
+  const names = state.plan.tracks.map(({ name }) => name);
+  if (!names.includes(track))
+    return reject(
+      'track-not-found',
+      `Rollout ${state.id} has no track ${track}. Its tracks: ${names.join(', ')}.`,
+      '/track',
+    );
+  if (state.status === 'staging') return undefined;
+  const message = `Rollout ${state.id} is watched as a whole: leave the track out to end its watch.`;
+  return reject('nothing-to-promote', message, '/track');
+};
+
 const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   if (state.status === 'rolling-back') {
@@ -176,6 +191,8 @@ const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<Rollou
   if (state.held?.by === 'person') {
     return reject('rollout-held', `Rollout ${state.id} is paused (${state.held.reason}): resume it first.`);
   }
+  const wrongTrack = trackFault(state, command.track);
+  if (wrongTrack) return wrongTrack;
   if (state.status === 'staging') return promoteStages(state, command);
   if (command.stages !== null && !command.stages.includes(WATCH)) return movedOn(state, command.stages);
   if (state.status === 'settling') return accept();

@@ -48,7 +48,7 @@ describe('a signal that is not measured while outcomes arrive', () => {
       .thenNothing();
     given(story.events)
       .when(look(story))
-      .then({ type: 'RolloutResumed', data: { by: 'policy', reason: 'evidence flows again' } });
+      .then({ type: 'RolloutResumed', data: { by: 'policy', reason: 'what it was held for is over' } });
   });
 
   it('keeps no other track from going on before the grace', () => {
