@@ -58,7 +58,7 @@ describe('shares and durations', () => {
 describe('manifests', () => {
   it('a config needs only its value: it is of kind quality and split by unit', () => {
     expect(Manifest.parse(manifest('Config', { value: { window: 200_000 } }))).toMatchObject({
-      spec: { kind: 'quality', assignment: 'unit', schema: {}, links: [], value: { window: 200_000 } },
+      spec: { kind: 'quality', assignment: 'unit', links: [], value: { window: 200_000 } },
     });
   });
 

@@ -25,6 +25,32 @@ it('An older folder that is applied again brings the older value back as the new
   expect(results).toMatchObject([{ action: 'revised', revision: 3, sameAs: 1 }]);
 });
 
+describe('A config of which only a part is applied', () => {
+  const schema = { type: 'object', properties: { window: { type: 'integer' } } };
+
+  it('keeps the schema and the description that it does not name, and still has to fit', async () => {
+    await client().apply({ manifests: [config('limits', { window: 1 }, { schema, description: 'how long' })] });
+    const [again] = (await client().apply({ manifests: [config('limits', { window: 1 })] })).results;
+    expect(again).toMatchObject({ action: 'unchanged', changes: [] });
+    expect(await client().config('limits')).toMatchObject({ schema, description: 'how long' });
+    await expect(client().apply({ manifests: [config('limits', { window: 'many' })] })).rejects.toThrow(/schema/);
+  });
+
+  it('shows what becomes of a schema that it names', async () => {
+    const [open] = (await client().apply({ manifests: [config('limits', { window: 1 }, { schema: {} })] })).results;
+    expect(open?.action).toBe('updated');
+    expect(open?.changes.map(({ path }) => path)).toContainEqual(expect.stringMatching(/^\/spec\/schema/));
+  });
+
+  it('records the reason of its manifest, unless the request gives one', async () => {
+    const why = 'long contexts crowd the pool';
+    await client().apply({ manifests: [config('limits', { window: 2 }, { reason: why })] });
+    await client().apply({ manifests: [config('limits', { window: 3 }, { reason: why })], reason: 'by hand' });
+    const { revisions } = await client().config('limits');
+    expect(revisions.slice(-2).map(({ reason }) => reason)).toEqual([why, 'by hand']);
+  });
+});
+
 describe('A plan that names what is not registered', () => {
   const early = plan('early', [track('api', ['api-tpu'])]);
   const warningsOf = (

@@ -52,13 +52,18 @@ describe('The outcomes of an instance', () => {
     expect(window?.bad[0]?.revisions).toEqual({ sampler: 2 });
   });
 
-  it('name a unit once, stop at the sample, and begin again when a revision comes back after a pause', () => {
+  it('name a unit once, stop at the sample, and begin again with each generation: it may be another attempt', () => {
     const windows = createWindows(['router', 'sampler'], ['wrong-pool']);
-    const units = (at: number): number => {
-      for (let n = 0; n < 200; n += 1) windows.add(served({ unit: `u${n}` }), at, at + 250);
+    const units = (at: number, generation: number): number => {
+      for (let n = 0; n < 200; n += 1) windows.add(served({ unit: `u${n}`, generation }), at, at + 250);
       return windows.take().flatMap(({ arms }) => arms.flatMap((arm) => arm.units)).length;
     };
-    expect([units(0), units(1_000), units(2_000), units(60_000)]).toEqual([UNIT_SAMPLE, 0, 0, UNIT_SAMPLE]);
+    expect([units(0, 7), units(1_000, 7), units(60_000, 7), units(60_000, 8)]).toEqual([
+      UNIT_SAMPLE,
+      0,
+      0,
+      UNIT_SAMPLE,
+    ]);
   });
 
   it('never put more bad outcomes into a window than the contract takes', () => {

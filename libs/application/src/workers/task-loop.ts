@@ -72,6 +72,8 @@ export class TaskLoop {
     while (!this.#stopped) {
       this.#rung = false;
       const claimed = await this.#claim();
+      // What was claimed while it was being stopped is left to others, who get it when the lease runs out.
+      if (this.#stopped) return;
       for (const task of claimed) this.#run(task);
       if (claimed.length === 0) await this.#rest();
     }

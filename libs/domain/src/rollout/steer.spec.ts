@@ -191,7 +191,13 @@ describe('promote a rollout', () => {
   it('is refused for a track that is in no stage', () => {
     const story = ready();
     given(story.events).when(promote(story, 'bedrock')).thenRejected('nothing-to-promote', 'bedrock', '/track');
-    given(story.events).when(promote(story, 'vertex')).thenRejected('nothing-to-promote', 'vertex');
+    given(story.events).when(promote(story, 'vertex')).thenRejected('track-not-found', 'api, bedrock', '/track');
+  });
+
+  it('is refused for a track in the watch, which is of the whole rollout', () => {
+    const story = aRollout().reachesStatus('watching');
+    given(story.events).when(promote(story, 'api')).thenRejected('nothing-to-promote', 'leave the track out', '/track');
+    given(story.events).when(promote(story, 'vertex')).thenRejected('track-not-found', 'vertex', '/track');
   });
 
   it('is done once: a second click finds the stage passed and skips no second one', () => {
