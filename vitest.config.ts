@@ -9,8 +9,8 @@ const shared = {
 /** Unit specs need nothing; the others share one throw-away PostgreSQL server that the global set-up starts. */
 export default defineConfig({
   test: {
-    // Most integration specs wait for a server or a condition, so a third worker keeps two cores busy.
-    maxWorkers: 3,
+    // Most integration specs wait for a server or a condition, so more workers than cores keep two cores busy.
+    maxWorkers: 4,
     projects: [
       {
         ...shared,

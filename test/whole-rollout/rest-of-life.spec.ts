@@ -272,11 +272,14 @@ describe('undo', () => {
   it('takes over from a rollout that is watched, and is refused while one is in a stage', async () => {
     const stage = await afterTwo();
     const third = await stage.reaches(await stage.start(3), 'staging');
-    expect(await stage.controller.undo({}, 'r2 after all')).toMatchObject({
+    expect(await stage.controller.undo({ revision: 2 }, 'r2 after all')).toMatchObject({
       rejection: { code: 'rollout-already-running' },
     });
     await stage.until(() => stage.rollout(third).status === 'watching');
-    const id = await stage.reaches(await stage.controller.undo({}, 'r2 after all'), 'settled');
+    expect(await stage.controller.undo({}, 'r3 is meant')).toMatchObject({
+      rejection: { code: 'undo-ambiguous', field: '/revision' },
+    });
+    const id = await stage.reaches(await stage.controller.undo({ revision: 2 }, 'r2 after all'), 'settled');
     expect(stage.rollout(third).status).toBe('superseded');
     expect(stage.rollout(id).targets['api-us']?.control).toBe(3);
     expect(await stage.live()).toEqual(everywhere(1));

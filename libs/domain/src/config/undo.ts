@@ -38,10 +38,15 @@ const before = (settled: readonly number[], revision: number): number =>
 
 /** The histories in which the revision to take back occurs. */
 const chooseRevision = (
-  { key }: RegisteredConfig,
+  { key, claims }: RegisteredConfig,
   histories: Histories,
   wanted: Undo,
 ): { readonly revision: number; readonly affected: Histories } | Refused => {
+  const [running] = Object.values(claims);
+  if (running !== undefined && wanted.revision === undefined && histories.length > 0) {
+    const message = `Rollout ${running} of ${key} still runs: headgate abort ${key} takes back what it brings. To take back what settled before it as well, name that revision (revision).`;
+    return refuse('undo-ambiguous', message, '/revision');
+  }
   if (histories.length === 0) {
     const message = `No revision of ${key} has settled anywhere, so there is nothing to take back. A rollout that still runs is taken back with: headgate abort ${key}`;
     return refuse('nothing-to-undo', message, '/revision');
