@@ -132,6 +132,19 @@ const rollBackAll = async (api: Api, fleets: readonly Fleet[], revision: number)
   return reactions;
 };
 
+/** A plan is made from the traffic that was seen lately. */
+const waitForTraffic = async (api: Api): Promise<void> => {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const { traffic } = (await api.call('POST', '/v1/plan-previews', { config: CONFIGS[0], plan: PLAN })) as {
+      readonly traffic: { readonly perTarget: Readonly<Record<string, number>> };
+    };
+    if (PLATFORMS.every((target) => (traffic.perTarget[target] ?? 0) > 0)) return;
+    if (Date.now() > deadline) throw new Error('No traffic was seen on every platform after a minute.');
+    await sleep(100);
+  }
+};
+
 const react50 = async (
   context: BenchContext,
   controller: ControllerProcess,
@@ -147,6 +160,7 @@ const react50 = async (
   const instancesPerPlatform = INSTANCES_PER_PLATFORM / FLEETS;
   const share = { ...setting, instancesPerPlatform, requestsPerSecond: REQUESTS_PER_SECOND };
   await Promise.all(fleets.map((fleet, n) => fleet.ask({ do: 'start', setting: { ...share, name: `fleet-${n}` } })));
+  await waitForTraffic(api);
   const reactions: Reacted[] = [];
   for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
     reactions.push(...(await rollBackAll(api, fleets, turn + 2)));
