@@ -51,13 +51,13 @@ const IF_MATCH = header(
   '"7"',
 );
 
-const COMMANDS = /^(?:post \/v1\/(?:manifests|rollouts|tokens|configs\/\{key\}\/undo)|delete \/v1\/tokens\/\{id\})$/;
+const COMMANDS =
+  /^(?:post \/v1\/(?:manifests|rollouts|tokens|configs\/\{key\}\/undo|rollouts\/\{id\}\/abandon)|delete \/v1\/tokens\/\{id\})$/;
 const STEERING = /^post \/v1\/rollouts\/\{id\}\/(?:pause|resume|promote|abort)$/;
-const ABANDON = 'post /v1/rollouts/{id}/abandon';
 
 const headersOf = (route: string) => {
   if (STEERING.test(route)) return [IDEMPOTENCY_KEY, IF_MATCH];
-  return COMMANDS.test(route) || route === ABANDON ? [IDEMPOTENCY_KEY] : [];
+  return COMMANDS.test(route) ? [IDEMPOTENCY_KEY] : [];
 };
 
 const problem = (description: string) => ({

@@ -264,12 +264,15 @@ export class RolloutsController {
     return previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared));
   }
 
-  /** Targets of the plan on which no instance is live now. */
+  /** Targets of the plan on which no instance is live now. One that cannot be asked is not known to be empty. */
   private async unattended({ controls }: Prepared): Promise<readonly string[]> {
     const live = await Promise.all(
-      Object.keys(controls).map(async (target) => [target, await this.delivery.observe(target)] as const),
+      Object.keys(controls).map(async (target) => {
+        const observed = await this.delivery.observe(target).catch(() => undefined);
+        return observed?.instances.length === 0 ? [target] : [];
+      }),
     );
-    return live.flatMap(([target, { instances }]) => (instances.length === 0 ? [target] : []));
+    return live.flat();
   }
 
   private async answer(outcome: Outcome, reply: FastifyReply): Promise<RolloutView> {
