@@ -76,7 +76,8 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
         outside.trouble(false);
         return noted(rollout, await evidence.takeLook(rollout, at));
       }),
-    readLooks: (rollout, after) => turns.ask(life, 'read looks', () => evidence.readLooks(rollout, after)),
+    readLooks: (rollout, after, most) => turns.ask(life, 'read looks', () => evidence.readLooks(rollout, after, most)),
+    requests: (rollout) => turns.ask(life, 'read requests', () => evidence.requests(rollout)),
     violations: (rollout, signal, options) =>
       turns.ask(life, 'read violations', async () => {
         const report = await evidence.violations(rollout, signal, options);

@@ -6,6 +6,8 @@ import {
   ConfigView,
   CreatedToken,
   EventList,
+  EvidenceView,
+  LookList,
   OutcomeReceipt,
   PlanPreview,
   RolloutList,
@@ -119,6 +121,21 @@ export class HeadgateClient {
 
   rollout(id: string): Promise<RolloutView> {
     return this.#read(`/v1/rollouts/${at(id)}`, {}, RolloutView);
+  }
+
+  /** What the verdicts of a rollout rest on; `signal`: only this one. */
+  evidence(id: string, signal?: string): Promise<EvidenceView> {
+    return this.#read(`/v1/rollouts/${at(id)}/evidence`, { signal }, EvidenceView);
+  }
+
+  /** The looks of a rollout as they were folded, page by page. */
+  async *allLooks(id: string): AsyncGenerator<LookList['items'][number]> {
+    let after: number | null = 0;
+    while (after !== null) {
+      const page: LookList = await this.#read(`/v1/rollouts/${at(id)}/looks`, { after }, LookList);
+      yield* page.items;
+      after = page.next;
+    }
   }
 
   rollouts(filter: RolloutFilter = {}, page: { limit?: number; cursor?: string | undefined } = {}) {

@@ -44,7 +44,10 @@ export type Traffic = {
 export abstract class Evidence {
   /** Takes what arrived since the last look, with the requests counted up to the same moment. */
   abstract takeLook(rollout: string, at: number): Promise<TakenLook>;
-  abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
+  /** Looks after `afterLook` that saw something, in order; `most` of them at most. */
+  abstract readLooks(rollout: string, afterLook: number, most?: number): Promise<readonly StoredLook[]>;
+  /** Requests since the rollout started, without taking a look. */
+  abstract requests(rollout: string): Promise<RequestTotals>;
   abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
   abstract violations(
     rollout: string,

@@ -4,6 +4,7 @@ export * from './outcomes.js';
 export * from './access.js';
 export * from './configs.js';
 export * from './rollouts.js';
+export * from './evidence.js';
 export * from './history.js';
 export * from './problems.js';
 export { fieldFaults } from './words.js';

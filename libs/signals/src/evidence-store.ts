@@ -137,8 +137,8 @@ export abstract class EvidenceStore {
   async foldLook(rollout: string, at: number): Promise<StoredLook> {
     return (await this.takeLook(rollout, at)).look;
   }
-  /** Looks after `afterLook` that saw something, in order. */
-  abstract readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]>;
+  /** Looks after `afterLook` that saw something, in order; `most` of them at most. */
+  abstract readLooks(rollout: string, afterLook: number, most?: number): Promise<readonly StoredLook[]>;
   /** The number of the last look, empty ones included; 0 before the first. */
   abstract lookCount(rollout: string): Promise<number>;
   abstract requests(rollout: string): Promise<RequestTotals>;

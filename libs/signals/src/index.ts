@@ -3,6 +3,7 @@ export * from './intake.js';
 export * from './evidence-store.js';
 export * from './evidence-bell.js';
 export * from './fold-snapshots.js';
+export { AlteredLookError } from './looks.js';
 export * from './group-commit-intake.js';
 export * from './postgres-evidence-store.js';
 export * from './memory/memory-evidence-store.js';

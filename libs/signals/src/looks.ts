@@ -122,14 +122,20 @@ export const takeLooks = async (pool: Pool, asked: readonly LookAsked[]): Promis
   });
 };
 
-/** Looks of a rollout after a number. */
-export type LooksAsked = { readonly rollout: string; readonly after: number };
+/** Looks of a rollout after a number; all of them, or `most` at most. */
+export type LooksAsked = { readonly rollout: string; readonly after: number; readonly most: number | null };
+
+/** A stored look is not what was folded once. */
+export class AlteredLookError extends Error {
+  override readonly name = 'AlteredLookError';
+
+  constructor(rollout: string, look: number) {
+    super(`Look ${look} of rollout ${rollout} was altered: its digest does not fit. Restore it from a backup.`);
+  }
+}
 
 const storedLook = ({ rollout, look, looked_at: at, cells, digest }: LookRow): StoredLook => {
-  if (digestOf(cells) !== digest)
-    throw new Error(
-      `Look ${look} of rollout ${rollout} was altered: its digest does not fit. Restore it from a backup.`,
-    );
+  if (digestOf(cells) !== digest) throw new AlteredLookError(rollout, look);
   return { rollout, look, at: toNumber(at), cells: parseCells(cells), digest };
 };
 
@@ -140,10 +146,12 @@ export const readLooks = async (
 ): Promise<readonly (readonly StoredLook[])[]> => {
   const { rows } = await pool.query<LookRow>({
     name: 'evidence_read_looks',
-    text: `select rollout, look, looked_at, cells, digest
-      from unnest($1::text[], $2::integer[]) as asked(rollout, after) join evidence.looks using (rollout)
-      where look > after order by rollout, look`,
-    values: [asked.map(({ rollout }) => rollout), asked.map(({ after }) => after)],
+    text: `select kept.rollout, look, looked_at, cells, digest
+      from unnest($1::text[], $2::integer[], $3::integer[]) as asked(rollout, after, most) cross join lateral (
+        select * from evidence.looks where looks.rollout = asked.rollout and look > after order by look limit most
+      ) kept
+      order by kept.rollout, look`,
+    values: [asked.map(({ rollout }) => rollout), asked.map(({ after }) => after), asked.map(({ most }) => most)],
   });
   const looks = new Map(asked.map(({ rollout }) => [rollout, [] as StoredLook[]]));
   for (const row of rows) looks.get(row.rollout)?.push(storedLook(row));

@@ -64,8 +64,8 @@ export class PostgresEvidenceStore extends EvidenceStore {
     return this.taken.ask({ rollout, at });
   }
 
-  override readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
-    return this.looks.ask({ rollout, after: afterLook });
+  override readLooks(rollout: string, afterLook: number, most?: number): Promise<readonly StoredLook[]> {
+    return this.looks.ask({ rollout, after: afterLook, most: most ?? null });
   }
 
   override lookCount(rollout: string): Promise<number> {

@@ -143,10 +143,8 @@ export class MemoryEvidence {
   }
 
   async takeLook(id: string, at: number) {
-    const { totals, unmeasured } = this.#of(id);
-    const copies = <T extends object>(from: ReadonlyMap<string, T>): T[] =>
-      [...from.values()].map((each) => ({ ...each }));
-    return { look: this.#look(id, at), requests: { slices: copies(totals), unmeasured: copies(unmeasured) } };
+    const requests = await this.requests(id);
+    return { look: this.#look(id, at), requests };
   }
 
   #look(id: string, at: number): Look {
@@ -159,8 +157,17 @@ export class MemoryEvidence {
     return look;
   }
 
-  async readLooks(id: string, afterLook: number): Promise<readonly Look[]> {
-    return this.#of(id).looks.filter(({ look }) => look > afterLook);
+  async readLooks(id: string, afterLook: number, most?: number): Promise<readonly Look[]> {
+    return this.#of(id)
+      .looks.filter(({ look }) => look > afterLook)
+      .slice(0, most);
+  }
+
+  async requests(id: string) {
+    const { totals, unmeasured } = this.#of(id);
+    const copies = <T extends object>(from: ReadonlyMap<string, T>): T[] =>
+      [...from.values()].map((each) => ({ ...each }));
+    return { slices: copies(totals), unmeasured: copies(unmeasured) };
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {

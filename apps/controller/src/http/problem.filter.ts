@@ -2,7 +2,7 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import { trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ViewStoppedError, type Log } from '#libs/application';
-import { IntakeBusyError, IntakeClosedError } from '#libs/signals';
+import { AlteredLookError, IntakeBusyError, IntakeClosedError } from '#libs/signals';
 import { databaseTrouble } from '../composition/database-trouble.js';
 import type { DatabaseWatch } from '../composition/database-watch.js';
 import { ProblemError } from './problem.js';
@@ -93,6 +93,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof HttpException) return fromHttp(error);
     if (error instanceof IntakeBusyError || error instanceof IntakeClosedError)
       return new ProblemError('busy', error.message, [], { 'retry-after': '2' });
+    if (error instanceof AlteredLookError) return new ProblemError('evidence-altered', error.message);
     const trouble = databaseTrouble(error);
     if (trouble !== undefined) {
       this.database.note(error);

@@ -55,7 +55,7 @@ const ListQuery = z.object({
 
 const ROLLOUT_ID = /^[\da-f-]{36}$/;
 
-const notFound = (id: string): ProblemError =>
+export const rolloutNotFound = (id: string): ProblemError =>
   new ProblemError('rollout-not-found', `There is no rollout ${id.slice(0, 80)}. List them: headgate status`);
 
 @ApiTags('rollouts')
@@ -180,7 +180,7 @@ export class RolloutsController {
     @Req() request: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RolloutView> {
-    if (!ROLLOUT_ID.test(id)) throw notFound(id);
+    if (!ROLLOUT_ID.test(id)) throw rolloutNotFound(id);
     const { target, reason } = body;
     const context = contextOf(request, body, reason);
     return this.answer(await this.commands.execute(new AbandonTargetCommand(id, target, reason, context)), reply);
@@ -228,7 +228,7 @@ export class RolloutsController {
     request: Caller,
     reply: FastifyReply,
   ): Promise<RolloutView> {
-    if (!ROLLOUT_ID.test(id)) throw notFound(id);
+    if (!ROLLOUT_ID.test(id)) throw rolloutNotFound(id);
     const context = contextOf(request, body, body.reason);
     const outcome = await this.commands.execute(
       new SteerRolloutCommand(
@@ -283,7 +283,7 @@ export class RolloutsController {
 
   private async show(id: string, reply: FastifyReply): Promise<RolloutView> {
     const entry = this.view.rollouts.get(id);
-    if (!entry) throw notFound(id);
+    if (!entry) throw rolloutNotFound(id);
     const progress = await this.board.get([id]);
     void reply.header('etag', `"${entry.version}"`);
     const violations = await violationsOf(entry.rollout, this.evidence, this.clock.now());

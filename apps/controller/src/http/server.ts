@@ -28,6 +28,7 @@ import { checkBodies } from './body-check.js';
 import { ConfigsController } from './configs.controller.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
+import { EvidenceController } from './evidence.controller.js';
 import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { describeApi } from './openapi.js';
@@ -69,6 +70,7 @@ class HttpModule {
       module: HttpModule,
       imports: [CqrsModule.forRoot()],
       controllers: [
+        EvidenceController,
         RolloutsController,
         ConfigsController,
         EventsController,

@@ -11,7 +11,7 @@ const decidingSignals = ({ plan }: Rollout): readonly string[] =>
   plan.signals.filter(({ shadow }) => !shadow).map(({ signal }) => signal);
 
 /** Since and until when a signal was measured on a target without a gap, by windows that name it or by those that name none. */
-const measuredSpan = (seen: TargetSeen | undefined, signal: string): Span | undefined => {
+export const measuredSpan = (seen: TargetSeen | undefined, signal: string): Span | undefined => {
   const every = seen?.measured[EVERY_SIGNAL];
   const own = seen?.measured[signal];
   if (!every || !own) return every ?? own;

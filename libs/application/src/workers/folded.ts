@@ -23,7 +23,8 @@ export const startFolded = (rollout: Rollout): Folded => ({
   unwritten: 0,
 });
 
-const digestOf = (before: string, look: string): string =>
+/** Digest of all looks up to one: that of those before it and its own. */
+export const chainedDigest = (before: string, look: string): string =>
   createHash('sha256').update(before).update(look).digest('hex');
 
 /** Folds a look in; one that is not newer than the last changes nothing. */
@@ -33,5 +34,5 @@ export const foldIn = (folded: Folded, look: StoredLook): void => {
   folded.look = look.look;
   folded.unwritten += look.cells.length;
   folded.counts.addBad(look);
-  if (look.cells.length > 0) folded.digest = digestOf(folded.digest, look.digest);
+  if (look.cells.length > 0) folded.digest = chainedDigest(folded.digest, look.digest);
 };

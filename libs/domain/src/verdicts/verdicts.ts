@@ -81,12 +81,15 @@ export type JudgedScope = {
   readonly tolerate: (signal: string) => number | null;
 };
 
-const stagedScope = (rollout: Rollout, track: Track): JudgedScope | undefined => {
-  const stage = track.stages[trackOf(rollout, track.name).stage];
-  if (!stage) return undefined;
+const scopeOf = (track: Track, stage: Track['stages'][number]): JudgedScope => {
   const { name, samples, tolerate } = stage;
   const targets = targetsOf([track]);
   return { track: track.name, stage: name, targets, samples, tolerate: (signal) => tolerate[signal] ?? null };
+};
+
+const stagedScope = (rollout: Rollout, track: Track): JudgedScope | undefined => {
+  const stage = track.stages[trackOf(rollout, track.name).stage];
+  return stage && scopeOf(track, stage);
 };
 
 const watchScope = (rollout: Rollout, track: Track | null): JudgedScope => ({
@@ -111,6 +114,14 @@ export const judgedScopes = (rollout: Rollout): readonly JudgedScope[] => {
   }
   const staged = staging ? rollout.plan.tracks.flatMap((track) => stagedScope(rollout, track) ?? []) : [];
   return staged.length > 0 ? staged : [watchScope(rollout, null)];
+};
+
+/** The scope that a verdict names; undefined where the plan has no such track or stage. */
+export const scopeNamed = (rollout: Rollout, track: string | null, stage: string | null): JudgedScope | undefined => {
+  const own = rollout.plan.tracks.find(({ name }) => name === track);
+  if (stage === WATCH) return track !== null && own === undefined ? undefined : watchScope(rollout, own ?? null);
+  const named = own?.stages.find(({ name }) => name === stage);
+  return own && named && scopeOf(own, named);
 };
 
 /** The pool by which a scope is judged. Throws a RangeError for a track that the plan does not have. */

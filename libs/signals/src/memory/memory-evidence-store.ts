@@ -84,8 +84,11 @@ export class MemoryEvidenceStore extends EvidenceStore {
     return { look, requests: await this.requests(rollout) };
   }
 
-  override async readLooks(rollout: string, afterLook: number): Promise<readonly StoredLook[]> {
-    return this.rows.of(rollout).looks.filter(({ look }) => look > afterLook);
+  override async readLooks(rollout: string, afterLook: number, most?: number): Promise<readonly StoredLook[]> {
+    return this.rows
+      .of(rollout)
+      .looks.filter(({ look }) => look > afterLook)
+      .slice(0, most);
   }
 
   override async lookCount(rollout: string): Promise<number> {

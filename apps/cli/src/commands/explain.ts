@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import type { Command } from 'commander';
+import { recomputeVerdicts, type LoggedEvent, type Recomputed, type RolloutEvent } from '#libs/domain';
+import type { HeadgateClient } from '../client.js';
+import { EXIT } from '../exit-codes.js';
+import type { Invocation } from '../invocation.js';
+import { renderEvidence, renderRecomputed } from '../render/evidence.js';
+import { resolveRollout } from '../resolve.js';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The stream of a rollout, as far as it decides how evidence is folded and judged. */
+const streamOf = async (client: HeadgateClient, rollout: string): Promise<readonly LoggedEvent[]> => {
+  const events: LoggedEvent[] = [];
+  for await (const { position, recordedAt, type, data } of client.allEvents({ stream: `rollout-${rollout}` }))
+    events.push({ position, at: Date.parse(recordedAt), event: { type, data } as unknown as RolloutEvent });
+  return events;
+};
+
+const looksOf = async (client: HeadgateClient, rollout: string) => {
+  const looks = [];
+  for await (const look of client.allLooks(rollout)) looks.push(look);
+  return looks;
+};
+
+const recompute = async (invocation: Invocation, rollout: string, signal: string | undefined): Promise<void> => {
+  const { client } = invocation;
+  const [events, looks] = [await streamOf(client, rollout), await looksOf(client, rollout)];
+  const all = recomputeVerdicts(events, looks, sha256);
+  const wanted = all.filter(({ verdict }) => signal === undefined || verdict.signal === signal);
+  const differing = wanted.filter(({ differs }) => differs.length > 0);
+  invocation.print({
+    data: { looks: looks.length, verdicts: wanted },
+    text: (look) => renderRecomputed(wanted, look),
+    names: wanted.map(({ position }) => `event/${position}`),
+  });
+  invocation.note(summaryOf(wanted, differing, looks.length));
+  if (differing.length > 0) invocation.exitCode = EXIT.conflict;
+};
+
+const summaryOf = (all: readonly Recomputed[], differing: readonly Recomputed[], looks: number): string => {
+  const done = all.filter(({ skipped }) => skipped === null);
+  if (done.length === 0) return 'no verdict was recorded that can be computed again from looks';
+  return differing.length === 0
+    ? `${done.length} of ${done.length} verdicts come out the same from ${looks} stored looks`
+    : `${differing.length} of ${done.length} verdicts come out otherwise: the stored looks or the log were altered, or another version judged`;
+};
+
+/** explain */
+export const addExplainCommand = (program: Command, invocation: Invocation): void => {
+  program
+    .command('explain <rollout> [signal]')
+    .summary('what the verdicts of a rollout rest on')
+    .description(
+      'Shows what each verdict rests on: counts, estimate, interval, the e-value and the bound it must reach, margins and ' +
+        'freshness; with a signal also its slices and its course over time. --recompute computes every recorded verdict again, ' +
+        'on this machine, from the log and the stored looks, and compares.',
+    )
+    .option('--recompute', 'compute the recorded verdicts again and compare')
+    .action(async (reference: string, signal: string | undefined, flags: { recompute?: boolean }) => {
+      const { id } = await resolveRollout(invocation.client, reference, 'read');
+      const evidence = await invocation.client.evidence(id, signal);
+      if (flags.recompute) return recompute(invocation, id, signal);
+      invocation.print({
+        data: evidence,
+        text: (look) => renderEvidence(evidence, signal !== undefined, look),
+        names: evidence.signals.map((each) => `signal/${each.signal}`),
+      });
+      const [first] = evidence.signals;
+      if (signal === undefined && first !== undefined)
+        invocation.note(`one signal with its slices and its course: headgate explain ${reference} ${first.signal}`);
+      return undefined;
+    });
+};

@@ -1,0 +1,202 @@
+import type { EvidenceView } from '#libs/contracts';
+import type { Recomputed } from '#libs/domain';
+import { plain, showAgo, showCount, showTime } from '../format.js';
+import { paintStatus, table, type Look } from '../look.js';
+import { hang, solid } from '../wrap.js';
+import { verdictCells } from './rollouts.js';
+
+type Signal = EvidenceView['signals'][number];
+type Pool = Signal['pools'][number];
+
+/** An e-value or a bound from its logarithm: `12`, `3,400`, `1e12`. */
+export const showE = (log: number): string => {
+  const value = Math.exp(log);
+  if (value >= 1e6) return `1e${Math.floor(log / Math.LN10)}`;
+  return value >= 100 ? showCount(Math.round(value)) : String(Number(value.toPrecision(2)));
+};
+
+const against = ({ logE, maxLogE, logBound }: Pick<Pool, 'logE' | 'maxLogE' | 'logBound'>): string =>
+  `${showE(logE)} (highest ${showE(maxLogE)}) of ${showE(logBound)}`;
+
+const showInterval = (interval: Signal['verdicts'][number]['interval']): string => {
+  if (interval === null) return '-';
+  const [low, high] = interval.map((side) => (side === null ? null : Number(side.toPrecision(2))));
+  if (low === null && high === null) return 'not bounded yet';
+  if (high === null) return `at least ${low}`;
+  return low === null ? `at most ${high}` : `${low} to ${high}`;
+};
+
+const estimate = ({ ratio, interval }: Signal['verdicts'][number]): string =>
+  `${ratio === null ? '-' : Number(ratio.toPrecision(2))}  [${showInterval(interval)}]`;
+
+const countsOf = ({ slices }: Pool): string => {
+  const sum = (of: (slice: Pool['slices'][number]) => number): string =>
+    showCount(slices.reduce((all, slice) => all + of(slice), 0));
+  return (
+    `${sum((slice) => slice.candidateBad)} of ${sum((slice) => slice.candidateRequests)} / ` +
+    `${sum((slice) => slice.controlBad)} of ${sum((slice) => slice.controlRequests)}`
+  );
+};
+
+const summaryRow = (signal: Signal, pool: Pool, look: Look): readonly string[] => {
+  const own = signal.verdicts.filter(({ track }) => pool.track === null || track === pool.track);
+  const worst = own.find(({ verdict }) => verdict === 'fail') ?? own[0];
+  return [
+    plain(signal.signal) + (signal.shadow ? look.paint.dim(' (shadow)') : ''),
+    plain(pool.track ?? 'all'),
+    worst ? paintStatus(worst.verdict, look.paint) : '-',
+    countsOf(pool),
+    worst ? estimate(worst) : '-',
+    against(pool),
+  ];
+};
+
+const BARS = '▁▂▃▄▅▆▇█';
+
+/** The course as one line of bars: its height is the part of the bound, on the scale of logarithms. */
+const sparkline = ({ course, logBound }: Pool, width: number): string => {
+  const size = Math.max(1, Math.ceil(course.length / Math.max(10, width)));
+  const tops = Array.from({ length: Math.ceil(course.length / size) }, (_, n) =>
+    Math.max(...course.slice(n * size, (n + 1) * size).map(({ logE }) => logE)),
+  );
+  return tops
+    .map((top) => BARS[Math.min(BARS.length - 1, Math.max(0, Math.floor((top / logBound) * (BARS.length - 1))))])
+    .join('');
+};
+
+const part = (title: string, body: string, look: Look): readonly string[] =>
+  body === '' ? [] : ['', look.paint.bold(title), body];
+
+const sliceTable = ({ slices }: Pool, look: Look): string =>
+  table(
+    ['SLICE', 'CANDIDATE', 'CONTROL', 'E-VALUE', 'ALONE'],
+    slices
+      .toSorted((a, b) => b.maxLogE - a.maxLogE)
+      .slice(0, 20)
+      .map((slice) => [
+        plain(`${slice.target} × ${slice.model}`),
+        `${showCount(slice.candidateBad)} of ${showCount(slice.candidateRequests)}`,
+        `${showCount(slice.controlBad)} of ${showCount(slice.controlRequests)}`,
+        against(slice),
+        slice.proved ? look.paint.red('proves it') : '-',
+      ]),
+    look,
+    ['ALONE'],
+  );
+
+const poolLines = (pool: Pool, look: Look): readonly string[] => {
+  const reached =
+    pool.reachedAt === null
+      ? 'the bound was not reached'
+      : look.paint.red(`reached the bound at ${showTime(pool.reachedAt, look.zone)}`);
+  const first = pool.course[0];
+  const last = pool.course.at(-1);
+  const course =
+    first === undefined || last === undefined
+      ? 'no bad outcome on either arm yet'
+      : `${sparkline(pool, look.width - 2)}\nfrom ${showTime(first.at, look.zone)} to ${showTime(last.at, look.zone)}; full height is the bound`;
+  const windows = table(
+    ['FROM', 'UNTIL', 'BAD ON CANDIDATE', 'BAD ON CONTROL'],
+    pool.windows.map(({ from, until, candidateBad, controlBad }) => [
+      solid(showTime(from, look.zone)),
+      solid(showTime(until, look.zone)),
+      showCount(candidateBad),
+      showCount(controlBad),
+    ]),
+    look,
+  );
+  return [
+    ...part(
+      pool.track === null ? 'E-value' : `E-value of track ${plain(pool.track)}`,
+      `${against(pool)}; ${reached}\n${course}`,
+      look,
+    ),
+    ...part('Slices', sliceTable(pool, look), look),
+    ...part('Bad outcomes over time', windows, look),
+  ];
+};
+
+const marginTable = ({ margins }: Signal, look: Look): string =>
+  table(
+    ['STAGE', 'GOES ON WHEN'],
+    margins.map(({ track, stage, tolerate }) => [
+      plain(track === '*' ? stage : `${track}/${stage}`),
+      tolerate === null ? 'not shown harmful' : `shown to be below ${tolerate} times control`,
+    ]),
+    look,
+  );
+
+const freshnessTable = ({ freshness }: Signal, look: Look): string =>
+  table(
+    ['TARGET', 'MEASURED UNTIL'],
+    freshness.map(({ target, measuredUntil }) => [
+      plain(target),
+      measuredUntil === null
+        ? look.paint.yellow('never')
+        : `${showTime(measuredUntil, look.zone)} (${showAgo(measuredUntil, look.now)})`,
+    ]),
+    look,
+  );
+
+const signalLines = (signal: Signal, look: Look): readonly string[] => {
+  const verdicts = table(
+    ['VERDICT', 'SIGNAL', 'STAGE', 'EVIDENCE'],
+    signal.verdicts.map((verdict) => verdictCells(verdict, look)),
+    look,
+  );
+  const estimates = table(
+    ['STAGE', 'RATIO TO CONTROL [95% AT ANY TIME]', 'METHOD'],
+    signal.verdicts.map((verdict) => [
+      plain([verdict.track, verdict.stage].filter((each) => each !== null).join('/')),
+      estimate(verdict),
+      plain(verdict.method),
+    ]),
+    look,
+  );
+  return [
+    `${look.paint.bold(plain(signal.title))} (${plain(signal.signal)}, ${plain(signal.type)}${signal.shadow ? ', shadow: decides nothing' : ''})`,
+    `counts as harm when shown to be above ${signal.harm} times control`,
+    `source   ${plain(signal.source)}`,
+    ...part('Verdicts', verdicts, look),
+    ...part('Estimates', estimates, look),
+    ...signal.pools.flatMap((pool) => poolLines(pool, look)),
+    ...part('Margins', marginTable(signal, look), look),
+    ...part('Freshness', freshnessTable(signal, look), look),
+  ];
+};
+
+const headLine = (view: EvidenceView, look: Look): string =>
+  hang(
+    `${look.paint.bold(`${plain(view.config)} r${view.revision}`)}, rollout ${view.rollout}: ${showCount(view.looks)} looks with evidence, digest ${view.digest.slice(0, 16) || 'none'}`,
+    look.width,
+    2,
+  );
+
+/** All signals in a line each, or one of them in full. */
+export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look): string => {
+  if (isFull)
+    return [headLine(view, look), ...view.signals.flatMap((signal) => ['', ...signalLines(signal, look)])].join('\n');
+  const rows = view.signals.flatMap((signal) => signal.pools.map((pool) => summaryRow(signal, pool, look)));
+  const summary = table(
+    ['SIGNAL', 'TRACK', 'VERDICT', 'BAD: CANDIDATE / CONTROL', 'RATIO [95%]', 'E-VALUE AND BOUND'],
+    rows,
+    look,
+    ['TRACK', 'RATIO [95%]'],
+  );
+  return [headLine(view, look), '', summary].join('\n');
+};
+
+/** Each recorded verdict, and whether it comes out the same. */
+export const renderRecomputed = (all: readonly Recomputed[], look: Look): string =>
+  table(
+    ['POSITION', 'LOOK', 'SIGNAL', 'STAGE', 'VERDICT', 'COMPUTED AGAIN'],
+    all.map(({ position, verdict, differs, skipped }) => [
+      `#${position}`,
+      String(verdict.look),
+      plain(verdict.signal),
+      plain([verdict.track, verdict.stage].filter((each) => each !== null).join('/') || '-'),
+      paintStatus(verdict.verdict, look.paint),
+      differs.length > 0 ? look.paint.red(plain(differs.join('; '))) : (skipped ?? look.paint.green('the same')),
+    ]),
+    look,
+  );

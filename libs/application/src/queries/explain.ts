@@ -1,0 +1,120 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { EvidenceView, LookList, RolloutView } from '#libs/contracts';
+import { Explanation, WATCH, type ExplainedPool, type Rollout, type SliceCounts } from '#libs/domain';
+import { PROMOTION_GRID, RATIO_GRID } from '#libs/statistics';
+import type { Evidence, TargetSeen } from '../ports.js';
+import { measuredSpan } from '../workers/coverage.js';
+import { chainedDigest } from '../workers/folded.js';
+import { SliceTable } from '../workers/slice-table.js';
+
+/** Looks read and folded at once; others have their turn in between. */
+const PAGE = 500;
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+type ExplainedSignal = EvidenceView['signals'][number];
+type PlanSignal = Rollout['plan']['signals'][number];
+
+const poolView = (pool: ExplainedPool, counts: readonly SliceCounts[]): ExplainedSignal['pools'][number] => ({
+  track: pool.track,
+  logE: pool.logE,
+  maxLogE: pool.maxLogE,
+  logBound: pool.logBound,
+  reachedAt: pool.reachedAt === null ? null : iso(pool.reachedAt),
+  course: pool.course.map(({ look, at, logE }) => ({ look, at: iso(at), logE })),
+  windows: pool.windows.map(({ from, until, candidateBad, controlBad }) => ({
+    from: iso(from),
+    until: iso(until),
+    candidateBad,
+    controlBad,
+  })),
+  slices: pool.slices.map(({ key, logE, maxLogE, logBound, proved }) => {
+    const counted = counts.find(({ target, model }) => target === key.target && model === key.model);
+    const none = { candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
+    return { ...key, ...none, ...counted, logE, maxLogE, logBound, proved };
+  }),
+});
+
+const marginsOf = ({ plan }: Rollout, { signal, settleTolerate }: PlanSignal): ExplainedSignal['margins'] => [
+  ...plan.tracks.flatMap(({ name: track, stages }) =>
+    stages.map(({ name: stage, tolerate }) => ({ track, stage, tolerate: tolerate[signal] ?? null })),
+  ),
+  { track: '*', stage: WATCH, tolerate: settleTolerate },
+];
+
+const freshnessOf = (signal: string, seen: readonly TargetSeen[]): ExplainedSignal['freshness'] =>
+  seen.map((target) => {
+    const span = measuredSpan(target, signal);
+    return { target: target.target, measuredUntil: span === undefined ? null : iso(span.until) };
+  });
+
+/**
+ * What the verdicts of a rollout rest on, folded anew from its stored looks: it costs what they cost, and changes
+ * nothing. `signals`: only these; default all of the plan. `verdicts` are those that stand.
+ */
+export const explain = async (
+  rollout: Rollout,
+  evidence: Evidence,
+  verdicts: RolloutView['verdicts'],
+  signals?: readonly string[],
+): Promise<EvidenceView> => {
+  const { plan } = rollout;
+  const wanted = plan.signals.filter(({ signal }) => signals?.includes(signal) ?? true);
+  const names = wanted.map(({ signal }) => signal);
+  const explanation = new Explanation(rollout, names);
+  const counts = new SliceTable(names);
+  let [looks, look, digest] = [0, 0, ''];
+  for (;;) {
+    const page = await evidence.readLooks(rollout.id, look, PAGE);
+    for (const each of page) {
+      explanation.fold(each);
+      counts.addBad(each);
+      digest = chainedDigest(digest, each.digest);
+    }
+    looks += page.length;
+    look = page.at(-1)?.look ?? look;
+    if (page.length < PAGE) break;
+    await turn();
+  }
+  counts.setRequests(await evidence.requests(rollout.id));
+  const targets = plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
+  const seen = await evidence.lastSeen(rollout.id, targets);
+  return {
+    rollout: rollout.id,
+    config: rollout.config,
+    revision: rollout.revision,
+    alpha: plan.alpha,
+    assignment: rollout.assignment,
+    looks,
+    look,
+    digest,
+    grid: [...RATIO_GRID],
+    promotionGrid: [...PROMOTION_GRID],
+    signals: wanted.map((signal) => ({
+      signal: signal.signal,
+      title: signal.title,
+      type: signal.type,
+      shadow: signal.shadow,
+      harm: signal.harm,
+      source: 'outcomes reported by instances (POST /v1/outcomes)',
+      verdicts: verdicts.filter((verdict) => verdict.signal === signal.signal),
+      pools: explanation.of(signal.signal).map((pool) => poolView(pool, counts.of(signal.signal))),
+      margins: marginsOf(rollout, signal),
+      freshness: freshnessOf(signal.signal, seen),
+    })),
+  };
+};
+
+/** The stored looks after one, as they were folded, a page of them. */
+export const lookList = async (
+  rollout: string,
+  evidence: Evidence,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<LookList> => {
+  const looks = await evidence.readLooks(rollout, after, limit);
+  return {
+    // Stored members stand in alphabetical order and names are of ASCII, so this is the text that the digest is of.
+    items: looks.map(({ look, at, digest, cells }) => ({ look, at: iso(at), digest, cells: JSON.stringify(cells) })),
+    next: looks.length < limit ? null : (looks.at(-1)?.look ?? null),
+  };
+};

@@ -1,0 +1,151 @@
+import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
+import type { Look, Verdict } from '../gate/index.js';
+import { rolloutDecider, type Rollout, type RolloutState } from '../rollout/index.js';
+import { foldPools, judgeScope, poolOf, scopeNamed, startPools, type EvidencePool } from './verdicts.js';
+
+/** A look as it is kept: canonical JSON of its cells and the SHA-256 of that. */
+export type KeptLook = { readonly look: number; readonly digest: string; readonly cells: string };
+
+export type LoggedEvent = { readonly position: number; readonly at: number; readonly event: RolloutEvent };
+
+/** A recorded verdict computed again. `differs` names what does not fit; empty where all does. */
+export type Recomputed = {
+  readonly position: number;
+  readonly verdict: RecordedVerdict;
+  readonly differs: readonly string[];
+  /** Why it cannot be computed again from looks; null where it was. */
+  readonly skipped: string | null;
+};
+
+/** Gives the hexadecimal SHA-256 of a text. */
+type Sha256 = (text: string) => string;
+
+/** Logarithms may end in other digits on another machine. */
+const CLOSE = 1e-9;
+
+const isClose = (a: number | null, b: number | null): boolean =>
+  a === null || b === null ? a === b : Math.abs(a - b) <= CLOSE * Math.max(1, Math.abs(a), Math.abs(b));
+
+const isSameInterval = (a: RecordedVerdict['interval'], b: Verdict['interval']): boolean =>
+  a === null || b === null ? a === b : isClose(a[0], b[0]) && isClose(a[1], b[1]);
+
+/** The looks of a rollout folded step by step, as the controller that judged did it. */
+class Refold {
+  readonly #pools: readonly EvidencePool[];
+  readonly #looks: readonly KeptLook[];
+  readonly #sha256: Sha256;
+  readonly #told: Look['cells'][number][] = [];
+  #next = 0;
+  /** The last look that was asked for. */
+  last = 0;
+  digest = '';
+  /** The first look whose digest does not fit its cells. */
+  altered: number | null = null;
+
+  constructor(rollout: Rollout, looks: readonly KeptLook[], sha256: Sha256) {
+    this.#pools = startPools(rollout);
+    this.#looks = looks;
+    this.#sha256 = sha256;
+  }
+
+  upTo(last: number): void {
+    this.last = last;
+    for (let kept = this.#looks[this.#next]; kept !== undefined && kept.look <= last; kept = this.#looks[this.#next]) {
+      if (this.#sha256(kept.cells) !== kept.digest) this.altered ??= kept.look;
+      const cells = JSON.parse(kept.cells) as Look['cells'];
+      foldPools(this.#pools, { look: kept.look, cells });
+      this.#told.push(...cells);
+      this.digest = this.#sha256(this.digest + kept.digest);
+      this.#next += 1;
+    }
+  }
+
+  judge(rollout: Rollout, { track, stage, signal, counts }: RecordedVerdict): Verdict | undefined {
+    const scope = scopeNamed(rollout, track, stage);
+    if (scope === undefined) return undefined;
+    const [first = ''] = scope.targets ?? poolOf(this.#pools, scope).targets;
+    // An invariant that was judged as a rate is judged as one again.
+    const violations = { candidate: 0, controlInLookback: 1 };
+    const slices = [{ target: first, model: '', ...counts }];
+    return judgeScope(poolOf(this.#pools, scope), scope, signal, { counts: slices, violations });
+  }
+
+  badOf(rollout: Rollout, { track, stage, signal }: RecordedVerdict) {
+    const scope = scopeNamed(rollout, track, stage);
+    const own = this.#told.filter((cell) => cell.signal === signal && (scope?.targets?.includes(cell.target) ?? true));
+    return {
+      candidateBad: own.reduce((sum, { candidateBad }) => sum + candidateBad, 0),
+      controlBad: own.reduce((sum, { controlBad }) => sum + controlBad, 0),
+    };
+  }
+}
+
+const differences = (
+  recorded: RecordedVerdict,
+  again: Verdict,
+  refold: Refold,
+  rollout: Rollout,
+): readonly string[] => {
+  const bad = refold.badOf(rollout, recorded);
+  const { counts } = recorded;
+  const isSameBad = bad.candidateBad === counts.candidateBad && bad.controlBad === counts.controlBad;
+  const checks: readonly (readonly [boolean, string])[] = [
+    [recorded.digest === refold.digest, `digest: ${refold.digest} and not ${recorded.digest}`],
+    [recorded.verdict === again.verdict, `verdict: ${again.verdict} and not ${recorded.verdict}`],
+    [isClose(recorded.logE, again.logE), `ln e: ${again.logE} and not ${recorded.logE}`],
+    [isClose(recorded.logBound, again.logBound), `bound: ${again.logBound} and not ${recorded.logBound}`],
+    [isClose(recorded.ratio, again.ratio), `ratio: ${again.ratio} and not ${recorded.ratio}`],
+    [isSameInterval(recorded.interval, again.interval), 'interval'],
+    [
+      isSameBad,
+      `bad outcomes: ${bad.candidateBad} and ${bad.controlBad}, not ${counts.candidateBad} and ${counts.controlBad}`,
+    ],
+  ];
+  return checks.flatMap(([isSame, what]) => (isSame ? [] : [what]));
+};
+
+const againOf = (
+  { position, event }: LoggedEvent & { readonly event: Extract<RolloutEvent, { type: 'VerdictRecorded' }> },
+  rollout: Rollout,
+  refold: Refold,
+): Recomputed => {
+  const { verdict } = event.data;
+  const done = (differs: readonly string[], skipped: string | null): Recomputed => ({
+    position,
+    verdict,
+    differs,
+    skipped,
+  });
+  if (verdict.method !== 'rate-grid-v1')
+    return done([], 'it rests on violations, which are kept in the unit store and not in looks');
+  refold.upTo(verdict.look);
+  const again = refold.judge(rollout, verdict);
+  if (again === undefined) return done([`stage: the plan has no ${verdict.track ?? 'rollout'}/${verdict.stage}`], null);
+  const differs = differences(verdict, again, refold, rollout);
+  const altered = refold.altered === null ? [] : [`look ${refold.altered}: its digest does not fit its counts`];
+  return done([...altered, ...differs], null);
+};
+
+/**
+ * Computes every recorded verdict again, from the events of a rollout's stream and its looks, both in order. Requests are
+ * those of the verdict: looks hold bad outcomes only. Throws a RangeError where the stream does not begin a rollout.
+ */
+export const recomputeVerdicts = (
+  events: readonly LoggedEvent[],
+  looks: readonly KeptLook[],
+  sha256: Sha256,
+): readonly Recomputed[] => {
+  let state: RolloutState = rolloutDecider.initial;
+  let refold: Refold | undefined;
+  const recomputed: Recomputed[] = [];
+  for (const logged of events) {
+    const { event, at, position } = logged;
+    if (event.type === 'VerdictRecorded') {
+      if (state.status === 'none') throw new RangeError('A verdict stands before the start of its rollout.');
+      if (refold === undefined || refold.last > event.data.verdict.look) refold = new Refold(state, looks, sha256);
+      recomputed.push(againOf({ ...logged, event }, state, refold));
+    }
+    state = rolloutDecider.evolve(state, { ...event, at, position });
+  }
+  return recomputed;
+};

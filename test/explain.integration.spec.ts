@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../apps/cli/src/program.js';
+import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
+import { ask, clientOf, problemIn } from '#test/kit/http';
+import { startInProcess, type InProcess } from '#test/kit/in-process';
+import { TARGETS, world } from '#test/kit/manifests';
+import { reachesStatus } from '#test/kit/rollouts';
+import { TinyFleet } from '#test/kit/tiny-fleet';
+import { until } from '#test/kit/until';
+import { createTestDatabase, type TestDatabase } from '#test/test-database';
+
+let database: TestDatabase;
+let controller: InProcess;
+let rollout: string;
+
+const harm = { config: 'router.context', signal: 'script-errors' } as const;
+
+const headgate = async (...args: string[]) => {
+  const { url, token } = controller.operator;
+  const terminal = scriptedTerminal({ env: { HEADGATE_URL: url, HEADGATE_TOKEN: token ?? '' } });
+  const code = await runCli(args, terminal);
+  return { code, out: terminal.stdout(), err: terminal.stderr() };
+};
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  controller = await startInProcess(database.url);
+  const client = clientOf(controller.operator);
+  await client.apply({ manifests: world(), reason: 'for the test' });
+  const revised = world().filter(({ kind, metadata }) => kind === 'Config' && metadata.name === 'router.context');
+  await client.apply({
+    manifests: revised.map((each) => ({ ...each, spec: { ...each.spec, value: { window: 1_000_000 } } })),
+    reason: 'a wider window',
+  });
+  const fleet = new TinyFleet(() => controller.service, TARGETS);
+  fleet.faults = [
+    { ...harm, revision: 2, perWindow: 30 },
+    { ...harm, revision: 1, perWindow: 5 },
+  ];
+  fleet.start();
+  await until('every target has traffic', () => TARGETS.every((target) => (fleet.counted.get(target) ?? 0) > 0));
+  ({ id: rollout } = await client.start({ config: 'router.context', plan: 'three-platforms', reason: 'for the test' }));
+  await reachesStatus(client, rollout, 'rolled-back');
+  await fleet.stop();
+});
+
+afterAll(async () => {
+  await controller.stop();
+  await database.drop();
+});
+
+describe('What a verdict rests on', () => {
+  it('is read signal by signal: counts, estimate, e-value and bound, slices, course, margins and freshness', async () => {
+    const view = await clientOf(controller.operator).evidence(rollout);
+    const signal = view.signals.find((each) => each.signal === 'script-errors');
+    const [pool] = signal?.pools ?? [];
+    const failed = signal?.verdicts.find(({ verdict }) => verdict === 'fail');
+    expect(failed?.sentence).toMatch(/on the candidate against .* on control; at least .* times/);
+    expect(pool?.maxLogE).toBeGreaterThanOrEqual(pool?.logBound ?? Number.POSITIVE_INFINITY);
+    expect(pool?.reachedAt).not.toBeNull();
+    const hit = pool?.slices.filter(({ candidateBad }) => candidateBad > 0) ?? [];
+    expect(hit.map(({ target }) => target)).toEqual(['api-tpu']);
+    expect(hit[0]?.candidateRequests).toBeGreaterThanOrEqual(hit[0]?.candidateBad ?? Number.NaN);
+    expect(pool?.windows.reduce((sum, { candidateBad }) => sum + candidateBad, 0)).toBe(hit[0]?.candidateBad);
+    expect(pool?.course.at(-1)?.logE).toBe(pool?.logE);
+    expect(signal?.freshness.map(({ target, measuredUntil }) => [target, measuredUntil !== null])).toContainEqual([
+      'api-tpu',
+      true,
+    ]);
+    expect(signal?.margins.map(({ track, stage }) => `${track}/${stage}`)).toContain('api/10%');
+    expect(view.looks).toBeGreaterThan(0);
+  });
+
+  it('is shown in the terminal, all signals in a line each, or one in full', async () => {
+    const all = await headgate('explain', rollout);
+    expect(all).toMatchObject({ code: 0 });
+    expect(all.out).toMatch(/script-errors\s+all\s+fail/);
+    const one = await headgate('explain', 'router.context', 'script-errors');
+    for (const word of ['reached the bound', 'proves it', 'RATIO TO CONTROL', 'MEASURED UNTIL', 'rate-grid-v1'])
+      expect(one.out).toContain(word);
+  });
+
+  it('names the signals there are when there is no such signal', async () => {
+    const { code, err } = await headgate('explain', rollout, 'nonsense');
+    expect(code).toBe(2);
+    expect(err).toContain('one of script-errors, wrong-pool');
+  });
+
+  it('rule 12: is computed again from the log and the stored looks, and comes out the same', async () => {
+    const { code, out, err } = await headgate('explain', rollout, '--recompute');
+    expect(err).toMatch(/(\d+) of \1 verdicts come out the same/);
+    expect(out).toContain('the same');
+    expect(out).toContain('it rests on violations');
+    expect(code).toBe(0);
+  });
+
+  it('rule 12: a look that was altered is found, with its digest or without', async () => {
+    const altered = `replace(cells, '"candidateBad":', '"candidateBad":1')`;
+    await database.pool.query(`update evidence.looks set cells = ${altered} where rollout = $1`, [rollout]);
+    const refused = await ask(controller.operator, 'GET', `/v1/rollouts/${rollout}/looks`);
+    expect(problemIn(refused)).toMatchObject({ status: 409, code: 'evidence-altered' });
+    await database.pool.query(
+      `update evidence.looks set digest = encode(sha256(convert_to(cells, 'UTF8')), 'hex') where rollout = $1`,
+      [rollout],
+    );
+    const { code, out, err } = await headgate('explain', rollout, '--recompute');
+    expect(code).toBe(6);
+    expect(err).toContain('verdicts come out otherwise');
+    expect(out).toMatch(/digest: .* bad outcomes: /);
+  });
+});
