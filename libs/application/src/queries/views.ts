@@ -30,6 +30,10 @@ const trackStatus = (rollout: Rollout, track: Rollout['plan']['tracks'][number])
   return over || isNotReached(rollout, track) ? 'not-reached' : 'waiting';
 };
 
+/** Zero until the stage itself was assessed: the newest assessment may still be of the one before. */
+const bakedSoFar = (progress: Progress | undefined, track: string, stage: string): number =>
+  progress?.bakedIn?.[track] === stage ? (progress.bakedMs[track] ?? 0) : 0;
+
 const trackView = (
   rollout: Rollout,
   track: Rollout['plan']['tracks'][number],
@@ -50,7 +54,7 @@ const trackView = (
         enteredAt: entered === undefined ? null : iso(entered),
         passedAt: done ? iso(done.at) : null,
         bakeMs: stage.bakeMs,
-        bakedMs: done ? done.bakedMs : index === current ? (progress?.bakedMs[track.name] ?? 0) : null,
+        bakedMs: done ? done.bakedMs : index === current ? bakedSoFar(progress, track.name, stage.name) : null,
         skipped: done?.skipped ?? false,
       };
     }),
