@@ -56,6 +56,9 @@ const STEPS: Readonly<Record<string, Step>> = {
   'rollback-under-way': seeItThrough,
   'rollout-already-finished': ({ rollout }) => `see how it ended: headgate history --rollout ${rollout}`,
   'rollout-not-found': () => 'see which there are: headgate status',
+  'reason-missing': () => 'say why with --reason "…"',
+  'last-admin': () => 'make another one: headgate token create SUBJECT --role admin',
+  'token-already-issued': () => 'find its id with: headgate token list',
   'token-not-found': () => 'see which there are: headgate token list',
 };
 

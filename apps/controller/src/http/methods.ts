@@ -1,5 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 
+/** What is no part of the API: the description itself, and what probes ask. */
+const UNDESCRIBED: readonly string[] = ['/openapi.json', '/healthz', '/readyz'];
 const METHODS = ['get', 'put', 'post', 'delete'] as const;
 
 /** Whether a path is one of a template's, such as `/v1/rollouts/{id}`; like the router, it takes nothing for a name, too. */
@@ -11,8 +13,7 @@ const fits = (template: string, path: string): boolean => {
 
 /** The methods that are there at a path; none where there is nothing. */
 export const methodsAt = ({ paths }: Pick<OpenAPIObject, 'paths'>, path: string): readonly string[] => {
-  // The description itself is not described.
-  if (path === '/openapi.json') return ['GET'];
+  if (UNDESCRIBED.includes(path)) return ['GET'];
   const operations = Object.entries(paths).filter(([template]) => fits(template, path));
   return METHODS.filter((method) => operations.some(([, item]) => item[method] !== undefined)).map((method) =>
     method.toUpperCase(),

@@ -453,6 +453,7 @@ describe('A question', () => {
     ['GET', '/v1/rollouts/01890000-0000-7000-8000-000000000000/pause', 'POST', 'POST'],
     ['POST', '/v1/targets/api-tpu/instances/i-1', 'PUT', 'PUT'],
     ['POST', '/openapi.json', 'GET', 'GET'],
+    ['PUT', '/healthz', 'GET', 'GET'],
   ])('%s %s is no method that is there, and is told which are', async (method, path, one, allow) => {
     const body = method === 'GET' || method === 'OPTIONS' ? {} : { body: {} };
     const answer = await ask(controller.admin, method, path, body);

@@ -7,6 +7,7 @@ import {
   summarise,
   asHeadgateEvent,
   trackOf,
+  type RecordedVerdict,
   type Rollout,
 } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
@@ -61,14 +62,19 @@ const trackView = (
   };
 };
 
+/** The number of the look is the log's own: no part of what the API has promised. */
+const verdictView = ({ look: _, ...verdict }: RecordedVerdict, at: number): VerdictView => ({
+  ...verdict,
+  at: iso(at),
+});
+
 const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictView[] => {
-  const live = (progress?.verdicts ?? []) as unknown as readonly Omit<VerdictView, 'at'>[];
-  const at = progress ? iso(progress.at) : iso(rollout.startedAt);
-  const fresh = live.map((verdict): VerdictView => ({ ...verdict, at }));
+  const live = (progress?.verdicts ?? []) as unknown as readonly RecordedVerdict[];
+  const fresh = live.map((verdict) => verdictView(verdict, progress?.at ?? rollout.startedAt));
   const keys = new Set(fresh.map(({ track, signal }) => `${track}/${signal}`));
   const recorded = Object.values(rollout.verdicts)
     .filter(({ track, signal }) => !keys.has(`${track}/${signal}`))
-    .map((verdict): VerdictView => ({ ...verdict, at: iso(verdict.at) }));
+    .map(({ at, ...verdict }) => verdictView(verdict, at));
   return [...fresh, ...recorded];
 };
 
