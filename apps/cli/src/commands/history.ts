@@ -79,8 +79,8 @@ const addHistory = (program: Command, invocation: Invocation): void => {
     .option('--since <time>', 'only after this time: 10m, 2025-08-29T14:00, or a position such as #1042')
     .option('--limit <number>', 'at most so many, the newest', integer(1, 10_000), 50)
     .action(async (flags: HistoryFlags) => {
-      const { client } = invocation;
       if (flags.type !== undefined) checkType(flags.type);
+      const { client } = invocation;
       const rollout =
         flags.rollout === undefined ? undefined : (await resolveRollout(client, flags.rollout, 'read')).id;
       const { config, target, type, stream } = flags;

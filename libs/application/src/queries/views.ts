@@ -63,10 +63,10 @@ const trackView = (
 };
 
 /** The number of the look is the log's own: no part of what the API has promised. */
-const verdictView = ({ look: _, ...verdict }: RecordedVerdict, at: number): VerdictView => ({
-  ...verdict,
-  at: iso(at),
-});
+const verdictView = (verdict: RecordedVerdict, at: number): VerdictView => {
+  const { look: _, ...known } = verdict;
+  return { ...known, at: iso(at) };
+};
 
 const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictView[] => {
   const live = (progress?.verdicts ?? []) as unknown as readonly RecordedVerdict[];
