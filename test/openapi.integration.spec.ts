@@ -118,6 +118,18 @@ describe('the description of the HTTP API', () => {
       expect('413' in responses, route).toBe(requestBody !== undefined);
   });
 
+  it('names the refusals that can occur, and what is sent to OFREP', () => {
+    for (const [route, { requestBody, responses }] of operations()) {
+      expect(Object.keys(responses), route).toEqual(expect.arrayContaining(['401', '403']));
+      expect('415' in responses, route).toBe(requestBody !== undefined);
+      const isCommandOnRollout = route.startsWith('post /v1/rollouts/{id}');
+      if (isCommandOnRollout)
+        expect(Object.keys(responses), route).toEqual(expect.arrayContaining(['404', '409', '422']));
+      expect('412' in responses, route).toBe(/\/(pause|resume|promote|abort)$/.test(route));
+      if (route.includes('/ofrep/')) expect(requestBody, route).toBeDefined();
+    }
+  });
+
   it('has no reference that leads nowhere', () => {
     const known = Object.keys(served.components.schemas).map((name) => `#/components/schemas/${name}`);
     expect(known).toEqual(expect.arrayContaining([...new Set(refsIn(served))]));

@@ -20,6 +20,7 @@ import {
   type RolloutEvent,
   type TargetEvent,
 } from '#libs/domain';
+import { EVENT_TYPES } from '#libs/contracts';
 import type { RecordedEvent } from '#libs/kernel';
 import { EXAMPLES } from './examples.js';
 
@@ -34,6 +35,10 @@ const read = (type: string): Recorded<HeadgateEvent> => {
 };
 
 describe('golden events', () => {
+  it('are of the types by which a history can be filtered', () => {
+    expect(EVENT_TYPES).toEqual(Object.keys(eventVersions));
+  });
+
   it('exist for every version of every event type, and for nothing else', () => {
     const schemas = { ...configEvents, ...targetEvents, ...rolloutEvents, ...accessEvents };
     const wanted = Object.entries(schemas).flatMap(([type, versions]) =>

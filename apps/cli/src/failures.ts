@@ -6,6 +6,7 @@ import { EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
 import { plain } from './format.js';
 import type { Look } from './look.js';
+import { nextStep } from './next-steps.js';
 import type { Settings } from './settings.js';
 import { hang } from './wrap.js';
 
@@ -22,15 +23,6 @@ export const exitCodeOf = ({ status }: Pick<Problem, 'status'>): ExitCode => {
   if (status === 401 || status === 403) return EXIT.auth;
   if (status === 409 || status === 412) return EXIT.conflict;
   return status >= 400 && status < 500 && status !== 408 && status !== 429 ? EXIT.usage : EXIT.unexpected;
-};
-
-const NEXT: Readonly<Record<string, string>> = {
-  'config-not-found': 'apply its manifest first: headgate apply -f FILE',
-  'undo-ambiguous': 'say which: --revision NUMBER takes that one back, --to NUMBER goes back to that one',
-  'later-revisions-settled': 'say which: --revision NUMBER takes that one back, --to NUMBER goes back to that one',
-  'revision-vetoed': 'propose a new revision, or say why this one may be tried again with --veto-reason "…"',
-  'rollout-already-running':
-    'follow it with: headgate watch CONFIG, or take it back with: headgate abort CONFIG --reason "…"',
 };
 
 /** What a role lacks that could not even look, or could not act. */
@@ -50,9 +42,9 @@ const nextAfter = (problem: Problem, request: string, settings: Settings | undef
     const [method = '', path = ''] = request.split(' ');
     return nextAfterForbidden(path.startsWith('/v1/tokens') ? 'POST' : path === '/v1/plan-previews' ? 'GET' : method);
   }
+  const next = nextStep(problem, request);
+  if (next !== undefined) return next ?? undefined;
   if (problem.status === 412) return 'look again with: headgate status ROLLOUT, and decide anew';
-  const next = NEXT[problem.code];
-  if (next !== undefined) return next;
   if (problem.status === 409) return 'see what is running: headgate status';
   return problem.status >= 500 ? 'look at the log of the controller; the trace id finds the place' : undefined;
 };

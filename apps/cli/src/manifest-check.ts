@@ -1,4 +1,4 @@
-import { fieldFaults, LATER_KINDS, Manifest } from '#libs/contracts';
+import { fieldFaults, LATER_KINDS, Manifest, ManifestHead } from '#libs/contracts';
 import type { FieldFault } from '#libs/contracts';
 import type { z } from 'zod';
 import { pointerOf } from './manifest-files.js';
@@ -14,9 +14,13 @@ const kindFault = (value: unknown): string => {
     : `kind ${kind} is not known: use ${KINDS}`;
 };
 
+/** Without a kind the rest of a manifest cannot be judged, but how it begins is the same for all. */
+const headFaults = (value: unknown): readonly FieldFault[] =>
+  ManifestHead.safeParse(value).error?.issues.flatMap(fieldFaults) ?? [];
+
 const faultsOf = (issue: z.core.$ZodIssue, value: unknown): readonly FieldFault[] =>
   issue.code === 'invalid_union' && issue.path.length === 1 && issue.path[0] === 'kind'
-    ? [{ path: ['kind'], message: kindFault(value) }]
+    ? [{ path: ['kind'], message: kindFault(value) }, ...headFaults(value)]
     : fieldFaults(issue);
 
 const nameOf = (value: unknown): string | undefined => {

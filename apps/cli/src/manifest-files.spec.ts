@@ -56,11 +56,18 @@ describe('reading manifests', () => {
   });
 
   it('a kind of a later release is told from one that is not known', () => {
-    expect(faultsOf('apiVersion: headgate.dev/v1\nkind: Freeze\n')).toEqual([
-      expect.stringContaining('Freeze is not supported yet'),
+    const ofKind = (kind: string) => faultsOf(`apiVersion: headgate.dev/v1\nkind: ${kind}\nmetadata: { name: x }\n`);
+    expect(ofKind('Freeze')).toEqual([expect.stringContaining('Freeze is not supported yet')]);
+    expect(ofKind('Pod')).toEqual([expect.stringContaining('Pod is not known')]);
+    expect(faultsOf('a: 1')[0]).toContain('kind is missing');
+  });
+
+  it('where the kind is wrong, what is the same for all kinds is looked at all the same', () => {
+    expect(faultsOf('apiVersion: v7\nkind: Pod\nmetadata: { name: Not A Name }\n')).toEqual([
+      expect.stringContaining('a.yaml:2 /kind: kind Pod is not known'),
+      expect.stringContaining('a.yaml:1 /apiVersion: must be headgate.dev/v1'),
+      expect.stringContaining('a.yaml:3 /metadata/name: use lower-case letters'),
     ]);
-    expect(faultsOf('apiVersion: headgate.dev/v1\nkind: Pod\n')).toEqual([expect.stringContaining('Pod is not known')]);
-    expect(faultsOf('a: 1')).toEqual([expect.stringContaining('kind is missing')]);
   });
 
   it('the same manifest twice is refused with both places', () => {

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventList, RolloutView } from '#libs/contracts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.js';
-import { buildProgram, runCli } from './program.js';
+import { buildProgram } from './program.js';
 import { Invocation } from './invocation.js';
 import { at, event, OTHER_ID, preview, problem, rollout, ROLLOUT_ID, rolledBack } from './testing/fixtures.js';
+import { runAgainst } from './testing/command-line.js';
 import { startServer } from './testing/http-server.js';
 import type { TestServer } from './testing/http-server.js';
 import { scriptedTerminal } from './testing/scripted-terminal.js';
@@ -24,17 +25,7 @@ describe('the command line', () => {
       },
     }));
 
-  const run = async (args: string, script: Parameters<typeof scriptedTerminal>[0] = {}) => {
-    const terminal = scriptedTerminal({
-      ...script,
-      env: { HEADGATE_URL: server.url, HEADGATE_TOKEN: 'hg_operator_x', ...script.env },
-    });
-    const code = await runCli(
-      args.split(' ').map((part) => part.replaceAll('_', ' ')),
-      terminal,
-    );
-    return { code, out: terminal.stdout(), err: terminal.stderr(), terminal };
-  };
+  const run = (args: string, script?: Parameters<typeof runAgainst>[2]) => runAgainst(server, args, script);
 
   beforeEach(async () => {
     server = await startServer();

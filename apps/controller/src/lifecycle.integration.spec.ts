@@ -259,6 +259,7 @@ describe('Idempotency keys', () => {
     const head = await headOf(database.pool);
     const other = await startWith('two', { ...body(), reason: 'another reason' });
     expect(problemIn(other)).toMatchObject({ status: 422, code: 'idempotency-key-reused' });
+    expect(problemIn(other).detail).toMatch(/^The Idempotency-Key two was already used for another command .* new key/);
     const elsewhere = await ask(controller.operator, 'POST', '/v1/manifests', {
       body: { manifests: [config(router, { window: 3 })] },
       headers: { 'idempotency-key': 'two' },

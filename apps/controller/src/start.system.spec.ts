@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -13,7 +13,9 @@ import {
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fencesOf } from '#test/docs/markdown';
 import { ask } from '#test/kit/http';
 import { until } from '#test/kit/until';
 
@@ -144,6 +146,25 @@ describe('Two controllers on one data folder', () => {
 });
 
 describe('The data folder', () => {
+  it('lets an operator look into its database with the commands of the document', async () => {
+    run();
+    await until('the controller is ready', () => card());
+    mkdirSync(join(folder, 'bin'));
+    const psql = '#!/bin/sh\nprintf "%s\\n" "$PGPASSWORD" "$@"\n';
+    writeFileSync(join(folder, 'bin/psql'), psql, { mode: 0o755 });
+    const [block] = fencesOf('docs/how-to/run-a-controller.md').filter(({ text }) => text.includes('psql --host'));
+    const commands = (block?.text ?? '').replaceAll('.headgate/', `${dataDir}/`);
+    const env = { PATH: `${join(folder, 'bin')}:${process.env['PATH']}` };
+    const said = execFileSync('/bin/sh', ['-c', commands], { env, encoding: 'utf8' }).trim().split('\n');
+    const [password, ...words] = said;
+    const [host, port, user] = words.map((word) => word.split('=')[1]);
+    const client = new Client({ host, port: Number(port), user, password, database: words.at(-1) });
+    await client.connect();
+    const { rows } = await client.query<{ events: string }>('select count(*) as events from event_store.events');
+    await client.end();
+    expect(Number(rows[0]?.events)).toBeGreaterThan(0);
+  });
+
   it('holds the data itself, also where the umask is strict, and its secrets are for its user only', async () => {
     const above = process.getuid?.() === 0 ? 0o711 : 0o700;
     chmodSync(folder, above);

@@ -113,5 +113,7 @@ export type Progress = {
   readonly version: number;
   readonly waitingFor: readonly string[];
   readonly bakedMs: Readonly<Record<string, number>>;
+  /** Track → the stage that its time is of; missing in what was kept before there was such a thing. */
+  readonly bakedIn?: Readonly<Record<string, string | null>>;
   readonly verdicts: readonly JsonObject[];
 };

@@ -1,5 +1,41 @@
 import { z } from 'zod';
 
+/** What an event of the log can be. The domain declares them; a test holds the two lists together. */
+export const EVENT_TYPES: readonly string[] = [
+  'ConfigRegistered',
+  'RevisionProposed',
+  'SchemaChanged',
+  'ConfigRetired',
+  'TargetsClaimed',
+  'TargetsReleased',
+  'TargetRegistered',
+  'TargetLabelled',
+  'TargetRetired',
+  'GenerationAcknowledged',
+  'RolloutPlanned',
+  'RolloutStarted',
+  'StageEntered',
+  'ExposureRequested',
+  'ExposureChanged',
+  'ExposureFailed',
+  'TargetConverged',
+  'VerdictRecorded',
+  'StagePassed',
+  'RolloutHeld',
+  'RolloutResumed',
+  'BakeSkipped',
+  'DegradationDetected',
+  'RollbackStarted',
+  'TargetReadBack',
+  'TargetDrained',
+  'RolledBack',
+  'RolloutSuperseded',
+  'FullyExposed',
+  'RolloutSettled',
+  'TokenIssued',
+  'TokenRevoked',
+];
+
 /** One event in words and in full. */
 export const EventView = z
   .object({

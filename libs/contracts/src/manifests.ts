@@ -7,6 +7,9 @@ const JsonValue: z.ZodType<unknown> = z.json();
 const Metadata = z.strictObject({ name: Name });
 const head = { apiVersion: z.literal(API_VERSION), metadata: Metadata };
 
+/** What every manifest begins with, whatever its kind. */
+export const ManifestHead = z.object(head);
+
 /** How traffic is split: by sticky key, by request, or by whole processes. */
 export const Assignment = z.enum(['unit', 'request', 'instance']);
 export type Assignment = z.output<typeof Assignment>;

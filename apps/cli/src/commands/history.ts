@@ -1,9 +1,12 @@
 import type { Command } from 'commander';
+import { EVENT_TYPES } from '#libs/contracts';
 import type { AtView, EventView } from '#libs/contracts';
 import type { EventFilter, HeadgateClient } from '../client.js';
 import { compareMoments, compareTwoTargets } from '../compare.js';
 import type { Difference } from '../compare.js';
 import { usageError } from '../errors.js';
+import { plain } from '../format.js';
+import { nearTo } from '../near.js';
 import { renderAt, renderDifferences } from '../render/at.js';
 import { renderHistory } from '../render/events.js';
 import { orUndefined, resolveRollout } from '../resolve.js';
@@ -54,6 +57,15 @@ const newest = async (
   return { kept, dropped };
 };
 
+/** A type that no event has would find nothing, which reads as if nothing had happened. */
+const checkType = (type: string): void => {
+  if (EVENT_TYPES.includes(type)) return;
+  const near = nearTo(type, EVENT_TYPES);
+  throw usageError(`no event has the type "${plain(type)}"`, {
+    details: [near.length > 0 ? `did you mean ${near.join(', ')}?` : `types: ${EVENT_TYPES.join(', ')}`],
+  });
+};
+
 const addHistory = (program: Command, invocation: Invocation): void => {
   program
     .command('history')
@@ -67,6 +79,7 @@ const addHistory = (program: Command, invocation: Invocation): void => {
     .option('--since <time>', 'only after this time: 10m, 2025-08-29T14:00, or a position such as #1042')
     .option('--limit <number>', 'at most so many, the newest', integer(1, 10_000), 50)
     .action(async (flags: HistoryFlags) => {
+      if (flags.type !== undefined) checkType(flags.type);
       const { client } = invocation;
       const rollout =
         flags.rollout === undefined ? undefined : (await resolveRollout(client, flags.rollout, 'read')).id;

@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { RolloutStatus } from '#libs/contracts';
 import type { RolloutView } from '#libs/contracts';
 import type { RolloutCommand } from '../client.js';
+import { plain } from '../format.js';
 import { renderRollout, renderRollouts } from '../render/rollouts.js';
 import { resolveRollout } from '../resolve.js';
 import type { Invocation } from '../invocation.js';
@@ -104,9 +105,20 @@ interface Verb {
   readonly name: RolloutCommand;
   readonly summary: string;
   readonly description: string;
-  /** What to do next, given the id. */
-  readonly done: (id: string) => string;
+  /** What to do next, given the rollout as it was before and is after. */
+  readonly done: (after: RolloutView, before: RolloutView) => string;
 }
+
+/** Only a person's pause ends by a resume: nobody shall wait for one that a policy holds. */
+const resumed = (after: RolloutView, before: RolloutView): string => {
+  const wasPaused = before.held?.by === 'person';
+  if (after.held?.by === 'policy') {
+    const what = wasPaused ? 'the pause is over' : 'nothing was paused by a person';
+    const next = `it goes on by itself once that is over, or: headgate promote ${after.id}, headgate abort ${after.id}`;
+    return `${what}; it is held by a policy: ${plain(after.held.reason)}; ${next}`;
+  }
+  return `${wasPaused ? '' : 'it was not paused; '}follow it with: headgate watch ${after.id}`;
+};
 
 const VERBS: readonly Verb[] = [
   {
@@ -114,13 +126,13 @@ const VERBS: readonly Verb[] = [
     summary: 'stop a rollout from advancing',
     description:
       'Stops all tracks from advancing. Guardrails go on being evaluated, and it is still rolled back when they fail.',
-    done: (id) => `it advances no further; let it go on with: headgate resume ${id}`,
+    done: ({ id }) => `it advances no further; let it go on with: headgate resume ${id}`,
   },
   {
     name: 'resume',
     summary: 'let a held rollout go on',
     description: 'Lets a rollout that is held go on.',
-    done: (id) => `follow it with: headgate watch ${id}`,
+    done: resumed,
   },
   {
     name: 'promote',
@@ -128,13 +140,13 @@ const VERBS: readonly Verb[] = [
     description:
       'Goes on to the next stage on your word. It is recorded under your name as a bypass, never as a verdict. ' +
       'In a terminal it asks first; --yes answers.',
-    done: (id) => `recorded as your decision, not as a verdict; follow it with: headgate watch ${id}`,
+    done: ({ id }) => `recorded as your decision, not as a verdict; follow it with: headgate watch ${id}`,
   },
   {
     name: 'abort',
     summary: 'take a rollout back everywhere',
     description: 'Rolls back at once on all targets. It needs no approval and asks nothing but the reason.',
-    done: (id) => `it is being taken back; see it through with: headgate watch ${id}`,
+    done: ({ id }) => `it is being taken back; see it through with: headgate watch ${id}`,
   },
 ];
 
@@ -178,7 +190,7 @@ const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => 
     const body = { reason, ...stages, ...until, ...(flags.track === undefined ? {} : { track: flags.track }) };
     const after = await invocation.client.command(rollout.id, verb.name, body, { ifVersion: flags.ifVersion });
     invocation.print(answerOf(after));
-    invocation.note(verb.done(rollout.id));
+    invocation.note(verb.done(after, rollout));
   });
 };
 

@@ -1,4 +1,7 @@
 import type { Command } from 'commander';
+import type { RolloutView } from '#libs/contracts';
+import { usageError } from '../errors.js';
+import { plain } from '../format.js';
 import type { Invocation } from '../invocation.js';
 import { resolveRollout } from '../resolve.js';
 import { integer } from './arguments.js';
@@ -38,6 +41,14 @@ const addUndo = (program: Command, invocation: Invocation): void => {
   });
 };
 
+/** Said before anything is asked: what is then confirmed can be done. */
+const checkTarget = ({ config, revision, targets }: RolloutView, target: string): void => {
+  if (targets.some((one) => one.target === target)) return;
+  throw usageError(`${plain(target)} is not a target of the rollout of ${config} r${revision}`, {
+    details: [`its targets: ${targets.map((one) => one.target).join(', ') || 'none'}`],
+  });
+};
+
 const addAbandon = (program: Command, invocation: Invocation): void => {
   program
     .command('abandon <rollout>')
@@ -50,6 +61,7 @@ const addAbandon = (program: Command, invocation: Invocation): void => {
     .option('--reason <text>', 'why; stays in the log for ever')
     .action(async (reference: string, flags: { target: string; reason?: string }) => {
       const rollout = await resolveRollout(invocation.client, reference, 'abandon');
+      checkTarget(rollout, flags.target);
       const what = `${flags.target} in the rollback of ${rollout.config} r${rollout.revision}`;
       const reason = await invocation.reason(flags.reason, `abandon ${what}`);
       await invocation.confirm(`Give up ${what}? It may go on serving the withdrawn revision.`);

@@ -62,6 +62,32 @@ describe('one rollout in full', () => {
     expect(text).toContain('staging, held');
   });
 
+  it('says why it is held once, in its own line, and below only what else it waits for', () => {
+    const held = { by: 'policy', reason: 'no evidence arrives', until: null } as const;
+    const waitingFor = [
+      'api/5% held: no evidence arrives',
+      'held: no evidence arrives',
+      'api/5% bake: 20.0 s of 30.0 s',
+    ];
+    const text = renderRollout(rollout({ held, waitingFor }), look);
+    expect(text.match(/no evidence arrives/g)).toHaveLength(1);
+    expect(text).toContain('- api/5% bake: 20.0 s of 30.0 s');
+    expect(renderRollout(rollout({ held, waitingFor: waitingFor.slice(0, 2) }), look)).not.toContain('Waiting for');
+  });
+
+  it('of a stage that a person sent on says just that, whatever it lacked', () => {
+    const [api, bedrock] = rollout().tracks;
+    const stages = api!.stages.map((stage, index) => ({ ...stage, skipped: index === 0 }));
+    const text = renderRollout(rollout({ tracks: [{ ...api!, stages }, bedrock!] }), look);
+    expect(lineWith(text, '2025-08-29 12:00:01')).toMatch(/passed \(promoted\)/);
+    expect(text).not.toContain('skipped');
+  });
+
+  it('shows the bound of its errors as a share', () => {
+    const text = renderRollout(rollout({ alpha: 0.00095 }), look);
+    expect(text).toContain('alpha    0.095%: the highest chance that a harmless rollout is rolled back');
+  });
+
   it('after a rollback says of each target how it ended', () => {
     expect(lineWith(renderRollout(rolledBack(), look), 'api-tpu  ')).toContain('drained');
   });

@@ -1,6 +1,6 @@
 import { showShare } from '#libs/contracts';
 import type { RolloutView, VerdictView } from '#libs/contracts';
-import { plain, showAgo, showDuration, showTime } from '../format.js';
+import { plain, showAgo, showChance, showDuration, showTime } from '../format.js';
 import { paintStatus, table } from '../look.js';
 import type { Look } from '../look.js';
 import { hang, solid } from '../wrap.js';
@@ -69,7 +69,7 @@ const stageRows = (track: Track, withdrawn: boolean, look: Look): readonly (read
     index === 0 ? plain(track.name) : '',
     plain(stage.name),
     showShare(stage.exposureBp),
-    `${paintStatus(stageWords(stage, withdrawn), look.paint)}${stage.skipped ? look.paint.yellow(' (bake skipped)') : ''}`,
+    `${paintStatus(stageWords(stage, withdrawn), look.paint)}${stage.skipped ? look.paint.yellow(' (promoted)') : ''}`,
     stage.enteredAt === null ? '-' : solid(showTime(stage.enteredAt, look.zone)),
     stage.bakedMs === null
       ? `- of ${showDuration(stage.bakeMs)}`
@@ -127,11 +127,15 @@ const headLines = (rollout: RolloutView, look: Look): readonly string[] => {
     `reason   ${plain(rollout.reason)}`,
     ...(rollout.reverts === null ? [] : [`reverts  r${rollout.reverts}`]),
     ...(rollout.bypass === null ? [] : [paint.yellow(`bypass   without stages: ${plain(rollout.bypass)}`)]),
-    `alpha    ${rollout.alpha}: the highest chance that a harmless rollout is rolled back`,
+    `alpha    ${showChance(rollout.alpha)}: the highest chance that a harmless rollout is rolled back`,
     ...(rollout.cause === null ? [] : [`cause    ${plain(rollout.cause)}`]),
     ...heldLine(rollout, look),
   ];
 };
+
+/** What it waits for, without its hold, which has a line of its own. */
+const otherWaits = ({ waitingFor, held }: RolloutView): readonly string[] =>
+  held === null ? waitingFor : waitingFor.filter((what) => !` ${what}`.endsWith(` held: ${held.reason}`));
 
 const section = (title: string, body: string, look: Look): readonly string[] =>
   body === '' ? [] : ['', look.paint.bold(title), body];
@@ -177,7 +181,9 @@ export const renderRollout = (rollout: RolloutView, look: Look): string => {
     ...section('Violations', rollout.violations.length === 0 ? '' : violations, look),
     ...section(
       'Waiting for',
-      rollout.waitingFor.map((what) => hang(`- ${plain(what)}`, look.width, 2)).join('\n'),
+      otherWaits(rollout)
+        .map((what) => hang(`- ${plain(what)}`, look.width, 2))
+        .join('\n'),
       look,
     ),
   ].join('\n');

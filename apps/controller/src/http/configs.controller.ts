@@ -3,7 +3,16 @@ import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ApplyManifestsCommand, configView, Delivery, LiveView, planWarnings, targetView } from '#libs/application';
-import { API_VERSION, ApplyRequest, ApplyResult, ConfigView, LATER_KINDS, Manifest, TargetView } from '#libs/contracts';
+import {
+  API_VERSION,
+  ApplyRequest,
+  ApplyResult,
+  ConfigView,
+  LATER_KINDS,
+  Manifest,
+  ManifestHead,
+  TargetView,
+} from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import { Needs, type Caller } from './auth.js';
 import { accepted, contextOf } from './command-context.js';
@@ -24,10 +33,14 @@ const readManifest = (raw: JsonObject, index: number): Read => {
     );
   }
   if (!KINDS.includes(kind)) {
+    const begins = ManifestHead.safeParse(raw);
+    const others = begins.success ? [] : invalidRequest(begins.error.issues, at).errors;
+    const more = others.map(({ pointer, detail }) => ` ${pointer}: ${detail}.`).join('');
+    const given = raw['kind'] === undefined ? 'no kind' : `kind ${kind}`;
     throw new ProblemError(
       'invalid-request',
-      `Manifest ${index + 1} has kind ${kind}: use ${KINDS.join(', ')} and apiVersion ${API_VERSION}.`,
-      [{ pointer: `${at}/kind`, detail: `one of ${KINDS.join(', ')}` }],
+      `Manifest ${index + 1} has ${given}: use ${KINDS.join(', ')} and apiVersion ${API_VERSION}.${more}`,
+      [{ pointer: `${at}/kind`, detail: `one of ${KINDS.join(', ')}` }, ...others],
     );
   }
   const result = Manifest.safeParse(raw);

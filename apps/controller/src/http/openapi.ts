@@ -2,8 +2,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Problem } from '#libs/contracts';
-
-type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+import { addAnswers, type Operation } from './openapi-answers.js';
+import { addOfrep, OFREP_SCHEMAS } from './openapi-ofrep.js';
 
 /** What each operation does, as a list of them shows it. */
 const SUMMARIES: Readonly<Record<string, string>> = {
@@ -39,42 +39,12 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'delete /v1/tokens/{id}': 'Revoke a token',
 };
 
-const header = (name: string, description: string, example: string) =>
-  ({ name, in: 'header', required: false, description, schema: { type: 'string' }, example }) as const;
-
-const IDEMPOTENCY_KEY = header(
-  'Idempotency-Key',
-  'Of 1 to 128 characters. The command is accepted once under it: sent again with the same body it gets the first outcome, with another body it is refused (422).',
-  '6f6d0b8e-2f0c-4c1a-9f5e-0f6f4a1f3c11',
-);
-const IF_MATCH = header(
-  'If-Match',
-  'The entity tag of the rollout as it was read. The command is refused when the rollout has moved on since (412).',
-  '"7"',
-);
-
-const COMMANDS =
-  /^(?:post \/v1\/(?:manifests|rollouts|tokens|configs\/\{key\}\/undo|rollouts\/\{id\}\/abandon)|delete \/v1\/tokens\/\{id\})$/;
-const STEERING = /^post \/v1\/rollouts\/\{id\}\/(?:pause|resume|promote|abort)$/;
-
-const headersOf = (route: string) => {
-  if (STEERING.test(route)) return [IDEMPOTENCY_KEY, IF_MATCH];
-  return COMMANDS.test(route) ? [IDEMPOTENCY_KEY] : [];
-};
-
-const problem = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-});
-
 /** What every operation has in common is said here once, which keeps the controllers free of it. */
 const complete = (route: string, operation: Operation): void => {
   const summary = SUMMARIES[route];
   if (summary !== undefined) operation.summary = summary;
-  const headers = headersOf(route);
-  if (headers.length > 0) operation.parameters = [...(operation.parameters ?? []), ...headers];
-  if (operation.requestBody) operation.responses['413'] ??= problem('The body is larger than is taken');
-  operation.responses['default'] ??= problem('A problem (RFC 9457) with a stable code');
+  addOfrep(route, operation);
+  addAnswers(route, operation);
 };
 
 /** The whole API as an OpenAPI 3.1 document. */
@@ -91,7 +61,7 @@ export const describeApi = (app: NestFastifyApplication): OpenAPIObject => {
   const { $schema: _, ...schema } = z.toJSONSchema(z.object(Problem.shape));
   document.components = {
     ...document.components,
-    schemas: { ...document.components?.schemas, Problem: schema as never },
+    schemas: { ...document.components?.schemas, ...(OFREP_SCHEMAS as object), Problem: schema as never },
   };
   for (const [path, { get, put, post, delete: remove }] of Object.entries(document.paths))
     for (const [method, operation] of Object.entries({ get, put, post, delete: remove }))

@@ -7,8 +7,21 @@ import { databaseTrouble } from '../composition/database-trouble.js';
 import type { DatabaseWatch } from '../composition/database-watch.js';
 import { ProblemError } from './problem.js';
 
-const fromHttp = (error: HttpException): ProblemError => {
+type Asked = { readonly method: string; readonly path: string };
+type MethodsAt = (path: string) => readonly string[];
+
+const fromHttp = (error: HttpException, { method, path }: Asked, methodsAt: MethodsAt): ProblemError => {
   const status = error.getStatus();
+  const methods = status === 404 ? methodsAt(path) : [];
+  if (methods.length > 0 && !methods.includes(method))
+    return new ProblemError(
+      'method-not-allowed',
+      `${method} is not possible at ${path}: use ${methods.join(' or ')}.`,
+      [],
+      {
+        allow: methods.join(', '),
+      },
+    );
   if (status === 404)
     return new ProblemError(
       'not-found',
@@ -52,13 +65,14 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(
     private readonly log: Log,
     private readonly database: Pick<DatabaseWatch, 'note'>,
+    private readonly methodsAt: MethodsAt,
   ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const known = this.expected(error);
     const path = request.url.split('?')[0] ?? '';
+    const known = this.expected(error, { method: request.method, path });
     const traceId = trace.getActiveSpan()?.spanContext().traceId;
     if (known) {
       const problem = { ...known.toProblem(path), ...(traceId === undefined ? {} : { traceId }) };
@@ -88,9 +102,9 @@ export class ProblemFilter implements ExceptionFilter {
     void reply.status(500).type('application/problem+json').send(JSON.stringify(problem));
   }
 
-  private expected(error: unknown): ProblemError | undefined {
+  private expected(error: unknown, asked: Asked): ProblemError | undefined {
     if (error instanceof ProblemError) return error;
-    if (error instanceof HttpException) return fromHttp(error);
+    if (error instanceof HttpException) return fromHttp(error, asked, this.methodsAt);
     if (error instanceof IntakeBusyError || error instanceof IntakeClosedError)
       return new ProblemError('busy', error.message, [], { 'retry-after': '2' });
     if (error instanceof AlteredLookError) return new ProblemError('evidence-altered', error.message);

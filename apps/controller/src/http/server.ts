@@ -31,6 +31,7 @@ import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
 import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
+import { methodsAt } from './methods.js';
 import { describeApi } from './openapi.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -135,9 +136,9 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   checkCallers(server, { tokens: core.tokens, view: core.view }, MOST_BODY_BYTES);
   checkBodies(server);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));
-  app.useGlobalFilters(new ProblemFilter(core.log, core.database));
   let document: OpenAPIObject | undefined;
   const openApi = (): OpenAPIObject => (document ??= describeApi(app));
+  app.useGlobalFilters(new ProblemFilter(core.log, core.database, (path) => methodsAt(openApi(), path)));
   server.get('/openapi.json', (_request, reply) => void reply.send(openApi()));
   await app.listen(port, host);
   return {

@@ -86,6 +86,7 @@ describe('A manifest', () => {
   const cases: readonly (readonly [string, unknown, Expected])[] = [
     ['that is no object', 'Config', badRequest('/manifests/0')],
     ['of a kind that nobody knows', manifest('Rocket', 'x', {}), badRequest(at('/kind'))],
+    ['of such a kind and with a bad name', manifest('Rocket', 'Not A Name', {}), badRequest(at('/metadata/name'))],
     ['without a kind', { apiVersion: 'headgate.dev/v1', metadata: { name: 'x' } }, badRequest(at('/kind'))],
     ...['Policy', 'Freeze', 'Approval', 'Monitor'].map(
       (kind) => [`of kind ${kind}`, manifest(kind, 'x', {}), refused('not-supported-yet', at('/kind'))] as const,
@@ -444,8 +445,26 @@ describe('A question', () => {
     },
   );
 
-  it.each(['PATCH', 'PUT', 'DELETE'])('by a method that is not there (%s) is refused', async (method) => {
-    expect(problemIn(await ask(controller.admin, method, '/v1/rollouts', { body: {} })).status).toBe(404);
+  it.each([
+    ['PATCH', '/v1/rollouts', 'POST', 'GET, POST'],
+    ['PUT', '/v1/rollouts', 'POST', 'GET, POST'],
+    ['DELETE', '/v1/rollouts', 'POST', 'GET, POST'],
+    ['OPTIONS', '/v1/rollouts?limit=1', 'POST', 'GET, POST'],
+    ['GET', '/v1/rollouts/01890000-0000-7000-8000-000000000000/pause', 'POST', 'POST'],
+    ['POST', '/v1/targets/api-tpu/instances/i-1', 'PUT', 'PUT'],
+    ['POST', '/openapi.json', 'GET', 'GET'],
+    ['PUT', '/healthz', 'GET', 'GET'],
+  ])('%s %s is no method that is there, and is told which are', async (method, path, one, allow) => {
+    const body = method === 'GET' || method === 'OPTIONS' ? {} : { body: {} };
+    const answer = await ask(controller.admin, method, path, body);
+    expectProblem(answer, { status: 405, code: 'method-not-allowed' });
+    expect(answer.headers.get('allow')).toBe(allow);
+    expect(problemIn(answer).detail).toContain(one);
+  });
+
+  it.each(['/v1/rollout', '/v1/rollouts/a/b', '/'])('%s is nothing by any method', async (path) => {
+    for (const method of ['POST', 'DELETE'])
+      expectProblem(await ask(controller.admin, method, path, { body: {} }), { status: 404, code: 'not-found' });
   });
 });
 

@@ -258,7 +258,8 @@ export class CommandRunner {
   }
 }
 
+/** A command's id is `<who>/<key>`, and who asks knows who they are. */
 const reused = (commandId: string): Rejection => ({
   code: 'idempotency-key-reused',
-  message: `The idempotency key ${commandId} was used before with another body: use a new key for a new command.`,
+  message: `The Idempotency-Key ${commandId.slice(commandId.indexOf('/') + 1)} was already used for another command (sent to another address, or with another body): send this one under a new key.`,
 });

@@ -7,6 +7,7 @@ import {
   summarise,
   asHeadgateEvent,
   trackOf,
+  type RecordedVerdict,
   type Rollout,
 } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
@@ -30,6 +31,10 @@ const trackStatus = (rollout: Rollout, track: Rollout['plan']['tracks'][number])
   return over || isNotReached(rollout, track) ? 'not-reached' : 'waiting';
 };
 
+/** Zero until the stage itself was assessed: the newest assessment may still be of the one before. */
+const bakedSoFar = (progress: Progress | undefined, track: string, stage: string): number =>
+  progress?.bakedIn?.[track] === stage ? (progress.bakedMs[track] ?? 0) : 0;
+
 const trackView = (
   rollout: Rollout,
   track: Rollout['plan']['tracks'][number],
@@ -50,21 +55,26 @@ const trackView = (
         enteredAt: entered === undefined ? null : iso(entered),
         passedAt: done ? iso(done.at) : null,
         bakeMs: stage.bakeMs,
-        bakedMs: done ? done.bakedMs : index === current ? (progress?.bakedMs[track.name] ?? 0) : null,
+        bakedMs: done ? done.bakedMs : index === current ? bakedSoFar(progress, track.name, stage.name) : null,
         skipped: done?.skipped ?? false,
       };
     }),
   };
 };
 
+/** The number of the look is the log's own: no part of what the API has promised. */
+const verdictView = (verdict: RecordedVerdict, at: number): VerdictView => {
+  const { look: _, ...known } = verdict;
+  return { ...known, at: iso(at) };
+};
+
 const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictView[] => {
-  const live = (progress?.verdicts ?? []) as unknown as readonly Omit<VerdictView, 'at'>[];
-  const at = progress ? iso(progress.at) : iso(rollout.startedAt);
-  const fresh = live.map((verdict): VerdictView => ({ ...verdict, at }));
+  const live = (progress?.verdicts ?? []) as unknown as readonly RecordedVerdict[];
+  const fresh = live.map((verdict) => verdictView(verdict, progress?.at ?? rollout.startedAt));
   const keys = new Set(fresh.map(({ track, signal }) => `${track}/${signal}`));
   const recorded = Object.values(rollout.verdicts)
     .filter(({ track, signal }) => !keys.has(`${track}/${signal}`))
-    .map((verdict): VerdictView => ({ ...verdict, at: iso(verdict.at) }));
+    .map(({ at, ...verdict }) => verdictView(verdict, at));
   return [...fresh, ...recorded];
 };
 

@@ -139,7 +139,7 @@ const acknowledge = async (session: Session, events: readonly RolloutEvent[], fa
   }
 };
 
-const progressOf = (rollout: Rollout, version: number, facts: Facts, at: number): Progress => ({
+export const progressOf = (rollout: Rollout, version: number, facts: Facts, at: number): Progress => ({
   at,
   version,
   waitingFor: waitingFor(rollout, facts),
@@ -147,5 +147,6 @@ const progressOf = (rollout: Rollout, version: number, facts: Facts, at: number)
     ...Object.fromEntries(Object.entries(facts.stages).map(([track, { bakedMs }]) => [track, bakedMs])),
     '*': facts.watch.bakedMs,
   },
+  bakedIn: Object.fromEntries(Object.entries(facts.stages).map(([track, { stage }]) => [track, stage])),
   verdicts: facts.verdicts.map((verdict): JsonObject => ({ ...verdict, counts: { ...verdict.counts } })),
 });

@@ -38,7 +38,7 @@ const words: Words = {
   RolloutHeld: ({ by, reason }) => `held by ${by}: ${reason}`,
   RolloutResumed: ({ reason }) => `resumed: ${reason}`,
   BakeSkipped: ({ track, stage, reason, missing }) =>
-    `${track === '*' ? '' : `${track} `}${stage} skipped: ${reason}${missing.length > 0 ? ` (missing: ${missing.join('; ')})` : ''}`,
+    `${track === '*' ? '' : `${track} `}${stage} promoted: ${reason}${missing.length > 0 ? ` (missing: ${missing.join('; ')})` : ''}`,
   DegradationDetected: ({ sentence, stages }) => `degradation in ${list(stages)}: ${sentence}`,
   RollbackStarted: ({ targets, reason, track }) =>
     `rolling back ${track === null ? '' : `track ${track} alone, `}${list(targets)}: ${reason}`,

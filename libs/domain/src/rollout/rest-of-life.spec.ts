@@ -156,7 +156,7 @@ describe('give a target up', () => {
   it('is refused for a target that the candidate never reached, and for one that is none', () => {
     const story = stuck();
     given(story.events).when(abandon('bedrock-us')).thenRejected('nothing-to-abandon', 'bedrock-us');
-    given(story.events).when(abandon('mars')).thenRejected('nothing-to-abandon', 'mars');
+    given(story.events).when(abandon('mars')).thenRejected('target-not-found', 'api-us, api-eu, bedrock-us', '/target');
   });
 
   it('is refused after the end', () => {

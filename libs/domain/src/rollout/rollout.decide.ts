@@ -225,7 +225,11 @@ const supersede = (state: Rollout, { by, bypasses }: Of<'SupersedeRollout'>): De
 const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   const progress = state.targets[target];
-  if (progress === undefined || !isLeaving(progress)) {
+  if (progress === undefined) {
+    const message = `Rollout ${state.id} has no target ${target}. Its targets: ${Object.keys(state.targets).join(', ')}.`;
+    return reject('target-not-found', message, '/target');
+  }
+  if (!isLeaving(progress)) {
     return reject(
       'nothing-to-abandon',
       `Rollout ${state.id} is not being taken back from ${target}: only a rollback that cannot end can be abandoned.`,

@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RolloutView } from '#libs/contracts';
+import { EXIT } from '../exit-codes.js';
+import { runAgainst } from '../testing/command-line.js';
+import { event, problem, rollout, ROLLOUT_ID, rolledBack } from '../testing/fixtures.js';
+import { startServer } from '../testing/http-server.js';
+import type { TestServer } from '../testing/http-server.js';
+
+let server: TestServer;
+beforeEach(async () => {
+  server = await startServer();
+});
+afterEach(() => server.close());
+
+const run = (args: string, script?: Parameters<typeof runAgainst>[2]) => runAgainst(server, args, script);
+const hold = (by: 'person' | 'policy', reason: string): RolloutView['held'] => ({ by, reason, until: null });
+
+describe('resume says what it did', () => {
+  const resume = async (before: RolloutView['held'], after: RolloutView['held']) => {
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rollout({ held: before }) }));
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/resume`, () => ({ json: rollout({ held: after }) }));
+    return run(`resume ${ROLLOUT_ID} --reason go_on`);
+  };
+
+  it('where only a policy holds it, that nothing was paused, why it is held, and what ends that', async () => {
+    const silence = hold('policy', 'api: no evidence arrives');
+    const { code, err } = await resume(silence, silence);
+    expect(code).toBe(EXIT.ok);
+    expect(err).toContain('nothing was paused by a person; it is held by a policy: api: no evidence arrives;');
+    expect(err).toContain('it goes on by itself once that is over');
+    expect(err).toContain(`headgate promote ${ROLLOUT_ID}, headgate abort ${ROLLOUT_ID}`);
+  });
+
+  it('where it goes on, where it was not paused, and where a policy holds it once the pause is over', async () => {
+    const paused = hold('person', 'look into it');
+    expect((await resume(paused, null)).err).toBe(`follow it with: headgate watch ${ROLLOUT_ID}\n`);
+    expect((await resume(null, null)).err).toContain('it was not paused');
+    const { err } = await resume(paused, hold('policy', 'api: no evidence arrives'));
+    expect(err).toContain('the pause is over; it is held by a policy');
+  });
+});
+
+describe('a name that nothing has is said before anything is sent', () => {
+  it.each([
+    ['Nonsense', 'types: ConfigRegistered, RevisionProposed'],
+    ['rolloutstarted', 'did you mean RolloutStarted?'],
+    ['Rolled', 'did you mean RolledBack?'],
+  ])('history --type %s', async (type, said) => {
+    const { code, out, err } = await run(`history --type ${type}`);
+    expect([code, out]).toEqual([EXIT.usage, '']);
+    expect(err).toContain(`no event has the type "${type}"`);
+    expect(err).toContain(said);
+    expect(server.seen).toEqual([]);
+  });
+
+  it('history --type with a type that there is goes on as ever', async () => {
+    server.on('GET /v1/events', () => ({ json: { items: [event(1)], nextCursor: null } }));
+    expect((await run('history --type StageEntered')).code).toBe(EXIT.ok);
+  });
+
+  it('abandon --target lists the targets of the rollout, and asks nothing', async () => {
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rolledBack({ status: 'rolling-back' }) }));
+    const { code, err, terminal } = await run(`abandon ${ROLLOUT_ID} --target nonsense`, { tty: true });
+    expect(code).toBe(EXIT.usage);
+    expect(err).toContain('nonsense is not a target of the rollout of router.context r2');
+    expect(err).toContain('its targets: api-tpu, bedrock-trainium');
+    expect(terminal.questions).toEqual([]);
+  });
+});
+
+describe('a refusal', () => {
+  it('of a promote while it is paused names the command that resumes it', async () => {
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rollout() }));
+    const detail = `Rollout ${ROLLOUT_ID} is paused (look): resume it first.`;
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/promote`, () => ({
+      status: 409,
+      json: problem({ code: 'rollout-held', detail }),
+    }));
+    const { code, err } = await run(`promote ${ROLLOUT_ID} --reason urgent`);
+    expect(code).toBe(EXIT.conflict);
+    expect(err).toContain(`next: resume it with: headgate resume ${ROLLOUT_ID} --reason "…"`);
+  });
+});
