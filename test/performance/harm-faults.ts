@@ -90,12 +90,12 @@ export const leastSeconds = ({ where, shown }: Pick<Fault, 'where' | 'shown'>): 
   return limitCandidateRequests({ ...shown, rho: 0.5, alpha: 1e-3 }) / (perSecond / 2);
 };
 
-const draw = (name: string, chance: () => number): Fault => {
+const draw = (name: string, chance: () => number, latestSeconds: number): Fault => {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(chance() * items.length)] as T;
   const signal = pick(Object.keys(BASE_RATES).filter((each) => each !== INVARIANT));
   const where = pick(SLICES);
   const sticky = chance() < 1 / 3;
-  const onset = chance() < 0.5 ? 0 : 1 + 14 * chance();
+  const onset = chance() < 0.5 ? 0 : 1 + (latestSeconds - 1) * chance();
   const from = `${Math.round(onset * 1_000)}ms`;
   if (sticky) {
     // The same users again and again, and for a while after the change was taken back.
@@ -109,12 +109,12 @@ const draw = (name: string, chance: () => number): Fault => {
 };
 
 /** So many faults by chance: signal, ratio, slice, onset, and who is hit. */
-export const syntheticFaults = (count: number, seed: number): readonly Fault[] => {
+export const syntheticFaults = (count: number, seed: number, latestSeconds: number): readonly Fault[] => {
   let drawn = 0;
   const chance = (): number => uniformAt(seed, drawn++);
   return Array.from({ length: count }, (_, n) => {
     for (;;) {
-      const one = draw(`synthetic-${n + 1}`, chance);
+      const one = draw(`synthetic-${n + 1}`, chance, latestSeconds);
       if (leastSeconds(one) <= LONGEST_SECONDS) return one;
     }
   });

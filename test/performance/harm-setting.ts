@@ -96,7 +96,7 @@ const PACES: Readonly<
   Record<Pace, { readonly bakes: readonly string[]; readonly tolerate: number; readonly watch: string }>
 > = {
   careful: { bakes: ['3s', '5s', '15s', '3s'], tolerate: 1.5, watch: '5s' },
-  quick: { bakes: ['1s', '2s', '5s', '1s'], tolerate: 3, watch: '1s' },
+  quick: { bakes: ['1s', '1s', '5s', '1s'], tolerate: 3, watch: '1s' },
 };
 
 export const PLAN = 'platform-by-platform';

@@ -9,7 +9,7 @@ import { adminOf, startChild, type ChildController } from '#test/kit/child';
 import { clientOf, type Door } from '#test/kit/http';
 import { until } from '#test/kit/until';
 import { discard, temporaryFolder } from './data-folder.js';
-import { MISROUTED, syntheticFaults, YEAR_2025, type Fault } from './harm-faults.js';
+import { leastSeconds, MISROUTED, syntheticFaults, YEAR_2025, type Fault } from './harm-faults.js';
 import type { FleetFindings, FleetOrder, FleetReport } from './harm-fleet.js';
 import { harmReport, type BareTimes, type Delivery } from './harm-report.js';
 import { Changes, type Run } from './harm-runs.js';
@@ -22,9 +22,29 @@ type Size = {
   readonly harmless: number;
   readonly configs: number;
   readonly patienceMs: number;
+  /** Faults of 2025 that even the limit needs longer to see are left out. */
+  readonly longestSeconds: number;
+  /** Synthetic faults begin no later after the start. */
+  readonly latestSeconds: number;
 };
-const FULL: Size = { pace: 'careful', synthetic: 40, harmless: 100, configs: 12, patienceMs: 240_000 };
-const QUICK: Size = { pace: 'quick', synthetic: 5, harmless: 6, configs: 12, patienceMs: 25_000 };
+const FULL: Size = {
+  pace: 'careful',
+  synthetic: 40,
+  harmless: 100,
+  configs: 12,
+  patienceMs: 240_000,
+  longestSeconds: Number.POSITIVE_INFINITY,
+  latestSeconds: 15,
+};
+const QUICK: Size = {
+  pace: 'quick',
+  synthetic: 3,
+  harmless: 5,
+  configs: 10,
+  patienceMs: 32_000,
+  longestSeconds: 5,
+  latestSeconds: 3,
+};
 
 const PROBE_EVERY_MS = 500;
 
@@ -141,7 +161,8 @@ const runAll = async (context: BenchContext, databaseUrl: string, fleets: Fleets
     const misrouted = context.quick ? MISROUTED.slice(1) : MISROUTED;
     for (const fault of misrouted) await changes.runAll([fault], configs.slice(0, 1), (run) => runs.push(run));
     const harmless = Array.from({ length: size.harmless }, () => undefined);
-    const faults: readonly (Fault | undefined)[] = [...YEAR_2025, ...syntheticFaults(size.synthetic, context.seed)];
+    const year = YEAR_2025.filter((fault) => leastSeconds(fault) <= size.longestSeconds);
+    const faults: readonly (Fault | undefined)[] = [...year, ...syntheticFaults(size.synthetic, context.seed, size.latestSeconds)];
     await changes.runAll(shuffled([...faults, ...harmless], context.seed), configs, (run) => {
       runs.push(run);
       if (runs.length % 10 === 0) context.say(`  ${runs.length} rollouts are over`);
@@ -189,7 +210,7 @@ const measure = async (context: BenchContext): Promise<Figures> => {
 export const harm: Bench = {
   measures:
     'faults of 2025 and synthetic ones, and harmless changes beside them, rolled out over simulated fleets of three platforms by a real controller: extra bad answers served until the last instance is back on control, over those that no method avoids; and the share of harmless rollouts that settle with no human',
-  quick: `${QUICK.synthetic} synthetic faults instead of ${FULL.synthetic}, ${QUICK.harmless} harmless rollouts instead of ${FULL.harmless}, one misrouting instead of two, shorter stages that ask for less proof`,
+  quick: `${QUICK.synthetic} synthetic faults instead of ${FULL.synthetic}, ${QUICK.harmless} harmless rollouts instead of ${FULL.harmless}, one misrouting instead of two, no fault that even the limit needs more than ${QUICK.longestSeconds} s to see, none that begins later than ${QUICK.latestSeconds} s, shorter stages that ask for less proof`,
   musts: [
     { key: 'ratio', atMost: 3 },
     { key: 'ratioWholeAlpha', atMost: 3 },
