@@ -61,7 +61,7 @@ describe('What a verdict rests on', () => {
     const hit = pool?.slices.filter(({ candidateBad }) => candidateBad > 0) ?? [];
     expect(hit.map(({ target }) => target)).toEqual(['api-tpu']);
     expect(hit[0]?.candidateRequests).toBeGreaterThanOrEqual(hit[0]?.candidateBad ?? Number.NaN);
-    expect(pool?.windows.reduce((sum, { candidateBad }) => sum + candidateBad, 0)).toBe(hit[0]?.candidateBad);
+    expect(pool?.windows.reduce((sum, { candidate }) => sum + candidate, 0)).toBe(hit[0]?.candidateBad);
     expect(pool?.course.at(-1)?.logE).toBe(pool?.logE);
     expect(signal?.freshness.map(({ target, measuredUntil }) => [target, measuredUntil !== null])).toContainEqual([
       'api-tpu',

@@ -59,7 +59,7 @@ const APPS: readonly Area[] = [
     // Routes of the fleets hand these calls straight on. They are abstract, or made by composition/, or free of state.
     names: {
       platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
-      signals: ['IntakeBusyError', 'IntakeClosedError', 'OutcomeIntake'],
+      signals: ['AlteredLookError', 'IntakeBusyError', 'IntakeClosedError', 'OutcomeIntake'],
     },
     packages: 'any',
   },
@@ -73,6 +73,12 @@ const APPS: readonly Area[] = [
     under: 'apps/cli/src/replay/',
     libs: ['contracts', 'domain'],
     packages: ['cli-table3', 'picocolors', 'yaml', 'zod', 'node:*'],
+  },
+  {
+    // Verdicts are computed again by whoever doubts them, not by the controller that made them.
+    under: 'apps/cli/src/recompute/',
+    libs: ['contracts', 'domain'],
+    packages: ['node:crypto'],
   },
   {
     under: 'apps/simulator/src/',

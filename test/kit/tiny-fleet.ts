@@ -14,6 +14,15 @@ export type Fault = {
   readonly target?: string;
 };
 
+/** Values of a signal in each window: of so many new units, divided between the arms as the requests are. */
+export type Measurement = {
+  readonly config: string;
+  readonly signal: string;
+  readonly perWindow: number;
+  /** `n` counts the values of the fleet; equal numbers give equal values. */
+  readonly valueOf: (revision: number, n: number) => number;
+};
+
 type Ruleset = {
   readonly flags: Readonly<
     Record<
@@ -55,12 +64,14 @@ export class TinyFleet {
   readonly counted = new Map<string, number>();
   readonly rejected: OutcomeReceipt['rejected'][number][] = [];
   faults: readonly Fault[] = [];
+  measurements: readonly Measurement[] = [];
   /** What its windows say they measured. Default: they do not say, which stands for every signal. */
   signals: readonly string[] | undefined;
   readonly #door: () => Door;
   readonly #targets: readonly string[];
   #rounds = 0;
   #bad = 0;
+  #measured = 0;
   #stopped = false;
   #running: Promise<void> | undefined;
 
@@ -148,10 +159,18 @@ export class TinyFleet {
           unit: `bad-${(this.#bad += 1)}`,
         }));
       });
+    const values = this.measurements.flatMap(({ config, signal, perWindow, valueOf }) =>
+      armsOf(ruleset, config).flatMap(({ revision, shareBp }) =>
+        Array.from({ length: Math.round((perWindow * shareBp) / 10_000) }, () => {
+          const n = (this.#measured += 1);
+          return { signal, value: valueOf(revision, n), unit: `measured-${n}`, revisions: { [config]: revision } };
+        }),
+      ),
+    );
     const from = new Date(Date.now() - WINDOW_MS).toISOString();
     const generation = Number(ruleset.metadata.version);
     const measured = this.signals ? { signals: this.signals } : {};
-    return { from, ms: WINDOW_MS, model: 'haiku', generation, requests: REQUESTS, ...measured, arms, bad };
+    return { from, ms: WINDOW_MS, model: 'haiku', generation, requests: REQUESTS, ...measured, arms, bad, values };
   }
 
   /** Undefined when nobody answers. */

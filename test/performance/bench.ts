@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   evidence: async () => (await import('./evidence.js')).evidence,
   react: async () => (await import('./react.js')).react,
   harm: async () => (await import('./harm.js')).harm,
+  intake: async () => (await import('./intake.js')).intake,
   verdicts: async () => (await import('./verdicts.js')).verdicts,
   replay: async () => (await import('./replay.js')).replayBench,
   start: async () => (await import('./start.js')).start,

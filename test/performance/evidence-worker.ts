@@ -3,6 +3,7 @@ import type { Delay, Late, LateDelay, Row, Setting } from './evidence-delay.js';
 import { delayOf, lateDelayOf } from './evidence-delay.js';
 import type { Harmless } from './evidence-null.js';
 import { harmlessRollout } from './evidence-null.js';
+import { valueDelayOf, type ValueDelay, type ValueRow } from './evidence-values.js';
 
 /** A part of the benchmark that one thread does by itself; the same job gives the same result on any thread. */
 export type Job =
@@ -20,7 +21,8 @@ export type Job =
       readonly runs: number;
       readonly seed: number;
     }
-  | ({ readonly kind: 'late' } & Late);
+  | ({ readonly kind: 'late' } & Late)
+  | { readonly kind: 'values'; readonly row: ValueRow; readonly runs: number; readonly seed: number };
 
 export type HarmlessResult = {
   readonly what: Harmless;
@@ -33,7 +35,8 @@ export type HarmlessResult = {
 export type JobResult =
   | ({ readonly kind: 'harmless' } & HarmlessResult)
   | ({ readonly kind: 'delay'; readonly setting: Setting } & Delay)
-  | ({ readonly kind: 'late' } & LateDelay);
+  | ({ readonly kind: 'late' } & LateDelay)
+  | ({ readonly kind: 'values' } & ValueDelay);
 
 const done = (job: Job): JobResult => {
   if (job.kind === 'delay') {
@@ -41,6 +44,7 @@ const done = (job: Job): JobResult => {
     return { kind: 'delay', setting, ...delayOf(row, setting, runs, seed) };
   }
   if (job.kind === 'late') return { kind: 'late', ...lateDelayOf(job) };
+  if (job.kind === 'values') return { kind: 'values', ...valueDelayOf(job.row, job.runs, job.seed) };
   const { what, alpha, runs, seed } = job;
   let [failed, events] = [0, 0];
   for (let run = 0; run < runs; run += 1) {

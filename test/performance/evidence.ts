@@ -6,6 +6,7 @@ import type { Delay, LateDelay, Setting } from './evidence-delay.js';
 import { ALPHA, ROWS } from './evidence-delay.js';
 import type { Harmless } from './evidence-null.js';
 import { BROKEN, SIGNALS, TARGETS, ZOO } from './evidence-null.js';
+import { VALUE_ROWS, valueRowName, type ValueDelay } from './evidence-values.js';
 import type { HarmlessResult, Job, JobResult } from './evidence-worker.js';
 import { median, round } from './harness.js';
 import type { Bench, BenchContext, Figures } from './harness.js';
@@ -25,6 +26,7 @@ type Size = {
   readonly oneTarget: number;
   readonly late: number;
   readonly latePairs: number;
+  readonly values: number;
 };
 
 const FULL: Size = {
@@ -35,8 +37,9 @@ const FULL: Size = {
   oneTarget: 200,
   late: 200,
   latePairs: 7,
+  values: 200,
 };
-const QUICK: Size = { harmless: 900, rare: 0, broken: 80, rows: 80, oneTarget: 20, late: 30, latePairs: 4 };
+const QUICK: Size = { harmless: 900, rare: 0, broken: 80, rows: 80, oneTarget: 20, late: 30, latePairs: 4, values: 20 };
 
 const harmlessJobs = (kinds: readonly Harmless[], alpha: number, total: number, seed: number): readonly Job[] => {
   const each = Math.ceil(total / kinds.length);
@@ -61,6 +64,9 @@ const jobsOf = (size: Size, quick: boolean, start: number): readonly Job[] => {
         }),
       ),
     ),
+    ...VALUE_ROWS.map((row, r): Job => {
+      return { kind: 'values', row, runs: size.values, seed: start + 400_000_000 + r * 100_003 };
+    }),
     ...settings.flatMap((setting, s) =>
       ROWS.map((row, r): Job => {
         return {
@@ -174,6 +180,15 @@ const printLate = (print: (line: string) => void, late: readonly LateDelay[]): v
   }
 };
 
+const printValues = (print: (line: string) => void, delays: readonly ValueDelay[]): void => {
+  print('\nValues and pairs, times the limit at the own level');
+  for (const { row, own, error } of delays)
+    print(`${valueRowName(row).padEnd(62)}${column(own.toFixed(2), 6)} (${error.toFixed(2)})`);
+};
+
+const worstOf = (delays: readonly ValueDelay[], what: ValueDelay['row']['what']): number =>
+  round(Math.max(...delays.filter(({ row }) => row.what === what).map(({ own }) => own)));
+
 const summary = (delays: readonly Delay[]): Record<string, number> => ({
   worst: round(Math.max(...delays.map(({ own }) => own))),
   median: round(median(delays.map(({ own }) => own))),
@@ -217,6 +232,8 @@ const figuresOf = (results: readonly JobResult[], say: (line: string) => void): 
     say(JSON.stringify(summary(of(setting))));
   }
   printLate(say, late);
+  const values = results.filter((each) => each.kind === 'values');
+  printValues(say, values);
   const lateWorst = (by: LateDelay['looks']): number =>
     round(Math.max(...late.filter(({ looks }) => looks === by).map(({ own }) => own)));
   const lowest = (rates: readonly False[]): number => round(Math.max(0, ...rates.map(({ lower }) => lower)));
@@ -228,6 +245,9 @@ const figuresOf = (results: readonly JobResult[], say: (line: string) => void): 
     ...summary(of(MANY)),
     lateWorst: lateWorst('event'),
     ...(late.some(({ looks }) => looks === 'second') ? { lateWorstBySecond: lateWorst('second') } : {}),
+    means: worstOf(values, 'means'),
+    latency: worstOf(values, 'latency'),
+    paired: worstOf(values, 'paired'),
     single: summary(of(SINGLE)),
     oneTarget: summary(of(ONE_TARGET)),
     harmless: [...often, ...rare].map(({ what, runs, failed }) => ({ what, runs, failed })),
@@ -239,6 +259,7 @@ const figuresOf = (results: readonly JobResult[], say: (line: string) => void): 
       plain: round(plain),
       error: round(error),
     })),
+    values: values.map(({ row, own, error }) => ({ ...row, own: round(own), error: round(error) })),
     late: late.map(({ row, onsetHours, looks, own, error }) => ({
       ...row,
       onsetHours,
@@ -270,6 +291,9 @@ export const evidence: Bench = {
     { key: 'worst', atMost: 1.6 },
     { key: 'median', atMost: 1.45 },
     { key: 'lateWorst', atMost: 4 },
+    { key: 'means', atMost: 1.6 },
+    { key: 'latency', atMost: 2.2 },
+    { key: 'paired', atMost: 1.35 },
     { key: 'power', atLeast: 0.95 },
   ],
   run,

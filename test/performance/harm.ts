@@ -162,7 +162,10 @@ const runAll = async (context: BenchContext, databaseUrl: string, fleets: Fleets
     for (const fault of misrouted) await changes.runAll([fault], configs.slice(0, 1), (run) => runs.push(run));
     const harmless = Array.from({ length: size.harmless }, () => undefined);
     const year = YEAR_2025.filter((fault) => leastSeconds(fault) <= size.longestSeconds);
-    const faults: readonly (Fault | undefined)[] = [...year, ...syntheticFaults(size.synthetic, context.seed, size.latestSeconds)];
+    const faults: readonly (Fault | undefined)[] = [
+      ...year,
+      ...syntheticFaults(size.synthetic, context.seed, size.latestSeconds),
+    ];
     await changes.runAll(shuffled([...faults, ...harmless], context.seed), configs, (run) => {
       runs.push(run);
       if (runs.length % 10 === 0) context.say(`  ${runs.length} rollouts are over`);

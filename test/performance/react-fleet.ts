@@ -179,6 +179,8 @@ const windowOf = (from: number, to: number, generation: number): OutcomeWindow =
   requests: 0,
   arms: [],
   bad: [],
+  values: [],
+  pairs: [],
 });
 
 /** Instances of the three platforms, in one process. */

@@ -124,7 +124,17 @@ export class Traffic {
       this.#requests += 1;
       bad.push({ signal, unit, request: `${SECRET}r${this.#requests}`, revisions });
     }
-    return { from: new Date(now - ms).toISOString(), ms, model, generation, requests: REQUESTS, arms, bad };
+    return {
+      from: new Date(now - ms).toISOString(),
+      ms,
+      model,
+      generation,
+      requests: REQUESTS,
+      arms,
+      bad,
+      values: [],
+      pairs: [],
+    };
   }
 
   /** In which signal a request is bad, if it is: what a broken revision does to it comes first. */

@@ -13,10 +13,13 @@ export type SliceTotals = Slice & {
   readonly unassigned: number;
 };
 export type UnmeasuredTotals = Omit<SliceTotals, 'unassigned'> & { readonly signal: string };
-/** Requests since the rollout started, by slice; and of those, by signal, what did not measure it. */
+/** Values or pairs that were measured, by arm. */
+export type SampleTotals = Slice & { readonly signal: string; readonly candidate: number; readonly control: number };
+/** Requests since the rollout started, by slice; of those, by signal, what did not measure it; values and pairs. */
 export type RequestTotals = {
   readonly slices: readonly SliceTotals[];
   readonly unmeasured: readonly UnmeasuredTotals[];
+  readonly samples: readonly SampleTotals[];
 };
 export type TakenLook = { readonly look: StoredLook; readonly requests: RequestTotals };
 export type TargetSeen = {

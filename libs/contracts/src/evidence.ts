@@ -8,6 +8,7 @@ const LogE = z.number();
 const ExplainedSlice = z.object({
   target: z.string(),
   model: z.string(),
+  /** Requests are values or pairs of signals that are measured so. */
   candidateBad: z.number(),
   candidateRequests: z.number(),
   controlBad: z.number(),
@@ -29,8 +30,8 @@ const ExplainedPool = z.object({
   reachedAt: Moment.nullable(),
   /** The e-value over time: at most a hundred looks, of each span the one with the highest. */
   course: z.array(z.object({ look: z.int(), at: Moment, logE: LogE })),
-  /** Bad outcomes that counted, by time. */
-  windows: z.array(z.object({ from: Moment, until: Moment, candidateBad: z.number(), controlBad: z.number() })),
+  /** Bad outcomes that counted, by time; of signals of values, how many values. */
+  windows: z.array(z.object({ from: Moment, until: Moment, candidate: z.number(), control: z.number() })),
   slices: z.array(ExplainedSlice),
 });
 

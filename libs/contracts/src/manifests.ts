@@ -39,17 +39,69 @@ export const ConfigManifest = z
   })
   .meta({ id: 'ConfigManifest' });
 
+export const SignalType = z.enum(['invariant', 'rate', 'mean', 'distribution', 'paired']);
+export type SignalType = z.output<typeof SignalType>;
+
+type SignalFields = {
+  readonly type: SignalType;
+  readonly frequent?: boolean | undefined;
+  readonly worse?: string | undefined;
+  readonly range?: readonly [number, number] | undefined;
+  readonly unit?: string | undefined;
+};
+
+type SignalFault = { readonly field: keyof SignalFields; readonly message: string };
+
+/** Fields that do not fit the type, and those that it needs. */
+const signalFaults = ({ type, frequent, worse, range, unit }: SignalFields): readonly SignalFault[] => {
+  const isOfValues = type === 'mean' || type === 'distribution';
+  const only = (field: keyof SignalFields, which: string): SignalFault => ({
+    field,
+    message: `${field} is for signals of type ${which}: leave it out, or change the type`,
+  });
+  const faults: SignalFault[] = [];
+  if (frequent !== undefined && type !== 'rate') faults.push(only('frequent', 'rate'));
+  if (worse !== undefined && !isOfValues) faults.push(only('worse', 'mean or distribution'));
+  if (unit !== undefined && !isOfValues) faults.push(only('unit', 'mean or distribution'));
+  if (range !== undefined && type !== 'mean') faults.push(only('range', 'mean'));
+  if (range === undefined && type === 'mean')
+    faults.push({
+      field: 'range',
+      message: 'a mean needs the lowest and the highest value there can be, such as [0, 1]',
+    });
+  if (range !== undefined && range[0] >= range[1])
+    faults.push({ field: 'range', message: 'the lowest value must be below the highest' });
+  return faults;
+};
+
 export const SignalManifest = z
   .strictObject({
     ...head,
     kind: z.literal('Signal'),
-    spec: z.strictObject({
-      /** `invariant`: should never be seen. `rate`: bad outcomes per unit or request. */
-      type: z.enum(['invariant', 'rate']),
-      /** What is counted, as it reads in a sentence: "script errors". */
-      title: z.string().min(1).max(80),
-      description: z.string().max(500).optional(),
-    }),
+    spec: z
+      .strictObject({
+        /**
+         * `invariant`: should never be seen. `rate`: bad outcomes per unit or request. `mean`: values between two limits,
+         * such as scores. `distribution`: positive values whose tail matters, such as latencies and lengths. `paired`: the
+         * same work done on both arms, of which the pairs count that differ.
+         */
+        type: SignalType,
+        /** What is counted or measured, as it reads in a sentence: "script errors". */
+        title: z.string().min(1).max(80),
+        description: z.string().max(500).optional(),
+        /** Of a rate of a config assigned by request: 5% of requests or more are bad, so harm is a ratio of odds. */
+        frequent: z.boolean().optional(),
+        /** Of a mean or a distribution: the direction in which it may not go. */
+        worse: z.enum(['higher', 'lower']).optional(),
+        /** Of a mean, needed: the lowest and the highest value there can be, not below 0. */
+        range: z.tuple([z.number().min(0).max(1e12), z.number().positive().max(1e12)]).optional(),
+        /** Of a mean or a distribution: the unit as it reads in a sentence, such as ms. */
+        unit: z.string().min(1).max(20).optional(),
+      })
+      .superRefine((spec, context) => {
+        for (const { field, message } of signalFaults(spec))
+          context.addIssue({ code: 'custom', path: [field], message });
+      }),
   })
   .meta({ id: 'SignalManifest' });
 

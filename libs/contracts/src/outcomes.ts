@@ -29,6 +29,34 @@ export const BadOutcome = z
   })
   .meta({ id: 'BadOutcome' });
 
+/** One measured value, with the revision of every config it was served under. */
+export const MeasuredValue = z
+  .object({
+    signal: Name,
+    value: z.number(),
+    /** Whose value it is; where a config is assigned by unit, only the first value of each unit counts. */
+    unit: Pseudonym.optional(),
+    /** How often this value was seen; more than 1 only without a unit. */
+    count: z.int().min(1).max(1_000_000_000).default(1),
+    revisions: z.record(Name, Revision),
+  })
+  .meta({ id: 'MeasuredValue' });
+
+/** The same work done on both revisions of a config, and how often they differed. */
+export const PairCount = z
+  .object({
+    signal: Name,
+    config: Name,
+    /** The candidate's revision. */
+    revision: Revision,
+    /** Pairs of answers that were compared. */
+    pairs: Count,
+    /** Of these: bad on the candidate and good on control, and the other way round. Others say nothing. */
+    candidateOnly: Count.default(0),
+    controlOnly: Count.default(0),
+  })
+  .meta({ id: 'PairCount' });
+
 /** What one instance saw of one model, under one generation, in one span of time. */
 export const OutcomeWindow = z
   .object({
@@ -44,6 +72,10 @@ export const OutcomeWindow = z
     signals: z.array(Name).max(200).optional(),
     arms: z.array(ArmCount).max(200),
     bad: z.array(BadOutcome).max(5_000).default([]),
+    /** Values of signals of type mean or distribution. */
+    values: z.array(MeasuredValue).max(5_000).default([]),
+    /** Of signals of type paired. */
+    pairs: z.array(PairCount).max(500).default([]),
   })
   .meta({ id: 'OutcomeWindow' });
 
@@ -59,6 +91,8 @@ export const OutcomeBatch = z
 export type OutcomeBatch = z.output<typeof OutcomeBatch>;
 export type OutcomeWindow = z.output<typeof OutcomeWindow>;
 export type BadOutcome = z.output<typeof BadOutcome>;
+export type MeasuredValue = z.output<typeof MeasuredValue>;
+export type PairCount = z.output<typeof PairCount>;
 
 /** The answer: what was refused, item by item; the rest is durable. */
 export const OutcomeReceipt = z

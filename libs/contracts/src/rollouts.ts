@@ -85,6 +85,13 @@ export const PromoteRequest = z
   })
   .meta({ id: 'PromoteRequest' });
 
+const ArmValues = z.object({
+  count: z.number(),
+  mean: z.number(),
+  /** Median, 90th and 99th percentile; null where only the mean is measured. */
+  quantiles: z.array(z.number()).nullable(),
+});
+
 export const VerdictView = z
   .object({
     signal: z.string(),
@@ -99,6 +106,8 @@ export const VerdictView = z
       controlBad: z.number(),
       controlRequests: z.number(),
     }),
+    /** Of signals of values; null for others. */
+    values: z.object({ candidate: ArmValues.nullable(), control: ArmValues.nullable() }).nullable().default(null),
     ratio: z.number().nullable(),
     interval: z.tuple([z.number().nullable(), z.number().nullable()]).nullable(),
     logE: z.number(),

@@ -1,10 +1,11 @@
-import type { BadOutcome, OutcomeBatch, OutcomeReceipt, OutcomeWindow } from '#libs/contracts';
+import type { BadOutcome, OutcomeBatch, OutcomeReceipt, OutcomeWindow, SignalType } from '#libs/contracts';
+import { assessPairs, assessValue } from './assess-values.js';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
 import { noFacts } from './facts.js';
 import type { Fault, InRollout } from './window-scope.js';
-import { EVERY_SIGNAL, WindowScope } from './window-scope.js';
+import { EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
 
 export type Rejected = OutcomeReceipt['rejected'][number];
 
@@ -19,14 +20,6 @@ const MAX_AHEAD_MS = 60_000;
 
 type ArmCount = OutcomeWindow['arms'][number];
 
-/** PostgreSQL cannot hold a NUL in text, and half a surrogate pair would be stored as another character. */
-const isStorable = (text: string): boolean => !text.includes('\u0000') && !/\p{Surrogate}/u.test(text);
-
-const unstorable = (what: string): Fault => ({
-  code: 'invalid-characters',
-  detail: `The ${what} holds a NUL or half a character: send printable text, such as hexadecimal.`,
-});
-
 /** Judges one batch item by item. Pure: asks only the lookup, writes nothing. */
 export const assess = (batch: OutcomeBatch, reporter: string, now: number, lookup: ExposureLookup): Assessment => {
   const assessor = new Assessor(batch, reporter, now, lookup);
@@ -36,6 +29,19 @@ export const assess = (batch: OutcomeBatch, reporter: string, now: number, looku
 const unknownSignal = (signal: string): Fault => ({
   code: 'unknown-signal',
   detail: `The signal ${signal} is not registered: apply its manifest first or correct the name.`,
+});
+
+const SENT_IN: Readonly<Record<SignalType, string>> = {
+  invariant: 'bad',
+  rate: 'bad',
+  mean: 'values',
+  distribution: 'values',
+  paired: 'pairs',
+};
+
+const wrongKind = (signal: string, type: SignalType): Fault => ({
+  code: 'wrong-kind-of-signal',
+  detail: `${signal} is of type ${type}: send it in "${SENT_IN[type]}".`,
 });
 
 const revisionsOf = ({ revisions }: BadOutcome): string =>
@@ -84,6 +90,14 @@ class Assessor {
     this.addMeasured(scope, pointer);
     for (const [index, arm] of window.arms.entries()) this.takeArm(scope, arm, `${pointer}/arms/${index}`);
     for (const [index, bad] of window.bad.entries()) this.takeBad(scope, bad, `${pointer}/bad/${index}`);
+    for (const [index, value] of window.values.entries())
+      this.takeMeasured(value.signal, ['mean', 'distribution'], `${pointer}/values/${index}`, () =>
+        assessValue(scope, value, this.facts),
+      );
+    for (const [index, pairs] of window.pairs.entries())
+      this.takeMeasured(pairs.signal, ['paired'], `${pointer}/pairs/${index}`, () =>
+        assessPairs(scope, pairs, this.facts),
+      );
     for (const rollout of scope.rollouts) this.facts.rollouts.push(rollout);
   }
 
@@ -107,7 +121,9 @@ class Assessor {
   private generationFault(window: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined {
     const { target } = this.batch;
     const configs = new Set(window.arms.map((arm) => arm.config));
-    for (const bad of window.bad) for (const config of Object.keys(bad.revisions)) configs.add(config);
+    for (const { revisions } of [...window.bad, ...window.values])
+      for (const config of Object.keys(revisions)) configs.add(config);
+    for (const { config } of window.pairs) configs.add(config);
     for (const config of configs) {
       if (this.lookup.find(target, config, window.generation) === 'unknown-generation')
         return {
@@ -191,9 +207,24 @@ class Assessor {
     });
   }
 
+  /** Items that are no bad outcomes: each is refused as a whole, or counted wherever it belongs. */
+  private takeMeasured(
+    signal: string,
+    types: readonly SignalType[],
+    pointer: string,
+    take: () => (Fault & { readonly field: string }) | undefined,
+  ): void {
+    const type = this.lookup.knowsSignal(signal);
+    if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(signal));
+    if (!types.includes(type)) return this.refuse(`${pointer}/signal`, wrongKind(signal, type));
+    const fault = take();
+    if (fault !== undefined) this.refuse(`${pointer}/${fault.field}`, fault);
+  }
+
   private takeBad(scope: WindowScope, bad: BadOutcome, pointer: string): void {
     const type = this.lookup.knowsSignal(bad.signal);
     if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(bad.signal));
+    if (type !== 'rate' && type !== 'invariant') return this.refuse(`${pointer}/signal`, wrongKind(bad.signal, type));
     if (bad.unit !== undefined && !isStorable(bad.unit)) return this.refuse(`${pointer}/unit`, unstorable('unit'));
     if (bad.request !== undefined && !isStorable(bad.request))
       return this.refuse(`${pointer}/request`, unstorable('request'));

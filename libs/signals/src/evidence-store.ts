@@ -16,6 +16,8 @@ export type LookCell = Slice & {
   readonly controlBad: number;
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /** Of signals of values: each value in ascending order, with how often it was seen; bad outcomes are 0 then. */
+  readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
 };
 
 /** One evaluation's worth of new evidence. Numbers grow by one from 1; an empty look is counted but not kept. */
@@ -52,14 +54,22 @@ export type UnmeasuredTotals = Slice & {
   readonly controlRequests: number;
 };
 
+/** How many values or pairs were measured on either arm. */
+export type SampleTotals = Slice & {
+  readonly signal: string;
+  readonly candidate: number;
+  readonly control: number;
+};
+
 export type RolloutTotals = {
   readonly slices: readonly SliceTotals[];
   readonly bad: readonly BadTotals[];
   readonly unmeasured: readonly UnmeasuredTotals[];
+  readonly samples: readonly SampleTotals[];
 };
 
 /** The requests of the totals, without the bad outcomes. */
-export type RequestTotals = Pick<RolloutTotals, 'slices' | 'unmeasured'>;
+export type RequestTotals = Pick<RolloutTotals, 'slices' | 'unmeasured' | 'samples'>;
 
 /** A look, and the requests up to the same moment: what is judged by both is judged on one state of the counts. */
 export type TakenLook = { readonly look: StoredLook; readonly requests: RequestTotals };

@@ -1,3 +1,6 @@
+import type { SignalType } from '#libs/contracts';
+import type { Binning } from './bins.js';
+
 /** What one config of one target was set to under one generation. */
 export type Exposure = {
   readonly rollout: string;
@@ -12,6 +15,10 @@ export type Exposure = {
   readonly signals: ReadonlySet<string>;
   /** Invariants of the plan. */
   readonly invariants: ReadonlySet<string>;
+  /** Signals of values of the plan, and how their values are put into bins. */
+  readonly values: ReadonlyMap<string, Binning>;
+  /** Paired signals of the plan. */
+  readonly paired: ReadonlySet<string>;
 };
 
 /** What is registered, and what ran where under which generation. Asked for every outcome, so it answers from memory. */
@@ -22,6 +29,6 @@ export abstract class ExposureLookup {
   abstract withdrawn(target: string, config: string, revision: number): string | undefined;
   abstract knowsTarget(target: string): boolean;
   abstract knowsModel(target: string, model: string): boolean;
-  abstract knowsSignal(signal: string): 'invariant' | 'rate' | undefined;
+  abstract knowsSignal(signal: string): SignalType | undefined;
   abstract knowsRevision(config: string, revision: number): boolean;
 }

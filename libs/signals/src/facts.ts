@@ -36,6 +36,24 @@ export type RequestCellFact = Of & {
   readonly candidateRequests: number;
   readonly controlRequests: number;
 };
+/** A value of a unit: its first one counts. */
+export type UnitValueFact = UnitBadFact & { readonly value: number };
+/** Values where the coin is thrown per request: how often each was seen. */
+export type ValueCellFact = Of & {
+  readonly signal: string;
+  readonly shareBp: number;
+  readonly value: number;
+  readonly candidate: number;
+  readonly control: number;
+};
+/** Pairs of answers, and those of them that say something. */
+export type PairFact = Of & {
+  readonly signal: string;
+  readonly shareBp: number;
+  readonly pairs: number;
+  readonly candidateOnly: number;
+  readonly controlOnly: number;
+};
 /** Requests in which a signal of the rollout's plan was not measured. */
 export type UnmeasuredFact = Of & { readonly signal: string; readonly arm: Arm; readonly requests: number };
 /** A window with requests that measured a signal; `*` stands for every one. */
@@ -75,6 +93,9 @@ export type Facts = {
   readonly units: UnitFact[];
   readonly unitBad: UnitBadFact[];
   readonly requestCells: RequestCellFact[];
+  readonly unitValues: UnitValueFact[];
+  readonly valueCells: ValueCellFact[];
+  readonly pairs: PairFact[];
   readonly measured: MeasuredFact[];
   readonly unmeasured: UnmeasuredFact[];
   readonly violations: ViolationFact[];
@@ -89,6 +110,9 @@ export const noFacts = (): Facts => ({
   units: [],
   unitBad: [],
   requestCells: [],
+  unitValues: [],
+  valueCells: [],
+  pairs: [],
   measured: [],
   unmeasured: [],
   violations: [],

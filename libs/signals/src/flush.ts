@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { TOUCHING_MS } from './covered.js';
 import { UNIT_CAP } from './evidence-store.js';
-import type { UnitFact, ViolationFact } from './facts.js';
+import type { UnitBadFact, UnitFact, ViolationFact } from './facts.js';
 import type { Tally } from './tally.js';
 
 /** Violations kept in full per rollout, signal, slice, arm and combination of revisions. */
@@ -148,6 +148,56 @@ const REQUEST_CELLS = `
   group by rollout, signal, target, model, arm order by rollout, signal, target, model, arm
   on conflict (rollout, signal, target, model, arm) do update set bad = known.bad + excluded.bad`;
 
+const SAMPLES = `
+  insert into evidence.samples as known (rollout, signal, target, model, candidate, control)
+  select rollout, signal, target, model, sum(candidate), sum(control) from sums
+  group by rollout, signal, target, model order by rollout, signal, target, model
+  on conflict (rollout, signal, target, model)
+    do update set candidate = known.candidate + excluded.candidate, control = known.control + excluded.control`;
+
+const QUEUED_VALUES = `queued as (
+    insert into evidence.pending_values (rollout, signal, target, model, share_bp, value, candidate, control)
+    select * from sums
+  )`;
+
+const UNIT_VALUES = `
+  with slice as (
+    select * from json_to_recordset($1::json) as x(slice integer, rollout text, signal text, target text, model text,
+      arm text, "shareBp" integer, generation bigint)
+  ), counted as (
+    insert into evidence.first_values
+      (rollout, signal, unit, target, model, arm, share_bp, generation, value, arrived_at)
+    select rollout, signal, unit, target, model, arm, "shareBp", generation, value, $5::bigint
+    from unnest($2::text[], $3::integer[], $4::double precision[]) with ordinality as told(unit, slice, value, place)
+      join slice using (slice)
+    order by place
+    on conflict (rollout, signal, unit) do nothing
+    returning rollout, signal, target, model, arm, share_bp, value
+  ), sums as (
+    select rollout, signal, target, model, share_bp, value,
+      count(*) filter (where arm = 'candidate') as candidate, count(*) filter (where arm = 'control') as control
+    from counted group by rollout, signal, target, model, share_bp, value
+  ), ${QUEUED_VALUES} ${SAMPLES}`;
+
+const VALUE_CELLS = `
+  with sums as (
+    select * from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
+      "shareBp" integer, value double precision, candidate bigint, control bigint)
+  ), ${QUEUED_VALUES} ${SAMPLES}`;
+
+// Pairs that differ are bad outcomes of one side; both sides did as much work.
+const PAIRS = `
+  with pair as (
+    select * from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
+      "shareBp" integer, pairs bigint, "candidateOnly" bigint, "controlOnly" bigint)
+  ), queued as (
+    insert into evidence.pending (rollout, signal, target, model, share_bp, candidate_bad, control_bad)
+    select rollout, signal, target, model, "shareBp", "candidateOnly", "controlOnly" from pair
+    where "candidateOnly" + "controlOnly" > 0
+  ), sums as (
+    select rollout, signal, target, model, pairs as candidate, pairs as control from pair
+  ) ${SAMPLES}`;
+
 const VIOLATIONS = `
   with counted as (
     insert into evidence.violation_counts as known (rollout, signal, target, model, arm, revisions, violations)
@@ -176,9 +226,10 @@ const VIOLATIONS_SEEN = `
     violations = known.violations + excluded.violations,
     last_at = greatest(known.last_at, excluded.last_at)`;
 
-const writeUnitBad = async (client: PoolClient, tally: Tally, now: number): Promise<void> => {
-  const rows = tally.unitBad.sorted();
-  if (rows.length === 0) return;
+type Sliced = { readonly slices: readonly object[]; readonly sliceOfRow: readonly number[] };
+
+/** What rows share is sent once. */
+const sliced = (rows: readonly UnitBadFact[]): Sliced => {
   const slices = new Map<string, number>();
   const shared: object[] = [];
   const sliceOfRow = rows.map(({ rollout, signal, target, model, arm, shareBp, generation }) => {
@@ -190,8 +241,24 @@ const writeUnitBad = async (client: PoolClient, tally: Tally, now: number): Prom
     shared.push({ slice, rollout, signal, target, model, arm, shareBp, generation });
     return slice;
   });
+  return { slices: shared, sliceOfRow };
+};
+
+const writeUnitBad = async (client: PoolClient, tally: Tally, now: number): Promise<void> => {
+  const rows = tally.unitBad.sorted();
+  if (rows.length === 0) return;
+  const { slices, sliceOfRow } = sliced(rows);
   const units = rows.map((row) => row.unit);
-  await client.query(UNIT_BAD, [JSON.stringify(shared), units, sliceOfRow, now]);
+  await client.query(UNIT_BAD, [JSON.stringify(slices), units, sliceOfRow, now]);
+};
+
+const writeUnitValues = async (client: PoolClient, tally: Tally, now: number): Promise<void> => {
+  const rows = tally.unitValues.sorted();
+  if (rows.length === 0) return;
+  const { slices, sliceOfRow } = sliced(rows);
+  const units = rows.map((row) => row.unit);
+  const values = rows.map((row) => row.value);
+  await client.query(UNIT_VALUES, [JSON.stringify(slices), units, sliceOfRow, values, now]);
 };
 
 const writeViolations = async (client: PoolClient, violations: readonly ViolationFact[]): Promise<void> => {
@@ -238,6 +305,9 @@ export const writeTally = async (
   if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
   await writeUnitBad(client, tally, now);
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());
+  await writeUnitValues(client, tally, now);
+  await write(client, VALUE_CELLS, tally.valueCells.sorted());
+  await write(client, PAIRS, tally.pairs.sorted());
   await writeViolations(client, tally.violations);
   await write(client, VIOLATIONS_SEEN, tally.violationsSeen.sorted());
 };

@@ -1,3 +1,4 @@
+export type { Binning } from './bins.js';
 export * from './exposure.js';
 export * from './intake.js';
 export * from './evidence-store.js';

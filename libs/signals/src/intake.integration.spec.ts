@@ -105,7 +105,7 @@ describe('a batch is counted once', () => {
     expect(await answer).toBe('failed');
     await blocker.query('rollback');
     blocker.release();
-    expect(await store.totals(rollout)).toEqual({ slices: [], bad: [], unmeasured: [] });
+    expect(await store.totals(rollout)).toEqual({ slices: [], bad: [], unmeasured: [], samples: [] });
     expect(await submit(batch)).toMatchObject({ repeated: false });
     expect(await badTotals()).toMatchObject([{ candidateBad: 1 }]);
   });

@@ -14,6 +14,7 @@ type TakenRow = {
   readonly digest: string | null;
   readonly served: readonly (readonly [...Names, candidate: number, control: number, unassigned: number])[] | null;
   readonly unmeasured: readonly (readonly [signal: string, ...Names, candidate: number, control: number])[] | null;
+  readonly samples: readonly (readonly [signal: string, ...Names, candidate: number, control: number])[] | null;
 };
 
 type LookRow = {
@@ -50,16 +51,30 @@ const TAKE = `
     returning rollout, looks
   ), taken as (
     delete from evidence.pending using counted where pending.rollout = counted.rollout returning pending.*
-  ), cell as (
+  ), bad as (
     select rollout, signal, target, model, share_bp, sum(candidate_bad) as candidate_bad, sum(control_bad) as control_bad,
       sum(candidate_requests) as candidate_requests, sum(control_requests) as control_requests
     from taken group by rollout, signal, target, model, share_bp
     having sum(candidate_bad) + sum(control_bad) > 0
+  ), taken_values as (
+    delete from evidence.pending_values using counted where pending_values.rollout = counted.rollout
+    returning pending_values.*
+  ), bin as (
+    select rollout, signal, target, model, share_bp, value, sum(candidate) as candidate, sum(control) as control
+    from taken_values group by rollout, signal, target, model, share_bp, value
+  ), cell as (
+    select rollout, signal, target, model, share_bp,
+      '{"candidateBad":' || candidate_bad || coalesce(',"candidateRequests":' || candidate_requests, '')
+      || ',"controlBad":' || control_bad || coalesce(',"controlRequests":' || control_requests, '') as numbers
+    from bad
+    union all
+    select rollout, signal, target, model, share_bp,
+      '{"bins":[' || string_agg('[' || value || ',' || candidate || ',' || control || ']', ',' order by value)
+      || '],"candidateBad":0,"controlBad":0' as numbers
+    from bin group by rollout, signal, target, model, share_bp
   ), seen as (
     select rollout, '[' || string_agg(
-      '{"candidateBad":' || candidate_bad || coalesce(',"candidateRequests":' || candidate_requests, '')
-      || ',"controlBad":' || control_bad || coalesce(',"controlRequests":' || control_requests, '')
-      || ',"model":' || to_json(model) || ',"shareBp":' || share_bp
+      numbers || ',"model":' || to_json(model) || ',"shareBp":' || share_bp
       || ',"signal":' || to_json(signal) || ',"target":' || to_json(target) || '}',
       ',' order by signal collate "C", target collate "C", model collate "C", share_bp) || ']' as cells
     from cell group by rollout
@@ -84,11 +99,16 @@ const TAKE = `
     select rollout, json_agg(json_build_array(signal, target, model, candidate, control) order by signal, target, model)
       as unmeasured
     from blind group by rollout
+  ), sampled as (
+    select rollout, json_agg(json_build_array(signal, target, model, candidate, control) order by signal, target, model)
+      as samples
+    from evidence.samples where rollout = any ($1) group by rollout
   )
-  select rollout, looks as look, cells, digest, served, unmeasured
-  from counted left join kept using (rollout) left join served using (rollout) left join unmeasured using (rollout)`;
+  select rollout, looks as look, cells, digest, served, unmeasured, samples
+  from counted left join kept using (rollout) left join served using (rollout) left join unmeasured using (rollout)
+    left join sampled using (rollout)`;
 
-const requestsOf = ({ served, unmeasured }: TakenRow): TakenLook['requests'] => ({
+const requestsOf = ({ served, unmeasured, samples }: TakenRow): TakenLook['requests'] => ({
   slices: (served ?? []).map(([target, model, candidate, control, unassigned]) => ({
     target,
     model,
@@ -102,6 +122,13 @@ const requestsOf = ({ served, unmeasured }: TakenRow): TakenLook['requests'] => 
     model,
     candidateRequests: toNumber(candidate),
     controlRequests: toNumber(control),
+  })),
+  samples: (samples ?? []).map(([signal, target, model, candidate, control]) => ({
+    signal,
+    target,
+    model,
+    candidate: toNumber(candidate),
+    control: toNumber(control),
   })),
 });
 

@@ -38,6 +38,9 @@ const UNMEASURED = `select rollout, signal, target, model,
   from evidence.unmeasured where rollout = any ($1)
   group by rollout, signal, target, model order by rollout, signal, target, model`;
 
+const SAMPLES = `select rollout, signal, target, model, candidate, control
+  from evidence.samples where rollout = any ($1) order by rollout, signal, target, model`;
+
 const byRollout = <R extends { readonly rollout: string }>(rows: readonly R[]): ReadonlyMap<string, readonly R[]> => {
   const groups = new Map<string, R[]>();
   for (const row of rows) {
@@ -57,15 +60,24 @@ const requestsOf = ({ target, model, candidate, control }: CountsRow) => ({
 
 /** Requests of many rollouts, in their order. */
 export const readRequests = async (pool: Pool, rollouts: readonly string[]): Promise<readonly RequestTotals[]> => {
-  const [served, unmeasured] = await Promise.all([
+  const [served, unmeasured, sampled] = await Promise.all([
     pool.query<ServedRow>({ name: 'evidence_requests', text: SERVED, values: [rollouts] }),
     pool.query<SignalRow>({ name: 'evidence_unmeasured', text: UNMEASURED, values: [rollouts] }),
+    pool.query<SignalRow>({ name: 'evidence_samples', text: SAMPLES, values: [rollouts] }),
   ]);
+  const samples = byRollout(sampled.rows);
   const slices = byRollout(served.rows);
   const blind = byRollout(unmeasured.rows);
   return rollouts.map((rollout) => ({
     slices: (slices.get(rollout) ?? []).map((row) => ({ ...requestsOf(row), unassigned: toNumber(row.unassigned) })),
     unmeasured: (blind.get(rollout) ?? []).map((row) => ({ signal: row.signal, ...requestsOf(row) })),
+    samples: (samples.get(rollout) ?? []).map(({ signal, target, model, candidate, control }) => ({
+      signal,
+      target,
+      model,
+      candidate: toNumber(candidate),
+      control: toNumber(control),
+    })),
   }));
 };
 
@@ -91,6 +103,7 @@ export const readTotals = async (pool: Pool, rollout: string): Promise<RolloutTo
       controlBad: toNumber(row.control),
     })),
     unmeasured: requests?.unmeasured ?? [],
+    samples: requests?.samples ?? [],
   };
 };
 

@@ -1,4 +1,5 @@
-import { OutcomeBatch } from '#libs/contracts';
+import { OutcomeBatch, type SignalType } from '#libs/contracts';
+import type { Binning } from './bins.js';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import type { Exposure } from './exposure.js';
@@ -9,11 +10,14 @@ export const NOON = Date.parse('2025-09-01T12:00:00.000Z');
 
 const TARGETS = ['api-gpu', 'api-tpu', 'bedrock-east'];
 const MODELS = ['haiku', 'sonnet'];
-const SIGNALS: Readonly<Record<string, 'invariant' | 'rate'>> = {
+const SIGNALS: Readonly<Record<string, SignalType>> = {
   'script-error': 'rate',
   refusal: 'rate',
   latency: 'rate',
   misrouted: 'invariant',
+  'first-token': 'distribution',
+  score: 'mean',
+  agreement: 'paired',
 };
 const NEWEST_REVISION = 5;
 
@@ -48,7 +52,7 @@ export class ToldExposures extends ExposureLookup {
     return this.knowsTarget(target) && MODELS.includes(model);
   }
 
-  override knowsSignal(signal: string): 'invariant' | 'rate' | undefined {
+  override knowsSignal(signal: string): SignalType | undefined {
     return SIGNALS[signal];
   }
 
@@ -57,7 +61,7 @@ export class ToldExposures extends ExposureLookup {
   }
 }
 
-/** Candidate 2 against control 1, by unit, judged by script errors and by misrouting. */
+/** Candidate 2 against control 1, by unit, judged by script errors, misrouting, latencies, scores and pairs. */
 export const exposureOf = (rollout: string, shareBp: number, more: Partial<Exposure> = {}): Exposure => ({
   rollout,
   candidate: 2,
@@ -66,6 +70,11 @@ export const exposureOf = (rollout: string, shareBp: number, more: Partial<Expos
   assignment: 'unit',
   signals: new Set(['script-error', 'refusal']),
   invariants: new Set(['misrouted']),
+  values: new Map<string, Binning>([
+    ['first-token', 'by-size'],
+    ['score', { low: 0, high: 1 }],
+  ]),
+  paired: new Set(['agreement']),
   ...more,
 });
 

@@ -3,13 +3,16 @@ import type {
   ArmFact,
   Facts,
   MeasuredFact,
+  PairFact,
   RequestCellFact,
   RolloutFact,
   TrafficBadFact,
   TrafficFact,
   UnitBadFact,
   UnitFact,
+  UnitValueFact,
   UnmeasuredFact,
+  ValueCellFact,
   ViolationFact,
   ViolationSeenFact,
 } from './facts.js';
@@ -81,6 +84,20 @@ export class Tally {
       controlRequests: a.controlRequests + b.controlRequests,
     }),
   );
+  readonly unitValues = new Merged<UnitValueFact>((row) => key(row.rollout, row.signal, row.unit), first);
+  readonly valueCells = new Merged<ValueCellFact>(
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp, row.value),
+    (a, b) => ({ ...a, candidate: a.candidate + b.candidate, control: a.control + b.control }),
+  );
+  readonly pairs = new Merged<PairFact>(
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp),
+    (a, b) => ({
+      ...a,
+      pairs: a.pairs + b.pairs,
+      candidateOnly: a.candidateOnly + b.candidateOnly,
+      controlOnly: a.controlOnly + b.controlOnly,
+    }),
+  );
   readonly unmeasured = new Merged<UnmeasuredFact>(
     (row) => key(row.rollout, row.signal, row.target, row.model, row.arm),
     (a, b) => ({ ...a, requests: a.requests + b.requests }),
@@ -102,6 +119,9 @@ export class Tally {
     this.units.add(facts.units);
     this.unitBad.add(facts.unitBad);
     this.requestCells.add(facts.requestCells);
+    this.unitValues.add(facts.unitValues);
+    this.valueCells.add(facts.valueCells);
+    this.pairs.add(facts.pairs);
     this.violationsSeen.add(facts.violationsSeen);
     for (const violation of facts.violations) this.violations.push(violation);
   }

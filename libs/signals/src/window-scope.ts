@@ -13,11 +13,21 @@ export type Placement =
 export type Misplaced = Fault & { readonly field: 'config' | 'revision' };
 
 const MINUTE_MS = 60_000;
+
+/** PostgreSQL cannot hold a NUL in text, and half a surrogate pair would be stored as another character. */
+export const isStorable = (text: string): boolean => !text.includes('\u0000') && !/\p{Surrogate}/u.test(text);
+
+export const unstorable = (what: string): Fault => ({
+  code: 'invalid-characters',
+  detail: `The ${what} holds a NUL or half a character: send printable text, such as hexadecimal.`,
+});
 /** Stands for every signal; no signal can have this name. */
 export const EVERY_SIGNAL = '*';
 
-const measuredIn = ({ signals, bad }: OutcomeWindow): ReadonlySet<string> | undefined =>
-  signals === undefined ? undefined : new Set([...signals, ...bad.map(({ signal }) => signal)]);
+const measuredIn = ({ signals, bad, values, pairs }: OutcomeWindow): ReadonlySet<string> | undefined =>
+  signals === undefined
+    ? undefined
+    : new Set([...signals, ...[...bad, ...values, ...pairs].map(({ signal }) => signal)]);
 
 /** One window, with what its revisions mean worked out once. */
 export class WindowScope {

@@ -1,14 +1,28 @@
 export { logAssignmentE, logDirichletMultinomial, logMultinomial } from './dirichlet.js';
-export { foldDistribution, logEOfDistribution, QUANTILES, startDistribution } from './distribution.js';
-export type { DistributionProcess } from './distribution.js';
+export { addToMoments, differenceInterval, meanOf, noMoments } from './asymptotic.js';
+export type { DifferenceInterval, Moments, Stratum } from './asymptotic.js';
+export {
+  distributionLogEs,
+  distributionProcesses,
+  foldDistribution,
+  learnDistribution,
+  locationLogEs,
+  logEOfDistribution,
+  logMeanE,
+  nothingLearned,
+  QUANTILES,
+  quantilesOf,
+  startDistribution,
+} from './distribution.js';
+export type { DistributionProcess, LearnedDistribution } from './distribution.js';
 export { gridBets, PROMOTION_GRID, RATIO_GRID, windowLogE } from './grid.js';
 export type { GridBets } from './grid.js';
 export { hypergeometricLogE } from './hypergeometric.js';
 export type { WindowCounts } from './hypergeometric.js';
 export { exactLower, exactUpper, klBernoulli, limitCandidateRequests } from './limits.js';
 export type { LimitOf } from './limits.js';
-export { foldMeans, limitCandidateValues, logEOfMeans, startMeans } from './means.js';
-export type { MeanProcess, ValueBet, ValueBin } from './means.js';
+export { foldMeans, learnSpread, limitCandidateValues, logEOfMeans, meanLogEs, noSpread, startMeans } from './means.js';
+export type { MeanProcess, Spread, ValueBet, ValueBin } from './means.js';
 export { chanceToSee, eventsToPromote, smallestHarm, timeToPromote } from './predict.js';
 export type { ExpectedBad, Sight } from './predict.js';
 export { bet, betLogs, logEValue, openLook, startProcess } from './process.js';

@@ -16,25 +16,32 @@ export type ValueBet = {
   readonly margin: number;
 };
 
+/** What past windows told of the spread of both arms together. */
+export type Spread = { count: number; mean: number; squares: number };
+
 /** The e-process of a mean: bets on seven sizes of shift, and what past windows told of the spread. */
-export type MeanProcess = { readonly process: RateProcess; count: number; mean: number; squares: number };
+export type MeanProcess = { readonly process: RateProcess; readonly spread: Spread };
+
+export const noSpread = (): Spread => ({ count: 0, mean: 0, squares: 0 });
 
 /** Before the first window: e-value 1. */
-export const startMeans = (): MeanProcess => ({
-  process: startProcess(SHIFT_BETS.length),
-  count: 0,
-  mean: 0,
-  squares: 0,
-});
+export const startMeans = (): MeanProcess => ({ process: startProcess(SHIFT_BETS.length), spread: noSpread() });
 
-const learn = (state: MeanProcess, bins: readonly ValueBin[]): void => {
+/** The standard deviation; 0 before there are two values that differ. */
+export const deviationOf = ({ count, squares }: Spread): number => (count < 2 ? 0 : Math.sqrt(squares / (count - 1)));
+
+export const hasValues = (bins: readonly ValueBin[]): boolean =>
+  bins.some(({ candidate, control }) => candidate + control > 0);
+
+/** Takes a window's values into account, whatever their arms. */
+export const learnSpread = (spread: Spread, bins: readonly ValueBin[]): void => {
   for (const { value, candidate, control } of bins) {
     const added = candidate + control;
     if (added === 0) continue;
-    const distance = value - state.mean;
-    state.count += added;
-    state.mean += (distance * added) / state.count;
-    state.squares += added * distance * (value - state.mean);
+    const distance = value - spread.mean;
+    spread.count += added;
+    spread.mean += (distance * added) / spread.count;
+    spread.squares += added * distance * (value - spread.mean);
   }
 };
 
@@ -48,17 +55,24 @@ const scored = (bins: readonly ValueBin[], deviation: number, { worse, margin }:
 };
 
 /**
- * Folds one window in: first it bets, with the spread that earlier windows showed, then it learns from the window. The
- * first window only teaches. Exact for the sharp null that the candidate changes no value by more than the margin.
+ * Logarithms of the e-values of one window, a bet each, by the spread of earlier windows; null where the window tells
+ * nothing: without a spread yet, without values, or at a share of 0 or 1. Exact for the sharp null that the candidate
+ * changes no value by more than the margin.
  */
+export const meanLogEs = (spread: Spread, bins: readonly ValueBin[], how: ValueBet): Float64Array | null => {
+  const deviation = deviationOf(spread);
+  if (!(deviation > 0) || !hasValues(bins) || how.rho <= 0 || how.rho >= 1) return null;
+  return randomisationLogEs(centred(scored(bins, deviation, how)), how.rho, SHIFT_BETS);
+};
+
+/** Folds one window in: first it bets, with the spread that earlier windows showed, then it learns from the window. */
 export const foldMeans = (state: MeanProcess, bins: readonly ValueBin[], how: ValueBet): MeanProcess => {
-  const deviation = state.count < 2 ? 0 : Math.sqrt(state.squares / (state.count - 1));
-  const hasValues = bins.some(({ candidate, control }) => candidate + control > 0);
-  if (deviation > 0 && hasValues && how.rho > 0 && how.rho < 1) {
+  const logEs = meanLogEs(state.spread, bins, how);
+  if (logEs !== null) {
     openLook(state.process, how.raised);
-    betLogs(state.process, randomisationLogEs(centred(scored(bins, deviation, how)), how.rho, SHIFT_BETS));
+    betLogs(state.process, logEs);
   }
-  learn(state, bins);
+  learnSpread(state.spread, bins);
   return state;
 };
 

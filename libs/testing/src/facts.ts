@@ -36,6 +36,7 @@ export const aVerdict = (
   sentence: `${signal} on ${where.track ?? 'everything'}: ${verdict}`,
   method: 'rate-grid-v1',
   counts: { candidateBad: 1, candidateRequests: 1_000, controlBad: 9, controlRequests: 9_000 },
+  values: null,
   ratio: 1,
   interval: [0.2, 4],
   logE: 0,

@@ -167,7 +167,7 @@ export class MemoryEvidence {
     const { totals, unmeasured } = this.#of(id);
     const copies = <T extends object>(from: ReadonlyMap<string, T>): T[] =>
       [...from.values()].map((each) => ({ ...each }));
-    return { slices: copies(totals), unmeasured: copies(unmeasured) };
+    return { slices: copies(totals), unmeasured: copies(unmeasured), samples: [] };
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {

@@ -1,40 +1,20 @@
-import { createHash } from 'node:crypto';
 import type { Command } from 'commander';
-import { recomputeVerdicts, type LoggedEvent, type Recomputed, type RolloutEvent } from '#libs/domain';
-import type { HeadgateClient } from '../client.js';
 import { EXIT } from '../exit-codes.js';
 import type { Invocation } from '../invocation.js';
 import { renderEvidence, renderRecomputed } from '../render/evidence.js';
+import { recomputed, type Recomputed } from '../recompute/index.js';
 import { resolveRollout } from '../resolve.js';
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** The stream of a rollout, as far as it decides how evidence is folded and judged. */
-const streamOf = async (client: HeadgateClient, rollout: string): Promise<readonly LoggedEvent[]> => {
-  const events: LoggedEvent[] = [];
-  for await (const { position, recordedAt, type, data } of client.allEvents({ stream: `rollout-${rollout}` }))
-    events.push({ position, at: Date.parse(recordedAt), event: { type, data } as unknown as RolloutEvent });
-  return events;
-};
-
-const looksOf = async (client: HeadgateClient, rollout: string) => {
-  const looks = [];
-  for await (const look of client.allLooks(rollout)) looks.push(look);
-  return looks;
-};
-
 const recompute = async (invocation: Invocation, rollout: string, signal: string | undefined): Promise<void> => {
-  const { client } = invocation;
-  const [events, looks] = [await streamOf(client, rollout), await looksOf(client, rollout)];
-  const all = recomputeVerdicts(events, looks, sha256);
-  const wanted = all.filter(({ verdict }) => signal === undefined || verdict.signal === signal);
+  const { looks, verdicts } = await recomputed(invocation.client, rollout);
+  const wanted = verdicts.filter(({ verdict }) => signal === undefined || verdict.signal === signal);
   const differing = wanted.filter(({ differs }) => differs.length > 0);
   invocation.print({
-    data: { looks: looks.length, verdicts: wanted },
+    data: { looks, verdicts: wanted },
     text: (look) => renderRecomputed(wanted, look),
     names: wanted.map(({ position }) => `event/${position}`),
   });
-  invocation.note(summaryOf(wanted, differing, looks.length));
+  invocation.note(summaryOf(wanted, differing, looks));
   if (differing.length > 0) invocation.exitCode = EXIT.conflict;
 };
 

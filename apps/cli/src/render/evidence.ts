@@ -1,7 +1,7 @@
 import type { EvidenceView } from '#libs/contracts';
-import type { Recomputed } from '#libs/domain';
 import { plain, showAgo, showCount, showTime } from '../format.js';
 import { paintStatus, table, type Look } from '../look.js';
+import type { Recomputed } from '../recompute/index.js';
 import { hang, solid } from '../wrap.js';
 import { verdictCells } from './rollouts.js';
 
@@ -29,9 +29,13 @@ const showInterval = (interval: Signal['verdicts'][number]['interval']): string 
 const estimate = ({ ratio, interval }: Signal['verdicts'][number]): string =>
   `${ratio === null ? '-' : Number(ratio.toPrecision(2))}  [${showInterval(interval)}]`;
 
-const countsOf = ({ slices }: Pool): string => {
+const isOfValues = ({ type }: Pick<Signal, 'type'>): boolean => type === 'mean' || type === 'distribution';
+
+const countsOf = (signal: Signal, { slices }: Pool): string => {
   const sum = (of: (slice: Pool['slices'][number]) => number): string =>
     showCount(slices.reduce((all, slice) => all + of(slice), 0));
+  if (isOfValues(signal))
+    return `${sum((slice) => slice.candidateRequests)} / ${sum((slice) => slice.controlRequests)} values`;
   return (
     `${sum((slice) => slice.candidateBad)} of ${sum((slice) => slice.candidateRequests)} / ` +
     `${sum((slice) => slice.controlBad)} of ${sum((slice) => slice.controlRequests)}`
@@ -45,7 +49,7 @@ const summaryRow = (signal: Signal, pool: Pool, look: Look): readonly string[] =
     plain(signal.signal) + (signal.shadow ? look.paint.dim(' (shadow)') : ''),
     plain(pool.track ?? 'all'),
     worst ? paintStatus(worst.verdict, look.paint) : '-',
-    countsOf(pool),
+    countsOf(signal, pool),
     worst ? estimate(worst) : '-',
     against(pool),
   ];
@@ -67,7 +71,10 @@ const sparkline = ({ course, logBound }: Pool, width: number): string => {
 const part = (title: string, body: string, look: Look): readonly string[] =>
   body === '' ? [] : ['', look.paint.bold(title), body];
 
-const sliceTable = ({ slices }: Pool, look: Look): string =>
+const armCell = (signal: Signal, bad: number, measured: number): string =>
+  isOfValues(signal) ? `${showCount(measured)} values` : `${showCount(bad)} of ${showCount(measured)}`;
+
+const sliceTable = (signal: Signal, { slices }: Pool, look: Look): string =>
   table(
     ['SLICE', 'CANDIDATE', 'CONTROL', 'E-VALUE', 'ALONE'],
     slices
@@ -75,8 +82,8 @@ const sliceTable = ({ slices }: Pool, look: Look): string =>
       .slice(0, 20)
       .map((slice) => [
         plain(`${slice.target} × ${slice.model}`),
-        `${showCount(slice.candidateBad)} of ${showCount(slice.candidateRequests)}`,
-        `${showCount(slice.controlBad)} of ${showCount(slice.controlRequests)}`,
+        armCell(signal, slice.candidateBad, slice.candidateRequests),
+        armCell(signal, slice.controlBad, slice.controlRequests),
         against(slice),
         slice.proved ? look.paint.red('proves it') : '-',
       ]),
@@ -84,7 +91,7 @@ const sliceTable = ({ slices }: Pool, look: Look): string =>
     ['ALONE'],
   );
 
-const poolLines = (pool: Pool, look: Look): readonly string[] => {
+const poolLines = (signal: Signal, pool: Pool, look: Look): readonly string[] => {
   const reached =
     pool.reachedAt === null
       ? 'the bound was not reached'
@@ -93,15 +100,15 @@ const poolLines = (pool: Pool, look: Look): readonly string[] => {
   const last = pool.course.at(-1);
   const course =
     first === undefined || last === undefined
-      ? 'no bad outcome on either arm yet'
+      ? 'nothing that counts on either arm yet'
       : `${sparkline(pool, look.width - 2)}\nfrom ${showTime(first.at, look.zone)} to ${showTime(last.at, look.zone)}; full height is the bound`;
   const windows = table(
-    ['FROM', 'UNTIL', 'BAD ON CANDIDATE', 'BAD ON CONTROL'],
-    pool.windows.map(({ from, until, candidateBad, controlBad }) => [
+    ['FROM', 'UNTIL', 'CANDIDATE', 'CONTROL'],
+    pool.windows.map(({ from, until, candidate, control }) => [
       solid(showTime(from, look.zone)),
       solid(showTime(until, look.zone)),
-      showCount(candidateBad),
-      showCount(controlBad),
+      showCount(candidate),
+      showCount(control),
     ]),
     look,
   );
@@ -111,8 +118,8 @@ const poolLines = (pool: Pool, look: Look): readonly string[] => {
       `${against(pool)}; ${reached}\n${course}`,
       look,
     ),
-    ...part('Slices', sliceTable(pool, look), look),
-    ...part('Bad outcomes over time', windows, look),
+    ...part('Slices', sliceTable(signal, pool, look), look),
+    ...part(isOfValues(signal) ? 'Values over time' : 'Bad outcomes over time', windows, look),
   ];
 };
 
@@ -159,7 +166,7 @@ const signalLines = (signal: Signal, look: Look): readonly string[] => {
     `source   ${plain(signal.source)}`,
     ...part('Verdicts', verdicts, look),
     ...part('Estimates', estimates, look),
-    ...signal.pools.flatMap((pool) => poolLines(pool, look)),
+    ...signal.pools.flatMap((pool) => poolLines(signal, pool, look)),
     ...part('Margins', marginTable(signal, look), look),
     ...part('Freshness', freshnessTable(signal, look), look),
   ];
@@ -178,7 +185,7 @@ export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look):
     return [headLine(view, look), ...view.signals.flatMap((signal) => ['', ...signalLines(signal, look)])].join('\n');
   const rows = view.signals.flatMap((signal) => signal.pools.map((pool) => summaryRow(signal, pool, look)));
   const summary = table(
-    ['SIGNAL', 'TRACK', 'VERDICT', 'BAD: CANDIDATE / CONTROL', 'RATIO [95%]', 'E-VALUE AND BOUND'],
+    ['SIGNAL', 'TRACK', 'VERDICT', 'CANDIDATE / CONTROL', 'RATIO [95%]', 'E-VALUE AND BOUND'],
     rows,
     look,
     ['TRACK', 'RATIO [95%]'],

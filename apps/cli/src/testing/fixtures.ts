@@ -12,6 +12,7 @@ export const failVerdict = (): VerdictView => ({
   sentence: 'script errors on api-tpu: 41 of 9,120 on the candidate against 9 of 81,700 on control; at least 18 times',
   shadow: false,
   counts: { candidateBad: 41, candidateRequests: 9_120, controlBad: 9, controlRequests: 81_700 },
+  values: null,
   ratio: 40.8,
   interval: [18.2, 92],
   logE: 21.3,

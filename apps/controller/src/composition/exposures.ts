@@ -1,11 +1,15 @@
 import { isOver, isServed } from '#libs/domain';
 import type { LiveView } from '#libs/application';
-import { ExposureLookup, type Exposure } from '#libs/signals';
+import { SignalType } from '#libs/contracts';
+import { ExposureLookup, type Binning, type Exposure } from '#libs/signals';
+
+/** What the intake needs of a plan. */
+type Signals = Pick<Exposure, 'assignment' | 'signals' | 'invariants' | 'values' | 'paired'>;
 
 /** Answers the intake from the folded log: which arm a revision was, and with what share, under which generation. */
 export class FleetExposures extends ExposureLookup {
   readonly #view: LiveView;
-  readonly #plans = new Map<string, Pick<Exposure, 'assignment' | 'signals' | 'invariants'>>();
+  readonly #plans = new Map<string, Signals>();
 
   constructor(view: LiveView) {
     super();
@@ -37,9 +41,8 @@ export class FleetExposures extends ExposureLookup {
     return this.#view.fleet.targets.get(target)?.models.includes(model) ?? false;
   }
 
-  knowsSignal(signal: string): 'invariant' | 'rate' | undefined {
-    const type = this.#view.fleet.configs.get(`signal/${signal}`)?.revisions.at(-1)?.value['type'];
-    return type === 'invariant' || type === 'rate' ? type : undefined;
+  knowsSignal(signal: string): SignalType | undefined {
+    return SignalType.safeParse(this.#view.fleet.configs.get(`signal/${signal}`)?.revisions.at(-1)?.value['type']).data;
   }
 
   knowsRevision(config: string, revision: number): boolean {
@@ -47,14 +50,24 @@ export class FleetExposures extends ExposureLookup {
     return known !== undefined && isServed(known.kind) && revision <= known.revisions.length;
   }
 
-  #planOf(rollout: string): Pick<Exposure, 'assignment' | 'signals' | 'invariants'> | undefined {
+  #planOf(rollout: string): Signals | undefined {
     const known = this.#plans.get(rollout);
     if (known) return known;
     const facts = this.#view.fleet.rollout(rollout);
     if (!facts) return undefined;
     const named = (type: string): ReadonlySet<string> =>
       new Set(facts.plan.signals.filter((signal) => signal.type === type).map(({ signal }) => signal));
-    const plan = { assignment: facts.assignment, signals: named('rate'), invariants: named('invariant') };
+    const values = facts.plan.signals.flatMap(({ signal, type, range }): readonly (readonly [string, Binning])[] => {
+      if (type === 'distribution') return [[signal, 'by-size']];
+      return type === 'mean' && range !== null ? [[signal, { low: range[0], high: range[1] }]] : [];
+    });
+    const plan = {
+      assignment: facts.assignment,
+      signals: named('rate'),
+      invariants: named('invariant'),
+      values: new Map(values),
+      paired: named('paired'),
+    };
     this.#plans.set(rollout, plan);
     return plan;
   }

@@ -29,6 +29,8 @@ const REFUSALS: readonly (readonly [routes: RegExp, statuses: readonly number[]]
   [/^post \/v1\/rollouts\/\{id\}\/abandon$/, [400, 404, 409, 422]],
   [/^post \/v1\/rollouts\/\{id\}\/(?:pause|resume|promote|abort)$/, [400, 404, 409, 412, 422]],
   [/^get \/v1\/(?:configs\/\{key\}|targets\/\{target\}|rollouts\/\{id\})$/, [404]],
+  [/^get \/v1\/rollouts\/\{id\}\/evidence$/, [400, 404, 422]],
+  [/^get \/v1\/rollouts\/\{id\}\/looks$/, [400, 404, 409]],
   [/^get \/v1\/(?:rollouts|events|events\/stream)$/, [400]],
   [/^get \/v1\/at$/, [400, 404]],
   [/^post \/v1\/outcomes$/, [400]],

@@ -153,8 +153,18 @@ describe('A manifest', () => {
     ],
     [
       'of a signal of another type',
-      manifest('Signal', 's', { type: 'mean', title: 'length' }),
+      manifest('Signal', 's', { type: 'gauge', title: 'length' }),
       badRequest(at('/spec/type')),
+    ],
+    [
+      'of a mean without its range',
+      manifest('Signal', 's', { type: 'mean', title: 'score' }),
+      badRequest(at('/spec/range')),
+    ],
+    [
+      'of a rate with what only values have',
+      manifest('Signal', 's', { type: 'rate', title: 'errors', worse: 'lower' }),
+      badRequest(at('/spec/worse')),
     ],
     [
       'of a signal without a title',

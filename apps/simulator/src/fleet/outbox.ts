@@ -38,11 +38,12 @@ export type Outbox = {
 type Batch = { readonly id: string; windows: OutcomeWindow[]; attempted: boolean };
 
 const MOST_WINDOWS = 100;
-const MOST_BAD = 5_000;
+const MOST_ITEMS = 5_000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 2_000;
 
-const badIn = (windows: readonly OutcomeWindow[]): number => windows.reduce((sum, { bad }) => sum + bad.length, 0);
+const itemsIn = (windows: readonly OutcomeWindow[]): number =>
+  windows.reduce((sum, { bad, values }) => sum + bad.length + values.length, 0);
 const windowsIn = (batches: readonly Batch[]): number => batches.reduce((sum, { windows }) => sum + windows.length, 0);
 const mayComeBack = (status: number): boolean => status >= 500 || [401, 403, 408, 425, 429].includes(status);
 
@@ -139,7 +140,7 @@ export const createOutbox = (options: OutboxOptions): Outbox => {
       last &&
       !last.attempted &&
       last.windows.length + windows.length <= mostWindows &&
-      badIn(last.windows) + badIn(windows) <= MOST_BAD
+      itemsIn(last.windows) + itemsIn(windows) <= MOST_ITEMS
     ) {
       last.windows = [...last.windows, ...windows];
     } else {

@@ -72,11 +72,11 @@ describe('What a fleet does with a request', () => {
   it('keeps a sticky session on the withdrawn revision, says so, and lets it go when the time is over', () => {
     const { serve, fault: truth } = fleet([fault({ sticky: { for: '2s' } })]);
     serve(1, SONNET, [2, 1], 0);
-    expect(serve(1, SONNET, [1, 1], 1_000)).toEqual({ revisions: [2, 1], bad: ['bad'] });
-    expect(serve(7, SONNET, [1, 1], 1_500)).toEqual({ revisions: [1, 1], bad: [] });
+    expect(serve(1, SONNET, [1, 1], 1_000)).toEqual({ revisions: [2, 1], bad: ['bad'], values: [] });
+    expect(serve(7, SONNET, [1, 1], 1_500)).toEqual({ revisions: [1, 1], bad: [], values: [] });
     expect(serve(1, SONNET, [1, 1], 1_999).revisions).toEqual([2, 1]);
-    expect(serve(1, SONNET, [1, 1], 2_000)).toEqual({ revisions: [1, 1], bad: [] });
-    expect(serve(1, SONNET, [1, 1], 2_001)).toEqual({ revisions: [1, 1], bad: [] });
+    expect(serve(1, SONNET, [1, 1], 2_000)).toEqual({ revisions: [1, 1], bad: [], values: [] });
+    expect(serve(1, SONNET, [1, 1], 2_001)).toEqual({ revisions: [1, 1], bad: [], values: [] });
     expect(truth()).toMatchObject({ badOnCandidate: 1, badAfterRollback: 2, units: 1 });
   });
 
@@ -99,7 +99,7 @@ describe('What a fleet does with a request', () => {
     const { serve, setFaults, fault: truth } = fleet([fault({ sticky: { for: '1h' } })]);
     serve(1, SONNET, [2, 1], 0);
     setFaults([]);
-    expect(serve(1, SONNET, [1, 1], 1)).toEqual({ revisions: [1, 1], bad: [] });
+    expect(serve(1, SONNET, [1, 1], 1)).toEqual({ revisions: [1, 1], bad: [], values: [] });
     expect(truth()?.badOnCandidate).toBe(1);
   });
 });

@@ -1,10 +1,15 @@
 import { createRandom, inShare, seedOf, type Random } from '../random.js';
 import { baseRate, sliceHas, sliceHasTarget, type Fault, type FleetTarget, type Scenario } from '../scenario/index.js';
 import { faultTruth, type FaultTruth, type TargetTruth } from './ground-truth.js';
+import { createMeasuring, type Measured } from './measuring.js';
 import type { Units } from './units.js';
 
 /** What one request turned out to be. */
-export type Outcome = { readonly revisions: readonly number[]; readonly bad: readonly string[] };
+export type Outcome = {
+  readonly revisions: readonly number[];
+  readonly bad: readonly string[];
+  readonly values: readonly Measured[];
+};
 
 /** How one instance serves requests: ordinary mistakes, scripted faults, sticky sessions. */
 export type Serving = {
@@ -25,6 +30,8 @@ type ActiveFault = {
   readonly fault: Fault;
   readonly config: number;
   readonly signal: number;
+  /** Index of the value that it changes; below 0: it makes requests bad. */
+  readonly value: number;
   readonly seed: number;
   /** By model: chance of a bad answer; undefined: out of reach. */
   readonly chance: readonly (number | undefined)[];
@@ -40,17 +47,31 @@ export type ServingOptions = {
   readonly random: Random;
 };
 
+/** What a request is made into: indices of signals that are bad, and by index what values are multiplied by. */
+type Made = { readonly bad: number[]; readonly factors: number[] };
+
 const NO_BAD: readonly string[] = [];
 
 const chances = (fault: Fault, scenario: Scenario, target: FleetTarget): (number | undefined)[] =>
   target.models.map(({ name }) => {
     if (!sliceHas(fault.where, target, name)) return undefined;
+    if (fault.times !== undefined) return fault.rate ?? 1;
     if (fault.rate !== undefined) return fault.rate;
     const signal = scenario.signals.find((candidate) => candidate.name === fault.signal);
     const base = signal ? baseRate(signal, target, name) : 0;
     // Together with the ordinary chance this makes base × ratio, as two independent causes.
     return base >= 1 ? 0 : Math.min(1, (base * ((fault.ratio ?? 1) - 1)) / (1 - base));
   });
+
+/** Whether a session whose evaluation has moved away is still on the faulty revision. */
+const stillThere = ({ fault, sessions }: ActiveFault, unit: number, now: number): boolean => {
+  const session = sessions.get(unit);
+  if (session === undefined || fault.sticky === undefined) return false;
+  const over = 'for' in fault.sticky ? now - session.at >= fault.sticky.for : session.left <= 0;
+  if (over) sessions.delete(unit);
+  session.left -= 1;
+  return !over;
+};
 
 export const createServing = ({ scenario, target, units, truth, random }: ServingOptions): Serving => {
   const ordinary = scenario.signals.map((signal) => ({
@@ -59,12 +80,14 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
     alwaysBroken: signal.alwaysBroken,
     rates: target.models.map(({ name }) => baseRate(signal, target, name)),
   }));
+  const measure = createMeasuring(scenario, random);
   let active: readonly ActiveFault[] = [];
 
   const activate = (fault: Fault): ActiveFault => ({
     fault,
     config: scenario.configs.findIndex(({ name }) => name === fault.config),
     signal: scenario.signals.findIndex(({ name }) => name === fault.signal),
+    value: scenario.values.findIndex(({ name }) => name === fault.signal),
     seed: seedOf(scenario.seed, 'fault', fault.name, target.target),
     chance: chances(fault, scenario, target),
     sessions: active.find((known) => known.fault.name === fault.name)?.sessions ?? new Map<number, Session>(),
@@ -82,9 +105,10 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
     return bad;
   };
 
-  const hit = (fault: ActiveFault, unit: number, bad: number[], now: number, after: boolean): void => {
-    if (bad.includes(fault.signal)) return;
-    bad.push(fault.signal);
+  const hit = (fault: ActiveFault, unit: number, made: Made, now: number, after: boolean): void => {
+    if (fault.value >= 0) made.factors[fault.value] = (made.factors[fault.value] ?? 1) * (fault.fault.times ?? 1);
+    else if (made.bad.includes(fault.signal)) return;
+    else made.bad.push(fault.signal);
     if (after) fault.truth.badAfterRollback += 1;
     else fault.truth.badOnCandidate += 1;
     fault.truth.firstBadAt ??= now;
@@ -92,17 +116,7 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
     if (unit >= 0) fault.truth.who.add(units.number(unit));
   };
 
-  /** Whether a session whose evaluation has moved away is still on the faulty revision. */
-  const stillThere = ({ fault, sessions }: ActiveFault, unit: number, now: number): boolean => {
-    const session = sessions.get(unit);
-    if (session === undefined || fault.sticky === undefined) return false;
-    const over = 'for' in fault.sticky ? now - session.at >= fault.sticky.for : session.left <= 0;
-    if (over) sessions.delete(unit);
-    session.left -= 1;
-    return !over;
-  };
-
-  const exposed = (fault: ActiveFault, unit: number, chance: number, bad: number[], now: number): void => {
+  const exposed = (fault: ActiveFault, unit: number, chance: number, made: Made, now: number): void => {
     fault.truth.exposed += 1;
     fault.truth.firstExposedAt ??= now;
     if (now - fault.truth.firstExposedAt < fault.fault.from) return;
@@ -110,26 +124,27 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
     if (reach < 1 && (unit < 0 || !inShare(fault.seed, units.number(unit), reach))) return;
     const stuck = fault.sessions.has(unit);
     if (!stuck && random.next() >= chance) return;
-    hit(fault, unit, bad, now, false);
+    hit(fault, unit, made, now, false);
     const { sticky } = fault.fault;
     if (sticky && unit >= 0) fault.sessions.set(unit, { at: now, left: 'requests' in sticky ? sticky.requests : 0 });
   };
 
   const serve = (unit: number, model: number, evaluated: readonly number[], now: number): Outcome => {
-    const bad = ordinaryBad(unit, model);
+    const made: Made = { bad: ordinaryBad(unit, model), factors: [] };
     let revisions = evaluated;
     for (const fault of active) {
       const chance = fault.chance[model];
       if (chance === undefined) continue;
       if (evaluated[fault.config] === fault.fault.revision) {
-        exposed(fault, unit, chance, bad, now);
+        exposed(fault, unit, chance, made, now);
         continue;
       }
       if (fault.sessions.size === 0 || !stillThere(fault, unit, now)) continue;
       revisions = revisions.with(fault.config, fault.fault.revision);
-      hit(fault, unit, bad, now, true);
+      hit(fault, unit, made, now, true);
     }
-    return { revisions, bad: bad.length === 0 ? NO_BAD : bad.map((index) => scenario.signals[index]?.name ?? '') };
+    const bad = made.bad.map((index) => scenario.signals[index]?.name ?? '');
+    return { revisions, bad: bad.length === 0 ? NO_BAD : bad, values: measure(made.factors) };
   };
 
   const setFaults = (faults: readonly Fault[]): void => {

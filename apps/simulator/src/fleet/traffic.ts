@@ -37,7 +37,7 @@ export const createTraffic = (options: TrafficOptions): Traffic => {
   const serving = createServing({ scenario, target, units, truth, random });
   const assignments = createAssignments(scenario, units, instance, evaluator);
   const names = (of: readonly { readonly name: string }[]): string[] => of.map(({ name }) => name);
-  const windows = createWindows(names(scenario.configs), names(scenario.signals));
+  const windows = createWindows(names(scenario.configs), names(scenario.signals), names(scenario.values));
   const byRequest = scenario.configs.some(({ assignment }) => assignment === 'request');
   const rate = target.requestsPerSecond / target.instances;
   let requests = 0;
@@ -55,10 +55,11 @@ export const createTraffic = (options: TrafficOptions): Traffic => {
       const given = assigned[row];
       if (!given) continue;
       const chosen = chooseModel();
-      const { revisions, bad } = serving.serve(arrival.unit, chosen, given.revisions, to);
+      const { revisions, bad, values } = serving.serve(arrival.unit, chosen, given.revisions, to);
       const unit = arrival.unit < 0 ? undefined : units.pseudonym(arrival.unit);
       const model = target.models[chosen]?.name ?? '';
-      windows.add({ model, generation, revisions, ruled: given.ruled, unit, request: arrival.request, bad }, from, to);
+      const who = { unit, request: arrival.request };
+      windows.add({ model, generation, revisions, ruled: given.ruled, ...who, bad, values }, from, to);
     }
     requests += arrivals.length;
     truth.requests += arrivals.length;

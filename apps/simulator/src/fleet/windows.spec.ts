@@ -10,6 +10,7 @@ const served = (over: Partial<Served>): Served => ({
   unit: 'u1',
   request: undefined,
   bad: [],
+  values: [],
   ...over,
 });
 

@@ -1,4 +1,5 @@
 import type { OutcomeWindow } from '#libs/contracts';
+import type { Measured } from './measuring.js';
 
 /** One request as it was really served. */
 export type Served = {
@@ -12,6 +13,7 @@ export type Served = {
   readonly unit: string | undefined;
   readonly request: string | undefined;
   readonly bad: readonly string[];
+  readonly values: readonly Measured[];
 };
 
 type Arm = { requests: number; unassigned: number; readonly units: string[] };
@@ -23,6 +25,7 @@ type Open = {
   requests: number;
   readonly arms: readonly Map<number, Arm>[];
   readonly bad: OutcomeWindow['bad'];
+  readonly values: OutcomeWindow['values'];
 };
 type Sample = { readonly seen: Set<string>; lastUsed: number };
 
@@ -36,7 +39,8 @@ export type Windows = {
 
 /** Units named for each config, revision, model and generation; they prove activation, so more would be wasted. */
 export const UNIT_SAMPLE = 64;
-const MOST_BAD = 5_000;
+/** As many bad outcomes, and as many values. */
+const MOST_ITEMS = 5_000;
 /** A generation that was not served for this long does not come back. */
 const FORGET_MS = 10_000;
 const SHORTEST_MS = 100;
@@ -66,26 +70,48 @@ const createSamples = (): Named => {
   };
 };
 
+const addOutcomes = (
+  { bad, values }: Pick<Open, 'bad' | 'values'>,
+  served: Served,
+  measured: readonly string[],
+  revisions: Readonly<Record<string, number>>,
+): void => {
+  const unit = served.unit === undefined ? {} : { unit: served.unit };
+  const request = served.request === undefined ? {} : { request: served.request };
+  for (const signal of served.bad) bad.push({ signal, ...unit, ...request, revisions });
+  // Whoever has no key is on control for want of one: no coin was thrown for that value.
+  if (served.unit === undefined && served.request === undefined) return;
+  for (const { index, value } of served.values)
+    values.push({ signal: measured[index] ?? '', value, ...unit, count: 1, revisions });
+};
+
 /**
  * @param configs names, in the order of `Served.revisions`
  * @param signals what every request is checked for
+ * @param measured names of what is measured, in the order of the scenario's values
  */
-export const createWindows = (configs: readonly string[], signals: readonly string[]): Windows => {
+export const createWindows = (
+  configs: readonly string[],
+  signals: readonly string[],
+  measured: readonly string[] = [],
+): Windows => {
   const open = new Map<string, Open>();
   const named = createSamples();
   let closed: OutcomeWindow[] = [];
 
-  const close = ({ from, to, model, generation, requests, arms, bad }: Open): OutcomeWindow => ({
+  const close = ({ from, to, model, generation, requests, arms, bad, values }: Open): OutcomeWindow => ({
     from: new Date(from).toISOString(),
     ms: Math.max(SHORTEST_MS, Math.round(to - from)),
     model,
     generation,
     requests,
-    signals: [...signals],
+    signals: [...signals, ...measured],
     arms: arms.flatMap((revisions, index) =>
       [...revisions].map(([revision, arm]) => ({ config: configs[index] ?? '', revision, ...arm })),
     ),
     bad,
+    values,
+    pairs: [],
   });
 
   const count = (window: Open, served: Served, to: number): void => {
@@ -110,12 +136,13 @@ export const createWindows = (configs: readonly string[], signals: readonly stri
   const windowOf = ({ model, generation }: Served, from: number, to: number): Open => {
     const key = `${generation}/${model}`;
     let window = open.get(key);
-    if (window && window.bad.length >= MOST_BAD) {
+    if (window && Math.max(window.bad.length, window.values.length + measured.length) >= MOST_ITEMS) {
       closed.push(close(window));
       window = undefined;
     }
     if (!window) {
-      window = { model, generation, from, to, requests: 0, arms: configs.map(() => new Map<number, Arm>()), bad: [] };
+      const arms = configs.map(() => new Map<number, Arm>());
+      window = { model, generation, from, to, requests: 0, arms, bad: [], values: [] };
       open.set(key, window);
     }
     window.to = to;
@@ -126,15 +153,11 @@ export const createWindows = (configs: readonly string[], signals: readonly stri
     const window = windowOf(served, from, to);
     window.requests += 1;
     count(window, served, to);
-    if (served.bad.length === 0) return;
+    if (served.bad.length === 0 && served.values.length === 0) return;
     const revisions = Object.fromEntries(
       served.revisions.flatMap((revision, index) => (revision === 0 ? [] : [[configs[index] ?? '', revision]])),
     );
-    const who = {
-      ...(served.unit === undefined ? {} : { unit: served.unit }),
-      ...(served.request === undefined ? {} : { request: served.request }),
-    };
-    for (const signal of served.bad) window.bad.push({ signal, ...who, revisions });
+    addOutcomes(window, served, measured, revisions);
   };
 
   const take = (): OutcomeWindow[] => {

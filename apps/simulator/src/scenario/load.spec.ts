@@ -59,7 +59,7 @@ describe('A scenario file', () => {
       'a fault on an unknown signal',
       'signal: syntax-errors',
       'signal: typos',
-      'faults[0].signal: typos is not under signals',
+      'faults[0].signal: typos is neither under signals',
     ],
     [
       'a fault where no target is',

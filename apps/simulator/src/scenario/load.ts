@@ -61,6 +61,7 @@ const sliceFaults = (slice: Slice, at: string, targets: readonly FleetTarget[]):
 
 const faultFaults = (fault: Fault, at: string, scenario: Scenario): string[] => {
   const signal = scenario.signals.find(({ name }) => name === fault.signal);
+  const isOfValues = scenario.values.some(({ name }) => name === fault.signal);
   const never =
     fault.ratio !== undefined &&
     signal !== undefined &&
@@ -69,7 +70,15 @@ const faultFaults = (fault: Fault, at: string, scenario: Scenario): string[] => 
     ...(scenario.configs.some(({ name }) => name === fault.config)
       ? []
       : [`${at}.config: ${fault.config} is not under configs; add it there or correct the name`]),
-    ...(signal ? [] : [`${at}.signal: ${fault.signal} is not under signals; add it there or correct the name`]),
+    ...(signal || isOfValues
+      ? []
+      : [`${at}.signal: ${fault.signal} is neither under signals nor under values; add it there or correct the name`]),
+    ...(isOfValues && fault.times === undefined
+      ? [`${at}.times: ${fault.signal} is a value; say what it is multiplied by`]
+      : []),
+    ...(signal && fault.times !== undefined
+      ? [`${at}.times: ${fault.signal} is no value; give rate or ratio instead`]
+      : []),
     ...(never
       ? [`${at}.ratio: ${fault.signal} is never bad without the fault, so no ratio can show; give a rate`]
       : []),
@@ -80,7 +89,7 @@ const faultFaults = (fault: Fault, at: string, scenario: Scenario): string[] => 
 const duplicate = (names: readonly string[]): string | undefined => names.find((name, i) => names.indexOf(name) !== i);
 
 const duplicates = (scenario: Scenario): string[] =>
-  (['configs', 'signals', 'targets', 'faults'] as const).flatMap((field) => {
+  (['configs', 'signals', 'values', 'targets', 'faults'] as const).flatMap((field) => {
     const names =
       field === 'targets' ? scenario.targets.map(({ target }) => target) : scenario[field].map(({ name }) => name);
     const twice = duplicate(names);

@@ -31,15 +31,21 @@ export const Fault = z
     rate: Probability.optional(),
     /** Instead of `rate`: how many times as often as without the fault the signal is bad. */
     ratio: z.number().gt(1).optional(),
+    /** Of a measured value: what an exposed request's value is multiplied by; with `rate` only that share of them. */
+    times: z.number().positive().optional(),
     /** Delay after the target's first exposure. */
     from: Duration.default(0),
     /** Share of units that the fault can hit. */
     units: Probability.default(1),
     sticky: Sticky.optional(),
   })
-  .refine(({ rate, ratio }) => (rate === undefined) !== (ratio === undefined), {
-    message: 'give exactly one of rate and ratio',
+  .refine(({ rate, ratio, times }) => times !== undefined || (rate === undefined) !== (ratio === undefined), {
+    message: 'give exactly one of rate and ratio, or times for a measured value',
     path: ['rate'],
+  })
+  .refine(({ times, ratio, sticky }) => times === undefined || (ratio === undefined && sticky === undefined), {
+    message: 'times goes with rate alone: leave ratio and sticky out',
+    path: ['times'],
   });
 
 const Target = z.strictObject({
@@ -63,6 +69,20 @@ const Signal = z.strictObject({
   overrides: z.array(z.strictObject({ where: Slice, rate: Probability })).default([]),
 });
 
+/** A value that is measured of requests, such as a latency or a score. */
+const Value = z.strictObject({
+  name: Name,
+  /** The median of a lognormal value, the mean of a normal one. */
+  typical: z.number().positive(),
+  /** Standard deviation: of the logarithm where the shape is lognormal. */
+  spread: z.number().min(0),
+  shape: z.enum(['lognormal', 'normal']).default('lognormal'),
+  /** Values beyond are cut to it. */
+  range: z.tuple([z.number(), z.number()]).optional(),
+  /** Share of requests that it is measured of. */
+  share: Probability.default(1),
+});
+
 const Config = z.strictObject({
   name: Name,
   assignment: z.enum(['unit', 'request', 'instance']).default('unit'),
@@ -80,6 +100,7 @@ export const ScenarioFile = z.strictObject({
   keyless: Probability.default(0),
   configs: z.array(Config).min(1).max(50),
   signals: z.array(Signal).min(1).max(50),
+  values: z.array(Value).max(20).default([]),
   platforms: z.record(Name, z.strictObject({ targets: z.record(Name, Target) })),
   faults: z.array(Fault).default([]),
 });

@@ -39,8 +39,8 @@ export const signalsOf = (view: LiveView): readonly KnownSignal[] =>
   [...view.fleet.configs.values()]
     .filter(({ kind, status }) => kind === 'signal' && status === 'registered')
     .map(({ key, revisions }) => {
-      const { type, title } = SignalManifest.shape.spec.parse(revisions.at(-1)?.value);
-      return { signal: key.slice('signal/'.length), type, title };
+      const { description: _, ...spec } = SignalManifest.shape.spec.parse(revisions.at(-1)?.value);
+      return { ...spec, signal: key.slice('signal/'.length) };
     });
 
 export const targetsOf = (view: LiveView): readonly KnownTarget[] =>

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { EvidenceView, LookList, RolloutView } from '#libs/contracts';
 import { Explanation, WATCH, type ExplainedPool, type Rollout, type SliceCounts } from '#libs/domain';
 import { PROMOTION_GRID, RATIO_GRID } from '#libs/statistics';
@@ -9,6 +8,8 @@ import { SliceTable } from '../workers/slice-table.js';
 
 /** Looks read and folded at once; others have their turn in between. */
 const PAGE = 500;
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -22,11 +23,11 @@ const poolView = (pool: ExplainedPool, counts: readonly SliceCounts[]): Explaine
   logBound: pool.logBound,
   reachedAt: pool.reachedAt === null ? null : iso(pool.reachedAt),
   course: pool.course.map(({ look, at, logE }) => ({ look, at: iso(at), logE })),
-  windows: pool.windows.map(({ from, until, candidateBad, controlBad }) => ({
+  windows: pool.windows.map(({ from, until, candidate, control }) => ({
     from: iso(from),
     until: iso(until),
-    candidateBad,
-    controlBad,
+    candidate,
+    control,
   })),
   slices: pool.slices.map(({ key, logE, maxLogE, logBound, proved }) => {
     const counted = counts.find(({ target, model }) => target === key.target && model === key.model);
@@ -62,7 +63,7 @@ export const explain = async (
   const wanted = plan.signals.filter(({ signal }) => signals?.includes(signal) ?? true);
   const names = wanted.map(({ signal }) => signal);
   const explanation = new Explanation(rollout, names);
-  const counts = new SliceTable(names);
+  const counts = new SliceTable(wanted);
   let [looks, look, digest] = [0, 0, ''];
   for (;;) {
     const page = await evidence.readLooks(rollout.id, look, PAGE);

@@ -24,8 +24,8 @@ describe('the bake of a stage', () => {
     expect(bakedOf(undefined, next.rollout)?.[1]).toBe(0);
   });
 
-  it('is nothing where an older controller did not note of which stage it was', () => {
+  it('is shown as it was where an older controller did not note of which stage it was', () => {
     const { bakedIn: _, ...old } = progressOf(story.rollout, 1, facts(40_000), story.now);
-    expect(bakedOf(old)).toEqual([0, null]);
+    expect(bakedOf(old)).toEqual([40_000, null]);
   });
 });

@@ -31,9 +31,14 @@ const trackStatus = (rollout: Rollout, track: Rollout['plan']['tracks'][number])
   return over || isNotReached(rollout, track) ? 'not-reached' : 'waiting';
 };
 
-/** Zero until the stage itself was assessed: the newest assessment may still be of the one before. */
-const bakedSoFar = (progress: Progress | undefined, track: string, stage: string): number =>
-  progress?.bakedIn?.[track] === stage ? (progress.bakedMs[track] ?? 0) : 0;
+/**
+ * Zero until the stage itself was assessed: the newest assessment may still be of the one before. What was kept before
+ * that was noted is shown as it was shown then.
+ */
+const bakedSoFar = (progress: Progress | undefined, track: string, stage: string): number => {
+  const isOfStage = progress?.bakedIn === undefined || progress.bakedIn[track] === stage;
+  return isOfStage ? (progress?.bakedMs[track] ?? 0) : 0;
+};
 
 const trackView = (
   rollout: Rollout,

@@ -9,6 +9,7 @@ import {
   type OnTrial,
   type RecordedVerdict,
   type Rollout,
+  type SignalSpec,
 } from '#libs/domain';
 import type { Evidence, StoredLook, ViolationReport } from '../ports.js';
 import { foldIn, startFolded, type Folded } from './folded.js';
@@ -17,7 +18,7 @@ import type { SnapshotKeeper } from './snapshot-keeper.js';
 type Reports = ReadonlyMap<EvidencePool, ReadonlyMap<string, ViolationReport>>;
 
 /** Request ids stay in the unit store: an event lives for ever. */
-const named = (sentence: string, type: 'invariant' | 'rate', report: ViolationReport | undefined): string => {
+const named = (sentence: string, type: SignalSpec['type'], report: ViolationReport | undefined): string => {
   const first = report?.first;
   if (type !== 'invariant' || !first) return sentence;
   return `${sentence}; first seen on ${first.target} × ${first.model} by instance ${first.instance}, reported by ${first.reporter}`;

@@ -17,7 +17,7 @@ export type Folded = {
 
 export const startFolded = (rollout: Rollout): Folded => ({
   pools: startPools(rollout),
-  counts: new SliceTable(rollout.plan.signals.map(({ signal }) => signal)),
+  counts: new SliceTable(rollout.plan.signals),
   look: 0,
   digest: '',
   unwritten: 0,

@@ -1,4 +1,4 @@
-import type { Packer, SliceCounts, Unpacker } from '#libs/domain';
+import { isOfValues, type Packer, type SignalSpec, type SliceCounts, type Unpacker } from '#libs/domain';
 import type { RequestTotals, StoredLook } from '../ports.js';
 
 type Counts = { -readonly [field in keyof SliceCounts]: SliceCounts[field] };
@@ -6,6 +6,11 @@ type Slice = { readonly target: string; readonly model: string };
 
 const inOrder = (a: Slice, b: Slice): number =>
   a.target === b.target ? (a.model < b.model ? -1 : 1) : a.target < b.target ? -1 : 1;
+
+/** Of which requests are not what was measured, but values or pairs. */
+const isSampled = (type: SignalSpec['type']): boolean => isOfValues({ type }) || type === 'paired';
+
+type Counted = Pick<SignalSpec, 'signal' | 'type'>;
 
 /** What a rollout's slices have counted so far, signal by signal: bad outcomes as its looks bring them, requests as told. */
 export class SliceTable {
@@ -15,8 +20,12 @@ export class SliceTable {
   /** Signal by signal; undefined when a slice has come since it was put in order. */
   #ordered: readonly (readonly Counts[])[] | undefined;
 
-  constructor(signals: readonly string[]) {
-    this.#places = new Map(signals.map((signal, place) => [signal, place]));
+  /** Of signals that count requests. */
+  readonly #byRequest: readonly boolean[];
+
+  constructor(signals: readonly Counted[]) {
+    this.#places = new Map(signals.map(({ signal }, place) => [signal, place]));
+    this.#byRequest = signals.map(({ type }) => !isSampled(type));
   }
 
   addBad({ cells }: StoredLook): void {
@@ -30,17 +39,25 @@ export class SliceTable {
   }
 
   /** Requests in which a signal was not measured say nothing of it. */
-  setRequests({ slices, unmeasured }: RequestTotals): void {
+  setRequests({ slices, unmeasured, samples }: RequestTotals): void {
     for (const slice of slices)
-      for (const counts of this.#of(slice)) {
+      for (const [place, counts] of this.#of(slice).entries()) {
+        if (this.#byRequest[place] !== true) continue;
         counts.candidateRequests = slice.candidateRequests;
         counts.controlRequests = slice.controlRequests;
       }
     for (const blind of unmeasured) {
-      const counts = this.#of(blind)[this.#places.get(blind.signal) ?? -1];
-      if (counts === undefined) continue;
+      const place = this.#places.get(blind.signal) ?? -1;
+      const counts = this.#of(blind)[place];
+      if (counts === undefined || this.#byRequest[place] !== true) continue;
       counts.candidateRequests -= blind.candidateRequests;
       counts.controlRequests -= blind.controlRequests;
+    }
+    for (const sampled of samples) {
+      const counts = this.#of(sampled)[this.#places.get(sampled.signal) ?? -1];
+      if (counts === undefined) continue;
+      counts.candidateRequests = sampled.candidate;
+      counts.controlRequests = sampled.control;
     }
   }
 

@@ -6,6 +6,29 @@ const Targets = z.array(z.string());
 const TrackStage = { rollout: Rollout, track: z.string(), stage: z.string() };
 const Tolerance = z.number().nullable();
 
+const FirstSignal = z.object({
+  signal: z.string(),
+  title: z.string(),
+  type: z.enum(['invariant', 'rate']),
+  harm: z.number(),
+  weight: z.number(),
+  shadow: z.boolean(),
+  /** Margin before settling; null: none asked. */
+  settleTolerate: Tolerance,
+});
+
+const ResolvedSignal = FirstSignal.extend({
+  type: z.enum(['invariant', 'rate', 'mean', 'distribution', 'paired']),
+  /** Bad requests are not rare: harm is a ratio of odds. */
+  frequent: z.boolean(),
+  /** The direction in which values may not go. */
+  worse: z.enum(['higher', 'lower']),
+  /** The least and the greatest value of a mean; null for others. */
+  range: z.tuple([z.number(), z.number()]).nullable(),
+  /** Unit of values; null where there is none. */
+  unit: z.string().nullable(),
+});
+
 /** A plan as one rollout runs it: targets chosen, defaults filled in, signals with their types. */
 export const ResolvedPlan = z.object({
   plan: z.string(),
@@ -17,18 +40,7 @@ export const ResolvedPlan = z.object({
   graceMs: z.number(),
   /** What a `fail` takes back: everything, or the track in which it was found. */
   rollbackScope: z.enum(['rollout', 'track']),
-  signals: z.array(
-    z.object({
-      signal: z.string(),
-      title: z.string(),
-      type: z.enum(['invariant', 'rate']),
-      harm: z.number(),
-      weight: z.number(),
-      shadow: z.boolean(),
-      /** Margin before settling; null: none asked. */
-      settleTolerate: Tolerance,
-    }),
-  ),
+  signals: z.array(ResolvedSignal),
   tracks: z.array(
     z.object({
       name: z.string(),
@@ -50,6 +62,9 @@ export const ResolvedPlan = z.object({
   ),
 });
 export type ResolvedPlan = z.output<typeof ResolvedPlan>;
+const FirstPlan = ResolvedPlan.extend({ signals: z.array(FirstSignal) });
+
+const ArmValues = z.object({ count: z.number(), mean: z.number(), quantiles: z.array(z.number()).nullable() });
 
 /** A verdict with what it rests on. `digest` names the folded looks: replaying them gives the same verdict. */
 export const RecordedVerdict = z.object({
@@ -66,6 +81,8 @@ export const RecordedVerdict = z.object({
     controlBad: z.number(),
     controlRequests: z.number(),
   }),
+  /** Of signals of values; null for others. */
+  values: z.object({ candidate: ArmValues.nullable(), control: ArmValues.nullable() }).nullable(),
   ratio: z.number().nullable(),
   interval: z.tuple([z.number().nullable(), z.number().nullable()]).nullable(),
   logE: z.number(),
@@ -120,7 +137,11 @@ const TakenBack = z.object({
 });
 
 export const rolloutEvents = {
-  RolloutPlanned: { 1: Planned.extend({ plan: ResolvedPlan.omit({ rollbackScope: true }) }), 2: Planned },
+  RolloutPlanned: {
+    1: Planned.extend({ plan: FirstPlan.omit({ rollbackScope: true }) }),
+    2: Planned.extend({ plan: FirstPlan }),
+    3: Planned,
+  },
   RolloutStarted: { 1: z.object({ rollout: Rollout }) },
   StageEntered: { 1: z.object({ ...TrackStage, exposureBp: z.int() }) },
   /** What is wanted of a target from here on. The position of this event is the target's new generation. */
@@ -143,7 +164,10 @@ export const rolloutEvents = {
   TargetConverged: {
     1: z.object({ rollout: Rollout, target: z.string(), generation: z.int(), instances: z.int() }),
   },
-  VerdictRecorded: { 1: z.object({ rollout: Rollout, verdict: RecordedVerdict }) },
+  VerdictRecorded: {
+    1: z.object({ rollout: Rollout, verdict: RecordedVerdict.omit({ values: true }) }),
+    2: z.object({ rollout: Rollout, verdict: RecordedVerdict }),
+  },
   StagePassed: { 1: z.object({ ...TrackStage, bakedMs: z.number(), sentences: z.array(z.string()) }) },
   RolloutHeld: {
     1: z.object({
@@ -172,13 +196,28 @@ export const rolloutEvents = {
 
 const same = (data: JsonObject): JsonObject => data;
 
-/** Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery. */
+const withPlan = (data: JsonObject, change: (plan: JsonObject) => JsonObject): JsonObject => {
+  const plan = data['plan'] as JsonObject;
+  return { ...data, plan: { ...plan, ...change(plan) } };
+};
+
+/** What a signal is that only counts bad events. */
+const OF_EVENTS = { frequent: false, worse: 'higher', range: null, unit: null };
+
+/**
+ * Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery; before
+ * version 3 of RolloutPlanned all signals were of rare events.
+ */
 export const rolloutUpcasters = {
   RolloutPlanned: {
-    1: (data: JsonObject): JsonObject => ({
-      ...data,
-      plan: { ...(data['plan'] as JsonObject), rollbackScope: 'rollout' },
-    }),
+    1: (data: JsonObject): JsonObject => withPlan(data, () => ({ rollbackScope: 'rollout' })),
+    2: (data: JsonObject): JsonObject =>
+      withPlan(data, ({ signals }) => ({
+        signals: (signals as readonly JsonObject[]).map((signal) => ({ ...signal, ...OF_EVENTS })),
+      })),
+  },
+  VerdictRecorded: {
+    1: (data: JsonObject): JsonObject => ({ ...data, verdict: { ...(data['verdict'] as JsonObject), values: null } }),
   },
   RollbackStarted: { 1: (data: JsonObject): JsonObject => ({ ...data, track: null }) },
   TargetDrained: { 1: same },

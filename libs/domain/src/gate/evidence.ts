@@ -1,64 +1,18 @@
-import type { RateProcess } from '#libs/statistics';
-import { bet, logEValue, logPromotion, openLook, ratioScale, startProcess } from '#libs/statistics';
-import type { GroupEvidence, Groups } from './groups.js';
+import { logMeanE, logPromotion, ratioScale } from '#libs/statistics';
+import type { GroupEvidence } from './groups.js';
 import { groupName, groupsOf, namesOfCells, namesWith, startGroups } from './groups.js';
-import type { Scaled, Tally } from './tally.js';
-import { addEvents, addToTally, betsAt, emptyLikelihood, likelihoodOfTally } from './tally.js';
-import type { CellCount, CellKey, EvidenceSpec, Look, SignalSpec } from './types.js';
+import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
+import { learn, take, type Told } from './take.js';
+import { likelihoodOfTally } from './tally.js';
+import { isOfValues, type CellCount, type CellKey, type EvidenceSpec, type Look, type SignalSpec } from './types.js';
+import { logPromotionOfValues, openLooks, processesOf } from './values.js';
 import { cellShares, checkEvidenceSpec, HEADLINE_WEIGHT, keyOf, reserveShare, signalShares } from './weights.js';
-
-/** Evidence of one signal in one slice. */
-export type CellEvidence = {
-  readonly key: CellKey;
-  /** Those that this slice belongs to. */
-  readonly groups: readonly GroupEvidence[];
-  /** Null before the first event: most slices of most signals never see one. */
-  process: RateProcess | null;
-  /** Part of the signal's bound; 0 for slices that were not declared, which draw on the reserve instead. */
-  readonly weight: number;
-  /** ln 1/(alpha w) for this slice alone. */
-  readonly logBound: number;
-  /** Conditional likelihood of each ratio on the evidence's scale; null before the first event. */
-  tally: Tally | null;
-  largestShareBp: number;
-  touchedAt: number;
-  isRaised: boolean;
-  logE: number;
-  maxLogE: number;
-};
-
-/** Evidence of one signal over all slices: half from the stratified headline, the rest from the slices. */
-export type SignalEvidence = {
-  readonly spec: SignalSpec;
-  readonly logBound: number;
-  headline: RateProcess;
-  readonly headlineWeight: number;
-  readonly cells: Map<string, CellEvidence>;
-  touchedAt: number;
-  isRaised: boolean;
-  /** Merged evidence of headline and declared slices, now and at its highest. */
-  logE: number;
-  maxLogE: number;
-  /** The first look at which the bound was reached; stays. */
-  failedAt: number | null;
-  readonly groups: Groups;
-};
-
-/** All evidence of one rollout: a fold over its looks. Folding changes it in place; read it, never write it. */
-export type RolloutEvidence = Scaled & {
-  readonly spec: EvidenceSpec;
-  readonly signals: ReadonlyMap<string, SignalEvidence>;
-  /** Signals (not shadow) whose bound was reached, in order. */
-  readonly failed: string[];
-  reserveUsed: number;
-  /** The last look folded in; 0 before the first. */
-  look: number;
-};
 
 const startCell = (key: CellKey, groups: readonly GroupEvidence[], weight: number, logBound: number): CellEvidence => ({
   key,
   groups,
-  process: null,
+  processes: null,
+  values: null,
   weight,
   logBound,
   tally: null,
@@ -93,7 +47,7 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
     const evidence: SignalEvidence = {
       spec: signal,
       logBound,
-      headline: startProcess(),
+      headline: processesOf(signal),
       headlineWeight: spec.cells.length === 1 ? 0 : HEADLINE_WEIGHT,
       cells: new Map(cells),
       groups,
@@ -109,9 +63,14 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
   return { spec, scale, signals: new Map(signals), tables: new Map(), failed: [], reserveUsed: 0, look: 0 };
 };
 
+/** The coins of values are the configured ones; pairs are done on both arms. */
+const PAIRED_SHARE = 0.5;
+
 /** The candidate's share of what was counted, or 0 where the count says nothing about the arms. */
-const shareOf = (count: CellCount, isUnit: boolean): number => {
+const shareOf = (count: CellCount, { type }: SignalSpec, isUnit: boolean): number => {
+  if (isOfValues({ type })) return count.bins === undefined || count.shareBp >= 10_000 ? 0 : count.shareBp / 10_000;
   if (count.candidateBad + count.controlBad === 0) return 0;
+  if (type === 'paired') return PAIRED_SHARE;
   if (isUnit) return count.shareBp >= 10_000 ? 0 : count.shareBp / 10_000;
   const { candidateRequests = 0, controlRequests = 0 } = count;
   return candidateRequests <= 0 || controlRequests <= 0 ? 0 : candidateRequests / (candidateRequests + controlRequests);
@@ -137,19 +96,12 @@ const cellOf = (state: RolloutEvidence, signal: SignalEvidence, { target, model 
   return addLateCell(state, signal, { target, model }, logBound);
 };
 
-type Told = {
-  readonly signal: SignalEvidence;
-  readonly cell: CellEvidence;
-  readonly rho: number;
-  readonly count: CellCount;
-};
-
 const told = (state: RolloutEvidence, look: Look): readonly Told[] => {
   const isUnit = state.spec.assignment === 'unit';
   const list: Told[] = [];
   for (const count of look.cells) {
     const signal = state.signals.get(count.signal);
-    const rho = signal === undefined ? 0 : shareOf(count, isUnit);
+    const rho = signal === undefined ? 0 : shareOf(count, signal.spec, isUnit);
     if (signal === undefined || rho === 0) continue;
     const cell = cellOf(state, signal, count);
     if (count.shareBp > cell.largestShareBp) {
@@ -165,31 +117,18 @@ const told = (state: RolloutEvidence, look: Look): readonly Told[] => {
 /** Restart mass is released for the whole look before any arm of the look is taken into account. */
 const open = ({ signal, cell }: Told, look: number): void => {
   if (cell.touchedAt !== look) {
-    openLook((cell.process ??= startProcess()), cell.isRaised);
+    openLooks((cell.processes ??= processesOf(signal.spec)), cell.isRaised);
     cell.touchedAt = look;
     cell.isRaised = false;
   }
   if (signal.touchedAt === look) return;
-  if (signal.headlineWeight > 0) openLook(signal.headline, signal.isRaised);
+  if (signal.headlineWeight > 0) openLooks(signal.headline, signal.isRaised);
   signal.touchedAt = look;
   signal.isRaised = false;
 };
 
-const take = (state: RolloutEvidence, { signal, cell, rho, count }: Told): void => {
-  const { candidateBad, controlBad } = count;
-  const bets = betsAt(state, rho, signal.spec.harm ?? 1);
-  if (cell.process !== null) bet(cell.process, bets, candidateBad, controlBad);
-  if (signal.headlineWeight > 0) bet(signal.headline, bets, candidateBad, controlBad);
-  const events = { rho, candidateBad, controlBad };
-  cell.tally = addToTally(state, cell.tally, events);
-  for (const group of cell.groups) {
-    addEvents(state, (group.likelihood ??= emptyLikelihood(state)), events);
-    group.touchedAt = state.look;
-  }
-};
-
 const mergedLogE = (signal: SignalEvidence): number => {
-  const headline = signal.headlineWeight > 0 ? logEValue(signal.headline) : 0;
+  const headline = signal.headlineWeight > 0 ? logMeanE(signal.headline) : 0;
   let top = headline;
   for (const cell of signal.cells.values()) if (cell.weight > 0 && cell.logE > top) top = cell.logE;
   let sum = signal.headlineWeight * Math.exp(headline - top);
@@ -198,7 +137,7 @@ const mergedLogE = (signal: SignalEvidence): number => {
 };
 
 const settleCell = (cell: CellEvidence): boolean => {
-  cell.logE = cell.process === null ? 0 : logEValue(cell.process);
+  cell.logE = cell.processes === null ? 0 : logMeanE(cell.processes);
   if (cell.logE > cell.maxLogE) cell.maxLogE = cell.logE;
   return cell.weight === 0 && cell.maxLogE >= cell.logBound;
 };
@@ -226,22 +165,33 @@ const sumOf = (
   return sum;
 };
 
+/** What a group of targets that was named at the start was told together; undefined for others. */
+export const groupOf = (signal: SignalEvidence, targets: readonly string[] | null): GroupEvidence | undefined =>
+  signal.groups.get(groupName(targets));
+
 /** Sum of the likelihoods of the slices on these targets (null: all); null before the first event there. */
 export const likelihoodOf = (
   state: RolloutEvidence,
   signal: SignalEvidence,
   targets: readonly string[] | null,
 ): Float64Array | null => {
-  const group = signal.groups.get(groupName(targets));
+  const group = groupOf(signal, targets);
   return group === undefined ? sumOf(state, signal, targets) : group.likelihood;
 };
 
+/** Promotion evidence of a group as it stands; null before it was told anything. */
+export const promotionOf = (state: RolloutEvidence, group: GroupEvidence, margin: number): number | null => {
+  const bets = group.bets.get(margin);
+  if (bets !== undefined) return logPromotionOfValues(bets);
+  return group.likelihood === null ? null : logPromotion(group.likelihood, state.scale, margin);
+};
+
 const noteShown = (state: RolloutEvidence, { groups }: SignalEvidence): void => {
-  for (const { likelihood, touchedAt, shown } of groups.values()) {
-    if (likelihood === null || touchedAt !== state.look) continue;
+  for (const group of groups.values()) {
+    if (group.touchedAt !== state.look) continue;
     for (const margin of state.spec.margins) {
-      const now = logPromotion(likelihood, state.scale, margin);
-      if (now > (shown.get(margin) ?? Number.NEGATIVE_INFINITY)) shown.set(margin, now);
+      const now = promotionOf(state, group, margin);
+      if (now !== null && now > (group.shown.get(margin) ?? Number.NEGATIVE_INFINITY)) group.shown.set(margin, now);
     }
   }
 };
@@ -251,7 +201,7 @@ export const highestPromotion = (
   signal: SignalEvidence,
   targets: readonly string[] | null,
   margin: number,
-): number | undefined => signal.groups.get(groupName(targets))?.shown.get(margin);
+): number | undefined => groupOf(signal, targets)?.shown.get(margin);
 
 /**
  * Folds one look in and returns the same evidence. A look that is not newer than the last one changes nothing, a look
@@ -263,6 +213,7 @@ export const foldLook = (state: RolloutEvidence, look: Look): RolloutEvidence =>
   const list = told(state, look);
   for (const each of list) open(each, look.look);
   for (const each of list) take(state, each);
+  for (const each of list) learn(each);
   const proved = new Map<SignalEvidence, boolean>();
   for (const { signal, cell } of list) proved.set(signal, settleCell(cell) || proved.get(signal) === true);
   for (const [signal, isProvedByReserve] of proved) {

@@ -119,7 +119,7 @@ const impossibilities = (stage: StageToPredict): readonly StageImpossible[] => {
       },
     ];
   }
-  const rates = stage.signals.filter(({ type, shadow }) => type === 'rate' && !shadow);
+  const rates = stage.signals.filter(({ type, shadow }) => type !== 'invariant' && !shadow);
   const noControl: readonly StageImpossible[] =
     rates.length > 0 && sum(stage.traffic.map(controlRate)) <= 0
       ? [

@@ -7,6 +7,8 @@ export type GroupEvidence = {
   touchedAt: number;
   /** Highest promotion evidence by margin. */
   readonly shown: Map<number, number>;
+  /** Of values: margin → sums of the logarithms that its promotion bets were told. */
+  readonly bets: Map<number, Float64Array>;
 };
 
 export type Groups = ReadonlyMap<string, GroupEvidence>;
@@ -24,7 +26,12 @@ export const groupName = (targets: readonly string[] | null): string => {
 };
 
 export const startGroups = ({ groups = [] }: EvidenceSpec): Groups =>
-  new Map(groups.map((targets) => [groupName(targets), { likelihood: null, touchedAt: 0, shown: new Map() }]));
+  new Map(
+    groups.map((targets) => [
+      groupName(targets),
+      { likelihood: null, touchedAt: 0, shown: new Map(), bets: new Map() },
+    ]),
+  );
 
 /** Names of the groups that a target belongs to. */
 export const namesWith = ({ groups = [] }: EvidenceSpec, target: string): readonly string[] =>

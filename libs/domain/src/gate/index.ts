@@ -1,5 +1,5 @@
 export { foldLook, hasFailed, startEvidence } from './evidence.js';
-export type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
+export type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 export { predictStage } from './forecast.js';
 export type {
   SignalForecast,
@@ -14,5 +14,6 @@ export { packEvidence, Packer, unpackEvidence, Unpacker } from './packed.js';
 export type { Packed } from './packed.js';
 export { evidenceRecord } from './record.js';
 export type { EvidenceRecord } from './record.js';
+export { isOfValues } from './types.js';
 export type * from './types.js';
 export { DECLARED_SHARE, HEADLINE_WEIGHT } from './weights.js';

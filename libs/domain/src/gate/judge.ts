@@ -1,9 +1,29 @@
 import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
-import { highestPromotion, likelihoodOf } from './evidence.js';
-import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
-import { alsoPhrase, countsPhrase, explainedPhrase, harmPhrase, needPhrase, placesPhrase, whole } from './sentence.js';
+import { groupOf, highestPromotion, likelihoodOf, promotionOf } from './evidence.js';
+import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
+import {
+  alsoPhrase,
+  countsPhrase,
+  explainedPhrase,
+  harmPhrase,
+  needPhrase,
+  placesPhrase,
+  valuesPhrase,
+  whole,
+  worsePhrase,
+} from './sentence.js';
 import { likelihoodOfTally } from './tally.js';
-import type { ArmCounts, JudgeOptions, SliceCounts, Verdict, VerdictKind, Violations } from './types.js';
+import {
+  isOfValues,
+  type ArmCounts,
+  type GateMethod,
+  type JudgeOptions,
+  type SliceCounts,
+  type Verdict,
+  type VerdictKind,
+  type Violations,
+} from './types.js';
+import { summaryOfValues } from './values.js';
 import { keyOf } from './weights.js';
 
 /** Level of the interval that a verdict shows. */
@@ -40,7 +60,8 @@ type Case = {
   readonly options: JudgeOptions;
   readonly slices: readonly SliceCounts[];
   readonly counts: ArmCounts;
-  readonly likelihood: Float64Array | null;
+  readonly values: Verdict['values'];
+  readonly ratio: number | null;
   readonly interval: readonly [number | null, number | null] | null;
   readonly logPromote: number | null;
   readonly proved: readonly CellEvidence[];
@@ -63,30 +84,51 @@ const slicesOn = (counts: readonly SliceCounts[], targets: readonly string[] | n
   return counts.filter(({ target }) => scope.has(target));
 };
 
+/** The estimate of a ratio, from the likelihoods of bad events or from the moments of values. */
+const estimateOf = (
+  state: RolloutEvidence,
+  signal: SignalEvidence,
+  targets: readonly string[] | null,
+): Pick<Case, 'values' | 'ratio' | 'interval'> => {
+  if (isOfValues(signal.spec)) {
+    const scope = targets === null ? null : membersOf(targets);
+    const told = [...signal.cells.values()].filter(({ key }) => scope === null || scope.has(key.target));
+    const all = told.flatMap(({ values }) => values ?? []);
+    const { ratio, interval, candidate, control } = summaryOfValues(signal.spec, all, INTERVAL_ALPHA);
+    return { values: { candidate, control }, ratio, interval };
+  }
+  const likelihood = likelihoodOf(state, signal, targets);
+  if (likelihood === null) return { values: null, ratio: null, interval: null };
+  return { values: null, ratio: likeliestRatio(likelihood), interval: confidenceSequence(likelihood, INTERVAL_ALPHA) };
+};
+
 const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOptions): Case => {
   const slices = slicesOn(options.counts, options.targets);
-  const likelihood = likelihoodOf(state, signal, options.targets);
   return {
     state,
     signal,
     options,
     slices,
     counts: totals(slices),
-    likelihood,
-    interval: likelihood === null ? null : confidenceSequence(likelihood, INTERVAL_ALPHA),
-    logPromote: promotionOf(state, signal, likelihood, options),
+    ...estimateOf(state, signal, options.targets),
+    logPromote: promotionNow(state, signal, options),
     proved: provedBy(signal),
   };
 };
 
-const promotionOf = (
+const promotionNow = (
   state: RolloutEvidence,
   signal: SignalEvidence,
-  likelihood: Float64Array | null,
   { tolerate, targets }: JudgeOptions,
 ): number | null => {
   if (tolerate === null) return null;
-  const now = logPromotion(likelihood ?? new Float64Array(state.scale.ratios.length), state.scale, tolerate);
+  const group = groupOf(signal, targets);
+  const likelihood = group === undefined ? likelihoodOf(state, signal, targets) : group.likelihood;
+  const nothing = (): number =>
+    isOfValues(signal.spec)
+      ? 0
+      : logPromotion(likelihood ?? new Float64Array(state.scale.ratios.length), state.scale, tolerate);
+  const now = (group === undefined ? null : promotionOf(state, group, tolerate)) ?? nothing();
   return Math.max(now, highestPromotion(signal, targets, tolerate) ?? now);
 };
 
@@ -119,19 +161,44 @@ const failOfRate = (all: Case): Finding => {
   };
 };
 
+const failOfValues = (all: Case): Finding => {
+  const { state, signal, options } = all;
+  const [worst] = all.proved;
+  const everywhere = gather(state, signal, { ...options, targets: worst === undefined ? null : [worst.key.target] });
+  const { ratio, values } = everywhere;
+  const said = values === null ? '' : valuesPhrase(signal.spec, values);
+  const about = ratio === null ? '' : `, about x${Number(ratio.toPrecision(3))}`;
+  return {
+    verdict: 'fail',
+    sentence: `${titleOf(signal)} ${placesOf(everywhere)}: ${said}; ${worsePhrase(signal.spec)}${about}`,
+  };
+};
+
+/** Sentence parts of a guardrail: what was measured, and what of. */
+const saidOf = ({ signal, counts, values }: Case): string =>
+  values === null ? countsPhrase(counts) : valuesPhrase(signal.spec, values);
+
+const MEASURED = {
+  rate: 'request',
+  invariant: 'request',
+  mean: 'value',
+  distribution: 'value',
+  paired: 'pair',
+} as const;
+
 const isSuspicious = ({ state, signal }: Case): boolean =>
   signal.logE >= signal.logBound + Math.log(state.spec.alpha) + Math.log(SUSPICION);
 
-const judgeRate = (all: Case): Finding => {
+const judgeGuardrail = (all: Case): Finding => {
   const { signal, counts, options, logPromote } = all;
   const { tolerate, minRequests = 1 } = options;
-  if (signal.failedAt !== null) return failOfRate(all);
+  if (signal.failedAt !== null) return isOfValues(signal.spec) ? failOfValues(all) : failOfRate(all);
   const title = titleOf(signal);
   if (counts.candidateRequests === 0 || counts.controlRequests === 0) {
     const arm = counts.candidateRequests === 0 ? 'the candidate' : 'control';
-    return { verdict: 'not-measured', sentence: `${title}: no request measured on ${arm} yet` };
+    return { verdict: 'not-measured', sentence: `${title}: no ${MEASURED[signal.spec.type]} measured on ${arm} yet` };
   }
-  const said = `${title} ${placesOf(all)}: ${countsPhrase(counts)}`;
+  const said = `${title} ${placesOf(all)}: ${saidOf(all)}`;
   if (counts.candidateRequests < minRequests) {
     return { verdict: 'inconclusive', sentence: `${said}; ${needPhrase(counts.candidateRequests, minRequests)}` };
   }
@@ -164,14 +231,26 @@ const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Vio
 
 const MIXED = ' (control violates it too, so it is judged as a rate)';
 
+const METHODS = {
+  rate: 'rate-grid-v1',
+  mean: 'mean-bet-v1',
+  distribution: 'distribution-bet-v1',
+  paired: 'paired-grid-v1',
+} as const;
+
+const methodOf = ({ type, frequent }: SignalEvidence['spec']): GateMethod => {
+  if (frequent === true) return 'rate-odds-v1';
+  return type === 'invariant' ? 'invariant-v1' : METHODS[type];
+};
+
 const find = (all: Case): Finding & Pick<Verdict, 'method'> => {
   const { spec } = all.signal;
-  if (spec.type === 'rate') return { ...judgeRate(all), method: 'rate-grid-v1' };
+  if (spec.type !== 'invariant') return { ...judgeGuardrail(all), method: methodOf(spec) };
   const violations = all.options.violations ?? { candidate: 0, controlInLookback: 0 };
   const { candidate, controlInLookback, explained = 0, suspects = [] } = violations;
   if (controlInLookback === 0 && (candidate > 0 || explained === 0))
     return { ...judgeInvariant(all, violations), method: 'invariant-v1' };
-  const { verdict, sentence } = judgeRate(all);
+  const { verdict, sentence } = judgeGuardrail(all);
   const why = controlInLookback > 0 ? MIXED : explainedPhrase(explained, suspects);
   return { verdict, sentence: `${sentence}${why}`, method: 'rate-grid-v1' };
 };
@@ -198,7 +277,8 @@ export const judge = (state: RolloutEvidence, name: string, options: JudgeOption
     shadow: signal.spec.shadow,
     look: state.look,
     counts: all.counts,
-    ratio: all.likelihood === null ? null : likeliestRatio(all.likelihood),
+    values: all.values,
+    ratio: all.ratio,
     interval: all.interval,
     logE: signal.logE,
     maxLogE: signal.maxLogE,

@@ -11,6 +11,9 @@ const spec: EvidenceSpec = {
     { signal: 'errors', type: 'rate', shadow: false },
     { signal: 'refusals', type: 'rate', shadow: false, harm: 1.2, weight: 3 },
     { signal: 'verbosity', type: 'rate', shadow: true },
+    { signal: 'score', type: 'mean', shadow: false, worse: 'lower' },
+    { signal: 'latency', type: 'distribution', shadow: false, harm: 1.1, unit: 'ms' },
+    { signal: 'often', type: 'rate', shadow: false, frequent: true },
   ],
   cells: TARGETS.flatMap((target) => ['haiku', 'sonnet'].map((model) => ({ target, model }))),
   margins: [2, 1.5],
@@ -18,7 +21,7 @@ const spec: EvidenceSpec = {
 };
 
 const count = fc.record({
-  signal: fc.constantFrom('errors', 'refusals', 'verbosity', 'of another plan'),
+  signal: fc.constantFrom('errors', 'refusals', 'verbosity', 'often', 'of another plan'),
   target: fc.constantFrom(...TARGETS, 'added later', 'added later still'),
   model: fc.constantFrom('haiku', 'sonnet'),
   shareBp: fc.oneof(fc.constantFrom(0, 100, 1000, 5000, 10_000), fc.integer({ min: 1, max: 9_999 })),
@@ -27,7 +30,19 @@ const count = fc.record({
   candidateRequests: fc.nat(40),
   controlRequests: fc.nat(400),
 });
-const looks = fc.array(fc.array(count, { maxLength: 8 }), { minLength: 1, maxLength: 24 });
+const values = fc.record({
+  signal: fc.constantFrom('score', 'latency'),
+  target: fc.constantFrom(...TARGETS, 'added later'),
+  model: fc.constantFrom('haiku', 'sonnet'),
+  shareBp: fc.constantFrom(100, 1000, 5000, 10_000),
+  candidateBad: fc.constant(0),
+  controlBad: fc.constant(0),
+  bins: fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.nat(2), fc.nat(5)), { maxLength: 5 }),
+});
+const looks = fc.array(fc.array(fc.oneof({ weight: 3, arbitrary: count }, values), { maxLength: 8 }), {
+  minLength: 1,
+  maxLength: 24,
+});
 const assignment = fc.constantFrom('unit' as const, 'request' as const);
 
 const fold = (state: RolloutEvidence, all: readonly (readonly CellCount[])[]): RolloutEvidence =>

@@ -1,9 +1,11 @@
-import type { RateProcess } from '#libs/statistics';
-import { logEValue, RATIO_GRID } from '#libs/statistics';
-import type { CellEvidence, RolloutEvidence, SignalEvidence } from './evidence.js';
+import type { Moments, RateProcess, Spread } from '#libs/statistics';
+import { logMeanE, noMoments, SHIFT_BETS } from '#libs/statistics';
+import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { addLateCell } from './evidence.js';
 import type { GroupEvidence } from './groups.js';
 import type { Tally } from './tally.js';
+import { isOfValues, type SignalSpec } from './types.js';
+import { processesOf, startValues, type ValueEvidence } from './values.js';
 
 /** Folded state as bare numbers in an order that its reader knows, and the names that no spec tells. */
 export type Packed = { readonly numbers: Float64Array; readonly names: readonly string[] };
@@ -86,14 +88,78 @@ const packProcess = (to: Packer, { wealth, logScale, cash, pending, looks, raise
   for (const value of [logScale, cash, pending, looks, raises]) to.number(value);
 };
 
-const unpackProcess = (from: Unpacker): RateProcess => ({
-  wealth: from.all(RATIO_GRID.length),
+const unpackProcess = (from: Unpacker, bets: number): RateProcess => ({
+  wealth: from.all(bets),
   logScale: from.number(),
   cash: from.number(),
   pending: from.number(),
   looks: from.number(),
   raises: from.number(),
 });
+
+const packProcesses = (to: Packer, processes: readonly RateProcess[]): void => {
+  for (const process of processes) packProcess(to, process);
+};
+
+const unpackProcesses = (from: Unpacker, spec: SignalSpec): readonly RateProcess[] =>
+  processesOf(spec).map(({ wealth }) => unpackProcess(from, wealth.length));
+
+const packMoments = (to: Packer, { count, sum, squares }: Moments): void => {
+  for (const value of [count, sum, squares]) to.number(value);
+};
+
+const unpackMoments = (from: Unpacker, moments: Moments): Moments => {
+  moments.count = from.number();
+  moments.sum = from.number();
+  moments.squares = from.number();
+  return moments;
+};
+
+const packCounts = (to: Packer, counts: ReadonlyMap<number, number>): void => {
+  to.number(counts.size);
+  for (const [value, count] of counts) {
+    to.number(value);
+    to.number(count);
+  }
+};
+
+const unpackCounts = (from: Unpacker, counts: Map<number, number>): void => {
+  for (let left = from.number(); left > 0; left -= 1) {
+    const value = from.number();
+    counts.set(value, from.number());
+  }
+};
+
+const packValues = (to: Packer, { learned, strata, candidate }: ValueEvidence): void => {
+  const { logs, control, total } = learned;
+  for (const value of [logs.count, logs.mean, logs.squares, total, strata.length]) to.number(value);
+  packCounts(to, control);
+  packCounts(to, candidate);
+  for (const stratum of strata) {
+    to.number(stratum.shareBp);
+    packMoments(to, stratum.candidate);
+    packMoments(to, stratum.control);
+  }
+};
+
+const unpackValues = (from: Unpacker): ValueEvidence => {
+  const values = startValues();
+  const { learned } = values;
+  const logs: Spread = learned.logs;
+  logs.count = from.number();
+  logs.mean = from.number();
+  logs.squares = from.number();
+  learned.total = from.number();
+  const strata = from.number();
+  unpackCounts(from, learned.control);
+  unpackCounts(from, values.candidate);
+  for (let n = 0; n < strata; n += 1) {
+    const shareBp = from.number();
+    const candidate = unpackMoments(from, noMoments());
+    values.strata.push({ shareBp, candidate, control: unpackMoments(from, noMoments()) });
+  }
+  return values;
+};
 
 const packLikelihood = (to: Packer, likelihood: Float64Array | null): void => {
   to.number(likelihood === null ? 0 : 1);
@@ -121,42 +187,61 @@ const unpackTally = (from: Unpacker, ratios: number): Tally => ({
   shares: Array.from({ length: from.number() }, () => unpackShares(from)),
 });
 
-// Between two looks nothing is raised, and the e-value of a slice is that of its process: neither is written.
-const packCell = (to: Packer, { process, tally, largestShareBp, touchedAt, maxLogE }: CellEvidence): void => {
-  to.number(process === null || tally === null ? 0 : 1);
-  if (process === null || tally === null) return;
-  packProcess(to, process);
-  packTally(to, tally);
+// Between two looks nothing is raised, and the e-value of a slice is that of its processes: neither is written.
+const packCell = (to: Packer, { processes, tally, values, largestShareBp, touchedAt, maxLogE }: CellEvidence): void => {
+  const isTold = processes !== null && (tally !== null || values !== null);
+  to.number(isTold ? 1 : 0);
+  if (!isTold) return;
+  packProcesses(to, processes);
+  if (values !== null) packValues(to, values);
+  else if (tally !== null) packTally(to, tally);
   for (const value of [largestShareBp, touchedAt, maxLogE]) to.number(value);
 };
 
-const unpackCell = (from: Unpacker, cell: CellEvidence, ratios: number): void => {
+const unpackCell = (from: Unpacker, cell: CellEvidence, spec: SignalSpec, ratios: number): void => {
   if (from.number() === 0) return;
-  cell.process = unpackProcess(from);
-  cell.tally = unpackTally(from, ratios);
+  cell.processes = unpackProcesses(from, spec);
+  if (isOfValues(spec)) cell.values = unpackValues(from);
+  else cell.tally = unpackTally(from, ratios);
   cell.largestShareBp = from.number();
   cell.touchedAt = from.number();
   cell.maxLogE = from.number();
-  cell.logE = logEValue(cell.process);
+  cell.logE = logMeanE(cell.processes);
 };
 
-const packGroup = (to: Packer, group: GroupEvidence, margins: readonly number[]): void => {
-  packLikelihood(to, group.likelihood);
-  if (group.likelihood === null) return;
-  to.number(group.touchedAt);
-  for (const margin of margins) to.number(group.shown.get(margin) ?? Number.NEGATIVE_INFINITY);
+const packGroup = (
+  to: Packer,
+  { likelihood, bets, touchedAt, shown }: GroupEvidence,
+  margins: readonly number[],
+): void => {
+  packLikelihood(to, likelihood);
+  to.number(bets.size);
+  for (const [margin, sums] of bets) {
+    to.number(margin);
+    to.all(sums);
+  }
+  if (likelihood === null && bets.size === 0) return;
+  to.number(touchedAt);
+  for (const margin of margins) to.number(shown.get(margin) ?? Number.NEGATIVE_INFINITY);
 };
 
 const unpackGroup = (from: Unpacker, group: GroupEvidence, { ratios, margins }: RolloutEvidence['scale']): void => {
   group.likelihood = unpackLikelihood(from, ratios.length);
-  if (group.likelihood === null) return;
+  for (let left = from.number(); left > 0; left -= 1) {
+    const margin = from.number();
+    group.bets.set(margin, from.all(SHIFT_BETS.length));
+  }
+  if (group.likelihood === null && group.bets.size === 0) return;
   group.touchedAt = from.number();
-  for (const margin of margins) group.shown.set(margin, from.number());
+  for (const margin of margins) {
+    const shown = from.number();
+    if (shown > Number.NEGATIVE_INFINITY) group.shown.set(margin, shown);
+  }
 };
 
 const packSignal = (to: Packer, signal: SignalEvidence, { spec, scale }: RolloutEvidence): void => {
   const { touchedAt, logE, maxLogE, failedAt } = signal;
-  packProcess(to, signal.headline);
+  packProcesses(to, signal.headline);
   for (const value of [touchedAt, logE, maxLogE, failedAt ?? 0]) to.number(value);
   for (const group of signal.groups.values()) packGroup(to, group, scale.margins);
   const late = [...signal.cells.values()].slice(spec.cells.length);
@@ -170,7 +255,7 @@ const packSignal = (to: Packer, signal: SignalEvidence, { spec, scale }: Rollout
 };
 
 const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvidence): void => {
-  signal.headline = unpackProcess(from);
+  signal.headline = unpackProcesses(from, signal.spec);
   signal.touchedAt = from.number();
   signal.logE = from.number();
   signal.maxLogE = from.number();
@@ -178,7 +263,7 @@ const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvid
   for (const group of signal.groups.values()) unpackGroup(from, group, state.scale);
   for (let left = from.number(); left > 0; left -= 1)
     addLateCell(state, signal, { target: from.name(), model: from.name() }, from.number());
-  for (const cell of signal.cells.values()) unpackCell(from, cell, state.scale.ratios.length);
+  for (const cell of signal.cells.values()) unpackCell(from, cell, signal.spec, state.scale.ratios.length);
 };
 
 /** Writes down all that folding has made of the evidence, to the last bit, between two looks. */

@@ -1,5 +1,5 @@
 import { PROMOTION_GRID, RATIO_GRID } from '#libs/statistics';
-import type { RolloutEvidence } from './evidence.js';
+import type { RolloutEvidence } from './state.js';
 import type { EvidenceSpec, GateMethod } from './types.js';
 
 /** What a decision rested on, as JSON: enough to repeat it from the same looks and to compare the result. */
@@ -39,8 +39,9 @@ export const evidenceRecord = (state: RolloutEvidence): EvidenceRecord => ({
     logE: signal.logE,
     maxLogE: signal.maxLogE,
     failedAt: signal.failedAt,
-    cells: [...signal.cells.values()].flatMap(({ key, process, logE }) =>
-      process === null ? [] : [{ target: key.target, model: key.model, logE, looks: process.looks }],
-    ),
+    cells: [...signal.cells.values()].flatMap(({ key, processes, logE }) => {
+      const [process] = processes ?? [];
+      return process === undefined ? [] : [{ target: key.target, model: key.model, logE, looks: process.looks }];
+    }),
   })),
 });

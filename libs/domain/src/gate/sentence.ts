@@ -1,4 +1,4 @@
-import type { ArmCounts, CellKey } from './types.js';
+import type { ArmCounts, ArmValues, CellKey, SignalSpec } from './types.js';
 
 /** A count, which is never negative, with its thousands apart. */
 export const whole = (count: number): string => {
@@ -16,6 +16,34 @@ export const roundedDown = (ratio: number): string => {
 export const countsPhrase = (counts: ArmCounts): string =>
   `${whole(counts.candidateBad)} of ${whole(counts.candidateRequests)} on the candidate against ` +
   `${whole(counts.controlBad)} of ${whole(counts.controlRequests)} on control`;
+
+/** A value with three significant digits and its unit. */
+const valuePhrase = (value: number, unit: string | undefined): string => {
+  const shown = Math.abs(value) >= 1_000 ? whole(value) : String(Number(value.toPrecision(3)));
+  return unit === undefined ? shown : `${shown} ${unit}`;
+};
+
+const armPhrase = ({ count, mean, quantiles }: ArmValues, unit: string | undefined): string => {
+  const [median, , tail] = quantiles ?? [];
+  const shown =
+    median === undefined || tail === undefined
+      ? valuePhrase(mean, unit)
+      : `median ${valuePhrase(median, unit)}, p99 ${valuePhrase(tail, unit)}`;
+  return `${shown} over ${whole(count)} values`;
+};
+
+/** "median 812 ms, p99 4,100 ms over 1,204 values on the candidate against …". */
+export const valuesPhrase = (
+  { unit }: Pick<SignalSpec, 'unit'>,
+  { candidate, control }: { readonly candidate: ArmValues | null; readonly control: ArmValues | null },
+): string => {
+  const said = (arm: ArmValues | null): string => (arm === null ? 'none' : armPhrase(arm, unit));
+  return `${said(candidate)} on the candidate against ${said(control)} on control`;
+};
+
+/** What was shown of values: worse, and by how much where it is known. */
+export const worsePhrase = ({ harm = 1, worse = 'higher' }: Pick<SignalSpec, 'harm' | 'worse'>): string =>
+  harm === 1 ? `shown to be ${worse} than control` : `shown to be ${worse} than control by more than x${harm}`;
 
 /** "on api/tpu": up to two slices by name, each with its model only where the rollout knows several; more as a number. */
 export const placesPhrase = (slices: readonly CellKey[], known: readonly CellKey[]): string => {

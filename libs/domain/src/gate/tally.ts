@@ -1,5 +1,13 @@
 import type { GridBets, RatioScale } from '#libs/statistics';
-import { addToLikelihood, gridBets, mixingCosts } from '#libs/statistics';
+import {
+  addToLikelihood,
+  gridBets,
+  hypergeometricLogE,
+  mixingCosts,
+  RATIO_GRID,
+  type WindowCounts,
+} from '#libs/statistics';
+import type { CellCount } from './types.js';
 
 type ShareTables = { readonly bets: Map<number, GridBets>; readonly costs: Float64Array };
 
@@ -70,4 +78,31 @@ export const likelihoodOfTally = (scaled: Scaled, tally: Tally | null): Float64A
   const sum = likelihood === null ? emptyLikelihood(scaled) : likelihood.slice();
   for (const each of shares) addEvents(scaled, sum, each);
   return sum;
+};
+
+const windowOf = ({
+  candidateBad,
+  controlBad,
+  candidateRequests = 0,
+  controlRequests = 0,
+}: CellCount): WindowCounts => ({
+  candidateBad,
+  controlBad,
+  candidate: candidateRequests,
+  control: controlRequests,
+});
+
+/** Logarithms of the e-values of a look for each ratio of odds of the grid, above `harm`. */
+export const oddsLogEs = (count: CellCount, harm: number): Float64Array =>
+  Float64Array.from(RATIO_GRID, (ratio) => hypergeometricLogE(windowOf(count), ratio, harm));
+
+/** The likelihood of each ratio of odds by one look. */
+export const oddsLikelihood = ({ scale }: Scaled, count: CellCount): Float64Array =>
+  Float64Array.from(scale.ratios, (ratio) => hypergeometricLogE(windowOf(count), ratio));
+
+/** The same for looks of which the sizes of both arms count: those cannot be summed by share. */
+export const addOddsToTally = (scaled: Scaled, tally: Tally | null, added: Float64Array): Tally => {
+  const likelihood = tally?.likelihood ?? emptyLikelihood(scaled);
+  for (let j = 0; j < likelihood.length; j += 1) likelihood[j] = (likelihood[j] ?? 0) + (added[j] ?? 0);
+  return { likelihood, shares: tally?.shares ?? [] };
 };

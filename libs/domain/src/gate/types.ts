@@ -1,10 +1,24 @@
-/** `invariant`: should never be seen. `rate`: a guardrail that may not get worse than the concurrent control. */
-export type SignalType = 'invariant' | 'rate';
+/**
+ * `invariant`: should never be seen. The others are guardrails, which may not get worse than the concurrent control.
+ * `rate`: bad events. `mean`: values between two limits, such as scores. `distribution`: positive values whose tail
+ * matters, such as latencies. `paired`: the same work done on both arms, of which the pairs count that differ.
+ */
+export type SignalType = 'invariant' | 'rate' | 'mean' | 'distribution' | 'paired';
+
+/** Signals that come as values and not as bad events. */
+export const isOfValues = ({ type }: { readonly type: SignalType }): boolean =>
+  type === 'mean' || type === 'distribution';
 
 /** What the gate is told about one signal when a rollout starts; it does not change afterwards. */
 export type SignalSpec = {
   readonly signal: string;
   readonly type: SignalType;
+  /** Of a rate with an assignment by request: bad requests are not rare, so harm is a ratio of odds. Default false. */
+  readonly frequent?: boolean | undefined;
+  /** Of values: the direction in which they may not go. Default higher. */
+  readonly worse?: 'higher' | 'lower' | undefined;
+  /** Of values: their unit as sentences name it, such as ms. */
+  readonly unit?: string | undefined;
   /** Tolerated ratio of the candidate's rate to the control's before it counts as harm: at least 1, default 1. */
   readonly harm?: number;
   /** Measured and shown, decides nothing, takes no part of alpha. */
@@ -40,6 +54,8 @@ export type CellCount = {
   /** Requests in this look; needed for `request`, where they give the realised share. */
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /** Of values: each with how often it was seen on either arm, first values of units or all; no bad events then. */
+  readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
 };
 
 /** Everything that newly arrived at one evaluation, in order of arrival. Numbers grow; repeated looks change nothing. */
@@ -62,9 +78,13 @@ export type EvidenceSpec = {
 
 export type VerdictKind = 'pass' | 'fail' | 'inconclusive' | 'not-measured';
 
-export type GateMethod = 'rate-grid-v1' | 'invariant-v1';
+export type GateMethod =
+  'rate-grid-v1' | 'rate-odds-v1' | 'invariant-v1' | 'mean-bet-v1' | 'distribution-bet-v1' | 'paired-grid-v1';
 
-/** Totals since the rollout started, for the sentence and for minimum samples. */
+/** What the values of one arm come to. `quantiles`: median, 90th and 99th percentile of a distribution. */
+export type ArmValues = { readonly count: number; readonly mean: number; readonly quantiles: readonly number[] | null };
+
+/** Totals since the rollout started, for the sentence and for minimum samples; requests are values of a signal of values. */
 export type ArmCounts = {
   readonly candidateBad: number;
   readonly candidateRequests: number;
@@ -113,9 +133,11 @@ export type Verdict = {
   /** The last look folded in. */
   readonly look: number;
   readonly counts: ArmCounts;
-  /** Estimated ratio of the candidate's rate to the control's; null without bad events on both sides of a share. */
+  /** Of a signal of values what both arms come to, null where nothing was measured; null for other signals. */
+  readonly values: { readonly candidate: ArmValues | null; readonly control: ArmValues | null } | null;
+  /** Estimated ratio of the candidate's rate, odds or mean to the control's; null where it cannot be told. */
   readonly ratio: number | null;
-  /** 95% confidence sequence of the ratio; a side that the evidence does not bound is null. */
+  /** 95% confidence sequence of the ratio, of values asymptotic; a side that the evidence does not bound is null. */
   readonly interval: readonly [low: number | null, high: number | null] | null;
   /** Natural logarithm of the merged e-value: its running maximum is what decides. */
   readonly logE: number;

@@ -71,7 +71,7 @@ const resolveTrack = (
     samples: stage.samples,
     tolerate: Object.fromEntries(
       signals
-        .filter(({ type }) => type === 'rate')
+        .filter(({ type }) => type !== 'invariant')
         .map(({ signal }) => {
           const inPlan = spec.signals.find((candidate) => candidate.signal === signal)?.tolerate;
           const own: Tolerate | undefined = stage.tolerate[signal];
@@ -100,8 +100,19 @@ export const resolvePlan = (
     }
     const { harm, weight, shadow, tolerate } = wanted;
     const observational = spec.holdback === 0;
-    const settleTolerate = known.type === 'rate' && !observational ? marginOf(tolerate, DEFAULT_SETTLE_MARGIN) : null;
-    signals.push({ ...known, harm, weight, shadow, settleTolerate });
+    const settleTolerate =
+      known.type !== 'invariant' && !observational ? marginOf(tolerate, DEFAULT_SETTLE_MARGIN) : null;
+    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null } = known;
+    const kind = {
+      signal,
+      title,
+      type,
+      frequent,
+      worse,
+      unit,
+      range: range === undefined ? null : ([...range] as [number, number]),
+    };
+    signals.push({ ...kind, harm, weight, shadow, settleTolerate });
   }
   const tracks: ResolvedPlan['tracks'] = [];
   const owner = new Map<string, string>();

@@ -1,3 +1,4 @@
+import type { SignalType } from '../gate/index.js';
 /** A margin, or that no proof is asked for. */
 export type Tolerate = number | 'none';
 
@@ -37,4 +38,13 @@ export type KnownTarget = {
   readonly labels: Readonly<Record<string, string>>;
   readonly models: readonly string[];
 };
-export type KnownSignal = { readonly signal: string; readonly type: 'invariant' | 'rate'; readonly title: string };
+/** A signal as it was registered; what is left out has the default of the gate. */
+export type KnownSignal = {
+  readonly signal: string;
+  readonly type: SignalType;
+  readonly title: string;
+  readonly frequent?: boolean | undefined;
+  readonly worse?: 'higher' | 'lower' | undefined;
+  readonly range?: readonly [number, number] | undefined;
+  readonly unit?: string | undefined;
+};

@@ -1,6 +1,7 @@
 import type { Precision } from '#libs/kernel';
 import { summarise } from '../events/summary.js';
 import type { Recorded, RecordedVerdict, RolloutEvent } from '../events/index.js';
+import type { SignalSpec } from '../gate/index.js';
 import type { Harm, HarmByPlatform } from './harm.js';
 import { outlookOf, type Outlook } from './outlook.js';
 import type { ProbeCounts } from './probes.js';
@@ -38,7 +39,7 @@ export type Stop = {
 export type SignalCourse = {
   readonly signal: string;
   readonly title: string;
-  readonly type: 'invariant' | 'rate';
+  readonly type: SignalSpec['type'];
   readonly isProbe: boolean;
   readonly logBound: number | null;
   readonly sentence: string;

@@ -36,7 +36,7 @@ describe('the explanation of a signal', () => {
         const [pool] = explanation.of(SIGNAL);
         const all = looks.flatMap(({ cells }) => cells).reduce((sum, { candidateBad }) => sum + candidateBad, 0);
         const windows = pool?.windows ?? [];
-        if (windows.reduce((sum, { candidateBad }) => sum + candidateBad, 0) !== all) throw new Error('lost some');
+        if (windows.reduce((sum, { candidate }) => sum + candidate, 0) !== all) throw new Error('lost some');
         if (windows.length > 25) throw new Error('too many windows');
         for (const [n, { from }] of windows.entries())
           if (n > 0 && from < (windows[n - 1]?.until ?? 0)) throw new Error('windows overlap');

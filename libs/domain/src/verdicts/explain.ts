@@ -7,12 +7,12 @@ export type TimedLook = Look & { readonly at: number };
 
 export type CoursePoint = { readonly look: number; readonly at: number; readonly logE: number };
 
-/** Bad outcomes that counted in a span of time, epoch milliseconds. */
+/** Bad outcomes, or values, that counted in a span of time, epoch milliseconds. */
 export type CountedSpan = {
   readonly from: number;
   readonly until: number;
-  readonly candidateBad: number;
-  readonly controlBad: number;
+  readonly candidate: number;
+  readonly control: number;
 };
 
 export type ExplainedSlice = Pick<CellEvidence, 'key' | 'logE' | 'maxLogE' | 'logBound'> & { readonly proved: boolean };
@@ -26,7 +26,7 @@ export type ExplainedPool = Pick<SignalEvidence, 'logE' | 'maxLogE' | 'logBound'
   readonly slices: readonly ExplainedSlice[];
 };
 
-type Seen = CoursePoint & { readonly candidateBad: number; readonly controlBad: number };
+type Seen = CoursePoint & { readonly candidate: number; readonly control: number };
 
 const MOST_POINTS = 100;
 const MOST_WINDOWS = 24;
@@ -46,31 +46,32 @@ const spans = (points: readonly Seen[], since: number): readonly CountedSpan[] =
   const last = points.at(-1);
   if (last === undefined) return [];
   const width = Math.max(1_000, Math.ceil((last.at - since + 1) / MOST_WINDOWS));
-  const counted = new Map<number, { candidateBad: number; controlBad: number }>();
-  for (const { at, candidateBad, controlBad } of points) {
+  const counted = new Map<number, { candidate: number; control: number }>();
+  for (const { at, candidate, control } of points) {
     const place = Math.max(0, Math.floor((at - since) / width));
-    const known = counted.get(place) ?? { candidateBad: 0, controlBad: 0 };
-    counted.set(place, {
-      candidateBad: known.candidateBad + candidateBad,
-      controlBad: known.controlBad + controlBad,
-    });
+    const known = counted.get(place) ?? { candidate: 0, control: 0 };
+    counted.set(place, { candidate: known.candidate + candidate, control: known.control + control });
   }
-  return [...counted].map(([place, bad]) => ({
+  return [...counted].map(([place, counts]) => ({
     from: since + place * width,
     until: Math.min(since + (place + 1) * width, last.at),
-    ...bad,
+    ...counts,
   }));
 };
 
 const countOf = ({ cells }: Look, signal: string, pool: EvidencePool) => {
-  let [candidateBad, controlBad, isSeen] = [0, 0, false];
+  let [candidate, control, isSeen] = [0, 0, false];
   for (const cell of cells) {
     if (cell.signal !== signal || (pool.track !== null && !pool.targets.includes(cell.target))) continue;
-    candidateBad += cell.candidateBad;
-    controlBad += cell.controlBad;
+    candidate += cell.candidateBad;
+    control += cell.controlBad;
+    for (const [, ofCandidate, ofControl] of cell.bins ?? []) {
+      candidate += ofCandidate;
+      control += ofControl;
+    }
     isSeen = true;
   }
-  return isSeen ? { candidateBad, controlBad } : undefined;
+  return isSeen ? { candidate, control } : undefined;
 };
 
 /** Folds the looks of a rollout from the first one on, and remembers how each signal came to where it is. */

@@ -116,7 +116,7 @@ const againOf = (
     differs,
     skipped,
   });
-  if (verdict.method !== 'rate-grid-v1')
+  if (verdict.method === 'invariant-v1')
     return done([], 'it rests on violations, which are kept in the unit store and not in looks');
   refold.upTo(verdict.look);
   const again = refold.judge(rollout, verdict);

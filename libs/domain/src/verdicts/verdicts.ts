@@ -1,9 +1,19 @@
 import type { RecordedVerdict, ResolvedPlan } from '../events/index.js';
-import type { EvidenceSpec, Look, RolloutEvidence, SliceCounts, Verdict, Violations } from '../gate/index.js';
-import { foldLook, judge, startEvidence } from '../gate/index.js';
+import type {
+  ArmValues,
+  EvidenceSpec,
+  Look,
+  RolloutEvidence,
+  SliceCounts,
+  Verdict,
+  Violations,
+} from '../gate/index.js';
+import { foldLook, isOfValues, judge, startEvidence } from '../gate/index.js';
 import { liveTracks, trackOf, type Rollout } from '../rollout/index.js';
 import { targetsOf, type Track } from '../rollout/tracks.js';
 import { WATCH } from '../rollout/rollout.missing.js';
+
+type RecordedArm = NonNullable<NonNullable<RecordedVerdict['values']>['candidate']>;
 
 const marginsOf = (plan: ResolvedPlan): number[] => {
   const margins = new Set<number>();
@@ -22,13 +32,16 @@ const evidenceSpec = (
 ): EvidenceSpec => ({
   alpha,
   assignment,
-  signals: plan.signals.map(({ signal, type, harm, shadow, weight, title }) => ({
+  signals: plan.signals.map(({ signal, type, harm, shadow, weight, title, frequent, worse, unit }) => ({
     signal,
     type,
     harm,
     shadow,
     weight,
     title,
+    // Where first bad events of units count, nothing is known of how many units were not bad: they are judged as rare.
+    ...(frequent && assignment === 'request' ? { frequent } : {}),
+    ...(isOfValues({ type }) ? { worse, ...(unit === null ? {} : { unit }) } : {}),
   })),
   cells: tracks.flatMap(({ targets }) =>
     targets.flatMap(({ target, models }) => models.map((model) => ({ target, model }))),
@@ -149,6 +162,12 @@ export const judgeScope = (
 /** How long violations on control count against the claim that an invariant is never violated there. */
 export const LOOK_BACK_MS = 24 * 3_600_000;
 
+const armOf = (arm: ArmValues | null): RecordedArm | null =>
+  arm && { ...arm, quantiles: arm.quantiles === null ? null : [...arm.quantiles] };
+
+const valuesOf = ({ values }: Verdict): RecordedVerdict['values'] =>
+  values && { candidate: armOf(values.candidate), control: armOf(values.control) };
+
 /** A verdict as an event holds it: with where it was asked, its sentence and the digest of the folded looks. */
 export const recordedVerdict = (
   verdict: Verdict,
@@ -163,6 +182,7 @@ export const recordedVerdict = (
   sentence,
   method: verdict.method,
   counts: { ...verdict.counts },
+  values: valuesOf(verdict),
   ratio: verdict.ratio,
   interval: verdict.interval === null ? null : [verdict.interval[0], verdict.interval[1]],
   logE: verdict.logE,

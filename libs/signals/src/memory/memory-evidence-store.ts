@@ -17,7 +17,7 @@ import type {
 } from '../evidence-store.js';
 import { EvidenceStore } from '../evidence-store.js';
 import { LEAST_SPAN_MS } from '../reads.js';
-import { EvidenceRows, type RolloutRows, type ViolationRow } from './rows.js';
+import { EvidenceRows, type RolloutRows, type ValueRow, type ViolationRow } from './rows.js';
 
 type Place = { readonly target: string; readonly model: string };
 
@@ -30,6 +30,13 @@ const bySignal = (a: Place & { readonly signal: string }, b: Place & { readonly 
 const placeOf = ({ target, model }: Place): string => `${target} ${model}`;
 
 const inOrder = (a: LookCell, b: LookCell): number => bySignal(a, b) || a.shareBp - b.shareBp;
+
+const cellOfValues = ({ counts, model, shareBp, signal, target }: ValueRow): LookCell => {
+  const bins = [...counts]
+    .toSorted(([a], [b]) => a - b)
+    .map(([value, { candidate, control }]) => [value, candidate, control] as const);
+  return { bins, candidateBad: 0, controlBad: 0, model, shareBp, signal, target };
+};
 
 type Violated = Pick<ViolationRow, 'target' | 'revisions' | 'violations'>;
 
@@ -65,7 +72,7 @@ export class MemoryEvidenceStore extends EvidenceStore {
   override async takeLook(rollout: string, at: number): Promise<TakenLook> {
     const rows = this.rows.of(rollout);
     rows.lookCount += 1;
-    const cells = [...rows.pending.values()]
+    const bad = [...rows.pending.values()]
       .filter(({ candidateBad, controlBad }) => candidateBad + controlBad > 0)
       .map(({ candidateBad, candidateRequests, controlBad, controlRequests, model, shareBp, signal, target }) => ({
         candidateBad,
@@ -76,9 +83,12 @@ export class MemoryEvidenceStore extends EvidenceStore {
         shareBp,
         signal,
         target,
-      }))
-      .toSorted(inOrder);
+      }));
+    const cells: readonly LookCell[] = [...bad, ...[...rows.pendingValues.values()].map(cellOfValues)].toSorted(
+      inOrder,
+    );
     rows.pending.clear();
+    rows.pendingValues.clear();
     const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
     if (cells.length > 0) rows.looks.push(look);
     return { look, requests: await this.requests(rollout) };
@@ -96,7 +106,7 @@ export class MemoryEvidenceStore extends EvidenceStore {
   }
 
   override async requests(rollout: string): Promise<RequestTotals> {
-    const { arms, unmeasured } = this.rows.of(rollout);
+    const { arms, unmeasured, samples } = this.rows.of(rollout);
     const slices = new Map<
       string,
       Place & { candidateRequests: number; controlRequests: number; unassigned: number }
@@ -119,6 +129,7 @@ export class MemoryEvidenceStore extends EvidenceStore {
     return {
       slices: [...slices.values()].toSorted(byPlace),
       unmeasured: [...blind.values()].toSorted(bySignal),
+      samples: [...samples.values()].map((row) => ({ ...row })).toSorted(bySignal),
     };
   }
 

@@ -47,6 +47,24 @@ const bad = fc.record(
   },
   { requiredKeys: ['signal', 'revisions'] },
 );
+const value = fc.record(
+  {
+    signal: fc.constantFrom('score', 'first-token', 'refusal', 'unheard-of'),
+    value: fc.constantFrom(0, 0.25, 0.5, 1, 3, 812.5, -1, 1e12),
+    unit: fc.nat(5).map((n) => `u${n}`),
+    count: fc.integer({ min: 1, max: 3 }),
+    revisions,
+  },
+  { requiredKeys: ['signal', 'value', 'revisions'] },
+);
+const pair = fc.record({
+  signal: fc.constantFrom('agreement', 'agreement', 'score'),
+  config: fc.constantFrom('router', 'sampling'),
+  revision,
+  pairs: fc.nat(9),
+  candidateOnly: fc.nat(4),
+  controlOnly: fc.nat(4),
+});
 const arm = fc.record({
   config: fc.constantFrom('router', 'sampling'),
   revision,
@@ -65,6 +83,8 @@ const window: fc.Arbitrary<WindowInput> = fc.record({
   requests: fc.nat(200),
   arms: fc.array(arm, { maxLength: 4 }),
   bad: fc.array(bad, { maxLength: 40, size: 'max' }),
+  values: fc.array(value, { maxLength: 12, size: 'max' }),
+  pairs: fc.array(pair, { maxLength: 4 }),
   signals: fc.option(fc.subarray(['script-error', 'refusal', 'misrouted', 'unheard-of']), { nil: undefined }),
 });
 const step = fc.oneof(

@@ -4,13 +4,16 @@ import type {
   ArmFact,
   Facts,
   MeasuredFact,
+  PairFact,
   RequestCellFact,
   RolloutFact,
   TrafficBadFact,
   TrafficFact,
   UnitBadFact,
   UnitFact,
+  UnitValueFact,
   UnmeasuredFact,
+  ValueCellFact,
   ViolationFact,
   ViolationSeenFact,
 } from '../facts.js';
@@ -29,6 +32,10 @@ const found = <V>(map: Map<string, V>, key: string, make: () => V): V => {
 const key = (...parts: readonly (string | number)[]): string => parts.join('\u0000');
 
 export type BadRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'arm'> & { bad: number };
+export type ValueRow = Omit<LookCell, 'candidateBad' | 'controlBad'> & {
+  readonly counts: Map<number, { candidate: number; control: number }>;
+};
+export type SampleRow = Pick<UnitBadFact, 'signal' | 'target' | 'model'> & { candidate: number; control: number };
 export type ViolationRow = Pick<ViolationFact, 'signal' | 'target' | 'arm' | 'revisions'> & { violations: number };
 export type BakeRow = { readonly track: string; readonly stage: string } & {
   bakedMs: number;
@@ -45,6 +52,9 @@ export class RolloutRows {
   readonly firstBad = new Set<string>();
   readonly badCounts = new Map<string, BadRow>();
   readonly pending = new Map<string, Writable<LookCell>>();
+  readonly firstValues = new Set<string>();
+  readonly pendingValues = new Map<string, ValueRow>();
+  readonly samples = new Map<string, SampleRow>();
   readonly violationCounts = new Map<string, ViolationRow>();
   /** The first of each kind, in order of arrival. */
   readonly violations: (Violation & { readonly signal: string })[] = [];
@@ -96,6 +106,39 @@ export class RolloutRows {
     cell.controlRequests = (cell.controlRequests ?? 0) + fact.controlRequests;
     this.#count(fact, 'candidate', fact.candidateBad);
     this.#count(fact, 'control', fact.controlBad);
+  }
+
+  addUnitValue(fact: UnitValueFact): void {
+    const once = key(fact.signal, fact.unit);
+    if (this.firstValues.has(once)) return;
+    this.firstValues.add(once);
+    const isCandidate = fact.arm === 'candidate';
+    this.addValueCell({ ...fact, candidate: isCandidate ? 1 : 0, control: isCandidate ? 0 : 1 });
+  }
+
+  addValueCell({ signal, target, model, shareBp, value, candidate, control }: ValueCellFact): void {
+    const { counts } = found(this.pendingValues, key(signal, target, model, shareBp), () => {
+      return { signal, target, model, shareBp, counts: new Map<number, { candidate: number; control: number }>() };
+    });
+    const known = counts.get(value) ?? { candidate: 0, control: 0 };
+    counts.set(value, { candidate: known.candidate + candidate, control: known.control + control });
+    this.#sample({ signal, target, model, candidate, control });
+  }
+
+  addPairs({ signal, target, model, shareBp, pairs, candidateOnly, controlOnly }: PairFact): void {
+    this.#sample({ signal, target, model, candidate: pairs, control: pairs });
+    if (candidateOnly + controlOnly === 0) return;
+    const cell = this.#cell({ signal, target, model, shareBp });
+    cell.candidateBad += candidateOnly;
+    cell.controlBad += controlOnly;
+  }
+
+  #sample({ signal, target, model, candidate, control }: SampleRow): void {
+    const row = found(this.samples, key(signal, target, model), () => {
+      return { signal, target, model, candidate: 0, control: 0 };
+    });
+    row.candidate += candidate;
+    row.control += control;
   }
 
   addUnmeasured(fact: UnmeasuredFact): void {
@@ -160,6 +203,9 @@ export class EvidenceRows {
       this.of(rollout).addUnits(facts.units.filter((fact) => fact.rollout === rollout));
     for (const fact of facts.unitBad) this.of(fact.rollout).addUnitBad(fact);
     for (const fact of facts.requestCells) this.of(fact.rollout).addRequestCell(fact);
+    for (const fact of facts.unitValues) this.of(fact.rollout).addUnitValue(fact);
+    for (const fact of facts.valueCells) this.of(fact.rollout).addValueCell(fact);
+    for (const fact of facts.pairs) this.of(fact.rollout).addPairs(fact);
     for (const fact of facts.unmeasured) this.of(fact.rollout).addUnmeasured(fact);
     for (const fact of facts.violations) this.of(fact.rollout).addViolation(fact);
     for (const fact of facts.violationsSeen) this.#addViolationSeen(fact);

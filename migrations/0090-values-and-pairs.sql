@@ -1,0 +1,42 @@
+-- Signals of values (means, distributions) and of pairs.
+
+-- The first value of each unit, where the coin is thrown per unit; dropped with the unit store.
+create table evidence.first_values (
+  rollout text not null,
+  signal text not null,
+  unit text not null,
+  target text not null,
+  model text not null,
+  arm text not null check (arm in ('candidate', 'control')),
+  share_bp integer not null,
+  generation bigint not null,
+  value double precision not null,
+  arrived_at bigint not null,
+  primary key (rollout, signal, unit)
+);
+create index on evidence.first_values using brin (arrived_at);
+
+-- Values that arrived since the last look, each the value of its bin: only added by the intake and only taken by a look.
+create table evidence.pending_values (
+  id bigint generated always as identity primary key,
+  rollout text not null,
+  signal text not null,
+  target text not null,
+  model text not null,
+  share_bp integer not null,
+  value double precision not null,
+  candidate bigint not null,
+  control bigint not null
+);
+create index on evidence.pending_values (rollout);
+
+-- How many values or pairs were measured: what requests are for a signal of bad outcomes.
+create table evidence.samples (
+  rollout text not null,
+  signal text not null,
+  target text not null,
+  model text not null,
+  candidate bigint not null,
+  control bigint not null,
+  primary key (rollout, signal, target, model)
+) with (fillfactor = 70);
