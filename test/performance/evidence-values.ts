@@ -31,7 +31,7 @@ export type ValueDelay = {
 
 const OWN_ALPHA = (ALPHA * DECLARED_SHARE) / SIGNALS;
 /** Values, or pairs, of each look. */
-const PER_LOOK = 100;
+const PER_LOOK = 20;
 const SPREAD = 0.5;
 
 const TYPES = { means: 'mean', latency: 'distribution', paired: 'paired' } as const;

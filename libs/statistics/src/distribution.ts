@@ -11,6 +11,9 @@ export const QUANTILES: readonly number[] = [0.5, 0.9, 0.99, 0.999];
 /** Logarithms further than this many standard deviations from the mean count as that far. */
 const CLIP = 3;
 
+/** As so many values of a window counts what is known of a quantile: that so many of control exceed it. */
+const QUANTILE_WEIGHT = 100;
+
 /** Bets on how many times as often the candidate exceeds a quantile. */
 const EXCESS_BETS: readonly number[] = RATIO_GRID.map(Math.log);
 
@@ -77,10 +80,11 @@ const excessLogEs = (
 ): readonly (Float64Array | null)[] => {
   if (margin !== 0 || !hasValues(bins) || rho <= 0 || rho >= 1 || learned.total === 0) return QUANTILES.map(() => null);
   const sign = worse === 'higher' ? 1 : -1;
-  return quantilesOf(learned.control, learned.total, QUANTILES).map((limit) => {
+  return quantilesOf(learned.control, learned.total, QUANTILES).map((limit, index) => {
+    const past = { mean: sign * (1 - (QUANTILES[index] ?? 1)), weight: Math.min(QUANTILE_WEIGHT, learned.total) };
     const isOver = (value: number): number => (value > limit ? sign : 0);
     const scores = bins.map(({ value, candidate, control }) => ({ candidate, control, score: isOver(value) }));
-    return randomisationLogEs(centred(scores), rho, EXCESS_BETS);
+    return randomisationLogEs(centred(scores, past), rho, EXCESS_BETS);
   });
 };
 

@@ -30,7 +30,7 @@ export type { RateProcess } from './process.js';
 export { nextUniform, seeded, uniformAt } from './random.js';
 export type { Seed } from './random.js';
 export { centred, randomisationLogE, randomisationLogEs, SHIFT_BETS } from './randomisation.js';
-export type { ScoredBin } from './randomisation.js';
+export type { PastScores, ScoredBin } from './randomisation.js';
 export {
   addToLikelihood,
   confidenceSequence,

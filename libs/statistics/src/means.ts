@@ -16,13 +16,16 @@ export type ValueBet = {
   readonly margin: number;
 };
 
-/** What past windows told of the spread of both arms together. */
-export type Spread = { count: number; mean: number; squares: number };
+/** What past windows told of the spread of both arms together, and of the mean lately. */
+export type Spread = { count: number; mean: number; squares: number; near: { mean: number; weight: number } };
+
+/** Values that the mean lately is one of at most: a small window is centred by them, a large one by itself. */
+const NEAR = 100;
 
 /** The e-process of a mean: bets on seven sizes of shift, and what past windows told of the spread. */
 export type MeanProcess = { readonly process: RateProcess; readonly spread: Spread };
 
-export const noSpread = (): Spread => ({ count: 0, mean: 0, squares: 0 });
+export const noSpread = (): Spread => ({ count: 0, mean: 0, squares: 0, near: { mean: 0, weight: 0 } });
 
 /** Before the first window: e-value 1. */
 export const startMeans = (): MeanProcess => ({ process: startProcess(SHIFT_BETS.length), spread: noSpread() });
@@ -42,7 +45,11 @@ export const learnSpread = (spread: Spread, bins: readonly ValueBin[]): void => 
     spread.count += added;
     spread.mean += (distance * added) / spread.count;
     spread.squares += added * distance * (value - spread.mean);
+    const { near } = spread;
+    near.weight += added;
+    near.mean += ((value - near.mean) * added) / near.weight;
   }
+  spread.near.weight = Math.min(NEAR, spread.near.weight);
 };
 
 /** Every bin once for each arm, scored so that a high score is bad and the tolerated margin is taken off the candidate. */
@@ -62,7 +69,9 @@ const scored = (bins: readonly ValueBin[], deviation: number, { worse, margin }:
 export const meanLogEs = (spread: Spread, bins: readonly ValueBin[], how: ValueBet): Float64Array | null => {
   const deviation = deviationOf(spread);
   if (!(deviation > 0) || !hasValues(bins) || how.rho <= 0 || how.rho >= 1) return null;
-  return randomisationLogEs(centred(scored(bins, deviation, how)), how.rho, SHIFT_BETS);
+  const { mean, weight } = spread.near;
+  const past = { mean: ((how.worse === 'higher' ? 1 : -1) * mean) / deviation, weight };
+  return randomisationLogEs(centred(scored(bins, deviation, how), past), how.rho, SHIFT_BETS);
 };
 
 /** Folds one window in: first it bets, with the spread that earlier windows showed, then it learns from the window. */

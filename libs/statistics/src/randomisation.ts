@@ -4,10 +4,18 @@ export type ScoredBin = { readonly candidate: number; readonly control: number; 
 /** Bets on the size of a shift, in standard deviations, equally weighted: part of method `means-bet-v1`. */
 export const SHIFT_BETS: readonly number[] = [0.03, 0.06, 0.12, 0.25, 0.5, 1, 2];
 
-/** The scores of a window less their mean over both arms, so that a small error in the share is of second order. */
-export const centred = (bins: readonly ScoredBin[]): readonly ScoredBin[] => {
-  let count = 0;
-  let sum = 0;
+/** What scores of earlier windows were on average, and as how many scores of this one that counts. */
+export type PastScores = { readonly mean: number; readonly weight: number };
+
+const NO_PAST: PastScores = { mean: 0, weight: 0 };
+
+/**
+ * The scores of a window less their mean over both arms and the past, so that a small error in the share is of second
+ * order. Without a past a window of one score tells nothing, and one of two only half of what it could.
+ */
+export const centred = (bins: readonly ScoredBin[], past: PastScores = NO_PAST): readonly ScoredBin[] => {
+  let count = past.weight;
+  let sum = past.weight * past.mean;
   for (const { candidate, control, score } of bins) {
     count += candidate + control;
     sum += (candidate + control) * score;

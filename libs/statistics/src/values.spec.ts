@@ -75,6 +75,25 @@ describe('evidence on a mean', () => {
     expect(mean(requests) / limit).toBeGreaterThan(1);
   });
 
+  it('finds it as well when values come one or two at a time, although the mean of so few says nothing', () => {
+    const found = (size: number): number =>
+      mean(
+        Array.from({ length: 40 }, (_, run) => {
+          const chance = chanceOf(9_000 + run);
+          const state = startMeans();
+          let seen = 0;
+          while (logEOfMeans(state) < Math.log(1_000)) {
+            const bins = draw(size, 0.1, chance, (isCandidate) => 10 + 2 * normal(chance) + (isCandidate ? 1 : 0));
+            seen += candidates(bins);
+            foldMeans(state, bins, how);
+          }
+          return seen;
+        }),
+      );
+    const limit = limitCandidateValues({ shift: 0.5, rho: 0.1, alpha: 1e-3 });
+    for (const size of [1, 2]) expect(found(size) / limit).toBeLessThan(1.8);
+  });
+
   it('does not find what stays within the margin, nor a shift to the better side', () => {
     const logEOf = (shift: number, margin: number): number => {
       const chance = chanceOf(7);

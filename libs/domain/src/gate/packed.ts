@@ -132,7 +132,9 @@ const unpackCounts = (from: Unpacker, counts: Map<number, number>): void => {
 
 const packValues = (to: Packer, { learned, strata, candidate }: ValueEvidence): void => {
   const { logs, control, total } = learned;
-  for (const value of [logs.count, logs.mean, logs.squares, total, strata.length]) to.number(value);
+  const { near } = logs;
+  for (const value of [logs.count, logs.mean, logs.squares, near.mean, near.weight, total, strata.length])
+    to.number(value);
   packCounts(to, control);
   packCounts(to, candidate);
   for (const stratum of strata) {
@@ -149,6 +151,7 @@ const unpackValues = (from: Unpacker): ValueEvidence => {
   logs.count = from.number();
   logs.mean = from.number();
   logs.squares = from.number();
+  logs.near = { mean: from.number(), weight: from.number() };
   learned.total = from.number();
   const strata = from.number();
   unpackCounts(from, learned.control);
