@@ -64,6 +64,8 @@ export const EXAMPLES: DataOf = {
           worse: 'higher',
           range: null,
           unit: null,
+          missing: 'hold',
+          graceMs: null,
         },
         {
           signal: 'wrong-pool',
@@ -77,6 +79,8 @@ export const EXAMPLES: DataOf = {
           worse: 'higher',
           range: null,
           unit: null,
+          missing: 'hold',
+          graceMs: null,
         },
       ],
       tracks: [
@@ -139,6 +143,13 @@ export const EXAMPLES: DataOf = {
   StagePassed: { ...at, bakedMs: 903_500, sentences: ['script errors on api: not shown harmful'] },
   RolloutHeld: { rollout, by: 'person', reason: 'Looking into latency', until: 1_767_614_400_000 },
   RolloutResumed: { rollout, by: 'policy', reason: 'evidence flows again' },
+  EvidenceMissing: {
+    rollout,
+    signal: 'first-token',
+    targets: ['api-us'],
+    sentence: 'first-token is not measured on api-us',
+  },
+  EvidenceReturned: { rollout, signal: 'first-token' },
   BakeSkipped: { ...at, reason: 'Seen enough', missing: ['bake: 5.0 s of 900.0 s'] },
   DegradationDetected: {
     rollout,

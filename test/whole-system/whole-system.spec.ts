@@ -76,7 +76,8 @@ const MANY = 1_000;
 
 /** What the rules are about: what happens to rollouts, what people are told, and what goes wrong around them. */
 const MUST_COME = [
-  ...Object.keys(rolloutEvents),
+  // All plans hold where a signal is missing: going on without one is played with the deciders alone.
+  ...Object.keys(rolloutEvents).filter((type) => type !== 'EvidenceMissing' && type !== 'EvidenceReturned'),
   'TargetsClaimed',
   'TargetsReleased',
   'GenerationAcknowledged',

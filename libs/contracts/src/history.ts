@@ -23,6 +23,8 @@ export const EVENT_TYPES: readonly string[] = [
   'StagePassed',
   'RolloutHeld',
   'RolloutResumed',
+  'EvidenceMissing',
+  'EvidenceReturned',
   'BakeSkipped',
   'DegradationDetected',
   'RollbackStarted',

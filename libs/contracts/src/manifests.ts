@@ -121,6 +121,9 @@ export const TargetManifest = z
 /** A margin above 1, or `none`: go on without proof of harmlessness. */
 const Tolerate = z.union([z.number().gt(1).max(100), z.literal('none')]);
 
+/** Where a signal is not measured: hold the rollout, take it back, or say so and go on without the signal. */
+export const MissingPolicy = z.enum(['hold', 'roll-back', 'warn']);
+
 const PlanSignal = z.strictObject({
   signal: Name,
   /** Roll back when the ratio to control is shown to be above this. */
@@ -131,6 +134,10 @@ const PlanSignal = z.strictObject({
   weight: z.number().positive().max(1_000).default(1),
   /** Measured and shown, decides nothing. */
   shadow: z.boolean().default(false),
+  /** What happens where it is not measured for longer than the grace: by default the rollout is held. */
+  missing: MissingPolicy.default('hold'),
+  /** How long it may be missing; by default the grace of the plan. */
+  grace: Duration.optional(),
 });
 
 const PlanStage = z.strictObject({

@@ -22,7 +22,7 @@ describe('a window that names the signals it measured', () => {
       { rollout: 'rollout-2', signal: 'refusal', arm: 'control', requests: 6 },
     ]);
     expect(facts.requestCells.map(({ signal }) => signal)).toEqual(['script-error', 'misrouted']);
-    expect(facts.measured.map(({ signal }) => signal)).toEqual(['script-error', 'misrouted']);
+    expect(facts.measured.map(({ signal }) => signal)).toEqual(['+', 'script-error', 'misrouted']);
     expect(facts.traffic).toMatchObject([{ requests: 100 }]);
   });
 
@@ -36,14 +36,25 @@ describe('a window that names the signals it measured', () => {
   it('is told of a signal that is not registered, and the rest of it is kept', () => {
     const batch = batchOf([{ arms, signals: ['script-error', 'boredom'] }]);
     expect(rejectedOf(batch)).toEqual(['/windows/0/signals/1 unknown-signal']);
-    expect(assess(batch, 'reporter', NOON, exposures).facts.measured).toHaveLength(1);
+    expect(assess(batch, 'reporter', NOON, exposures).facts.measured.map(({ signal }) => signal)).toEqual([
+      '+',
+      'script-error',
+    ]);
   });
 
   it('tells of every signal when it names none at all, and of no signal when its list is empty', () => {
     const { facts } = assess(batchOf([{ arms }]), 'reporter', NOON, exposures);
     expect([facts.unmeasured, facts.measured]).toMatchObject([[], [{ signal: '*' }]]);
     const nothing = assess(batchOf([{ arms, signals: [] }]), 'reporter', NOON, exposures).facts;
-    expect([nothing.unmeasured.length, nothing.measured]).toEqual([6, []]);
+    expect([nothing.unmeasured.length, nothing.measured]).toMatchObject([6, [{ signal: '+' }]]);
+  });
+
+  it('measures values and pairs where there are some, whether or not it names them or has requests', () => {
+    const score = { signal: 'score', value: 0.5, unit: 'u1', revisions: { router: 2 } };
+    const of = (window: Parameters<typeof batchOf>[0][number]) =>
+      assess(batchOf([window]), 'reporter', NOON, exposures).facts.measured.map(({ signal }) => signal);
+    expect(of({ values: [score], requests: 0 })).toEqual(['score']);
+    expect(of({ signals: ['score', 'script-error'] })).toEqual(['+', 'script-error']);
   });
 });
 

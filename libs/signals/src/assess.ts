@@ -5,7 +5,7 @@ import type { Exposure, ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
 import { noFacts } from './facts.js';
 import type { Fault, InRollout } from './window-scope.js';
-import { EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
+import { ANY_SIGNAL, EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
 
 export type Rejected = OutcomeReceipt['rejected'][number];
 
@@ -146,10 +146,20 @@ class Assessor {
     for (const [index, signal] of (window.signals ?? []).entries())
       if (this.lookup.knowsSignal(signal) === undefined)
         this.refuse(`${pointer}/signals/${index}`, unknownSignal(signal));
+    // Values and pairs are measured where they are, whatever else the window tells.
+    for (const signal of new Set([...window.values, ...window.pairs].map((each) => each.signal)))
+      if (this.isSampled(signal)) this.facts.measured.push({ target, signal, from, until });
     if (window.requests === 0) return;
-    if (measured === undefined) this.facts.measured.push({ target, signal: EVERY_SIGNAL, from, until });
+    const told = measured === undefined ? EVERY_SIGNAL : ANY_SIGNAL;
+    this.facts.measured.push({ target, signal: told, from, until });
     for (const signal of measured ?? [])
-      if (this.lookup.knowsSignal(signal) !== undefined) this.facts.measured.push({ target, signal, from, until });
+      if (this.lookup.knowsSignal(signal) !== undefined && !this.isSampled(signal))
+        this.facts.measured.push({ target, signal, from, until });
+  }
+
+  private isSampled(signal: string): boolean {
+    const type = this.lookup.knowsSignal(signal);
+    return type !== undefined && SENT_IN[type] !== 'bad';
   }
 
   private takeArm(scope: WindowScope, count: ArmCount, pointer: string): void {

@@ -388,6 +388,7 @@ describe('signals that a window names as measured', () => {
     const [target] = await store.lastSeen(rollout);
     expect(target?.measured).toEqual({
       '*': { from: NOON, until: NOON + 1_000 },
+      '+': { from: NOON + 1_000, until: NOON + 3_000 },
       'script-error': { from: NOON + 1_000, until: NOON + 3_000 },
       misrouted: { from: NOON + 1_000, until: NOON + 2_000 },
     });

@@ -23,6 +23,8 @@ export const unstorable = (what: string): Fault => ({
 });
 /** Stands for every signal; no signal can have this name. */
 export const EVERY_SIGNAL = '*';
+/** Stands for windows that name the signals they measured, whichever these are. */
+export const ANY_SIGNAL = '+';
 
 const measuredIn = ({ signals, bad, values, pairs }: OutcomeWindow): ReadonlySet<string> | undefined =>
   signals === undefined

@@ -101,10 +101,11 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
     after: fc.boolean(),
     byTrack: fc.boolean(),
     shadow: fc.boolean(),
+    missing: fc.constantFrom('hold' as const, 'hold' as const, 'warn' as const, 'roll-back' as const),
     bake: fc.constantFrom(0, 60_000),
     activation: fc.constantFrom(0, 50),
   })
-  .map(({ holdback, api, bedrock, after, byTrack, shadow, bake, activation }) => {
+  .map(({ holdback, api, bedrock, after, byTrack, shadow, missing, bake, activation }) => {
     const stages = (shares: readonly number[]) =>
       (holdback === 0 && shares.length === 1 ? [1, ...shares] : shares).map((share) =>
         aStage(share, { bake, activation }),
@@ -113,7 +114,7 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
       holdback,
       holdbackReason: 'as drawn',
       rollbackScope: byTrack ? 'track' : 'rollout',
-      signals: [aSignal('wrong-pool'), aSignal('script-errors'), aSignal('refusals', { shadow })],
+      signals: [aSignal('wrong-pool'), aSignal('script-errors', { missing }), aSignal('refusals', { shadow })],
       tracks: [
         aTrack('api', { stages: stages(api) }),
         aTrack('bedrock', { stages: stages(bedrock), after: after ? 'api' : undefined }),
@@ -183,7 +184,12 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
     bakedMs: Math.floor(die() * 2 * state.plan.watchMs),
     silentMs: die() < 0.7 ? 0 : Math.floor(die() * 120_000),
   };
-  return { targets, stages, watch, verdicts: good.verdicts.filter(() => die() < 0.9) };
+  const unmeasured = state.plan.signals.flatMap(({ signal }) =>
+    Object.keys(state.targets).flatMap((target) =>
+      die() < 0.6 && die() < 0.6 ? [{ signal, target, ms: die() < 0.5 ? 90_000 : 20_000 }] : [],
+    ),
+  );
+  return { targets, stages, watch, unmeasured, verdicts: good.verdicts.filter(() => die() < 0.9) };
 };
 
 /** Facts as another look saw them: of the stage before, or none of the current ones. */

@@ -13,7 +13,7 @@ const BAD = new Set([
   'DriftFound',
 ]);
 const GOOD = new Set(['StagePassed', 'FullyExposed', 'RolloutSettled']);
-const ATTENTION = new Set(['RolloutHeld', 'BakeSkipped', 'OverrideApplied']);
+const ATTENTION = new Set(['RolloutHeld', 'BakeSkipped', 'EvidenceMissing', 'OverrideApplied']);
 
 const paintSummary = (event: EventView, { paint }: Look): string => {
   const summary = plain(event.summary);

@@ -43,7 +43,7 @@ const marginsOf = ({ plan }: Rollout, { signal, settleTolerate }: PlanSignal): E
   { track: '*', stage: WATCH, tolerate: settleTolerate },
 ];
 
-const freshnessOf = (signal: string, seen: readonly TargetSeen[]): ExplainedSignal['freshness'] =>
+const freshnessOf = (signal: PlanSignal, seen: readonly TargetSeen[]): ExplainedSignal['freshness'] =>
   seen.map((target) => {
     const span = measuredSpan(target, signal);
     return { target: target.target, measuredUntil: span === undefined ? null : iso(span.until) };
@@ -101,7 +101,7 @@ export const explain = async (
       verdicts: verdicts.filter((verdict) => verdict.signal === signal.signal),
       pools: explanation.of(signal.signal).map((pool) => poolView(pool, counts.of(signal.signal))),
       margins: marginsOf(rollout, signal),
-      freshness: freshnessOf(signal.signal, seen),
+      freshness: freshnessOf(signal, seen),
     })),
   };
 };

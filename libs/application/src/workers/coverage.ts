@@ -1,4 +1,4 @@
-import type { Rollout, Unmeasured } from '#libs/domain';
+import { graceOf, isOfValues, type Rollout, type Unmeasured } from '#libs/domain';
 import type { Span, TargetSeen } from '../ports.js';
 
 type Seen = ReadonlyMap<string, TargetSeen>;
@@ -6,13 +6,28 @@ type Seen = ReadonlyMap<string, TargetSeen>;
 /** Instances take turns: only what is missing for longer than this is missing. Shorter than any plan's grace. */
 const TURNS_MS = 10_000;
 const EVERY_SIGNAL = '*';
+/** Stands for windows that name what they measured, whatever that was. */
+const ANY_SIGNAL = { signal: '+', type: 'rate' } as const;
 
-const decidingSignals = ({ plan }: Rollout): readonly string[] =>
-  plan.signals.filter(({ shadow }) => !shadow).map(({ signal }) => signal);
+type Signal = Rollout['plan']['signals'][number];
+
+/** Comes now and then, of some requests: that a window says nothing of it says nothing. */
+const isSampled = (signal: Pick<Signal, 'type'>): boolean => isOfValues(signal) || signal.type === 'paired';
+
+const decidingSignals = ({ plan }: Rollout): readonly Signal[] => plan.signals.filter(({ shadow }) => !shadow);
+
+/** Without these a bake stands still. */
+const flowing = (rollout: Rollout): readonly Pick<Signal, 'signal' | 'type'>[] => {
+  const signals = decidingSignals(rollout).filter((signal) => !isSampled(signal) && signal.missing !== 'warn');
+  return signals.length > 0 ? signals : [ANY_SIGNAL];
+};
 
 /** Since and until when a signal was measured on a target without a gap, by windows that name it or by those that name none. */
-export const measuredSpan = (seen: TargetSeen | undefined, signal: string): Span | undefined => {
-  const every = seen?.measured[EVERY_SIGNAL];
+export const measuredSpan = (
+  seen: TargetSeen | undefined,
+  { signal, type }: Pick<Signal, 'signal' | 'type'>,
+): Span | undefined => {
+  const every = isSampled({ type }) ? undefined : seen?.measured[EVERY_SIGNAL];
   const own = seen?.measured[signal];
   if (!every || !own) return every ?? own;
   if (every.from <= own.until && own.from <= every.until)
@@ -30,7 +45,7 @@ export const coveredSpan = (
   seen: Seen,
   silenceMs: number,
 ): Span | undefined => {
-  const signals = decidingSignals(rollout);
+  const signals = flowing(rollout);
   const spans = targets.flatMap((target) => signals.map((signal) => measuredSpan(seen.get(target), signal)));
   const from = Math.max(...spans.map((span) => span?.from ?? Number.POSITIVE_INFINITY));
   const until = Math.min(...spans.map((span) => span?.until ?? Number.NEGATIVE_INFINITY)) + silenceMs;
@@ -44,14 +59,16 @@ export const unmeasuredSince = (
   seen: Seen,
   since: number,
 ): readonly Unmeasured[] => {
-  const leastMs = Math.min(TURNS_MS, rollout.plan.graceMs);
   return targets.flatMap((target) => {
     const there = seen.get(target);
     return decidingSignals(rollout)
       .map((signal) => {
         const until = measuredSpan(there, signal)?.until ?? 0;
-        return { target, signal, ms: (there?.anyAt ?? 0) - Math.max(since, until) };
+        const grace = graceOf(rollout, signal);
+        const leastMs = isSampled(signal) ? grace : Math.min(TURNS_MS, grace);
+        return { target, signal: signal.signal, ms: (there?.anyAt ?? 0) - Math.max(since, until), leastMs };
       })
-      .filter(({ ms }) => ms > leastMs);
+      .filter(({ ms, leastMs }) => ms > leastMs)
+      .map(({ target: where, signal, ms }) => ({ target: where, signal, ms }));
   });
 };

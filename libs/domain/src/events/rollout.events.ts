@@ -27,6 +27,10 @@ const ResolvedSignal = FirstSignal.extend({
   range: z.tuple([z.number(), z.number()]).nullable(),
   /** Unit of values; null where there is none. */
   unit: z.string().nullable(),
+  /** What happens where it is not measured for longer than the grace. */
+  missing: z.enum(['hold', 'roll-back', 'warn']),
+  /** Null: the grace of the plan. */
+  graceMs: z.number().nullable(),
 });
 
 /** A plan as one rollout runs it: targets chosen, defaults filled in, signals with their types. */
@@ -178,6 +182,11 @@ export const rolloutEvents = {
     }),
   },
   RolloutResumed: { 1: z.object({ rollout: Rollout, by: z.enum(['person', 'policy']), reason: z.string() }) },
+  /** A signal whose absence only warns is not measured on these targets, and the rollout goes on without it. */
+  EvidenceMissing: {
+    1: z.object({ rollout: Rollout, signal: z.string(), targets: Targets, sentence: z.string() }),
+  },
+  EvidenceReturned: { 1: z.object({ rollout: Rollout, signal: z.string() }) },
   /** A person sent a stage on before it had shown all it should; what was missing is listed. */
   BakeSkipped: { 1: z.object({ ...TrackStage, reason: z.string(), missing: z.array(z.string()) }) },
   DegradationDetected: {
@@ -201,8 +210,8 @@ const withPlan = (data: JsonObject, change: (plan: JsonObject) => JsonObject): J
   return { ...data, plan: { ...plan, ...change(plan) } };
 };
 
-/** What a signal is that only counts bad events. */
-const OF_EVENTS = { frequent: false, worse: 'higher', range: null, unit: null };
+/** What a signal is that only counts bad events, and holds where it is missing. */
+const OF_EVENTS = { frequent: false, worse: 'higher', range: null, unit: null, missing: 'hold', graceMs: null };
 
 /**
  * Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery; before

@@ -37,6 +37,8 @@ const words: Words = {
   StagePassed: ({ track, stage, bakedMs }) => `${track} passed ${stage} after a bake of ${seconds(bakedMs)}`,
   RolloutHeld: ({ by, reason }) => `held by ${by}: ${reason}`,
   RolloutResumed: ({ reason }) => `resumed: ${reason}`,
+  EvidenceMissing: ({ sentence }) => `going on without a signal: ${sentence}`,
+  EvidenceReturned: ({ signal }) => `${signal} is measured again`,
   BakeSkipped: ({ track, stage, reason, missing }) =>
     `${track === '*' ? '' : `${track} `}${stage} promoted: ${reason}${missing.length > 0 ? ` (missing: ${missing.join('; ')})` : ''}`,
   DegradationDetected: ({ sentence, stages }) => `degradation in ${list(stages)}: ${sentence}`,

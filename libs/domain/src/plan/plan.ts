@@ -98,7 +98,7 @@ export const resolvePlan = (
       const message = `Plan ${name} uses signal ${wanted.signal}, which is not registered. Apply its manifest first.`;
       return { rejection: { code: 'signal-not-found', message, field: `/spec/signals/${index}/signal` } };
     }
-    const { harm, weight, shadow, tolerate } = wanted;
+    const { harm, weight, shadow, tolerate, missing = 'hold', grace: graceMs = null } = wanted;
     const observational = spec.holdback === 0;
     const settleTolerate =
       known.type !== 'invariant' && !observational ? marginOf(tolerate, DEFAULT_SETTLE_MARGIN) : null;
@@ -112,7 +112,7 @@ export const resolvePlan = (
       unit,
       range: range === undefined ? null : ([...range] as [number, number]),
     };
-    signals.push({ ...kind, harm, weight, shadow, settleTolerate });
+    signals.push({ ...kind, harm, weight, shadow, settleTolerate, missing, graceMs });
   }
   const tracks: ResolvedPlan['tracks'] = [];
   const owner = new Map<string, string>();

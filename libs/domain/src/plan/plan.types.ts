@@ -17,6 +17,8 @@ export type PlanSpec = {
     readonly tolerate?: Tolerate | undefined;
     readonly weight: number;
     readonly shadow: boolean;
+    readonly missing?: 'hold' | 'roll-back' | 'warn' | undefined;
+    readonly grace?: number | undefined;
   }[];
   readonly tracks: readonly {
     readonly name: string;

@@ -1,5 +1,6 @@
 import { accept, type Decision } from '#libs/kernel';
 import type { DrainOutcome, RecordedVerdict, RolloutEvent } from '../events/index.js';
+import { absences, absenceWords } from './rollout.absent.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
 import { factsOfStage, missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
@@ -154,14 +155,35 @@ const silence = (rollout: Rollout, facts: Facts): string | undefined => {
 
 /** Names each signal that nobody has measured for longer than the grace, and where. */
 const blindness = (rollout: Rollout, facts: Facts): string | undefined => {
-  if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
-  const blind = (facts.unmeasured ?? []).filter(({ ms }) => ms > rollout.plan.graceMs);
-  const signals = [...new Set(blind.map(({ signal }) => signal))];
-  const said = signals.map((name) => {
-    const targets = blind.filter(({ signal }) => signal === name).map(({ target }) => target);
-    return `${name} is not measured on ${targets.join(', ')}`;
-  });
+  const said = absences(rollout, facts, 'hold').map(absenceWords);
   return said.length > 0 ? `${said.join('; ')}: see whether its check still runs there` : undefined;
+};
+
+/** What is gone on without, as far as that has changed. */
+const warnings = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
+  const { id, without } = rollout;
+  const missing = absences(rollout, facts, 'warn');
+  const names = missing.map(({ signal }) => signal.signal);
+  return [
+    ...missing
+      .filter(({ signal }) => !without.includes(signal.signal))
+      .map((absence): RolloutEvent => {
+        const data = { signal: absence.signal.signal, targets: [...absence.targets], sentence: absenceWords(absence) };
+        return { type: 'EvidenceMissing', data: { rollout: id, ...data } };
+      }),
+    ...without
+      .filter((signal) => !names.includes(signal) && (rollout.status === 'staging' || rollout.status === 'watching'))
+      .map((signal): RolloutEvent => ({ type: 'EvidenceReturned', data: { rollout: id, signal } })),
+  ];
+};
+
+/** A signal without which the rollout may not stay: as a failure of it, in the track where it is missing. */
+const lost = (rollout: Rollout, facts: Facts): Failure | undefined => {
+  const [absence] = absences(rollout, facts, 'roll-back');
+  if (absence === undefined) return undefined;
+  const track = rollout.plan.tracks.find((each) => targetsOf([each]).includes(absence.targets[0] ?? ''));
+  const sentence = `${absence.signal.title}: ${absenceWords(absence)}, and without it the rollout may not stay`;
+  return { signal: absence.signal.signal, sentence, track: track?.name ?? null };
 };
 
 /** Holds that nobody asked for: a pause that has run out, and stages where nothing is measured. */
@@ -277,14 +299,17 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 export const isFailure = (rollout: Rollout, { verdict, shadow, track }: RecordedVerdict): boolean =>
   verdict === 'fail' && !shadow && (track === null || !isTakenBack(rollout, track));
 
+/** What a degradation is found by: a verdict, or that there can be none. */
+type Failure = Pick<RecordedVerdict, 'signal' | 'sentence' | 'track'>;
+
 /** The track that a `fail` takes back; null when it takes back the rollout: by its plan, or since nothing else is left. */
-const takenBackBy = (rollout: Rollout, { track }: RecordedVerdict): Track | null => {
+const takenBackBy = (rollout: Rollout, { track }: Failure): Track | null => {
   if (rollout.plan.rollbackScope === 'rollout' || track === null) return null;
   const isLast = liveTracks(withTakenBack(rollout, track)).length === 0;
   return isLast ? null : (rollout.plan.tracks.find(({ name }) => name === track) ?? null);
 };
 
-const degraded = (rollout: Rollout, failed: RecordedVerdict, facts: Facts): RolloutEvent[] => {
+const degraded = (rollout: Rollout, failed: Failure, facts: Facts): RolloutEvent[] => {
   const { signal, sentence } = failed;
   const track = takenBackBy(rollout, failed);
   const stages = exposedStages(rollout, track === null ? liveTracks(rollout) : [track]);
@@ -304,8 +329,13 @@ export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<Rol
   const out = [...converged(rollout, facts), ...backOut(rollout, at, facts)];
   if (rollout.status === 'rolling-back')
     return accept<RolloutEvent>(...(out.length > 0 ? out : rolledBack(rollout, at)));
-  const failed = facts.verdicts.find((verdict) => isFailure(rollout, verdict));
+  const failed = facts.verdicts.find((verdict) => isFailure(rollout, verdict)) ?? lost(rollout, facts);
   if (failed) return accept<RolloutEvent>(...degraded(rollout, failed, facts));
-  const recorded = [...out, ...changedVerdicts(rollout, facts.verdicts), ...holds(rollout, at, facts)];
+  const recorded = [
+    ...out,
+    ...changedVerdicts(rollout, facts.verdicts),
+    ...warnings(rollout, facts),
+    ...holds(rollout, at, facts),
+  ];
   return accept<RolloutEvent>(...recorded, ...(recorded.length > 0 ? [] : goOn(rollout, facts)));
 };

@@ -35,6 +35,7 @@ const planned = ({ data, at }: Of<'RolloutPlanned'>): Rollout => ({
     ]),
   ),
   verdicts: {},
+  without: [],
   cause: null,
   rollbackAt: null,
 });
@@ -108,6 +109,12 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
     }
     case 'RolloutResumed':
       return { ...state, held: null };
+    case 'EvidenceMissing': {
+      const { signal } = event.data;
+      return { ...state, without: [...state.without.filter((each) => each !== signal), signal] };
+    }
+    case 'EvidenceReturned':
+      return { ...state, without: state.without.filter((each) => each !== event.data.signal) };
     case 'BakeSkipped': {
       if (event.data.track === '*') return state;
       const track = trackOf(state, event.data.track);

@@ -1,3 +1,4 @@
+import { absences } from './rollout.absent.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
 import { trackOf, type Rollout } from './rollout.state.js';
 import { isLeaving, liveTargets, liveTracks, type Track } from './tracks.js';
@@ -41,19 +42,27 @@ const notActivated = (track: Track, stage: Stage, facts: Facts): string[] =>
     }),
   );
 
-const unproven = (rollout: Rollout, facts: Facts, track: string | null, stage: string): string[] =>
-  rollout.plan.signals.flatMap(({ signal, title, shadow }) => {
-    if (shadow) return [];
+/** Signals that may be missing, and are. */
+const dispensable = (rollout: Rollout, facts: Facts): ReadonlySet<string> =>
+  new Set(absences(rollout, facts, 'warn').map(({ signal }) => signal.signal));
+
+const unproven = (rollout: Rollout, facts: Facts, track: string | null, stage: string): string[] => {
+  const without = dispensable(rollout, facts);
+  return rollout.plan.signals.flatMap(({ signal, title, shadow }) => {
+    if (shadow || without.has(signal)) return [];
     const verdict = facts.verdicts.find(
       (candidate) => candidate.signal === signal && candidate.track === track && candidate.stage === stage,
     );
     return verdict?.verdict === 'pass' ? [] : [verdict?.sentence ?? `${title}: not measured`];
   });
+};
 
-const unmeasured = (targets: readonly string[], facts: Facts): string[] =>
-  (facts.unmeasured ?? [])
-    .filter(({ target }) => targets.includes(target))
+const unmeasured = (rollout: Rollout, targets: readonly string[], facts: Facts): string[] => {
+  const without = dispensable(rollout, facts);
+  return (facts.unmeasured ?? [])
+    .filter(({ target, signal }) => targets.includes(target) && !without.has(signal))
     .map(({ signal, target, ms }) => `${signal}: not measured on ${target} for ${seconds(ms)}`);
+};
 
 /** What a track's stage still lacks before it may pass, in words; empty when it has all of it. */
 export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): readonly string[] => {
@@ -66,6 +75,7 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
     ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
     ...notActivated(track, stage, facts),
     ...unmeasured(
+      rollout,
       track.targets.map(({ target }) => target),
       facts,
     ),
@@ -80,7 +90,7 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []
     : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
-  ...unmeasured(liveTargets(rollout), facts),
+  ...unmeasured(rollout, liveTargets(rollout), facts),
   ...(rollout.plan.rollbackScope === 'rollout'
     ? unproven(rollout, facts, null, WATCH)
     : liveTracks(rollout).flatMap(({ name }) => unproven(rollout, facts, name, WATCH))),

@@ -12,6 +12,7 @@ import {
   missingForStage,
   rolloutDecider,
   trackOf,
+  type Facts,
   type Rollout,
 } from './index.js';
 
@@ -36,6 +37,22 @@ const holds = (check: (steps: readonly Step[]) => void): void => {
 const runningBefore = ({ before }: Step): Rollout | undefined =>
   before.status === 'none' || isOver(before) ? undefined : before;
 const has = (step: Step, type: RolloutEvent['type']): boolean => step.events.some((event) => event.type === type);
+/** Whether a signal without which the rollout may not stay is missing on something that is exposed. */
+const isLost = ({ plan, status, tracks }: Rollout, { unmeasured = [], stages, watch }: Facts): boolean => {
+  const entered = plan.tracks.filter(({ name }) => (tracks[name]?.stage ?? -1) >= 0 && !tracks[name]?.takenBack);
+  return plan.signals.some(({ signal, missing, shadow }) => {
+    if (missing !== 'roll-back' || shadow || (status !== 'staging' && status !== 'watching')) return false;
+    const silent = status === 'watching' ? [watch.silentMs] : entered.map(({ name }) => stages[name]?.silentMs ?? 0);
+    const blind = unmeasured.filter(
+      (each) =>
+        each.signal === signal &&
+        plan.tracks.some(
+          (track) => !tracks[track.name]?.takenBack && track.targets.some(({ target }) => target === each.target),
+        ),
+    );
+    return Math.max(0, ...silent, ...blind.map(({ ms }) => ms)) > plan.graceMs;
+  });
+};
 const reached = (rollout: Rollout): string[] =>
   Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
 
@@ -64,7 +81,7 @@ describe('whatever happens to a rollout', () => {
           ({ verdict, shadow, track }) =>
             verdict === 'fail' && !shadow && (track === null || !isTakenBack(rollout, track)),
         );
-        expect(has(step, 'RollbackStarted')).toBe(failed.length > 0);
+        expect(has(step, 'RollbackStarted')).toBe(failed.length > 0 || isLost(rollout, command.facts));
         const { after } = step;
         if (failed.length === 0 || after.status === 'none' || after.status === 'rolling-back') continue;
         expect(rollout.plan.rollbackScope).toBe('track');
@@ -123,8 +140,9 @@ describe('whatever happens to a rollout', () => {
               expect(units).toBeGreaterThanOrEqual(stage.activation);
             }
           }
-          for (const { signal, shadow } of rollout.plan.signals) {
-            if (shadow) continue;
+          for (const { signal, shadow, missing } of rollout.plan.signals) {
+            // Without it on the word of its policy, which has said so.
+            if (shadow || (missing === 'warn' && rollout.without.includes(signal))) continue;
             const verdict = command.facts.verdicts.find((each) => each.signal === signal && each.track === track.name);
             expect([verdict?.verdict, verdict?.stage]).toEqual(['pass', stage.name]);
           }

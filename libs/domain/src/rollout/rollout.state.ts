@@ -64,6 +64,8 @@ export type Rollout = {
   readonly targets: Readonly<Record<string, TargetProgress>>;
   /** Newest recorded verdict by `<track or *>/<signal>`. */
   readonly verdicts: Readonly<Record<string, RecordedVerdict & { readonly at: number }>>;
+  /** Signals that are missing and without which it goes on. */
+  readonly without: readonly string[];
   /** Why it was taken back. */
   readonly cause: string | null;
   readonly rollbackAt: number | null;

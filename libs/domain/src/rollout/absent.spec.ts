@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { aPlan, aRollout, aSignal, aTrack, specification, type RolloutStory, type Shortcomings } from '#libs/testing';
+import { missingForStage, rolloutDecider, type RolloutCommand } from './index.js';
+
+const { given } = specification(rolloutDecider);
+
+const planOf = (missing: 'roll-back' | 'warn', grace?: number) =>
+  aPlan({
+    signals: [aSignal('wrong-pool'), aSignal('script-errors', { missing, ...(grace === undefined ? {} : { grace }) })],
+  });
+const look = (story: RolloutStory, missing?: Shortcomings): RolloutCommand => ({
+  type: 'AssessRollout',
+  at: story.now,
+  facts: story.facts(missing),
+});
+const blind = (ms: number, ...targets: string[]): Shortcomings => ({
+  unmeasured: targets.map((target) => ({ target, signal: 'script-errors', ms })),
+});
+const grace = aPlan().graceMs;
+
+describe('a signal without which a rollout may not stay', () => {
+  const plan = planOf('roll-back');
+
+  it('rule 3: is a failure once it is missing for longer than the grace, and the cause says what is missing where', () => {
+    const story = aRollout(plan).arrives();
+    given(story.events)
+      .when(look(story, blind(grace, 'api-us')))
+      .thenNothing();
+    const decided = given(story.events).when(look(story, blind(grace + 1, 'api-us', 'api-eu')));
+    const sentence =
+      'script errors: script-errors is not measured on api-us, api-eu, and without it the rollout may not stay';
+    expect(decided.events().find(({ type }) => type === 'DegradationDetected')).toMatchObject({
+      data: { signal: 'script-errors', sentence },
+    });
+    expect(decided.types()).toContain('RollbackStarted');
+  });
+
+  it('has a grace of its own where the plan gives it one', () => {
+    const story = aRollout(planOf('roll-back', 5_000)).arrives();
+    expect(
+      given(story.events)
+        .when(look(story, blind(5_001, 'api-us')))
+        .types(),
+    ).toContain('RollbackStarted');
+  });
+
+  it('rule 3: is missing as well where nothing is measured at all', () => {
+    const story = aRollout(plan).arrives();
+    const silent: Shortcomings = { stages: { api: { silentMs: grace + 1 } } };
+    expect(given(story.events).when(look(story, silent)).types()).toContain('RollbackStarted');
+    const watched = aRollout(plan).reachesStatus('watching').arrives();
+    expect(
+      given(watched.events)
+        .when(look(watched, { watch: { silentMs: grace + 1 } }))
+        .types(),
+    ).toContain('RollbackStarted');
+  });
+
+  it('takes its track back alone where the plan says so', () => {
+    const tracks = [aTrack('api'), aTrack('bedrock')];
+    const story = aRollout(
+      aPlan({ ...plan, tracks, rollbackScope: 'track', signals: [aSignal('script-errors', { missing: 'roll-back' })] }),
+    ).arrives();
+    const decided = given(story.events).when(look(story, blind(grace + 1, 'bedrock-us')));
+    expect(decided.events().find(({ type }) => type === 'RollbackStarted')).toMatchObject({
+      data: { track: 'bedrock' },
+    });
+  });
+});
+
+describe('a signal without which a rollout may go on', () => {
+  const plan = planOf('warn');
+  const warned = {
+    type: 'EvidenceMissing',
+    data: { signal: 'script-errors', targets: ['api-us'] as string[] },
+  } as const;
+
+  it('rule 3: is said to be missing once, after the grace; before that its stage waits', () => {
+    const story = aRollout(plan).arrives();
+    given(story.events)
+      .when(look(story, blind(grace, 'api-us')))
+      .thenNothing();
+    given(story.events)
+      .when(look(story, blind(grace + 1, 'api-us')))
+      .then(warned);
+  });
+
+  it('then keeps no stage from passing, measured or not, and the others still do', () => {
+    const story = aRollout(plan)
+      .arrives()
+      .looks(blind(grace + 1, 'api-us'));
+    const [track] = story.rollout.plan.tracks;
+    const lacks = (more: Shortcomings) =>
+      track && missingForStage(story.rollout, track, story.facts({ ...blind(grace + 1, 'api-us'), ...more }));
+    expect(lacks({ verdicts: { 'script-errors': 'not-measured' } })).toEqual([]);
+    expect(lacks({ verdicts: { 'wrong-pool': 'not-measured' } })).toEqual(['wrong-pool on api: not-measured']);
+    expect(
+      given(story.events)
+        .when(look(story, blind(grace + 1, 'api-us')))
+        .types(),
+    ).toContain('StagePassed');
+  });
+
+  it('is said to be measured again, and then counts again', () => {
+    const story = aRollout(plan)
+      .arrives()
+      .looks(blind(grace + 1, 'api-us'));
+    given(story.events)
+      .when(look(story, { verdicts: { 'script-errors': 'inconclusive' } }))
+      .then({ type: 'VerdictRecorded' }, { type: 'EvidenceReturned', data: { signal: 'script-errors' } });
+  });
+
+  it('rule 2: still takes the change back when it fails', () => {
+    const story = aRollout(plan)
+      .arrives()
+      .looks(blind(grace + 1, 'api-us'));
+    const failing = { ...blind(grace + 1, 'api-us'), verdicts: { 'script-errors': 'fail' } } as const;
+    expect(given(story.events).when(look(story, failing)).types()).toContain('RollbackStarted');
+  });
+});
