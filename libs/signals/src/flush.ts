@@ -286,7 +286,9 @@ const writeViolations = async (client: PoolClient, violations: readonly Violatio
 
 /**
  * Writes a tally inside the caller's transaction. Every flush takes its rows in the same order, table by table and
- * sorted within each, so that flushes of several controllers wait for each other but never in a circle.
+ * sorted within each, so that flushes of several controllers wait for each other but never in a circle. Rows of units,
+ * of which there are many and which hardly two flushes share, come before the counters that all flushes share: what is
+ * locked until the commit is locked late.
  */
 export const writeTally = async (
   client: PoolClient,
@@ -294,6 +296,9 @@ export const writeTally = async (
   units: readonly UnitFact[],
   now: number,
 ): Promise<void> => {
+  if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
+  await writeUnitBad(client, tally, now);
+  await writeUnitValues(client, tally, now);
   const traffic = tally.traffic.sorted();
   await write(client, TRAFFIC, traffic);
   await write(client, TARGETS_SEEN, traffic);
@@ -302,10 +307,7 @@ export const writeTally = async (
   await write(client, ROLLOUTS, tally.rollouts.sorted());
   await write(client, ARMS, tally.arms.sorted());
   await write(client, UNMEASURED, tally.unmeasured.sorted());
-  if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
-  await writeUnitBad(client, tally, now);
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());
-  await writeUnitValues(client, tally, now);
   await write(client, VALUE_CELLS, tally.valueCells.sorted());
   await write(client, PAIRS, tally.pairs.sorted());
   await writeViolations(client, tally.violations);

@@ -32,7 +32,13 @@ type Waiting = {
 /** Rows to be written: one bad answer is one for every rollout that it is part of, so outcomes say little. */
 const weigh = ({ facts }: Assessment): number => Object.values(facts).reduce((sum, rows) => sum + rows.length, 1);
 
-/** Batches that come while a flush is under way go out together in the next one: one transaction, one at a time. */
+/** Flushes under way at once: while one is in the database, the next is put together and written beside it. */
+const DEPTH = 2;
+
+/** Rows that are not worth two transactions. */
+const LEAST_FLUSH = 2_000;
+
+/** Batches that come while flushes are under way go out together in the next one, one transaction each. */
 export class GroupCommitIntake extends OutcomeIntake {
   private readonly lingerMs: number;
   private readonly maxFlush: number;
@@ -41,7 +47,8 @@ export class GroupCommitIntake extends OutcomeIntake {
   private queue: Waiting[] = [];
   private queued = 0;
   private closed = false;
-  private flushing: Promise<void> | undefined;
+  private readonly flushing = new Set<Promise<void>>();
+  private isLingering = false;
 
   constructor(
     private readonly pool: Pool,
@@ -67,26 +74,43 @@ export class GroupCommitIntake extends OutcomeIntake {
       const weight = weigh(assessment);
       this.queue.push({ batch: row, assessment, weight, resolve, reject });
       this.queued += weight;
-      this.flushing ??= this.flushAll();
+      void this.flushSoon();
     });
   }
 
   override async close(): Promise<void> {
     this.closed = true;
-    await this.flushing;
+    this.flushNow();
+    while (this.flushing.size > 0) await Promise.all(this.flushing);
   }
 
-  private async flushAll(): Promise<void> {
-    if (this.lingerMs > 0 && !this.closed) await new Promise((resolve) => setTimeout(resolve, this.lingerMs));
-    while (this.queue.length > 0) await this.flush(this.nextFlush());
-    this.flushing = undefined;
+  /** The first batch after a rest waits for company; later ones have it while a flush is under way. */
+  private async flushSoon(): Promise<void> {
+    if (this.isLingering || this.flushing.size >= DEPTH) return;
+    if (this.lingerMs > 0 && !this.closed) {
+      this.isLingering = true;
+      await new Promise((resolve) => setTimeout(resolve, this.lingerMs));
+      this.isLingering = false;
+    }
+    this.flushNow();
+  }
+
+  private flushNow(): void {
+    while (this.queue.length > 0 && this.flushing.size < DEPTH) {
+      const flush = this.flush(this.nextFlush()).finally(() => {
+        this.flushing.delete(flush);
+        this.flushNow();
+      });
+      this.flushing.add(flush);
+    }
   }
 
   private nextFlush(): readonly Waiting[] {
     let weight = 0;
     let count = 0;
+    const share = Math.max(LEAST_FLUSH, this.queued / (DEPTH - this.flushing.size));
     for (const waiting of this.queue) {
-      if (count > 0 && weight + waiting.weight > this.maxFlush) break;
+      if (count > 0 && weight + waiting.weight > Math.min(this.maxFlush, share)) break;
       weight += waiting.weight;
       count += 1;
     }
