@@ -20,6 +20,8 @@ const EnvSchema = z.object({
   HEADGATE_LOG: z.enum(['json', 'pretty', 'quiet']).default('json'),
   /** How long an instance counts as live after its last heartbeat. */
   HEADGATE_INSTANCE_LEASE_MS: z.coerce.number().int().min(1_000).max(600_000).default(15_000),
+  /** After how many days ids of units and requests are forgotten. */
+  HEADGATE_UNIT_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_SERVICE_NAME: Name.default('headgate'),
 });
@@ -34,6 +36,7 @@ export type ControllerConfig = {
   readonly adminTokenFile: string | undefined;
   readonly log: 'json' | 'pretty' | 'quiet';
   readonly instanceLeaseMs: number;
+  readonly unitDays: number;
   readonly otlpEndpoint: string | undefined;
   readonly serviceName: string;
 };
@@ -60,6 +63,7 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     adminTokenFile: values.HEADGATE_ADMIN_TOKEN_FILE,
     log: values.HEADGATE_LOG,
     instanceLeaseMs: values.HEADGATE_INSTANCE_LEASE_MS,
+    unitDays: values.HEADGATE_UNIT_DAYS,
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceName: values.OTEL_SERVICE_NAME,
   };

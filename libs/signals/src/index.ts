@@ -7,5 +7,6 @@ export * from './fold-snapshots.js';
 export { AlteredLookError } from './looks.js';
 export * from './group-commit-intake.js';
 export * from './postgres-evidence-store.js';
+export * from './retention.js';
 export * from './memory/memory-evidence-store.js';
 export * from './memory/memory-intake.js';

@@ -26,7 +26,14 @@ import {
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platforms';
 import { createKysely, createPool, migrate } from '#libs/postgres';
-import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore, PostgresFoldSnapshots } from '#libs/signals';
+import {
+  EvidenceBell,
+  GroupCommitIntake,
+  PostgresEvidenceStore,
+  PostgresFoldSnapshots,
+  Retention,
+} from '#libs/signals';
+import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
@@ -257,7 +264,13 @@ export const startCore = async (
     throw error;
   });
   if (config.role !== 'api') loop.start();
+  const forgetting = startForgetting(
+    new Retention(unhurried, config.unitDays),
+    () => clock.now(),
+    report('Old ids of units cannot be forgotten; trying again in ten minutes.'),
+  );
   const stop = async (): Promise<void> => {
+    await forgetting.stop();
     await sync?.close(1_000);
     await stopWork();
   };
