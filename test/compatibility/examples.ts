@@ -51,6 +51,7 @@ export const EXAMPLES: DataOf = {
       drainMs: 300_000,
       graceMs: 60_000,
       rollbackScope: 'rollout',
+      acceptBlind: null,
       signals: [
         {
           signal: 'script-errors',

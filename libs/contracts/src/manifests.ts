@@ -183,6 +183,11 @@ export const PlanManifest = z
       grace: Duration.default(60_000),
       /** How much a `fail` takes back: the whole rollout. Taking back a track alone (`track`) is refused so far. */
       rollbackScope: z.enum(['rollout', 'track']).default('rollout'),
+      /**
+       * Why a rollout may go by this plan although, with the traffic there is, none of its signals could ever tell that it
+       * does harm. Without it such a start is refused.
+       */
+      acceptBlind: Reason.optional(),
       signals: z.array(PlanSignal).min(1).max(100),
       tracks: z.array(PlanTrack).min(1).max(50),
     }),

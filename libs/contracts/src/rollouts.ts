@@ -31,8 +31,10 @@ export const StagePrediction = z
         signal: z.string(),
         predictedMs: z.number().nullable(),
         tolerate: z.number().nullable(),
-        /** Smallest ratio to control that the stage will most likely see; null: none. */
+        /** Smallest ratio to control that the stage will see with a chance of 80%; null: none. */
         smallestHarm: z.number().nullable(),
+        /** The same with a chance of 95%. */
+        nearlySure: z.number().nullable(),
         note: z.string(),
       }),
     ),
@@ -48,6 +50,22 @@ export const PlanPreview = z
     control: z.record(z.string(), z.int()),
     stages: z.array(StagePrediction),
     totalMs: z.number().nullable(),
+    /** What the watch can see, against the holdback; of signals of rates. */
+    watch: z.object({
+      watchMs: z.number(),
+      holdbackBp: z.int(),
+      /** Requests on the candidate in that time. */
+      requests: z.number(),
+      signals: z.array(
+        z.object({
+          signal: z.string(),
+          smallestHarm: z.number().nullable(),
+          nearlySure: z.number().nullable(),
+          /** Answers that harm of `smallestHarm` does in that time, above what control does. */
+          harmedAnswers: z.number().nullable(),
+        }),
+      ),
+    }),
     /** From what traffic: span in ms and requests per second of each target. */
     traffic: z.object({ spanMs: z.number(), perTarget: z.record(z.string(), z.number()) }),
     warnings: z.array(z.string()),

@@ -15,12 +15,32 @@ const stageCells = (stage: StagePrediction): readonly string[] => [
   plain(stage.targets.join(', ')),
 ];
 
+/** `1.8 times (95%: 2.1)`. */
+const showSight = ({
+  smallestHarm,
+  nearlySure,
+}: Pick<StagePrediction['signals'][number], 'smallestHarm' | 'nearlySure'>): string => {
+  if (smallestHarm === null) return 'none';
+  return `${showRatio(smallestHarm)} (95%: ${nearlySure === null ? 'never' : Number(nearlySure.toPrecision(3))})`;
+};
+
+const watchLines = ({ watch }: PlanPreview, look: Look): readonly string[] => {
+  const rows = watch.signals.map((signal) => [
+    plain(signal.signal),
+    showSight(signal),
+    signal.harmedAnswers === null ? '-' : showCount(Math.round(signal.harmedAnswers)),
+  ]);
+  const seen = table(['SIGNAL', 'SMALLEST HARM SEEN (80%)', 'HARMED ANSWERS BY THEN'], rows, look);
+  const head = `watch    ${showDuration(watch.watchMs)} against a holdback of ${showShare(watch.holdbackBp)}: ${showCount(Math.round(watch.requests))} requests on the candidate`;
+  return ['', hang(head, look.width, 9), ...(seen === '' ? [] : [seen])];
+};
+
 const signalCells = (stage: StagePrediction): readonly (readonly string[])[] =>
   stage.signals.map((signal) => [
     plain(`${stage.track}/${stage.stage}`),
     plain(signal.signal),
     signal.tolerate === null ? 'none' : showRatio(signal.tolerate),
-    signal.smallestHarm === null ? 'none' : showRatio(signal.smallestHarm),
+    showSight(signal),
     showPrediction(signal.predictedMs),
     plain(signal.note),
   ]);
@@ -48,7 +68,7 @@ export const renderPlan = (preview: PlanPreview, look: Look): string => {
     ['EXPOSURE', 'BAKE'],
   );
   const signals = table(
-    ['STAGE', 'SIGNAL', 'TOLERATE', 'SMALLEST HARM SEEN', 'PREDICTED', 'NOTE'],
+    ['STAGE', 'SIGNAL', 'TOLERATE', 'SMALLEST HARM SEEN (80%)', 'PREDICTED', 'NOTE'],
     preview.stages.flatMap(signalCells),
     look,
     ['PREDICTED', 'TOLERATE'],
@@ -64,6 +84,7 @@ export const renderPlan = (preview: PlanPreview, look: Look): string => {
     '',
     stages,
     ...(signals === '' ? [] : ['', signals]),
+    ...watchLines(preview, look),
     '',
     `total    ${total}`,
     ...preview.warnings.map((warning) => hang(`${paint.yellow('warning')}  ${plain(warning)}`, look.width, 9)),

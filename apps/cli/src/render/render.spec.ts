@@ -168,7 +168,7 @@ describe('a plan', () => {
     expect(lineWith(text, 'activation of tpu')).toMatch(
       /^api\s+1%\s+1%\s+30 s\s+42 s\s+activation of tpu\/haiku\s+api-gpu, api-tpu$/,
     );
-    expect(lineWith(text, '80% power')).toMatch(/^api\/1%\s+script-errors\s+none\s+4\.2 times\s+42 s/);
+    expect(lineWith(text, '80% power')).toMatch(/^api\/1%\s+script-errors\s+none\s+4\.2 times \(95%: [^)]*\)\s+42 s/);
     expect(lineWith(text, 'too rare')).toMatch(/refusals\s+3 times\s+none\s+never/);
     expect(text).toContain('traffic  api-tpu 1,204.5/s (requests, over the last 1 h)');
     expect(text).toContain('total    never, with the traffic of today');

@@ -36,6 +36,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'holdback-out-of-range': 422,
   'target-in-two-tracks': 422,
   'stage-never-measures': 422,
+  'plan-never-tells': 422,
   'too-much-contention': 503,
   busy: 503,
   'not-ready': 503,

@@ -247,9 +247,16 @@ export class RolloutsController {
   }
 
   private async refuseImpossible(request: StartRequest): Promise<void> {
-    const { impossible } = await this.forecast(request);
+    const { impossible, isBlind } = await this.forecast(request);
     const [first] = impossible;
-    if (first === undefined) return;
+    if (first === undefined) {
+      if (!isBlind) return;
+      throw new ProblemError(
+        'plan-never-tells',
+        'With the traffic of the last ten minutes none of the signals of this plan could ever tell that the change does harm: give the fleets more traffic, use signals that are less rare or an invariant, or say in the plan why that is accepted (acceptBlind).',
+        [{ pointer: '/plan', detail: 'see what each stage can see: headgate plan CONFIG --plan PLAN' }],
+      );
+    }
     throw new ProblemError(
       'stage-never-measures',
       `This plan has a stage that can never be measured. ${first}`,

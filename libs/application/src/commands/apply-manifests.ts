@@ -140,7 +140,7 @@ const decideAt = <T>(session: Session, at: string, decide: () => T): T => {
 };
 
 /** Nobody else is served by this process meanwhile; schemas that people write take milliseconds. */
-const MOST_CHECK_MS = 5_000;
+const MOST_CHECK_MS = 1_000;
 
 type Fault = { readonly code: string; readonly message: string; readonly field: string };
 

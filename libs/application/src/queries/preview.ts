@@ -15,7 +15,11 @@ type Signals = StageToPredict['signals'];
 type Base = Omit<Signals[number], 'tolerate' | 'before'>;
 type Exposed = { candidate: number; control: number };
 
-const stageTraffic = (track: Track, stage: Stage, traffic: Traffic): StageTraffic[] =>
+const stageTraffic = (
+  track: Pick<Track, 'targets'>,
+  stage: Pick<Stage, 'exposureBp'>,
+  traffic: Traffic,
+): StageTraffic[] =>
   track.targets.flatMap(({ target, models }) =>
     models.map((model) => ({
       target,
@@ -27,7 +31,7 @@ const stageTraffic = (track: Track, stage: Stage, traffic: Traffic): StageTraffi
   );
 
 /** Bad outcomes per request today on the track's targets; null where nothing is known of them. */
-const signalsOf = (plan: ResolvedPlan, track: Track, traffic: Traffic): Base[] => {
+const signalsOf = (plan: ResolvedPlan, track: Pick<Track, 'targets'>, traffic: Traffic): Base[] => {
   const targets = new Set(track.targets.map(({ target }) => target));
   const requests = total(
     traffic.requests.filter(({ target }) => targets.has(target)).map(({ requestsPerSecond }) => requestsPerSecond),
@@ -49,7 +53,7 @@ const signalPrediction = (
   { reasons, sees }: StageForecast,
 ): StagePrediction['signals'][number] => {
   const reason = reasons.find((candidate) => candidate.reason === 'tolerate' && candidate.signal === signal);
-  const smallestHarm = sees.find((sight) => sight.signal === signal)?.likely ?? null;
+  const { likely: smallestHarm = null, nearlySure = null } = sees.find((sight) => sight.signal === signal) ?? {};
   const note =
     type === 'invariant'
       ? 'stops at the first violation'
@@ -58,7 +62,7 @@ const signalPrediction = (
         : tolerate === null
           ? 'goes on when not shown harmful'
           : `must be shown below ${tolerate} times control`;
-  return { signal, predictedMs: reason ? reason.ms : 0, tolerate, smallestHarm, note };
+  return { signal, predictedMs: reason ? reason.ms : 0, tolerate, smallestHarm, nearlySure, note };
 };
 
 /** What the stage waits for longest; what can not be told comes first. */
@@ -122,6 +126,48 @@ const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): Trac
   return { stages, impossible };
 };
 
+const watchSight = (plan: ResolvedPlan, traffic: Traffic): PlanPreview['watch'] => {
+  const { watchMs, holdbackBp } = plan;
+  const whole = { exposureBp: 10_000 - holdbackBp };
+  const cells = plan.tracks.flatMap((track) => stageTraffic(track, whole, traffic));
+  const everywhere = { targets: plan.tracks.flatMap(({ targets }) => targets) };
+  const signals = signalsOf(plan, everywhere, traffic);
+  const { sees } = predictStage({
+    alpha: plan.alpha,
+    signals: signals.map((signal) => ({ ...signal, tolerate: null })),
+    traffic: cells,
+    bakeMs: watchMs,
+    activationUnits: 0,
+    minRequests: 0,
+  });
+  const requests = total(cells.map((cell) => (cell.requestsPerSecond * cell.shareBp * watchMs) / 10_000_000));
+  return {
+    watchMs,
+    holdbackBp,
+    requests,
+    signals: sees.map(({ signal, likely, nearlySure }) => {
+      const rate = signals.find((each) => each.signal === signal)?.badPerRequest ?? 0;
+      const harmedAnswers = likely === null ? null : requests * rate * (likely - 1);
+      return { signal, smallestHarm: likely, nearlySure, harmedAnswers };
+    }),
+  };
+};
+
+/** Whether nothing could ever tell that the rollout does harm: it has rates alone, and too little traffic for each. */
+const isBlind = (plan: ResolvedPlan, traffic: Traffic, preview: Pick<PlanPreview, 'stages' | 'watch'>): boolean => {
+  const everywhere = { targets: plan.tracks.flatMap(({ targets }) => targets) };
+  const deciding = signalsOf(plan, everywhere, traffic).filter(({ shadow }) => !shadow);
+  const sights = [...preview.stages.flatMap(({ signals }) => signals), ...preview.watch.signals];
+  // A rate that is never bad on control is seen by whatever is bad on the candidate.
+  return deciding.every(
+    ({ signal, type, badPerRequest }) =>
+      type === 'rate' &&
+      badPerRequest !== null &&
+      badPerRequest > 0 &&
+      sights.every((sight) => sight.signal !== signal || sight.smallestHarm === null),
+  );
+};
+
 /**
  * What a rollout would do and how long each stage must last, from traffic measured lately. Writes nothing. A plan that
  * bypasses stages is never impossible: nothing is asked to be measured first. `unattended`: targets without an instance.
@@ -131,7 +177,7 @@ export const previewOf = (
   traffic: Traffic,
   spanMs: number,
   unattended: readonly string[],
-): { readonly preview: PlanPreview; readonly impossible: readonly string[] } => {
+): { readonly preview: PlanPreview; readonly impossible: readonly string[]; readonly isBlind: boolean } => {
   const { plan, config, revision, controls } = prepared;
   const tracks = plan.tracks.map((track) => forecastTrack(plan, track, traffic));
   const stages = tracks.flatMap((track) => track.stages);
@@ -146,11 +192,23 @@ export const previewOf = (
     control: { ...controls },
     stages,
     totalMs: totalOf(plan, stages),
+    watch: watchSight(plan, traffic),
     traffic: { spanMs, perTarget },
     warnings: [...refusalWarnings(prepared), ...unattendedWarnings(unattended), ...warningsOf(plan, stages)],
   };
-  return { preview, impossible: prepared.bypasses ? [] : tracks.flatMap((track) => track.impossible) };
+  if (prepared.bypasses) return { preview, impossible: [], isBlind: false };
+  const blind = isBlind(plan, traffic, preview);
+  return {
+    preview: blind ? { ...preview, warnings: [...preview.warnings, blindWarning(plan)] } : preview,
+    impossible: tracks.flatMap((track) => track.impossible),
+    isBlind: blind && plan.acceptBlind === null,
+  };
 };
+
+const blindWarning = ({ acceptBlind }: ResolvedPlan): string =>
+  acceptBlind === null
+    ? 'With this traffic none of its signals could ever tell that the change does harm: a start is refused, unless the plan says why that is accepted (acceptBlind).'
+    : `With this traffic none of its signals could ever tell that the change does harm; accepted by the plan: ${acceptBlind}`;
 
 /** Tracks run side by side unless one waits for another: the longest chain, then the watch. */
 const totalOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): number | null => {

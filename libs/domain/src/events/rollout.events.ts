@@ -44,6 +44,8 @@ export const ResolvedPlan = z.object({
   graceMs: z.number(),
   /** What a `fail` takes back: everything, or the track in which it was found. */
   rollbackScope: z.enum(['rollout', 'track']),
+  /** Why it may go on although none of its signals could ever tell; null: it may not. */
+  acceptBlind: z.string().nullable(),
   signals: z.array(ResolvedSignal),
   tracks: z.array(
     z.object({
@@ -66,7 +68,7 @@ export const ResolvedPlan = z.object({
   ),
 });
 export type ResolvedPlan = z.output<typeof ResolvedPlan>;
-const FirstPlan = ResolvedPlan.extend({ signals: z.array(FirstSignal) });
+const FirstPlan = ResolvedPlan.omit({ acceptBlind: true }).extend({ signals: z.array(FirstSignal) });
 
 const ArmValues = z.object({ count: z.number(), mean: z.number(), quantiles: z.array(z.number()).nullable() });
 
@@ -222,6 +224,7 @@ export const rolloutUpcasters = {
     1: (data: JsonObject): JsonObject => withPlan(data, () => ({ rollbackScope: 'rollout' })),
     2: (data: JsonObject): JsonObject =>
       withPlan(data, ({ signals }) => ({
+        acceptBlind: null,
         signals: (signals as readonly JsonObject[]).map((signal) => ({ ...signal, ...OF_EVENTS })),
       })),
   },

@@ -171,8 +171,11 @@ const sightOf = (stage: StageToPredict, seconds: number): StageForecast['sees'] 
       candidate: sum(stage.traffic.map(candidateRate)) * badPerRequest * seconds,
       control: sum(stage.traffic.map(controlRate)) * badPerRequest * seconds,
     };
+    // No more than every request can be bad.
+    const possible = (ratio: number | null): number | null =>
+      ratio === null || ratio * badPerRequest > 1 ? null : ratio;
     const sight = { expected, harm, logBound: -Math.log(stage.alpha * (shares[i] ?? 0) * headline) };
-    return [{ signal, likely: smallestHarm(sight, 0.8), nearlySure: smallestHarm(sight, 0.95) }];
+    return [{ signal, likely: possible(smallestHarm(sight, 0.8)), nearlySure: possible(smallestHarm(sight, 0.95)) }];
   });
 };
 

@@ -129,7 +129,7 @@ export const resolvePlan = (
     tracks.push(resolveTrack(spec, track, targets, signals));
   }
   const { alpha, holdback: holdbackBp, watch: watchMs, drain: drainMs, grace: graceMs } = spec;
-  const { rollbackScope = 'rollout' } = spec;
-  const rest = { holdbackBp, watchMs, drainMs, graceMs, rollbackScope, signals, tracks };
+  const { rollbackScope = 'rollout', acceptBlind = null } = spec;
+  const rest = { holdbackBp, watchMs, drainMs, graceMs, rollbackScope, acceptBlind, signals, tracks };
   return { plan: { plan: name, planRevision: revision, alpha, ...rest } };
 };

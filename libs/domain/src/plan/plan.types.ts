@@ -11,6 +11,7 @@ export type PlanSpec = {
   readonly drain: number;
   readonly grace: number;
   readonly rollbackScope?: 'rollout' | 'track' | undefined;
+  readonly acceptBlind?: string | undefined;
   readonly signals: readonly {
     readonly signal: string;
     readonly harm: number;

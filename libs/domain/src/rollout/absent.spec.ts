@@ -59,7 +59,7 @@ describe('a signal without which a rollout may not stay', () => {
   it('takes its track back alone where the plan says so', () => {
     const tracks = [aTrack('api'), aTrack('bedrock')];
     const story = aRollout(
-      aPlan({ ...plan, tracks, rollbackScope: 'track', signals: [aSignal('script-errors', { missing: 'roll-back' })] }),
+      aPlan({ tracks, rollbackScope: 'track', signals: [aSignal('script-errors', { missing: 'roll-back' })] }),
     ).arrives();
     const decided = given(story.events).when(look(story, blind(grace + 1, 'bedrock-us')));
     expect(decided.events().find(({ type }) => type === 'RollbackStarted')).toMatchObject({
