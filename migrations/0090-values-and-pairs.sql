@@ -30,13 +30,15 @@ create table evidence.pending_values (
 );
 create index on evidence.pending_values (rollout);
 
--- How many values or pairs were measured: what requests are for a signal of bad outcomes.
+-- How many values or pairs were measured, by the share they were served under: what requests are for a signal of bad
+-- outcomes. First values of units tell as well whether the arms have as many units as they should.
 create table evidence.samples (
   rollout text not null,
   signal text not null,
   target text not null,
   model text not null,
+  share_bp integer not null,
   candidate bigint not null,
   control bigint not null,
-  primary key (rollout, signal, target, model)
+  primary key (rollout, signal, target, model, share_bp)
 ) with (fillfactor = 70);

@@ -78,6 +78,7 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
       }),
     readLooks: (rollout, after, most) => turns.ask(life, 'read looks', () => evidence.readLooks(rollout, after, most)),
     requests: (rollout) => turns.ask(life, 'read requests', () => evidence.requests(rollout)),
+    assignments: (rollout, signal) => turns.ask(life, 'read assignments', () => evidence.assignments(rollout, signal)),
     violations: (rollout, signal, options) =>
       turns.ask(life, 'read violations', async () => {
         const report = await evidence.violations(rollout, signal, options);

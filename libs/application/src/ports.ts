@@ -1,5 +1,5 @@
 import type { JsonObject } from '#libs/kernel';
-import type { Look, ViolationsSeen } from '#libs/domain';
+import type { Assigned, Look, ViolationsSeen } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 
@@ -51,6 +51,8 @@ export abstract class Evidence {
   abstract readLooks(rollout: string, afterLook: number, most?: number): Promise<readonly StoredLook[]>;
   /** Requests since the rollout started, without taking a look. */
   abstract requests(rollout: string): Promise<RequestTotals>;
+  /** Units by their first values of this signal; requests where it is null. */
+  abstract assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]>;
   abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
   abstract violations(
     rollout: string,

@@ -131,6 +131,14 @@ export type TargetSeen = {
   readonly measured: Readonly<Record<string, Span>>;
 };
 
+/** Units, or requests, of one target at one share. */
+export type Assigned = {
+  readonly target: string;
+  readonly shareBp: number;
+  readonly candidate: number;
+  readonly control: number;
+};
+
 export type RequestRate = Slice & { readonly requestsPerSecond: number };
 export type BadRate = Slice & { readonly signal: string; readonly badPerSecond: number };
 export type Traffic = { readonly requests: readonly RequestRate[]; readonly bad: readonly BadRate[] };
@@ -152,6 +160,8 @@ export abstract class EvidenceStore {
   /** The number of the last look, empty ones included; 0 before the first. */
   abstract lookCount(rollout: string): Promise<number>;
   abstract requests(rollout: string): Promise<RequestTotals>;
+  /** Units by their first values of this signal, by target and share; requests where it is null. */
+  abstract assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]>;
   abstract totals(rollout: string): Promise<RolloutTotals>;
   abstract activation(rollout: string): Promise<readonly SliceActivation[]>;
   abstract violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport>;

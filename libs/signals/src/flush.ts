@@ -149,10 +149,10 @@ const REQUEST_CELLS = `
   on conflict (rollout, signal, target, model, arm) do update set bad = known.bad + excluded.bad`;
 
 const SAMPLES = `
-  insert into evidence.samples as known (rollout, signal, target, model, candidate, control)
-  select rollout, signal, target, model, sum(candidate), sum(control) from sums
-  group by rollout, signal, target, model order by rollout, signal, target, model
-  on conflict (rollout, signal, target, model)
+  insert into evidence.samples as known (rollout, signal, target, model, share_bp, candidate, control)
+  select rollout, signal, target, model, share_bp, sum(candidate), sum(control) from sums
+  group by rollout, signal, target, model, share_bp order by rollout, signal, target, model, share_bp
+  on conflict (rollout, signal, target, model, share_bp)
     do update set candidate = known.candidate + excluded.candidate, control = known.control + excluded.control`;
 
 const QUEUED_VALUES = `queued as (
@@ -181,7 +181,8 @@ const UNIT_VALUES = `
 
 const VALUE_CELLS = `
   with sums as (
-    select * from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
+    select rollout, signal, target, model, "shareBp" as share_bp, value, candidate, control
+    from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
       "shareBp" integer, value double precision, candidate bigint, control bigint)
   ), ${QUEUED_VALUES} ${SAMPLES}`;
 
@@ -195,7 +196,7 @@ const PAIRS = `
     select rollout, signal, target, model, "shareBp", "candidateOnly", "controlOnly" from pair
     where "candidateOnly" + "controlOnly" > 0
   ), sums as (
-    select rollout, signal, target, model, pairs as candidate, pairs as control from pair
+    select rollout, signal, target, model, "shareBp" as share_bp, pairs as candidate, pairs as control from pair
   ) ${SAMPLES}`;
 
 const VIOLATIONS = `

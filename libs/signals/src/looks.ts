@@ -99,10 +99,13 @@ const TAKE = `
     select rollout, json_agg(json_build_array(signal, target, model, candidate, control) order by signal, target, model)
       as unmeasured
     from blind group by rollout
+  ), sample as (
+    select rollout, signal, target, model, sum(candidate) as candidate, sum(control) as control
+    from evidence.samples where rollout = any ($1) group by rollout, signal, target, model
   ), sampled as (
     select rollout, json_agg(json_build_array(signal, target, model, candidate, control) order by signal, target, model)
       as samples
-    from evidence.samples where rollout = any ($1) group by rollout
+    from sample group by rollout
   )
   select rollout, looks as look, cells, digest, served, unmeasured, samples
   from counted left join kept using (rollout) left join served using (rollout) left join unmeasured using (rollout)

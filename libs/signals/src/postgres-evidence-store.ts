@@ -3,6 +3,7 @@ import type { BakeAsked, BakeClock } from './bakes.js';
 import { advanceBakes, bakeKey, readBakes } from './bakes.js';
 import type { EvidenceBell } from './evidence-bell.js';
 import type {
+  Assigned,
   RequestTotals,
   RolloutTotals,
   SliceActivation,
@@ -18,9 +19,10 @@ import type {
 import { EvidenceStore } from './evidence-store.js';
 import type { LookAsked, LooksAsked } from './looks.js';
 import { lookCount, readLooks, takeLooks } from './looks.js';
-import type { SightAsked } from './reads.js';
+import type { AssignmentsAsked, SightAsked } from './reads.js';
 import {
   readActivation,
+  readAssignments,
   readLastSeen,
   readRequests,
   readTotals,
@@ -37,6 +39,7 @@ export class PostgresEvidenceStore extends EvidenceStore {
   private readonly taken: Together<LookAsked, TakenLook>;
   private readonly looks: Together<LooksAsked, readonly StoredLook[]>;
   private readonly served: Together<string, RequestTotals>;
+  private readonly assigned: Together<AssignmentsAsked, readonly Assigned[]>;
   private readonly violated: Together<string, boolean>;
   private readonly activated: Together<string, readonly SliceActivation[]>;
   private readonly seen: Together<SightAsked, readonly TargetSeen[]>;
@@ -51,6 +54,7 @@ export class PostgresEvidenceStore extends EvidenceStore {
     this.taken = new Together({ answer: (asked) => takeLooks(pool, asked), keyOf: ({ rollout }) => rollout });
     this.looks = new Together({ answer: (asked) => readLooks(pool, asked), keyOf: ({ rollout }) => rollout });
     this.served = new Together({ answer: (rollouts) => readRequests(pool, rollouts) });
+    this.assigned = new Together({ answer: (asked) => readAssignments(pool, asked), keyOf: ({ rollout }) => rollout });
     this.violated = new Together({ answer: (signals) => readViolated(pool, signals) });
     this.activated = new Together({ answer: (rollouts) => readActivation(pool, rollouts) });
     this.seen = new Together({ answer: (asked) => readLastSeen(pool, asked), keyOf: ({ rollout }) => rollout });
@@ -74,6 +78,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
 
   override requests(rollout: string): Promise<RequestTotals> {
     return this.served.ask(rollout);
+  }
+
+  override assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]> {
+    return this.assigned.ask({ rollout, signal });
   }
 
   override totals(rollout: string): Promise<RolloutTotals> {

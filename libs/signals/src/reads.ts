@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type {
   Arm,
+  Assigned,
   RolloutTotals,
   SliceActivation,
   RequestTotals,
@@ -38,8 +39,9 @@ const UNMEASURED = `select rollout, signal, target, model,
   from evidence.unmeasured where rollout = any ($1)
   group by rollout, signal, target, model order by rollout, signal, target, model`;
 
-const SAMPLES = `select rollout, signal, target, model, candidate, control
-  from evidence.samples where rollout = any ($1) order by rollout, signal, target, model`;
+const SAMPLES = `select rollout, signal, target, model, sum(candidate)::bigint as candidate, sum(control)::bigint as control
+  from evidence.samples where rollout = any ($1)
+  group by rollout, signal, target, model order by rollout, signal, target, model`;
 
 const byRollout = <R extends { readonly rollout: string }>(rows: readonly R[]): ReadonlyMap<string, readonly R[]> => {
   const groups = new Map<string, R[]>();
@@ -57,6 +59,45 @@ const requestsOf = ({ target, model, candidate, control }: CountsRow) => ({
   candidateRequests: toNumber(candidate),
   controlRequests: toNumber(control),
 });
+
+type AssignedRow = CountsRow & { readonly share_bp: number };
+
+/** Of whom it is known on which arm they are: units by their first values of a signal, or requests. */
+export type AssignmentsAsked = { readonly rollout: string; readonly signal: string | null };
+
+const ASSIGNED = `
+  with asked as (select rollout, signal from unnest($1::text[], $2::text[]) as asked(rollout, signal)), counted as (
+    select rollout, target, share_bp, candidate, control
+    from asked join evidence.samples using (rollout, signal)
+    union all
+    select arms.rollout, target, share_bp, case when arm = 'candidate' then requests - unassigned else 0 end,
+      case when arm = 'control' then requests - unassigned else 0 end
+    from asked join evidence.arms on asked.signal is null and arms.rollout = asked.rollout
+    where share_bp between 1 and 9999
+  )
+  select rollout, target, share_bp, sum(candidate)::bigint as candidate, sum(control)::bigint as control
+  from counted group by rollout, target, share_bp order by rollout, target, share_bp`;
+
+/** Units, or requests, by target and share. */
+export const readAssignments = async (
+  pool: Pool,
+  asked: readonly AssignmentsAsked[],
+): Promise<readonly (readonly Assigned[])[]> => {
+  const { rows } = await pool.query<AssignedRow>({
+    name: 'evidence_assignments',
+    text: ASSIGNED,
+    values: [asked.map(({ rollout }) => rollout), asked.map(({ signal }) => signal)],
+  });
+  const assigned = byRollout(rows);
+  return asked.map(({ rollout }) =>
+    (assigned.get(rollout) ?? []).map((row) => ({
+      target: row.target,
+      shareBp: row.share_bp,
+      candidate: toNumber(row.candidate),
+      control: toNumber(row.control),
+    })),
+  );
+};
 
 /** Requests of many rollouts, in their order. */
 export const readRequests = async (pool: Pool, rollouts: readonly string[]): Promise<readonly RequestTotals[]> => {

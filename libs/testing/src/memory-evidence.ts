@@ -170,6 +170,10 @@ export class MemoryEvidence {
     return { slices: copies(totals), unmeasured: copies(unmeasured), samples: [] };
   }
 
+  async assignments(): Promise<readonly never[]> {
+    return [];
+  }
+
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {
     return [...this.#of(id).totals.values()].map(({ target, model, candidateRequests: units }) => ({
       target,

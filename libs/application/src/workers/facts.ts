@@ -1,5 +1,7 @@
 import {
+  assignmentSkew,
   isLeaving,
+  isOfValues,
   liveTargets,
   liveTracks,
   toleratedSilenceMs,
@@ -120,6 +122,14 @@ const unmeasuredIn = (rollout: Rollout, seen: ReadonlyMap<string, TargetSeen>): 
   });
 };
 
+/** Whether the arms have as many as they should, where it is known of whom they are. */
+const skewOf = async (rollout: Rollout, { evidence }: Sources): Promise<string | undefined> => {
+  if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
+  if (rollout.assignment === 'request') return assignmentSkew(await evidence.assignments(rollout.id, null), 'requests');
+  const counting = rollout.plan.signals.find(isOfValues);
+  return counting && assignmentSkew(await evidence.assignments(rollout.id, counting.signal), 'units');
+};
+
 /** Everything that an assessment of this rollout rests on, gathered now. */
 export const gatherFacts = async (
   rollout: Rollout,
@@ -135,12 +145,20 @@ export const gatherFacts = async (
     sources.evidence.activation(rollout.id),
   ]);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
-  const [targets, stages, watch] = await Promise.all([
+  const [targets, stages, watch, skew] = await Promise.all([
     Promise.all(
       reached.map(async (target) => [target, await targetFacts(rollout, target, seen.get(target), sources)] as const),
     ).then((all) => all.flatMap(([target, known]) => (known ? [[target, known] as const] : []))),
     stageFacts(rollout, { seen, units, now }, sources),
     watchFacts(rollout, seen, now, sources),
+    skewOf(rollout, sources),
   ]);
-  return { targets: Object.fromEntries(targets), stages, verdicts, watch, unmeasured: unmeasuredIn(rollout, seen) };
+  return {
+    targets: Object.fromEntries(targets),
+    stages,
+    verdicts,
+    watch,
+    skew,
+    unmeasured: unmeasuredIn(rollout, seen),
+  };
 };

@@ -1,3 +1,5 @@
+export { assignmentSkew, SKEW_ALPHA } from './assignment.js';
+export type { Assigned } from './assignment.js';
 export { foldLook, hasFailed, startEvidence } from './evidence.js';
 export type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 export { predictStage } from './forecast.js';

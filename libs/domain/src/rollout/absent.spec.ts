@@ -118,3 +118,21 @@ describe('a signal without which a rollout may go on', () => {
     expect(given(story.events).when(look(story, failing)).types()).toContain('RollbackStarted');
   });
 });
+
+describe('arms that have not as many units as they should', () => {
+  const skew = 'assignment on api-us: 700 of 10,000 units are on the candidate (7%), where 10% should be';
+  const skewed = (story: RolloutStory): RolloutCommand => ({
+    type: 'AssessRollout',
+    at: story.now,
+    facts: { ...story.facts(), skew },
+  });
+
+  it('hold the rollout as long as they are so, since what is compared is not the same, and take nothing back', () => {
+    const story = aRollout().arrives();
+    given(story.events)
+      .when(skewed(story))
+      .then({ type: 'RolloutHeld', data: { by: 'policy', reason: skew } });
+    const [track] = story.rollout.plan.tracks;
+    expect(track && missingForStage(story.rollout, track, { ...story.facts(), skew })).toEqual([skew]);
+  });
+});

@@ -186,6 +186,9 @@ const lost = (rollout: Rollout, facts: Facts): Failure | undefined => {
   return { signal: absence.signal.signal, sentence, track: track?.name ?? null };
 };
 
+const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
+  status === 'staging' || status === 'watching' ? facts.skew : undefined;
+
 /** Holds that nobody asked for: a pause that has run out, and stages where nothing is measured. */
 const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
   const { held, id } = rollout;
@@ -194,7 +197,7 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
       ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'the pause has run out' } }]
       : [];
   }
-  const reason = silence(rollout, facts) ?? blindness(rollout, facts);
+  const reason = silence(rollout, facts) ?? blindness(rollout, facts) ?? skew(rollout, facts);
   if (reason !== undefined && held === null) {
     return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
   }

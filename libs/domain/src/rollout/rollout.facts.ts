@@ -37,6 +37,8 @@ export type Facts = {
   /** One per signal and track that is in a stage; with track null while the whole rollout is watched. */
   readonly verdicts: readonly RecordedVerdict[];
   readonly watch: { readonly bakedMs: number; readonly silentMs: number };
+  /** Why the arms cannot be compared: they have not as many units as their shares say. */
+  readonly skew?: string | undefined;
   /** Default: every signal is measured wherever outcomes arrive. */
   readonly unmeasured?: readonly Unmeasured[];
 };

@@ -71,6 +71,7 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
   const baked = factsOfStage(track, stage, facts)?.bakedMs ?? 0;
   return [
     ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
+    ...(facts.skew === undefined ? [] : [facts.skew]),
     ...unconverged(rollout, track, facts),
     ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
     ...notActivated(track, stage, facts),
@@ -86,6 +87,7 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
 /** What the watch still lacks before the rollout, or what is left of it, may settle. */
 export const missingForSettling = (rollout: Rollout, facts: Facts): readonly string[] => [
   ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
+  ...(facts.skew === undefined ? [] : [facts.skew]),
   ...liveTracks(rollout).flatMap((track) => unconverged(rollout, track, facts)),
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '#libs/kernel';
 import type {
+  Assigned,
   LookCell,
   RequestTotals,
   RolloutTotals,
@@ -17,7 +18,7 @@ import type {
 } from '../evidence-store.js';
 import { EvidenceStore } from '../evidence-store.js';
 import { LEAST_SPAN_MS } from '../reads.js';
-import { EvidenceRows, type RolloutRows, type ValueRow, type ViolationRow } from './rows.js';
+import { EvidenceRows, type RolloutRows, type SampleRow, type ValueRow, type ViolationRow } from './rows.js';
 
 type Place = { readonly target: string; readonly model: string };
 
@@ -30,6 +31,19 @@ const bySignal = (a: Place & { readonly signal: string }, b: Place & { readonly 
 const placeOf = ({ target, model }: Place): string => `${target} ${model}`;
 
 const inOrder = (a: LookCell, b: LookCell): number => bySignal(a, b) || a.shareBp - b.shareBp;
+
+/** Over all shares. */
+const summed = (rows: Iterable<SampleRow>): RequestTotals['samples'][number][] => {
+  const sums = new Map<string, Omit<SampleRow, 'shareBp'>>();
+  for (const { signal, target, model, candidate, control } of rows) {
+    const place = `${signal} ${placeOf({ target, model })}`;
+    const sum = sums.get(place) ?? { signal, target, model, candidate: 0, control: 0 };
+    sum.candidate += candidate;
+    sum.control += control;
+    sums.set(place, sum);
+  }
+  return [...sums.values()];
+};
 
 const cellOfValues = ({ counts, model, shareBp, signal, target }: ValueRow): LookCell => {
   const bins = [...counts]
@@ -129,8 +143,31 @@ export class MemoryEvidenceStore extends EvidenceStore {
     return {
       slices: [...slices.values()].toSorted(byPlace),
       unmeasured: [...blind.values()].toSorted(bySignal),
-      samples: [...samples.values()].map((row) => ({ ...row })).toSorted(bySignal),
+      samples: summed(samples.values()).toSorted(bySignal),
     };
+  }
+
+  override async assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]> {
+    const { samples, arms } = this.rows.of(rollout);
+    const counted =
+      signal === null
+        ? [...arms.values()]
+            .filter(({ shareBp }) => shareBp > 0 && shareBp < 10_000)
+            .map(({ target, shareBp, arm, requests, unassigned }) => ({
+              target,
+              shareBp,
+              candidate: arm === 'candidate' ? requests - unassigned : 0,
+              control: arm === 'control' ? requests - unassigned : 0,
+            }))
+        : [...samples.values()].filter((row) => row.signal === signal);
+    const sums = new Map<string, { target: string; shareBp: number; candidate: number; control: number }>();
+    for (const { target, shareBp, candidate, control } of counted) {
+      const sum = sums.get(`${target} ${shareBp}`) ?? { target, shareBp, candidate: 0, control: 0 };
+      sum.candidate += candidate;
+      sum.control += control;
+      sums.set(`${target} ${shareBp}`, sum);
+    }
+    return [...sums.values()].toSorted((a, b) => compare(a.target, b.target) || a.shareBp - b.shareBp);
   }
 
   override async totals(rollout: string): Promise<RolloutTotals> {

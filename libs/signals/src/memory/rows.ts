@@ -35,7 +35,10 @@ export type BadRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'arm'> & 
 export type ValueRow = Omit<LookCell, 'candidateBad' | 'controlBad'> & {
   readonly counts: Map<number, { candidate: number; control: number }>;
 };
-export type SampleRow = Pick<UnitBadFact, 'signal' | 'target' | 'model'> & { candidate: number; control: number };
+export type SampleRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'shareBp'> & {
+  candidate: number;
+  control: number;
+};
 export type ViolationRow = Pick<ViolationFact, 'signal' | 'target' | 'arm' | 'revisions'> & { violations: number };
 export type BakeRow = { readonly track: string; readonly stage: string } & {
   bakedMs: number;
@@ -122,20 +125,20 @@ export class RolloutRows {
     });
     const known = counts.get(value) ?? { candidate: 0, control: 0 };
     counts.set(value, { candidate: known.candidate + candidate, control: known.control + control });
-    this.#sample({ signal, target, model, candidate, control });
+    this.#sample({ signal, target, model, shareBp, candidate, control });
   }
 
   addPairs({ signal, target, model, shareBp, pairs, candidateOnly, controlOnly }: PairFact): void {
-    this.#sample({ signal, target, model, candidate: pairs, control: pairs });
+    this.#sample({ signal, target, model, shareBp, candidate: pairs, control: pairs });
     if (candidateOnly + controlOnly === 0) return;
     const cell = this.#cell({ signal, target, model, shareBp });
     cell.candidateBad += candidateOnly;
     cell.controlBad += controlOnly;
   }
 
-  #sample({ signal, target, model, candidate, control }: SampleRow): void {
-    const row = found(this.samples, key(signal, target, model), () => {
-      return { signal, target, model, candidate: 0, control: 0 };
+  #sample({ signal, target, model, shareBp, candidate, control }: SampleRow): void {
+    const row = found(this.samples, key(signal, target, model, shareBp), () => {
+      return { signal, target, model, shareBp, candidate: 0, control: 0 };
     });
     row.candidate += candidate;
     row.control += control;
