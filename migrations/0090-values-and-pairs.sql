@@ -42,3 +42,6 @@ create table evidence.samples (
   control bigint not null,
   primary key (rollout, signal, target, model, share_bp)
 ) with (fillfactor = 70);
+
+-- Since when requests are served on a target without a silence of more than ten seconds: a drain is seen by requests.
+alter table evidence.targets_seen add column flowing_since bigint;

@@ -37,6 +37,7 @@ class OneRollout extends ExposureLookup {
   override knowsTarget = (): boolean => true;
   override knowsModel = (): boolean => true;
   override knowsSignal = () => 'rate' as const;
+  override binningOf = (): undefined => undefined;
   override knowsRevision = (): boolean => true;
 }
 

@@ -34,10 +34,10 @@ const QUIET_TICKS = 9;
 const PATIENCE = 70;
 /** No plan that is drawn asks for more. */
 const LONGEST_BAKE_MS = 15_000;
-/** The emergency plan drains for five minutes, and waits for another one. */
+/** The emergency plan drains for five minutes, three times as long where requests come once a minute, and waits for another one. */
 const AFTER_ABORT = [
   ...Array.from({ length: LONGEST_WAIT }, () => TICK_MS),
-  ...Array.from({ length: 12 }, () => 60_000),
+  ...Array.from({ length: 18 }, () => 60_000),
 ];
 
 /** Plays a run to the end of everything that it began. The same run gives the same history. */

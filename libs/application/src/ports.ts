@@ -26,6 +26,8 @@ export type TargetSeen = {
   readonly target: string;
   readonly candidateAt: number | undefined;
   readonly anyAt: number | undefined;
+  /** Since when requests were served without a silence of more than ten seconds; undefined: not known. */
+  readonly flowingSince: number | undefined;
   /** Signal → since and until when it was measured without a gap; `*`: every signal was. */
   readonly measured: Readonly<Record<string, Span>>;
 };

@@ -1,5 +1,5 @@
 import type { MeasuredValue, PairCount } from '#libs/contracts';
-import { binOf, type Binning } from './bins.js';
+import { binOf, SIZES, type Binning } from './bins.js';
 import type { Facts } from './facts.js';
 import { isStorable, unstorable, type Fault, type InRollout, type WindowScope } from './window-scope.js';
 
@@ -11,7 +11,7 @@ const outOfRange = (value: number, binning: Binning): FieldFault => ({
   code: 'value-out-of-range',
   detail:
     binning === 'by-size'
-      ? `${value} is below 0: a distribution is one of positive values.`
+      ? `${value} is not ${SIZES}: correct the value, or measure it in another unit.`
       : `${value} is not between ${binning.low} and ${binning.high}, the range of the signal: correct the value or the manifest.`,
 });
 
@@ -62,8 +62,16 @@ const addValue = (
   facts.valueCells.push({ rollout, signal, target, model, shareBp, value: bin, candidate, control });
 };
 
-/** Adds a value to every rollout that it is evidence for; gives why it is refused. */
-export const assessValue = (scope: WindowScope, value: MeasuredValue, facts: Facts): FieldFault | undefined => {
+/**
+ * Adds a value to every rollout that it is evidence for; gives why it is refused. `binning`: how the signal is registered
+ * now, so that a wrong value is refused before any rollout asks for it.
+ */
+export const assessValue = (
+  scope: WindowScope,
+  value: MeasuredValue,
+  binning: Binning | undefined,
+  facts: Facts,
+): FieldFault | undefined => {
   if (value.unit !== undefined && !isStorable(value.unit)) return { field: 'unit', ...unstorable('unit') };
   if (value.unit !== undefined && value.count > 1) {
     const detail = 'A unit has one value at a time: send each by itself, or leave the unit out.';
@@ -71,6 +79,9 @@ export const assessValue = (scope: WindowScope, value: MeasuredValue, facts: Fac
   }
   const placed = placesOf(scope, value);
   if ('code' in placed) return placed;
+  if (placed.length === 0 && binning !== undefined && binOf(value.value, binning) === undefined)
+    return outOfRange(value.value, binning);
+  if (placed.length > 0) scope.sampled.add(value.signal);
   for (const each of placed) addValue(scope, value, each, facts);
   return undefined;
 };
@@ -90,6 +101,7 @@ export const assessPairs = (scope: WindowScope, counted: PairCount, facts: Facts
     return { field: 'revision', code: 'not-the-candidate', detail };
   }
   const { rollout, shareBp } = place.exposure;
+  if (pairs > 0) scope.sampled.add(signal);
   if (pairs > 0)
     facts.pairs.push({
       rollout,

@@ -33,6 +33,42 @@ describe('a window that names the signals it measured', () => {
     expect(facts.unitBad).toMatchObject([{ signal: 'refusal' }]);
   });
 
+  it('rule 3: measured nothing of a signal of which it has a bad outcome that was refused, whether or not it names it', () => {
+    const { unit: _, ...nobodys } = badOf('u1', 2);
+    const of = (signals?: string[]) => {
+      const batch = batchOf([{ arms, bad: [nobodys, badOf('u2', 2, 'refusal')], ...(signals ? { signals } : {}) }]);
+      return assess(batch, 'reporter', NOON, exposures).facts;
+    };
+    for (const facts of [of(), of(['script-error', 'refusal', 'misrouted'])]) {
+      expect(facts.measured.map(({ signal }) => signal)).toEqual(expect.arrayContaining(['+', 'refusal', 'misrouted']));
+      expect(facts.measured.map(({ signal }) => signal)).not.toContain('script-error');
+      expect(facts.unmeasured.filter(({ signal }) => signal === 'script-error')).toMatchObject([
+        { arm: 'candidate', requests: 4 },
+        { arm: 'control', requests: 6 },
+      ]);
+    }
+  });
+
+  it('counts a signal for a rollout as it was when that started, of whatever type it is now', () => {
+    const changed = new ToldExposures();
+    changed.tell(
+      'api-tpu',
+      'router',
+      10,
+      exposureOf('rollout-1', 1_000, { signals: new Set(['first-token']), values: new Map() }),
+    );
+    const bad = { signal: 'first-token', unit: 'u1', revisions: { router: 2 } };
+    const { facts, rejected } = assess(
+      batchOf([{ arms: arms.slice(0, 1), bad: [bad], signals: ['first-token'] }]),
+      'reporter',
+      NOON,
+      changed,
+    );
+    expect(rejected).toEqual([]);
+    expect(facts.unitBad).toMatchObject([{ signal: 'first-token' }]);
+    expect(facts.measured.map(({ signal }) => signal)).toEqual(['+', 'first-token']);
+  });
+
   it('is told of a signal that is not registered, and the rest of it is kept', () => {
     const batch = batchOf([{ arms, signals: ['script-error', 'boredom'] }]);
     expect(rejectedOf(batch)).toEqual(['/windows/0/signals/1 unknown-signal']);
@@ -120,9 +156,9 @@ describe('what is wrong in a batch is refused item by item', () => {
     const arms = [{ config: 'router', revision: 2, requests: 5, units: ['a\u0000b'] }];
     const bad = [badOf('a\u0000b', 2), { ...badOf('u1', 2), request: '\ud800' }, badOf('u2', 2)];
     expect(rejectedOf(batchOf([{ arms, bad }]))).toEqual([
-      '/windows/0/arms/0/units invalid-characters',
       '/windows/0/bad/0/unit invalid-characters',
       '/windows/0/bad/1/request invalid-characters',
+      '/windows/0/arms/0/units invalid-characters',
     ]);
     expect(rejectedOf(batchOf([{}], { instance: 'tpu\u0000' }))).toEqual(['/instance invalid-characters']);
   });

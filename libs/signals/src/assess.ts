@@ -1,5 +1,13 @@
-import type { BadOutcome, OutcomeBatch, OutcomeReceipt, OutcomeWindow, SignalType } from '#libs/contracts';
-import { assessPairs, assessValue } from './assess-values.js';
+import type {
+  BadOutcome,
+  MeasuredValue,
+  OutcomeBatch,
+  OutcomeReceipt,
+  OutcomeWindow,
+  PairCount,
+  SignalType,
+} from '#libs/contracts';
+import { assessPairs, assessValue, type FieldFault } from './assess-values.js';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
@@ -87,17 +95,14 @@ class Assessor {
     this.acceptedWindows += 1;
     const scope = new WindowScope(this.batch.target, window, this.now, this.lookup);
     this.addTraffic(scope);
-    this.addMeasured(scope, pointer);
-    for (const [index, arm] of window.arms.entries()) this.takeArm(scope, arm, `${pointer}/arms/${index}`);
+    // Items first: of what was refused the window does not tell how often it was bad.
     for (const [index, bad] of window.bad.entries()) this.takeBad(scope, bad, `${pointer}/bad/${index}`);
     for (const [index, value] of window.values.entries())
-      this.takeMeasured(value.signal, ['mean', 'distribution'], `${pointer}/values/${index}`, () =>
-        assessValue(scope, value, this.facts),
-      );
+      this.takeMeasured(scope, value.signal, `${pointer}/values/${index}`, () => this.valueFault(scope, value));
     for (const [index, pairs] of window.pairs.entries())
-      this.takeMeasured(pairs.signal, ['paired'], `${pointer}/pairs/${index}`, () =>
-        assessPairs(scope, pairs, this.facts),
-      );
+      this.takeMeasured(scope, pairs.signal, `${pointer}/pairs/${index}`, () => this.pairFault(scope, pairs));
+    this.addMeasured(scope, pointer);
+    for (const [index, arm] of window.arms.entries()) this.takeArm(scope, arm, `${pointer}/arms/${index}`);
     for (const rollout of scope.rollouts) this.facts.rollouts.push(rollout);
   }
 
@@ -142,24 +147,32 @@ class Assessor {
   }
 
   /** A listed signal that is not registered is refused by itself: nothing waits for it. */
-  private addMeasured({ target, from, until, window, measured }: WindowScope, pointer: string): void {
+  private addMeasured(scope: WindowScope, pointer: string): void {
+    const { target, from, until, window, measured } = scope;
     for (const [index, signal] of (window.signals ?? []).entries())
       if (this.lookup.knowsSignal(signal) === undefined)
         this.refuse(`${pointer}/signals/${index}`, unknownSignal(signal));
-    // Values and pairs are measured where they are, whatever else the window tells.
-    for (const signal of new Set([...window.values, ...window.pairs].map((each) => each.signal)))
-      if (this.isSampled(signal)) this.facts.measured.push({ target, signal, from, until });
+    // Values and pairs are measured where some were taken, whatever else the window tells.
+    for (const signal of scope.sampled) this.facts.measured.push({ target, signal, from, until });
     if (window.requests === 0) return;
-    const told = measured === undefined ? EVERY_SIGNAL : ANY_SIGNAL;
-    this.facts.measured.push({ target, signal: told, from, until });
-    for (const signal of measured ?? [])
-      if (this.lookup.knowsSignal(signal) !== undefined && !this.isSampled(signal))
+    const isWhole = measured === undefined && scope.refused.size === 0;
+    this.facts.measured.push({ target, signal: isWhole ? EVERY_SIGNAL : ANY_SIGNAL, from, until });
+    if (isWhole) return;
+    for (const signal of measured ?? this.signalsOf(scope))
+      if (scope.measures(signal) && this.isCounted(scope, signal))
         this.facts.measured.push({ target, signal, from, until });
   }
 
-  private isSampled(signal: string): boolean {
+  /** What the rollouts are judged by that the window tells of. */
+  private signalsOf(scope: WindowScope): ReadonlySet<string> {
+    const exposures = scope.exposuresOf(scope.window.arms.map(({ config, revision }) => [config, revision]));
+    return new Set(exposures.flatMap(({ signals, invariants }) => [...signals, ...invariants]));
+  }
+
+  /** Whether a signal comes as bad outcomes: by its type now, or for a rollout that was started when it did. */
+  private isCounted(scope: WindowScope, signal: string): boolean {
     const type = this.lookup.knowsSignal(signal);
-    return type !== undefined && SENT_IN[type] !== 'bad';
+    return type !== undefined && (SENT_IN[type] === 'bad' || this.signalsOf(scope).has(signal));
   }
 
   private takeArm(scope: WindowScope, count: ArmCount, pointer: string): void {
@@ -218,26 +231,46 @@ class Assessor {
   }
 
   /** Items that are no bad outcomes: each is refused as a whole, or counted wherever it belongs. */
-  private takeMeasured(
-    signal: string,
-    types: readonly SignalType[],
-    pointer: string,
-    take: () => (Fault & { readonly field: string }) | undefined,
-  ): void {
-    const type = this.lookup.knowsSignal(signal);
-    if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(signal));
-    if (!types.includes(type)) return this.refuse(`${pointer}/signal`, wrongKind(signal, type));
-    const fault = take();
-    if (fault !== undefined) this.refuse(`${pointer}/${fault.field}`, fault);
+  private takeMeasured(scope: WindowScope, signal: string, pointer: string, take: () => FieldFault | undefined): void {
+    const fault = this.lookup.knowsSignal(signal) === undefined ? unknownSignal(signal) : take();
+    if (fault !== undefined) this.refuse(`${pointer}/${'field' in fault ? fault.field : 'signal'}`, fault);
+  }
+
+  private valueFault(scope: WindowScope, value: MeasuredValue): FieldFault | undefined {
+    const binning = this.lookup.binningOf(value.signal);
+    const isPinned = scope.exposuresOf(Object.entries(value.revisions)).some(({ values }) => values.has(value.signal));
+    if (binning === undefined && !isPinned) return this.wrongKind(value.signal);
+    return assessValue(scope, value, binning, this.facts);
+  }
+
+  private pairFault(scope: WindowScope, pairs: PairCount): FieldFault | undefined {
+    const isPinned = scope.exposuresOf([[pairs.config, pairs.revision]]).some(({ paired }) => paired.has(pairs.signal));
+    if (this.lookup.knowsSignal(pairs.signal) !== 'paired' && !isPinned) return this.wrongKind(pairs.signal);
+    return assessPairs(scope, pairs, this.facts);
+  }
+
+  private wrongKind(signal: string): FieldFault {
+    return { field: 'signal', ...wrongKind(signal, this.lookup.knowsSignal(signal) ?? 'rate') };
+  }
+
+  /** A bad outcome that is refused leaves its signal unmeasured in the window: the rest of it would look too good. */
+  private refuseBad(scope: WindowScope, { signal }: BadOutcome, pointer: string, fault: Fault): void {
+    scope.refused.add(signal);
+    this.refuse(pointer, fault);
   }
 
   private takeBad(scope: WindowScope, bad: BadOutcome, pointer: string): void {
     const type = this.lookup.knowsSignal(bad.signal);
     if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(bad.signal));
-    if (type !== 'rate' && type !== 'invariant') return this.refuse(`${pointer}/signal`, wrongKind(bad.signal, type));
-    if (bad.unit !== undefined && !isStorable(bad.unit)) return this.refuse(`${pointer}/unit`, unstorable('unit'));
+    const isPinned = scope
+      .exposuresOf(Object.entries(bad.revisions))
+      .some(({ signals, invariants }) => signals.has(bad.signal) || invariants.has(bad.signal));
+    if (SENT_IN[type] !== 'bad' && !isPinned)
+      return this.refuseBad(scope, bad, `${pointer}/signal`, wrongKind(bad.signal, type));
+    if (bad.unit !== undefined && !isStorable(bad.unit))
+      return this.refuseBad(scope, bad, `${pointer}/unit`, unstorable('unit'));
     if (bad.request !== undefined && !isStorable(bad.request))
-      return this.refuse(`${pointer}/request`, unstorable('request'));
+      return this.refuseBad(scope, bad, `${pointer}/request`, unstorable('request'));
     const places = this.placeBad(scope, bad, pointer);
     if (places === undefined) return;
     const { target, model, minute } = scope;
@@ -253,13 +286,13 @@ class Assessor {
     for (const [config, revision] of Object.entries(bad.revisions)) {
       const place = scope.place(config, revision);
       if ('code' in place) {
-        this.refuse(`${pointer}/revisions/${config}`, place);
+        this.refuseBad(scope, bad, `${pointer}/revisions/${config}`, place);
         return undefined;
       }
       if (place.kind !== 'rollout') continue;
       const { assignment, signals } = place.exposure;
       if (assignment === 'unit' && signals.has(bad.signal) && bad.unit === undefined) {
-        this.refuse(`${pointer}/unit`, {
+        this.refuseBad(scope, bad, `${pointer}/unit`, {
           code: 'unit-required',
           detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome.`,
         });

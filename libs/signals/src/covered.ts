@@ -1,6 +1,9 @@
 /** Windows of instances that take turns, on clocks that differ a little, follow each other without a gap. */
 export const TOUCHING_MS = 250;
 
+/** Requests on a target flow as long as there is no longer time without any. */
+export const SILENCE_MS = 10_000;
+
 /** Epoch milliseconds. */
 export type Span = { readonly from: number; readonly until: number };
 

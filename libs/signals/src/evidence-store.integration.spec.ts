@@ -239,9 +239,10 @@ describe('drain', () => {
         target: 'api-tpu',
         candidateAt: undefined,
         anyAt: NOON,
+        flowingSince: NOON - 10_000,
         measured: { '*': { from: NOON - 10_000, until: NOON } },
       },
-      { target: 'nowhere', candidateAt: undefined, anyAt: undefined, measured: {} },
+      { target: 'nowhere', candidateAt: undefined, anyAt: undefined, flowingSince: undefined, measured: {} },
     ]);
   });
 

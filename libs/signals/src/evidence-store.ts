@@ -124,6 +124,8 @@ export type TargetSeen = {
   readonly candidateAt: number | undefined;
   /** Under any revision of anything. */
   readonly anyAt: number | undefined;
+  /** Since when there was no silence of more than ten seconds up to `anyAt`. */
+  readonly flowingSince: number | undefined;
   /**
    * Signal → since and until when windows that measured it follow each other without a gap; `*` are the windows that
    * measured every signal.

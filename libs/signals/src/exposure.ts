@@ -29,6 +29,9 @@ export abstract class ExposureLookup {
   abstract withdrawn(target: string, config: string, revision: number): string | undefined;
   abstract knowsTarget(target: string): boolean;
   abstract knowsModel(target: string, model: string): boolean;
+  /** As it is registered now; a rollout that runs may have been started when it was of another type. */
   abstract knowsSignal(signal: string): SignalType | undefined;
+  /** How values of a signal that is registered now are put into bins; undefined where it has none. */
+  abstract binningOf(signal: string): Binning | undefined;
   abstract knowsRevision(config: string, revision: number): boolean;
 }

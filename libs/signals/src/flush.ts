@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { TOUCHING_MS } from './covered.js';
+import { SILENCE_MS, TOUCHING_MS } from './covered.js';
 import { UNIT_CAP } from './evidence-store.js';
 import type { UnitBadFact, UnitFact, ViolationFact } from './facts.js';
 import type { Tally } from './tally.js';
@@ -41,10 +41,15 @@ const TRAFFIC = `
     last_at = greatest(known.last_at, excluded.last_at)`;
 
 const TARGETS_SEEN = `
-  insert into evidence.targets_seen as known (target, last_at)
-  select target, max("lastAt") from json_to_recordset($1::json) as x(target text, "lastAt" bigint)
+  insert into evidence.targets_seen as known (target, last_at, flowing_since)
+  select target, max("lastAt"), min("firstAt")
+  from json_to_recordset($1::json) as x(target text, "firstAt" bigint, "lastAt" bigint)
   group by target order by target
-  on conflict (target) do update set last_at = greatest(known.last_at, excluded.last_at)`;
+  on conflict (target) do update set last_at = greatest(known.last_at, excluded.last_at),
+    flowing_since = case
+      when excluded.flowing_since > known.last_at + ${SILENCE_MS} then excluded.flowing_since
+      when excluded.last_at + ${SILENCE_MS} < known.flowing_since then known.flowing_since
+      else least(known.flowing_since, excluded.flowing_since) end`;
 
 // Two spans that touch become one; otherwise the later one counts.
 const LATEST_SPAN = `

@@ -279,6 +279,7 @@ type SightRow = {
   readonly target: string;
   readonly candidate_at: BigInteger | null;
   readonly any_at: BigInteger | null;
+  readonly flowing_since: BigInteger | null;
 };
 
 const SIGHTS = `
@@ -287,7 +288,7 @@ const SIGHTS = `
     from evidence.arms where rollout = any ($1::text[]) group by rollout, target
   ), named as (
     select rollout, target from own union select * from unnest($2::text[], $3::text[]))
-  select named.rollout, named.target, seen.last_at as any_at, own.candidate_at
+  select named.rollout, named.target, seen.last_at as any_at, seen.flowing_since, own.candidate_at
   from named left join own using (rollout, target) left join evidence.targets_seen seen using (target)
   order by named.rollout, named.target`;
 
@@ -309,6 +310,7 @@ export const readLastSeen = async (
       target: row.target,
       candidateAt: toOptionalNumber(row.candidate_at),
       anyAt: toOptionalNumber(row.any_at),
+      flowingSince: toOptionalNumber(row.flowing_since),
       measured: measured.get(row.target) ?? {},
     })),
   );

@@ -56,6 +56,11 @@ export class ToldExposures extends ExposureLookup {
     return SIGNALS[signal];
   }
 
+  override binningOf(signal: string): Binning | undefined {
+    if (SIGNALS[signal] === 'distribution') return 'by-size';
+    return SIGNALS[signal] === 'mean' ? { low: 0, high: 1 } : undefined;
+  }
+
   override knowsRevision(config: string, revision: number): boolean {
     return ['router', 'sampling'].includes(config) && revision >= 1 && revision <= NEWEST_REVISION;
   }

@@ -26,10 +26,8 @@ export const EVERY_SIGNAL = '*';
 /** Stands for windows that name the signals they measured, whichever these are. */
 export const ANY_SIGNAL = '+';
 
-const measuredIn = ({ signals, bad, values, pairs }: OutcomeWindow): ReadonlySet<string> | undefined =>
-  signals === undefined
-    ? undefined
-    : new Set([...signals, ...[...bad, ...values, ...pairs].map(({ signal }) => signal)]);
+const measuredIn = ({ signals, bad }: OutcomeWindow): ReadonlySet<string> | undefined =>
+  signals === undefined ? undefined : new Set([...signals, ...bad.map(({ signal }) => signal)]);
 
 /** One window, with what its revisions mean worked out once. */
 export class WindowScope {
@@ -42,6 +40,10 @@ export class WindowScope {
   readonly measured: ReadonlySet<string> | undefined;
   /** Rollouts that the placed revisions belong to. */
   readonly rollouts: RolloutFact[] = [];
+  /** Signals of which a bad outcome was refused: the window does not tell how often they were bad. */
+  readonly refused = new Set<string>();
+  /** Signals of which values or pairs count for some rollout. */
+  readonly sampled = new Set<string>();
   private readonly places = new Map<string, Placement | Misplaced>();
 
   constructor(
@@ -58,7 +60,15 @@ export class WindowScope {
   }
 
   measures(signal: string): boolean {
-    return this.measured === undefined || this.measured.has(signal);
+    return !this.refused.has(signal) && (this.measured === undefined || this.measured.has(signal));
+  }
+
+  /** Of the rollouts that these revisions belong to. */
+  exposuresOf(revisions: readonly (readonly [config: string, revision: number])[]): readonly Exposure[] {
+    return revisions.flatMap(([config, revision]) => {
+      const place = this.place(config, revision);
+      return 'code' in place || place.kind !== 'rollout' ? [] : [place.exposure];
+    });
   }
 
   place(config: string, revision: number): Placement | Misplaced {

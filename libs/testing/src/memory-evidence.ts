@@ -203,6 +203,7 @@ export class MemoryEvidence {
       target,
       candidateAt: seen.get(target)?.candidateAt,
       anyAt: this.#traffic.get(target),
+      flowingSince: undefined,
       measured: Object.fromEntries(this.#measured.get(target) ?? []),
     }));
   }

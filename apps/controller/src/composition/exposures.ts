@@ -6,6 +6,12 @@ import { ExposureLookup, type Binning, type Exposure } from '#libs/signals';
 /** What the intake needs of a plan. */
 type Signals = Pick<Exposure, 'assignment' | 'signals' | 'invariants' | 'values' | 'paired'>;
 
+const binningOf = (type: SignalType | undefined, range: readonly unknown[] | null): Binning | undefined => {
+  if (type === 'distribution') return 'by-size';
+  const [low, high] = range ?? [];
+  return type === 'mean' && typeof low === 'number' && typeof high === 'number' ? { low, high } : undefined;
+};
+
 /** Answers the intake from the folded log: which arm a revision was, and with what share, under which generation. */
 export class FleetExposures extends ExposureLookup {
   readonly #view: LiveView;
@@ -45,6 +51,12 @@ export class FleetExposures extends ExposureLookup {
     return SignalType.safeParse(this.#view.fleet.configs.get(`signal/${signal}`)?.revisions.at(-1)?.value['type']).data;
   }
 
+  binningOf(signal: string): Binning | undefined {
+    const type = this.knowsSignal(signal);
+    const range = this.#view.fleet.configs.get(`signal/${signal}`)?.revisions.at(-1)?.value['range'];
+    return binningOf(type, Array.isArray(range) ? range : null);
+  }
+
   knowsRevision(config: string, revision: number): boolean {
     const known = this.#view.fleet.configs.get(config);
     return known !== undefined && isServed(known.kind) && revision <= known.revisions.length;
@@ -58,8 +70,8 @@ export class FleetExposures extends ExposureLookup {
     const named = (type: string): ReadonlySet<string> =>
       new Set(facts.plan.signals.filter((signal) => signal.type === type).map(({ signal }) => signal));
     const values = facts.plan.signals.flatMap(({ signal, type, range }): readonly (readonly [string, Binning])[] => {
-      if (type === 'distribution') return [[signal, 'by-size']];
-      return type === 'mean' && range !== null ? [[signal, { low: range[0], high: range[1] }]] : [];
+      const binning = binningOf(type, range);
+      return binning === undefined ? [] : [[signal, binning]];
     });
     const plan = {
       assignment: facts.assignment,

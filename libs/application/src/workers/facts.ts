@@ -50,6 +50,7 @@ const targetFacts = async (
     readBack: live?.generation ?? null,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
+    flowingSince: seen?.flowingSince,
     redeliveredBy: redeliveredBy(rollout, target),
   };
 };

@@ -132,7 +132,11 @@ const promotionNow = (
   return Math.max(now, highestPromotion(signal, targets, tolerate) ?? now);
 };
 
-const placesOf = ({ state, slices }: Pick<Case, 'state' | 'slices'>): string => placesPhrase(slices, state.spec.cells);
+/** Slices of which nothing was measured are not named. */
+const placesOf = ({ state, slices }: Pick<Case, 'state' | 'slices'>): string => {
+  const told = slices.filter(({ candidateRequests, controlRequests }) => candidateRequests + controlRequests > 0);
+  return placesPhrase(told.length > 0 ? told : slices, state.spec.cells);
+};
 
 const titleOf = ({ spec }: SignalEvidence): string => spec.title ?? spec.signal;
 
@@ -186,6 +190,28 @@ const MEASURED = {
   paired: 'pair',
 } as const;
 
+/** Targets of the scope on which one of the arms has none of what the signal measures. */
+const blindTargets = ({ state, options, slices }: Case): readonly string[] => {
+  const targets = options.targets ?? [...new Set(state.spec.cells.map(({ target }) => target))];
+  return targets.filter((target) => {
+    const { candidateRequests, controlRequests } = totals(slices.filter((slice) => slice.target === target));
+    return candidateRequests === 0 || controlRequests === 0;
+  });
+};
+
+/**
+ * What is not measured, in words. Requests are served wherever there is traffic, and a stage waits for that by itself;
+ * values and pairs come from wherever somebody measures, so each target has to have some of its own.
+ */
+const unmeasured = (all: Case): string | undefined => {
+  const { signal, counts } = all;
+  const what = MEASURED[signal.spec.type];
+  if (counts.candidateRequests === 0 || counts.controlRequests === 0)
+    return `${what} measured on ${counts.candidateRequests === 0 ? 'the candidate' : 'control'}`;
+  const blind = what === 'request' ? [] : blindTargets(all);
+  return blind.length === 0 ? undefined : `${what} measured on both arms of ${blind.join(', ')}`;
+};
+
 const isSuspicious = ({ state, signal }: Case): boolean =>
   signal.logE >= signal.logBound + Math.log(state.spec.alpha) + Math.log(SUSPICION);
 
@@ -194,10 +220,8 @@ const judgeGuardrail = (all: Case): Finding => {
   const { tolerate, minRequests = 1 } = options;
   if (signal.failedAt !== null) return isOfValues(signal.spec) ? failOfValues(all) : failOfRate(all);
   const title = titleOf(signal);
-  if (counts.candidateRequests === 0 || counts.controlRequests === 0) {
-    const arm = counts.candidateRequests === 0 ? 'the candidate' : 'control';
-    return { verdict: 'not-measured', sentence: `${title}: no ${MEASURED[signal.spec.type]} measured on ${arm} yet` };
-  }
+  const missing = unmeasured(all);
+  if (missing !== undefined) return { verdict: 'not-measured', sentence: `${title}: no ${missing} yet` };
   const said = `${title} ${placesOf(all)}: ${saidOf(all)}`;
   if (counts.candidateRequests < minRequests) {
     return { verdict: 'inconclusive', sentence: `${said}; ${needPhrase(counts.candidateRequests, minRequests)}` };

@@ -116,6 +116,21 @@ describe('a mean', () => {
     });
   });
 
+  it('rule 3: is not measured as long as one target has no value of its own, and the evidence names only those that have', () => {
+    const { state, counts } = play(lower, 20, score);
+    const onlyTpu = counts.map((slice) =>
+      slice.target === 'api-tpu' ? slice : { ...slice, candidateRequests: 0, controlRequests: 0 },
+    );
+    const verdict = judge(state, 'score', { tolerate: 1.2, targets: null, counts: onlyTpu });
+    expect(verdict).toMatchObject({
+      verdict: 'not-measured',
+      sentence: 'answer scores: no value measured on both arms of api-gpu yet',
+    });
+    expect(judge(state, 'score', { tolerate: 1.2, targets: ['api-tpu'], counts: onlyTpu }).sentence).toContain(
+      'on api-tpu:',
+    );
+  });
+
   it('rule 8: has an e-value of 1 in the mean over all labellings, in slices and over all of them', () => {
     const values = [0.3, 0.9, 0.1, 0.8, 0.5, 0.2, 0.7, 0.6];
     let [sum, cellSum] = [0, 0];
@@ -268,6 +283,14 @@ describe('pairs', () => {
         targets: null,
         counts: [
           {
+            target: 'api-gpu',
+            model: 'sonnet',
+            candidateBad: 0,
+            candidateRequests: 1,
+            controlBad: 0,
+            controlRequests: 1,
+          },
+          {
             target: 'api-tpu',
             model: 'sonnet',
             candidateBad: 30,
@@ -283,7 +306,8 @@ describe('pairs', () => {
     expect(judged(pair(15, 2), pair(15, 2))).toMatchObject({
       verdict: 'fail',
       method: 'paired-grid-v1',
-      sentence: 'disagreements on api-tpu: 30 of 400 on the candidate against 4 of 400 on control; at least 1.7 times',
+      sentence:
+        'disagreements on api-gpu and api-tpu: 30 of 401 on the candidate against 4 of 401 on control; at least 1.7 times',
     });
     expect(judged(pair(15, 15), pair(14, 16)).verdict).toBe('pass');
   });

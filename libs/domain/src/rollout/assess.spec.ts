@@ -256,7 +256,13 @@ describe('full exposure and watch', () => {
   it('then asks for the holdback too, on every target', () => {
     const story = aRollout().reachesStatus('watching').arrives();
     const settle = { type: 'ExposureRequested', data: { shareBp: 10_000, purpose: 'settle' } } as const;
-    given(story.events).when(look(story)).then(settle, settle, settle);
+    const decided = given(story.events).when(look(story));
+    // What the watch has seen is on record before it ends.
+    const verdict = {
+      type: 'VerdictRecorded',
+      data: { verdict: expect.objectContaining({ stage: 'watch' }) },
+    } as never;
+    decided.then(verdict, verdict, verdict, settle, settle, settle);
   });
 
   it('rule 7: settles only when every target has converged on all of it', () => {

@@ -158,6 +158,21 @@ describe('the drain of a target', () => {
     });
   });
 
+  it('is not seen through a silence: what was quiet before it says nothing of what came after', () => {
+    const story = readBack().waits(120_000);
+    const since = withdrawnAt(story);
+    const seen = (flowingSince: number, trafficSeenAt: number) =>
+      drain(story, { candidateSeenAt: null, flowingSince, trafficSeenAt });
+    seen(since + 15_000, since + 44_999).thenNothing();
+    seen(since + 15_000, since + 45_000).then({ type: 'TargetDrained', data: { outcome: 'drained' } });
+    // Traffic that is always thin shows it in three times the time.
+    seen(since + 89_000, since + 89_999).thenNothing();
+    seen(since + 89_000, since + 90_000).then({
+      type: 'TargetDrained',
+      data: { detail: 'no request on the withdrawn revision for 90.0 s, while others were served now and then' },
+    });
+  });
+
   it('stays open as long as the withdrawn revision is seen', () => {
     const story = readBack().waits(3_600_000);
     drain(story, { candidateSeenAt: story.now - 1_000, trafficSeenAt: story.now }).thenNothing();

@@ -217,14 +217,24 @@ const redelivered = ({ revision }: Rollout, { redeliveredBy }: TargetFacts): Dra
         detail: `rollout ${redeliveredBy} delivers r${revision} here again, so whether it had gone cannot be told`,
       };
 
+/** Where requests come with silences between them, a drain has to be so many times as long to be seen. */
+const THIN_TRAFFIC = 3;
+
 const drainOf = (rollout: Rollout, progress: TargetProgress, known: TargetFacts, at: number): Drain | undefined => {
   const since = Math.max(known.candidateSeenAt ?? 0, progress.wanted?.at ?? 0);
   const { drainMs, graceMs } = rollout.plan;
   const quiet = `${(drainMs / 1000).toFixed(1)} s`;
-  if (known.trafficSeenAt !== null && known.trafficSeenAt - since >= drainMs) {
+  const seenUntil = known.trafficSeenAt ?? 0;
+  if (seenUntil - Math.max(since, known.flowingSince ?? since) >= drainMs)
     return {
       outcome: 'drained',
       detail: `no request on the withdrawn revision for ${quiet}, while others were served`,
+    };
+  if (seenUntil - since >= THIN_TRAFFIC * drainMs) {
+    const long = `${((THIN_TRAFFIC * drainMs) / 1000).toFixed(1)} s`;
+    return {
+      outcome: 'drained',
+      detail: `no request on the withdrawn revision for ${long}, while others were served now and then`,
     };
   }
   // Whoever was out of reach until the control was live again may still serve the candidate for a while.
@@ -281,7 +291,13 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     case 'watching':
       return missingForSettling(rollout, facts).length > 0
         ? []
-        : liveTargets(rollout).map((target) => requestExposure(rollout, target, 10_000, 'settle'));
+        : [
+            ...standingVerdicts(
+              rollout.id,
+              facts.verdicts.filter(({ stage }) => stage === WATCH),
+            ),
+            ...liveTargets(rollout).map((target) => requestExposure(rollout, target, 10_000, 'settle')),
+          ];
     case 'settling': {
       const { id, config, revision } = rollout;
       const targets = [...liveTargets(rollout)];

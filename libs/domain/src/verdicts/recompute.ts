@@ -1,5 +1,5 @@
 import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
-import type { Look, Verdict } from '../gate/index.js';
+import type { Look, SliceCounts, Verdict } from '../gate/index.js';
 import { rolloutDecider, type Rollout, type RolloutState } from '../rollout/index.js';
 import { foldPools, judgeScope, poolOf, scopeNamed, startPools, type EvidencePool } from './verdicts.js';
 
@@ -28,6 +28,24 @@ const isClose = (a: number | null, b: number | null): boolean =>
 
 const isSameInterval = (a: RecordedVerdict['interval'], b: Verdict['interval']): boolean =>
   a === null || b === null ? a === b : isClose(a[0], b[0]) && isClose(a[1], b[1]);
+
+type Counts = RecordedVerdict['counts'];
+
+/** Totals as slices, of which each has some: how they were divided is not recorded, and whatever was judged had some. */
+const spread = (counts: Counts, targets: readonly string[]): readonly SliceCounts[] =>
+  targets.map((target, place) => {
+    const others = targets.length - 1;
+    const part = (total: number): number =>
+      total <= others ? (place === 0 ? total : 0) : place === 0 ? total - others : 1;
+    return {
+      target,
+      model: '',
+      candidateBad: place === 0 ? counts.candidateBad : 0,
+      controlBad: place === 0 ? counts.controlBad : 0,
+      candidateRequests: part(counts.candidateRequests),
+      controlRequests: part(counts.controlRequests),
+    };
+  });
 
 /** The looks of a rollout folded step by step, as the controller that judged did it. */
 class Refold {
@@ -60,13 +78,13 @@ class Refold {
     }
   }
 
-  judge(rollout: Rollout, { track, stage, signal, counts }: RecordedVerdict): Verdict | undefined {
+  judge(rollout: Rollout, { track, stage, signal, counts, verdict }: RecordedVerdict): Verdict | undefined {
     const scope = scopeNamed(rollout, track, stage);
     if (scope === undefined) return undefined;
-    const [first = ''] = scope.targets ?? poolOf(this.#pools, scope).targets;
+    const targets = scope.targets ?? poolOf(this.#pools, scope).targets;
     // An invariant that was judged as a rate is judged as one again.
     const violations = { candidate: 0, controlInLookback: 1 };
-    const slices = [{ target: first, model: '', ...counts }];
+    const slices = spread(counts, verdict === 'not-measured' ? targets.slice(0, 1) : targets);
     return judgeScope(poolOf(this.#pools, scope), scope, signal, { counts: slices, violations });
   }
 

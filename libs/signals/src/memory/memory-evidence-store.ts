@@ -227,7 +227,8 @@ export class MemoryEvidenceStore extends EvidenceStore {
     return [...named].toSorted(compare).map((target) => ({
       target,
       candidateAt: candidateAt.get(target),
-      anyAt: this.rows.targetsSeen.get(target),
+      anyAt: this.rows.targetsSeen.get(target)?.lastAt,
+      flowingSince: this.rows.targetsSeen.get(target)?.flowingSince,
       measured: Object.fromEntries(this.rows.signalsSeen.get(target) ?? []),
     }));
   }

@@ -1,4 +1,4 @@
-import { Covered, TOUCHING_MS } from '../covered.js';
+import { Covered, SILENCE_MS, TOUCHING_MS } from '../covered.js';
 import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
 import type {
   ArmFact,
@@ -182,7 +182,7 @@ export class EvidenceRows {
   readonly batches = new Set<string>();
   readonly traffic = new Map<string, Writable<TrafficFact>>();
   readonly trafficBad = new Map<string, Writable<TrafficBadFact>>();
-  readonly targetsSeen = new Map<string, number>();
+  readonly targetsSeen = new Map<string, { readonly lastAt: number; readonly flowingSince: number }>();
   /** Target → signal → the last span in which it was measured without a gap. */
   readonly signalsSeen = new Map<string, Map<string, Span>>();
   readonly violationsSeen = new Map<string, Writable<ViolationSeenFact>>();
@@ -195,6 +195,7 @@ export class EvidenceRows {
   /** Adds what one batch is worth. */
   add(facts: Facts): void {
     for (const fact of facts.traffic) this.#addTraffic(fact);
+    this.#addSeen(facts.traffic);
     this.#addMeasured(facts.measured);
     for (const fact of facts.trafficBad) {
       const { signal, target, model, minute } = fact;
@@ -224,7 +225,20 @@ export class EvidenceRows {
       known.firstAt = Math.min(known.firstAt, firstAt);
       known.lastAt = Math.max(known.lastAt, lastAt);
     }
-    this.targetsSeen.set(target, Math.max(this.targetsSeen.get(target) ?? 0, lastAt));
+  }
+
+  /** As one flush: the traffic of a batch together. */
+  #addSeen(facts: readonly TrafficFact[]): void {
+    for (const target of new Set(facts.map((fact) => fact.target))) {
+      const own = facts.filter((fact) => fact.target === target);
+      const until = Math.max(...own.map(({ lastAt }) => lastAt));
+      const from = Math.min(...own.map(({ firstAt }) => firstAt));
+      const known = this.targetsSeen.get(target) ?? { lastAt: until, flowingSince: from };
+      const begins = from > known.lastAt + SILENCE_MS;
+      const isBefore = until + SILENCE_MS < known.flowingSince;
+      const joined = isBefore ? known.flowingSince : Math.min(known.flowingSince, from);
+      this.targetsSeen.set(target, { lastAt: Math.max(known.lastAt, until), flowingSince: begins ? from : joined });
+    }
   }
 
   /** Two spans that touch become one; otherwise the later one counts. */
