@@ -41,6 +41,8 @@ const ExplainedSignal = z.object({
   type: z.string(),
   shadow: z.boolean(),
   harm: z.number(),
+  /** The direction that is harm. */
+  worse: z.enum(['higher', 'lower']),
   /** Where its numbers come from. */
   source: z.string(),
   verdicts: z.array(VerdictView),

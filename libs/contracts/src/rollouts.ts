@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SignalType } from './manifests.js';
 import { Name, Reason } from './primitives.js';
 
 export const StartRolloutRequest = z
@@ -29,6 +30,8 @@ export const StagePrediction = z
     signals: z.array(
       z.object({
         signal: z.string(),
+        type: SignalType,
+        /** Time until it is shown to be below its margin; null: never, or not predicted, as the note says. */
         predictedMs: z.number().nullable(),
         tolerate: z.number().nullable(),
         /** Smallest ratio to control that the stage will see with a chance of 80%; null: none. */

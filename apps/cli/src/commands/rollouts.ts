@@ -41,7 +41,11 @@ const addStart = (program: Command, invocation: Invocation): void => {
       reason,
       ...(vetoReason === undefined ? {} : { vetoReason }),
     });
-    for (const warning of preview?.warnings ?? []) invocation.note(`warning: ${warning}`);
+    // Why it may be tried again has just been said.
+    const warnings = (preview?.warnings ?? []).filter(
+      (each) => vetoReason === undefined || !each.includes('--veto-reason'),
+    );
+    for (const warning of warnings) invocation.note(`warning: ${warning}`);
     await begun(invocation, rollout, flags);
   });
 };

@@ -123,12 +123,21 @@ const poolLines = (signal: Signal, pool: Pool, look: Look): readonly string[] =>
   ];
 };
 
-const marginTable = ({ margins }: Signal, look: Look): string =>
+const harmWords = ({ type, harm, worse }: Signal): string => {
+  if (type === 'invariant') return 'violated at all';
+  if (harm === 1) return worse === 'lower' ? 'below control' : 'above control';
+  return worse === 'lower' ? `below 1/${harm} of control` : `above ${harm} times control`;
+};
+
+const marginWords = (worse: Signal['worse'], tolerate: number): string =>
+  worse === 'lower' ? `above 1/${tolerate} of control` : `below ${tolerate} times control`;
+
+const marginTable = ({ margins, worse }: Signal, look: Look): string =>
   table(
     ['STAGE', 'GOES ON WHEN'],
     margins.map(({ track, stage, tolerate }) => [
       plain(track === '*' ? stage : `${track}/${stage}`),
-      tolerate === null ? 'not shown harmful' : `shown to be below ${tolerate} times control`,
+      tolerate === null ? 'not shown harmful' : `shown to be ${marginWords(worse, tolerate)}`,
     ]),
     look,
   );
@@ -162,7 +171,7 @@ const signalLines = (signal: Signal, look: Look): readonly string[] => {
   );
   return [
     `${look.paint.bold(plain(signal.title))} (${plain(signal.signal)}, ${plain(signal.type)}${signal.shadow ? ', shadow: decides nothing' : ''})`,
-    `counts as harm when shown to be above ${signal.harm} times control`,
+    `counts as harm when shown to be ${harmWords(signal)}`,
     `source   ${plain(signal.source)}`,
     ...part('Verdicts', verdicts, look),
     ...part('Estimates', estimates, look),

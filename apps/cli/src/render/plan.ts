@@ -15,11 +15,20 @@ const stageCells = (stage: StagePrediction): readonly string[] => [
   plain(stage.targets.join(', ')),
 ];
 
+type Prediction = StagePrediction['signals'][number];
+type Sight = Pick<Prediction, 'smallestHarm' | 'nearlySure'>;
+
+/** Of what is seen without any ratio, and of what is not predicted. */
+const sightOf = (signal: Prediction): string => {
+  if (signal.type === 'invariant') return 'any violation';
+  return signal.type === 'rate' ? showSight(signal) : 'not predicted';
+};
+
+const timeOf = ({ type, predictedMs }: Prediction): string =>
+  predictedMs === null && type !== 'rate' ? 'not predicted' : showPrediction(predictedMs);
+
 /** `1.8 times (95%: 2.1)`. */
-const showSight = ({
-  smallestHarm,
-  nearlySure,
-}: Pick<StagePrediction['signals'][number], 'smallestHarm' | 'nearlySure'>): string => {
+const showSight = ({ smallestHarm, nearlySure }: Sight): string => {
   if (smallestHarm === null) return 'none';
   return `${showRatio(smallestHarm)} (95%: ${nearlySure === null ? 'never' : Number(nearlySure.toPrecision(3))})`;
 };
@@ -40,8 +49,8 @@ const signalCells = (stage: StagePrediction): readonly (readonly string[])[] =>
     plain(`${stage.track}/${stage.stage}`),
     plain(signal.signal),
     signal.tolerate === null ? 'none' : showRatio(signal.tolerate),
-    showSight(signal),
-    showPrediction(signal.predictedMs),
+    sightOf(signal),
+    timeOf(signal),
     plain(signal.note),
   ]);
 

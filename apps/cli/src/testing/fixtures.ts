@@ -175,6 +175,7 @@ export const preview = (): PlanPreview => ({
       signals: [
         {
           signal: 'script-errors',
+          type: 'rate',
           predictedMs: 42_000,
           tolerate: null,
           smallestHarm: 4.2,
@@ -183,6 +184,7 @@ export const preview = (): PlanPreview => ({
         },
         {
           signal: 'refusals',
+          type: 'rate',
           predictedMs: null,
           tolerate: 3,
           smallestHarm: null,

@@ -97,6 +97,7 @@ export const explain = async (
       type: signal.type,
       shadow: signal.shadow,
       harm: signal.harm,
+      worse: signal.worse,
       source: 'outcomes reported by instances (POST /v1/outcomes)',
       verdicts: verdicts.filter((verdict) => verdict.signal === signal.signal),
       pools: explanation.of(signal.signal).map((pool) => poolView(pool, counts.of(signal.signal))),

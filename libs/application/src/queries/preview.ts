@@ -48,21 +48,26 @@ const signalsOf = (plan: ResolvedPlan, track: Pick<Track, 'targets'>, traffic: T
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
+const noteOf = (
+  { type, shadow, tolerate }: Pick<Signals[number], 'type' | 'shadow' | 'tolerate'>,
+  isPredicted: boolean,
+): string => {
+  if (type === 'invariant') return 'stops at the first violation';
+  if (shadow) return 'shadow: decides nothing';
+  const asked = tolerate === null ? 'goes on when not shown harmful' : `must be shown below ${tolerate} times control`;
+  return isPredicted ? asked : `${asked}; not predicted: nothing is kept of it outside of rollouts`;
+};
+
 const signalPrediction = (
   { signal, type, shadow, tolerate }: Signals[number],
   { reasons, sees }: StageForecast,
 ): StagePrediction['signals'][number] => {
   const reason = reasons.find((candidate) => candidate.reason === 'tolerate' && candidate.signal === signal);
   const { likely: smallestHarm = null, nearlySure = null } = sees.find((sight) => sight.signal === signal) ?? {};
-  const note =
-    type === 'invariant'
-      ? 'stops at the first violation'
-      : shadow
-        ? 'shadow: decides nothing'
-        : tolerate === null
-          ? 'goes on when not shown harmful'
-          : `must be shown below ${tolerate} times control`;
-  return { signal, predictedMs: reason ? reason.ms : 0, tolerate, smallestHarm, nearlySure, note };
+  const isPredicted = type === 'rate' || type === 'invariant';
+  const predictedMs = isPredicted || tolerate === null || shadow ? (reason ? reason.ms : 0) : null;
+  const note = noteOf({ type, shadow, tolerate }, isPredicted);
+  return { signal, type, predictedMs, tolerate, smallestHarm, nearlySure, note };
 };
 
 /** What the stage waits for longest; what can not be told comes first. */
@@ -241,7 +246,21 @@ const unattendedWarnings = (targets: readonly string[]): string[] =>
     ? []
     : [`No instance is live on ${targets.join(', ')}: nothing can go on there until one fetches its ruleset.`];
 
+/** Of what must be shown, and nobody can say when that will be. */
+const unpredicted = (stages: readonly StagePrediction[]): string[] => {
+  const asked = stages.flatMap(({ signals }) =>
+    signals.filter(({ type, predictedMs }) => type !== 'rate' && predictedMs === null),
+  );
+  const names = [...new Set(asked.map(({ signal }) => signal))];
+  return names.length === 0
+    ? []
+    : [
+        `The time until ${names.join(', ')} is shown to be within its margin is in no prediction here: nothing is kept of values and pairs outside of rollouts.`,
+      ];
+};
+
 const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): string[] => [
+  ...unpredicted(stages),
   ...(plan.holdbackBp === 0 ? ['There is no holdback: the watch is only observational.'] : []),
   ...stages
     .filter(({ predictedMs }) => predictedMs === null)
@@ -251,7 +270,7 @@ const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): str
     ),
   ...stages.flatMap(({ track, stage, signals }) =>
     signals
-      .filter(({ smallestHarm, note }) => smallestHarm === null && note.startsWith('goes on'))
+      .filter(({ type, smallestHarm, note }) => type === 'rate' && smallestHarm === null && note.startsWith('goes on'))
       .map(
         ({ signal }) =>
           `${track}/${stage}: ${signal} is too rare to show any harm in that time; it is watched all the same.`,

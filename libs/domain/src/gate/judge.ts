@@ -10,6 +10,7 @@ import {
   placesPhrase,
   valuesPhrase,
   whole,
+  withinPhrase,
   worsePhrase,
 } from './sentence.js';
 import { likelihoodOfTally } from './tally.js';
@@ -230,8 +231,8 @@ const judgeGuardrail = (all: Case): Finding => {
     return { verdict: 'inconclusive', sentence: `${said}; not shown harmful, but too suspicious to go on` };
   if (tolerate === null || logPromote === null) return { verdict: 'pass', sentence: `${said}; not shown harmful` };
   return logPromote >= -Math.log(PROMOTION_ALPHA)
-    ? { verdict: 'pass', sentence: `${said}; shown to be below x${tolerate}` }
-    : { verdict: 'inconclusive', sentence: `${said}; not yet shown to be below x${tolerate}` };
+    ? { verdict: 'pass', sentence: `${said}; shown to be ${withinPhrase(signal.spec, tolerate)}` }
+    : { verdict: 'inconclusive', sentence: `${said}; not yet shown to be ${withinPhrase(signal.spec, tolerate)}` };
 };
 
 const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Violations): Finding => {

@@ -29,7 +29,7 @@ const armPhrase = ({ count, mean, quantiles }: ArmValues, unit: string | undefin
     median === undefined || tail === undefined
       ? valuePhrase(mean, unit)
       : `median ${valuePhrase(median, unit)}, p99 ${valuePhrase(tail, unit)}`;
-  return `${shown} over ${whole(count)} values`;
+  return `${shown} over ${whole(count)} ${count === 1 ? 'value' : 'values'}`;
 };
 
 /** "median 812 ms, p99 4,100 ms over 1,204 values on the candidate against …". */
@@ -40,6 +40,10 @@ export const valuesPhrase = (
   const said = (arm: ArmValues | null): string => (arm === null ? 'none' : armPhrase(arm, unit));
   return `${said(candidate)} on the candidate against ${said(control)} on control`;
 };
+
+/** "below x1.5", or of values that may not get lower "above 1/1.5 of control". */
+export const withinPhrase = ({ worse }: Pick<SignalSpec, 'worse'>, margin: number): string =>
+  worse === 'lower' ? `above 1/${margin} of control` : `below x${margin}`;
 
 /** What was shown of values: worse, and by how much where it is known. */
 export const worsePhrase = ({ harm = 1, worse = 'higher' }: Pick<SignalSpec, 'harm' | 'worse'>): string =>
