@@ -1,9 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../apps/cli/src/program.js';
 import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
 import { ask, clientOf, problemIn } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { TARGETS, world } from '#test/kit/manifests';
+import { manifest, TARGETS, world } from '#test/kit/manifests';
 import { reachesStatus } from '#test/kit/rollouts';
 import { TinyFleet } from '#test/kit/tiny-fleet';
 import { until } from '#test/kit/until';
@@ -92,6 +95,37 @@ describe('What a verdict rests on', () => {
     expect(out).toContain('the same');
     expect(out).toContain('it rests on violations');
     expect(code).toBe(0);
+  });
+
+  it('is what a plan is backtested on: as it stopped the rollout, or as another plan would have', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'headgate-backtest-'));
+    const planOf = (name: string, signals: unknown[]): string => {
+      const file = join(folder, `${name}.json`);
+      const tracks = [{ name: 'api', targets: ['api-tpu'], stages: [{ exposure: '100%', bake: '0s' }] }];
+      writeFileSync(file, JSON.stringify(manifest('Plan', name, { signals, tracks })));
+      return file;
+    };
+    const same = await headgate(
+      'backtest',
+      '--plan',
+      planOf('same', [{ signal: 'script-errors' }, { signal: 'wrong-pool' }]),
+    );
+    expect(same.code).toBe(0);
+    expect(same.out).toMatch(
+      /router\.context r2 .*rolled-back.*after .* in api\/10% by script-errors \(\d+ \/ \d+\).*by script-errors/,
+    );
+    expect(same.err).toContain('1 rollouts: of 1 that were stopped the plan stops 1, and of those that went on 0');
+    const mild = await headgate(
+      'backtest',
+      '--plan',
+      planOf('mild', [{ signal: 'script-errors', harm: 100 }, { signal: 'latency' }]),
+    );
+    expect(mild.out).toContain('missed');
+    expect(mild.out).toContain('not measured in 1 of them: latency');
+    const wrong = await headgate('backtest', '--plan', planOf('wrong', [{ signal: 'script-errors', harm: 0 }]));
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain('wrong.json:');
+    rmSync(folder, { recursive: true });
   });
 
   it('rule 12: a look that was altered is found, with its digest or without', async () => {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { z } from 'zod';
+import { addBacktestCommand } from './commands/backtest.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addHelpCommand } from './commands/help.js';
 import { addHistoryCommands } from './commands/history.js';
@@ -61,6 +62,7 @@ export const buildProgram = (invocation: Invocation): Command => {
   addTakeBackCommands(program, invocation);
   addHistoryCommands(program, invocation);
   addExplainCommand(program, invocation);
+  addBacktestCommand(program, invocation);
   addReplayCommand(program, invocation);
   addTokenCommands(program, invocation);
   addHelpCommand(program, invocation);

@@ -1,3 +1,5 @@
+export { backtest, isNewStop } from './backtest.js';
+export type { Backtested, JudgingPlan, StopPoint, TimedKeptLook } from './backtest.js';
 export * from './explain.js';
 export { recomputeVerdicts } from './recompute.js';
 export type { KeptLook, LoggedEvent, Recomputed } from './recompute.js';

@@ -1,0 +1,46 @@
+import { plain, showCount, showDuration, showTime } from '../format.js';
+import { paintStatus, table, type Look } from '../look.js';
+import { isNewStop, type Backtested } from '../recompute/index.js';
+import { solid } from '../wrap.js';
+
+type Stop = NonNullable<Backtested['stopped']>;
+
+const stopWords = (stop: Stop | null, startedAt: number): string => {
+  if (stop === null) return '-';
+  const counts = `${showCount(stop.candidate)} / ${showCount(stop.control)}`;
+  return plain(
+    `after ${showDuration(stop.at - startedAt)} in ${stop.stages.join(', ') || 'no stage'} by ${stop.signal ?? 'nobody'} (${counts})`,
+  );
+};
+
+const differenceWords = (one: Backtested, look: Look): string => {
+  const { stopped, wouldStop } = one;
+  if (stopped !== null && wouldStop === null) return look.paint.red('missed');
+  if (isNewStop(one)) return look.paint.yellow('stopped, and it went on in fact');
+  if (stopped === null || wouldStop === null) return wouldStop === null ? 'the same' : 'stopped';
+  const ms = wouldStop.at - stopped.at;
+  if (Math.abs(ms) < 1_000) return look.paint.green('the same');
+  return ms < 0 ? look.paint.green(`${showDuration(-ms)} earlier`) : `${showDuration(ms)} later`;
+};
+
+/** Each rollout: what happened, and what the plan would have done. */
+export const renderBacktest = (all: readonly Backtested[], look: Look): string => {
+  const blind = [...new Set(all.flatMap(({ unmeasured }) => unmeasured))];
+  const rows = table(
+    ['ROLLOUT', 'CONFIG', 'STARTED', 'ENDED', 'STOPPED (CANDIDATE / CONTROL)', 'THE PLAN STOPS IT', 'DIFFERENCE'],
+    all.map((one) => [
+      one.rollout.slice(0, 13),
+      plain(`${one.config} r${one.revision}`),
+      solid(showTime(new Date(one.startedAt).toISOString(), look.zone)),
+      paintStatus(one.end, look.paint),
+      stopWords(one.stopped, one.startedAt),
+      stopWords(one.wouldStop, one.startedAt),
+      differenceWords(one, look),
+    ]),
+    look,
+    ['STARTED', 'ENDED'],
+  );
+  if (blind.length === 0) return rows;
+  const where = all.filter(({ unmeasured }) => unmeasured.length > 0).length;
+  return `${rows}\n\n${look.paint.yellow(`not measured in ${where} of them: ${plain(blind.join(', '))}`)}`;
+};
