@@ -45,3 +45,7 @@ create table evidence.samples (
 
 -- Since when requests are served on a target without a silence of more than ten seconds: a drain is seen by requests.
 alter table evidence.targets_seen add column flowing_since bigint;
+
+-- Of what was counted under a batch id (SHA-256); null before there was such a thing. Another content under the same id is
+-- refused and not taken for a repetition.
+alter table evidence.batches add column digest text;

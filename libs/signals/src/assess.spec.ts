@@ -49,6 +49,17 @@ describe('a window that names the signals it measured', () => {
     }
   });
 
+  it('takes a bad outcome without a unit where requests without a key are counted on control, and judges nothing by it', () => {
+    const { unit: _, ...nobodys } = badOf('u1', 1);
+    const keyless = (revision: number) => ({
+      arms: [{ config: 'router', revision: 1, requests: 9, unassigned: 2 }],
+      bad: [{ ...nobodys, revisions: { router: revision } }],
+    });
+    const { facts, rejected } = assess(batchOf([keyless(1)]), 'reporter', NOON, exposures);
+    expect([rejected, facts.unitBad, facts.unmeasured]).toEqual([[], [], []]);
+    expect(rejectedOf(batchOf([keyless(2)]))).toEqual(['/windows/0/bad/0/unit unit-required']);
+  });
+
   it('counts a signal for a rollout as it was when that started, of whatever type it is now', () => {
     const changed = new ToldExposures();
     changed.tell(

@@ -292,9 +292,11 @@ class Assessor {
       if (place.kind !== 'rollout') continue;
       const { assignment, signals } = place.exposure;
       if (assignment === 'unit' && signals.has(bad.signal) && bad.unit === undefined) {
+        // Without a key nobody's coin was thrown: it is on control for want of one, and judges nothing.
+        if (place.arm === 'control' && scope.hasUnassigned(config, revision)) continue;
         this.refuseBad(scope, bad, `${pointer}/unit`, {
           code: 'unit-required',
-          detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome.`,
+          detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome, or count requests without a key as unassigned.`,
         });
         return undefined;
       }

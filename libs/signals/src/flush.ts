@@ -12,19 +12,43 @@ export type BatchRow = {
   readonly target: string;
   readonly reporter: string;
   readonly receivedAt: number;
+  /** SHA-256 of its content. */
+  readonly digest: string;
 };
 
-/** Notes the batches; gives the ids of those that were not known. Rows have to come in order of their ids. */
-export const noteBatches = async (client: PoolClient, rows: readonly BatchRow[]): Promise<ReadonlySet<string>> => {
+/** Which batches were not known, and which were, with another content. */
+export type Noted = { readonly fresh: ReadonlySet<string>; readonly other: ReadonlySet<string> };
+
+/** Batches that were known under the same ids with another content. */
+const othersOf = async (client: PoolClient, rows: readonly BatchRow[]): Promise<ReadonlySet<string>> => {
+  if (rows.length === 0) return new Set();
+  const { rows: known } = await client.query<{ batch: string; digest: string | null }>(
+    'select batch, digest from evidence.batches where batch = any ($1::uuid[])',
+    [rows.map(({ batch }) => batch)],
+  );
+  const digests = new Map(known.map(({ batch, digest }) => [batch, digest]));
+  const isOther = ({ batch, digest }: BatchRow): boolean => (digests.get(batch) ?? digest) !== digest;
+  return new Set(rows.filter(isOther).map(({ batch }) => batch));
+};
+
+/** Notes the batches. Rows have to come in order of their ids. */
+export const noteBatches = async (client: PoolClient, rows: readonly BatchRow[]): Promise<Noted> => {
   const { rows: noted } = await client.query<{ batch: string }>(
-    `insert into evidence.batches (batch, target, reporter, received_at)
-     select batch, target, reporter, "receivedAt"
-     from json_to_recordset($1::json) as x(batch uuid, target text, reporter text, "receivedAt" bigint)
+    `insert into evidence.batches (batch, target, reporter, received_at, digest)
+     select batch, target, reporter, "receivedAt", digest
+     from json_to_recordset($1::json) as x(batch uuid, target text, reporter text, "receivedAt" bigint, digest text)
      on conflict (batch) do nothing
      returning batch`,
     [JSON.stringify(rows)],
   );
-  return new Set(noted.map((row) => row.batch));
+  const fresh = new Set(noted.map((row) => row.batch));
+  return {
+    fresh,
+    other: await othersOf(
+      client,
+      rows.filter(({ batch }) => !fresh.has(batch)),
+    ),
+  };
 };
 
 const write = async (client: PoolClient, statement: string, rows: readonly object[]): Promise<void> => {

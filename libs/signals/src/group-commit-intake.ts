@@ -7,7 +7,7 @@ import type { ExposureLookup } from './exposure.js';
 import type { BatchRow } from './flush.js';
 import { noteBatches, writeTally } from './flush.js';
 import type { Reporter } from './intake.js';
-import { IntakeBusyError, IntakeClosedError, OutcomeIntake } from './intake.js';
+import { digestOfBatch, IntakeBusyError, IntakeClosedError, otherContent, OutcomeIntake } from './intake.js';
 import { SeenUnits } from './seen-units.js';
 import { inTransaction } from './sql.js';
 import { Tally } from './tally.js';
@@ -67,7 +67,8 @@ export class GroupCommitIntake extends OutcomeIntake {
     if (this.queued >= this.maxWaiting) throw new IntakeBusyError(this.queued);
     const receivedAt = Math.round(now);
     const assessment = assess(batch, reporter.token, receivedAt, this.exposures);
-    const row = { batch: batch.batch.toLowerCase(), target: batch.target, reporter: reporter.token, receivedAt };
+    const id = batch.batch.toLowerCase();
+    const row = { batch: id, target: batch.target, reporter: reporter.token, receivedAt, digest: digestOfBatch(batch) };
     // Nothing of a batch of which nothing is left is written, so it can be sent again once the reason is mended.
     if (assessment.acceptedWindows === 0) return receiptOf(row.batch, assessment, false);
     return new Promise((resolve, reject) => {
@@ -121,20 +122,25 @@ export class GroupCommitIntake extends OutcomeIntake {
   /** Answers every batch of the flush; never throws. */
   private async flush(waiting: readonly Waiting[]): Promise<void> {
     try {
-      const counted = await this.write(waiting);
-      for (const item of waiting) item.resolve(receiptOf(item.batch.batch, item.assessment, !counted.has(item)));
+      const { counted, other } = await this.write(waiting);
+      for (const item of waiting)
+        item.resolve(
+          other.has(item) ? refusedReceipt(item) : receiptOf(item.batch.batch, item.assessment, !counted.has(item)),
+        );
     } catch (error) {
       for (const item of waiting) item.reject(error);
     }
   }
 
-  /** Gives what was counted: the first copy of each batch that was not known. */
-  private async write(waiting: readonly Waiting[]): Promise<ReadonlySet<Waiting>> {
+  /** Gives what was counted: the first copy of each batch that was not known; and what has the id of another. */
+  private async write(
+    waiting: readonly Waiting[],
+  ): Promise<{ readonly counted: ReadonlySet<Waiting>; readonly other: ReadonlySet<Waiting> }> {
     const copies = new Map<string, Waiting>();
     for (const item of waiting) if (!copies.has(item.batch.batch)) copies.set(item.batch.batch, item);
     const rows = [...copies.values()].map((item) => item.batch).toSorted((a, b) => (a.batch < b.batch ? -1 : 1));
     const written = await inTransaction(this.pool, async (client) => {
-      const fresh = await noteBatches(client, rows);
+      const { fresh, other } = await noteBatches(client, rows);
       const counted = [...copies.values()].filter((item) => fresh.has(item.batch.batch));
       const tally = new Tally();
       for (const item of counted) tally.add(item.assessment.facts);
@@ -145,13 +151,22 @@ export class GroupCommitIntake extends OutcomeIntake {
         units,
         rows.reduce((latest, row) => Math.max(latest, row.receivedAt), 0),
       );
-      return { counted, tally, units };
+      return { counted, other, tally, units };
     });
     this.seenUnits.written(written.units);
     this.bell.ring(written.tally.touched());
-    return new Set(written.counted);
+    const isOther = ({ batch }: Waiting): boolean =>
+      written.other.has(batch.batch) || copies.get(batch.batch)?.batch.digest !== batch.digest;
+    return { counted: new Set(written.counted), other: new Set(waiting.filter(isOther)) };
   }
 }
+
+const refusedReceipt = ({ batch }: Waiting): OutcomeReceipt => ({
+  batch: batch.batch,
+  repeated: false,
+  acceptedWindows: 0,
+  rejected: [otherContent(batch.batch)],
+});
 
 const receiptOf = (batch: string, assessment: Assessment, repeated: boolean): OutcomeReceipt => ({
   batch,

@@ -51,6 +51,19 @@ describe('a batch is counted once', () => {
     ]);
   });
 
+  it('refuses another content under an id that was counted, whether it comes later or in the same flush', async () => {
+    const batch = batchOf([{ arms: arms(10, 90) }]);
+    const changed = { ...batch, windows: batchOf([{ arms: arms(11, 90) }]).windows };
+    const elsewhere = { ...batch, target: 'api-gpu' };
+    const refused = { repeated: false, acceptedWindows: 0, rejected: [{ pointer: '/batch', code: 'batch-id-reused' }] };
+    const [first, second] = await Promise.all([submit(batch), submit(changed)]);
+    expect(first).toMatchObject({ repeated: false, acceptedWindows: 1, rejected: [] });
+    expect(second).toMatchObject(refused);
+    expect(await submit(elsewhere)).toMatchObject(refused);
+    expect(await submit(batch)).toMatchObject({ repeated: true });
+    expect((await store.totals(rollout)).slices).toMatchObject([{ candidateRequests: 10 }]);
+  });
+
   it('counts one of two copies that travel in the same flush', async () => {
     const batch = batchOf([{ arms: arms(10, 90) }]);
     const receipts = await Promise.all([submit(batch), submit(batch)]);

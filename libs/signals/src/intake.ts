@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
 
 /** Who sent a batch: the name of its token, never the secret. */
@@ -18,6 +19,19 @@ export class IntakeClosedError extends Error {
     super('The intake is being stopped: send this batch again, under the same id, to a controller that runs.');
   }
 }
+
+/** What stands for the content of a batch: sent again it is the same. */
+export const digestOfBatch = ({ target, instance, windows }: OutcomeBatch): string =>
+  createHash('sha256')
+    .update(JSON.stringify([target, instance, windows]))
+    .digest('hex');
+
+/** A batch id that stands for something else already: this content was not counted. */
+export const otherContent = (batch: string): OutcomeReceipt['rejected'][number] => ({
+  pointer: '/batch',
+  code: 'batch-id-reused',
+  detail: `Batch ${batch} was counted before with another content: send this one under an id of its own.`,
+});
 
 /** The way in for outcomes. */
 export abstract class OutcomeIntake {

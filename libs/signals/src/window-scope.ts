@@ -63,6 +63,11 @@ export class WindowScope {
     return !this.refused.has(signal) && (this.measured === undefined || this.measured.has(signal));
   }
 
+  /** Whether requests without a targeting key were served on this revision. */
+  hasUnassigned(config: string, revision: number): boolean {
+    return this.window.arms.some((arm) => arm.config === config && arm.revision === revision && arm.unassigned > 0);
+  }
+
   /** Of the rollouts that these revisions belong to. */
   exposuresOf(revisions: readonly (readonly [config: string, revision: number])[]): readonly Exposure[] {
     return revisions.flatMap(([config, revision]) => {

@@ -1,7 +1,7 @@
 import type { OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
 import { assess } from '../assess.js';
 import type { ExposureLookup } from '../exposure.js';
-import { IntakeClosedError, OutcomeIntake, type Reporter } from '../intake.js';
+import { digestOfBatch, IntakeClosedError, otherContent, OutcomeIntake, type Reporter } from '../intake.js';
 import type { EvidenceRows } from './rows.js';
 
 /** Counts outcomes in memory, for tests and simulations: each batch once, as `GroupCommitIntake` does. */
@@ -27,8 +27,12 @@ export class MemoryIntake extends OutcomeIntake {
     const answer = { batch: id, acceptedWindows, rejected: [...rejected] };
     // Nothing of a batch of which nothing is left is written, so it can be sent again once the reason is mended.
     if (acceptedWindows === 0) return { ...answer, repeated: false };
-    if (this.rows.batches.has(id)) return { ...answer, repeated: true };
-    this.rows.batches.add(id);
+    const digest = digestOfBatch(batch);
+    const known = this.rows.batches.get(id);
+    if (known !== undefined && known !== digest)
+      return { batch: id, repeated: false, acceptedWindows: 0, rejected: [otherContent(id)] };
+    if (known !== undefined) return { ...answer, repeated: true };
+    this.rows.batches.set(id, digest);
     this.rows.add(facts);
     return { ...answer, repeated: false };
   }

@@ -179,7 +179,8 @@ export class RolloutRows {
 
 /** Everything that outcomes leave behind, in memory: the tables of the schema `evidence`. */
 export class EvidenceRows {
-  readonly batches = new Set<string>();
+  /** Id → digest of its content. */
+  readonly batches = new Map<string, string>();
   readonly traffic = new Map<string, Writable<TrafficFact>>();
   readonly trafficBad = new Map<string, Writable<TrafficBadFact>>();
   readonly targetsSeen = new Map<string, { readonly lastAt: number; readonly flowingSince: number }>();
