@@ -49,6 +49,13 @@ describe('a window that names the signals it measured', () => {
     }
   });
 
+  it('is refused as a whole where more of it is bad than was served, unless it only tells of earlier requests', () => {
+    const bad = Array.from({ length: 5 }, (_, n) => badOf(`u${n}`, 2));
+    expect(rejectedOf(batchOf([{ requests: 4, bad }]))).toEqual(['/windows/0/bad more-bad-than-requests']);
+    expect(rejectedOf(batchOf([{ requests: 5, bad }]))).toEqual([]);
+    expect(rejectedOf(batchOf([{ requests: 0, bad }]))).toEqual([]);
+  });
+
   it('takes a bad outcome without a unit where requests without a key are counted on control, and judges nothing by it', () => {
     const { unit: _, ...nobodys } = badOf('u1', 1);
     const keyless = (revision: number) => ({

@@ -52,6 +52,21 @@ const wrongKind = (signal: string, type: SignalType): Fault => ({
   detail: `${signal} is of type ${type}: send it in "${SENT_IN[type]}".`,
 });
 
+/** A window without requests may tell of earlier ones, which came out late. */
+const moreBadThanRequests = ({ requests, bad }: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined => {
+  if (requests === 0 || bad.length <= requests) return undefined;
+  const counts = new Map<string, number>();
+  for (const { signal } of bad) counts.set(signal, (counts.get(signal) ?? 0) + 1);
+  const most = [...counts].find(([, count]) => count > requests);
+  return (
+    most && {
+      pointer: '/bad',
+      code: 'more-bad-than-requests',
+      detail: `${most[1]} requests are bad in ${most[0]}, and there were ${requests}: count each once, and send late outcomes in a window with no requests.`,
+    }
+  );
+};
+
 const revisionsOf = ({ revisions }: BadOutcome): string =>
   JSON.stringify(Object.fromEntries(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1))));
 
@@ -120,7 +135,7 @@ class Assessor {
         code: 'window-in-future',
         detail: `The window that starts at ${window.from} ends more than a minute from now: set the clock of ${this.batch.instance}.`,
       };
-    return this.generationFault(window);
+    return moreBadThanRequests(window) ?? this.generationFault(window);
   }
 
   private generationFault(window: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined {

@@ -202,8 +202,8 @@ describe('violations of an invariant', () => {
 
   it('counts all of a flood and keeps the first ones in full', async () => {
     const flood = Array.from({ length: 400 }, (_, index) => violation(2, `req-${index}`));
-    await Promise.all([send([{ bad: flood }]), send([{ bad: flood }])]);
-    await send([{ bad: flood }]);
+    await Promise.all([send([{ requests: 400, bad: flood }]), send([{ requests: 400, bad: flood }])]);
+    await send([{ requests: 400, bad: flood }]);
     expect(await store.violations(rollout, 'misrouted', look)).toMatchObject({ candidate: [onCandidate(1_200)] });
     const kept = await database.pool.query('select 1 from evidence.violations where rollout = $1', [rollout]);
     expect(kept.rows).toHaveLength(50);

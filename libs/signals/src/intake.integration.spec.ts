@@ -91,7 +91,7 @@ describe('a batch is counted once', () => {
       const through = new GroupCommitIntake(database.pool, exposures, bell, { lingerMs: 0 });
       for (let turn = 0; turn < 10; turn += 1) {
         const bad = order.map((unit) => badOf(`${turn}-${unit}`, 2));
-        await submit(batchOf([{ generation, bad }], { target }), through);
+        await submit(batchOf([{ generation, requests: bad.length, bad }], { target }), through);
       }
     };
     await Promise.all([sendAll('api-tpu', 10, units), sendAll('api-gpu', 11, units.toReversed())]);

@@ -21,6 +21,7 @@ export const lookAround = (place: Place): string => {
     `  ${headgate} status`,
     '  # why it came back, with the evidence:',
     `  ${headgate} status ${place.bad.rollout}`,
+    `  ${headgate} explain ${place.bad.rollout} --recompute`,
     `  ${headgate} history --rollout ${place.good.rollout}`,
     `  ${headgate} history --config ${place.bad.config}`,
     '  # what was live there at that moment:',
