@@ -147,12 +147,13 @@ const stages = (first: string) =>
   fc.subarray(['10%', '30%', '50%']).chain((middle) => fc.tuple(...[...middle, first].map(stage)));
 
 const tolerate = fc.constantFrom<readonly ('none' | number)[]>(['none'], ['none'], ['none'], [3], []);
+const missing = fc.constantFrom('hold', 'hold', 'hold', 'hold', 'warn', 'roll-back');
 const signals = fc
-  .record({ script: tolerate, refusals: seldom, isShadow: fc.boolean(), pool: fc.boolean() })
-  .map(({ script: [asked], refusals, isShadow, pool }): JsonObject[] => [
-    { signal: 'script-errors', ...(asked === undefined ? {} : { tolerate: asked }) },
-    ...(refusals ? [{ signal: 'refusals', tolerate: 'none', shadow: isShadow }] : []),
-    ...(pool ? [{ signal: 'wrong-pool' }] : []),
+  .record({ script: tolerate, refusals: seldom, isShadow: fc.boolean(), pool: fc.boolean(), missing, without: missing })
+  .map(({ script: [asked], refusals, isShadow, pool, ...policy }): JsonObject[] => [
+    { signal: 'script-errors', missing: policy.missing, ...(asked === undefined ? {} : { tolerate: asked }) },
+    ...(refusals ? [{ signal: 'refusals', tolerate: 'none', shadow: isShadow, missing: policy.without }] : []),
+    ...(pool ? [{ signal: 'wrong-pool', missing: policy.without, grace: '12s' }] : []),
   ]);
 
 const PLATFORMS = ['api', 'bedrock', 'vertex'];

@@ -71,13 +71,14 @@ const RARE = [
   'append: of a dead controller',
   'delivery: of a dead controller',
   'RolloutSuperseded',
+  'EvidenceMissing',
+  'EvidenceReturned',
 ];
 const MANY = 1_000;
 
 /** What the rules are about: what happens to rollouts, what people are told, and what goes wrong around them. */
 const MUST_COME = [
-  // All plans hold where a signal is missing: going on without one is played with the deciders alone.
-  ...Object.keys(rolloutEvents).filter((type) => type !== 'EvidenceMissing' && type !== 'EvidenceReturned'),
+  ...Object.keys(rolloutEvents),
   'TargetsClaimed',
   'TargetsReleased',
   'GenerationAcknowledged',

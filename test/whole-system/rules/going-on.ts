@@ -53,8 +53,9 @@ export const failuresLeadBack: Rule = (history) =>
     ];
   });
 
-const deciding = (rollout: Rollout): readonly string[] =>
-  rollout.plan.signals.flatMap(({ signal, shadow }) => (shadow ? [] : [signal]));
+/** Signals that decide, but for those which may be missing and were said to be: see `without.ts`. */
+const deciding = ({ plan, without }: Rollout): readonly string[] =>
+  plan.signals.flatMap(({ signal, shadow }) => (shadow || without.includes(signal) ? [] : [signal]));
 
 const passedByEvidence = (moment: Moment): moment is Moment & { readonly event: Of<'StagePassed'> } =>
   moment.event.type === 'StagePassed' && !isPromoted(moment);

@@ -12,6 +12,7 @@ import {
   onlySeenTargetsPass,
 } from './going-on.js';
 import { momentsOf, type Rule } from './log.js';
+import { onlyWhatMayIsGoneWithout, onlyWhatMustIsTakenBackUnmeasured } from './without.js';
 import { looksAreWhole, verdictsComeOutAgain } from './replay.js';
 import { allEndOnTheLast, nothingBeforeItsEvent, olderNeverOverwritesNewer } from './serving.js';
 
@@ -96,7 +97,13 @@ const nothingOfUsers: Rule = ({ events }) =>
 export const RULES: Readonly<Record<number, readonly Rule[]>> = {
   1: [nothingBeforeItsEvent],
   2: [missed(2), abortIsAlwaysTaken, failuresLeadBack],
-  3: [onlyMeasuredPasses, onlyMeasuredSettles, onlySeenTargetsPass],
+  3: [
+    onlyMeasuredPasses,
+    onlyMeasuredSettles,
+    onlySeenTargetsPass,
+    onlyWhatMayIsGoneWithout,
+    onlyWhatMustIsTakenBackUnmeasured,
+  ],
   4: [advanceNeedsAllOfIt],
   5: [missed(5), checked('rollbacks complete'), onlyPeopleAbandon, readBackIsTrue, endsAreNamed],
   6: [olderNeverOverwritesNewer, checked('generations grow')],

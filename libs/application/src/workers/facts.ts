@@ -30,7 +30,7 @@ type Sources = {
 const targetFacts = async (
   rollout: Rollout,
   target: string,
-  seen: TargetSeen | undefined,
+  { seen, now }: { readonly seen: TargetSeen | undefined; readonly now: number },
   { delivery, redeliveredBy }: Sources,
 ): Promise<TargetFacts | undefined> => {
   const progress = rollout.targets[target];
@@ -50,6 +50,7 @@ const targetFacts = async (
     readBack: live?.generation ?? null,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
+    silentMs: now - (seen?.anyAt ?? 0),
     flowingSince: seen?.flowingSince,
     redeliveredBy: redeliveredBy(rollout, target),
   };
@@ -148,7 +149,10 @@ export const gatherFacts = async (
   const seen = new Map(seenThere.map((each) => [each.target, each]));
   const [targets, stages, watch, skew] = await Promise.all([
     Promise.all(
-      reached.map(async (target) => [target, await targetFacts(rollout, target, seen.get(target), sources)] as const),
+      reached.map(async (target) => {
+        const known = await targetFacts(rollout, target, { seen: seen.get(target), now }, sources);
+        return [target, known] as const;
+      }),
     ).then((all) => all.flatMap(([target, known]) => (known ? [[target, known] as const] : []))),
     stageFacts(rollout, { seen, units, now }, sources),
     watchFacts(rollout, seen, now, sources),

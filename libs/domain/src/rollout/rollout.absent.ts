@@ -11,11 +11,11 @@ export const graceOf = ({ plan }: Rollout, { graceMs }: Pick<Signal, 'graceMs'>)
 
 /** Targets on which nothing at all is measured for longer than this. */
 const silentTargets = (rollout: Rollout, facts: Facts, graceMs: number): readonly string[] => {
-  if (rollout.status === 'watching') return facts.watch.silentMs > graceMs ? targetsOf(liveTracks(rollout)) : [];
-  const silent = liveTracks(rollout).filter(
-    ({ name }) => trackOf(rollout, name).stage >= 0 && (facts.stages[name]?.silentMs ?? 0) > graceMs,
-  );
-  return targetsOf(silent);
+  const silent = liveTracks(rollout).filter(({ name }) => {
+    if (rollout.status === 'watching') return facts.watch.silentMs > graceMs;
+    return trackOf(rollout, name).stage >= 0 && (facts.stages[name]?.silentMs ?? 0) > graceMs;
+  });
+  return targetsOf(silent).filter((target) => (facts.targets[target]?.silentMs ?? Number.POSITIVE_INFINITY) > graceMs);
 };
 
 /** Signals of one policy that are missing now, in the order of the plan. */

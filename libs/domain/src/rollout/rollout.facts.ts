@@ -11,6 +11,8 @@ export type TargetFacts = {
   /** End of the last window with traffic on the candidate, and with any traffic. */
   readonly candidateSeenAt: number | null;
   readonly trafficSeenAt: number | null;
+  /** How long nothing was measured here, in ms; default: as long as in its whole track. */
+  readonly silentMs?: number;
   /** Since when there was traffic without a silence up to then; default: always. */
   readonly flowingSince?: number | undefined;
   /** The rollout that delivers the withdrawn revision here again; default: none does. */

@@ -57,6 +57,7 @@ const targetFacts = (run: FactSources, rollout: Rollout, target: string, now: nu
     readBack: progress !== undefined && isLeaving(progress) ? delivery.applied : null,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
+    silentMs: now - (seen?.anyAt ?? 0),
   };
 };
 
