@@ -103,7 +103,7 @@ export class Invocation {
     }
     const text = given ?? (await terminal.ask(`Reason to ${what} (stays in the log for ever): `));
     const reason = Reason.safeParse(text);
-    if (!reason.success) throw usageError('a reason must have from 3 to 500 characters; nothing was sent');
+    if (!reason.success) throw usageError('a reason (--reason) must have from 3 to 500 characters; nothing was sent');
     return reason.data;
   }
 

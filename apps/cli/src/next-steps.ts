@@ -41,7 +41,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   'revision-not-found': ({ config }) =>
     `see which there are: headgate history --config ${config} --type RevisionProposed`,
   'revision-already-live': () => 'see what is live where: headgate at now',
-  'revision-vetoed': () => 'propose a new revision, or say why this one may be tried again with --veto-reason "…"',
+  'revision-vetoed': () => 'propose another value, or say why this one may be tried again with --veto-reason "…"',
   'rollout-already-running': ({ rollout }) =>
     `follow it with: headgate watch ${rollout}, or take it back with: headgate abort ${rollout} --reason "…"`,
   'supersede-needs-all-targets': ({ rollout }) =>

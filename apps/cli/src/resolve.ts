@@ -43,9 +43,12 @@ const fromConfig = (config: string, found: readonly RolloutView[], purpose: Purp
   const [only] = running;
   if (only && running.length === 1) return only;
   if (running.length > 1) throw ambiguous(`config ${config}`, running);
-  throw new CliError(`no rollout of ${config} is running`, EXIT.conflict, {
+  const isGivenUp = purpose === 'abandon';
+  throw new CliError(`no rollout of ${config} is ${isGivenUp ? 'being taken back' : 'running'}`, EXIT.conflict, {
     details: newest ? [`the last one: ${line(newest)}`] : [],
-    next: `start one with: headgate start ${config} --plan PLAN --reason "…"`,
+    next: isGivenUp
+      ? 'nothing is left to give up'
+      : `start one with: headgate start ${config} --plan PLAN --reason "…"`,
   });
 };
 

@@ -23,14 +23,15 @@ export const parseDuration = (text: string): number | undefined => {
 };
 
 const DURATION_WORDS = 'write a duration such as 30s, 5m, 1.5h or 2d';
+const LONGEST_MS = 366 * 24 * 3_600_000;
 
 /** A duration in a manifest; its output is in milliseconds. */
 export const Duration = z
   .string({ error: ({ input }) => (input === undefined ? undefined : DURATION_WORDS) })
   .transform((text, context) => {
     const ms = parseDuration(text);
-    if (ms === undefined) {
-      context.addIssue({ code: 'custom', message: DURATION_WORDS });
+    if (ms === undefined || ms > LONGEST_MS) {
+      context.addIssue({ code: 'custom', message: ms === undefined ? DURATION_WORDS : 'write at most 366d' });
       return z.NEVER;
     }
     return ms;

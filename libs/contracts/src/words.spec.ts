@@ -23,6 +23,7 @@ describe('what is said of a field that is wrong', () => {
     ['that nobody knows', z.strictObject({}), { colour: 'red' }, 'colour: this field is not known'],
     ['that is a time', z.object({ a: z.iso.datetime() }), { a: 'x' }, 'a: write a time such as 2025-08-29T12:00:00Z'],
     ['that is a duration', z.object({ a: Duration }), { a: 30 }, 'a: write a duration such as 30s, 5m, 1.5h or 2d'],
+    ['that ends', z.object({ a: Duration }), { a: '367d' }, 'a: write at most 366d'],
     ['that is a missing duration', z.object({ a: Duration }), {}, 'a: is missing'],
     [
       'that is a share',

@@ -59,10 +59,48 @@ export const betaDistribution = (x: number, a: number, b: number): number => {
   return x < (a + 1) / (a + b + 2) ? (front * betaFraction(x, a, b)) / a : 1 - (front * betaFraction(1 - x, b, a)) / b;
 };
 
-/** P(Poisson(mean) >= k): by summing the terms, exact up to rounding; meant for k below some ten thousand. */
+/** P(N(0, 1) > z): by the continued fraction of Mills's ratio in the tail, by its power series in the middle; 1e-12. */
+const normalAbove = (z: number): number => {
+  if (z < 0) return 1 - normalAbove(-z);
+  const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+  if (z > 3) {
+    let fraction = z;
+    for (let i = 80; i >= 1; i -= 1) fraction = z + i / fraction;
+    return density / fraction;
+  }
+  let term = z;
+  let sum = z;
+  for (let i = 3; Math.abs(term) > 1e-17 * sum && i < 400; i += 2) {
+    term *= (z * z) / i;
+    sum += term;
+  }
+  return 0.5 - density * sum;
+};
+
+/** From here on the terms would be too many. */
+const MOST_SUMMED = 10_000;
+
+/** P(Gamma(a) <= x) for large a: Temme's uniform expansion to its second term (DLMF 8.12), relative error about 1/a. */
+const gammaBelow = (a: number, x: number): number => {
+  const excess = (x - a) / a;
+  // mu - ln(1 + mu) loses all its digits near 0; its series has them.
+  const half =
+    Math.abs(excess) < 1e-3 ? excess ** 2 * (1 / 2 - excess / 3 + excess ** 2 / 4) : excess - Math.log1p(excess);
+  const eta = Math.sign(excess) * Math.sqrt(2 * half);
+  const correction = Math.abs(excess) < 1e-4 ? -1 / 3 + excess / 12 : 1 / excess - 1 / eta;
+  const rest = (Math.exp(-a * half) / Math.sqrt(2 * Math.PI * a)) * correction;
+  return Math.min(1, Math.max(0, normalAbove(-eta * Math.sqrt(a)) - rest));
+};
+
+/**
+ * P(Poisson(mean) >= k): up to some ten thousand events by summing the terms, exact up to rounding; above that, where the
+ * terms are too many, by the incomplete gamma function of large arguments. Takes microseconds whatever the counts.
+ */
 export const poissonAtLeast = (k: number, mean: number): number => {
   if (k <= 0) return 1;
   if (mean <= 0) return 0;
+  if (k > MOST_SUMMED) return gammaBelow(k, mean);
+  if (mean > 2 * MOST_SUMMED) return 1;
   const start = k > mean ? k : k - 1;
   const step = k > mean ? 1 : -1;
   let term = Math.exp(start * Math.log(mean) - mean - lnGamma(start + 1));

@@ -4,6 +4,7 @@ import {
   emergencyPlan,
   liveRevision,
   resolvePlan,
+  vetoesOf,
   type KnownSignal,
   type KnownTarget,
   type PlanSpec,
@@ -103,7 +104,7 @@ export const prepareWith = (
   const catalogue = { targets: targetsOf(view), signals: signalsOf(view) };
   const resolved = resolvePlan(name, found.revision, found.spec, catalogue);
   if ('rejection' in resolved) return { rejection: { ...resolved.rejection, field: '/plan' } };
-  const alpha = alphaOfStart(resolved.plan.alpha, config.vetoes[revision] ?? 0);
+  const alpha = alphaOfStart(resolved.plan.alpha, vetoesOf(config, revision));
   const plan = { ...resolved.plan, alpha };
   const controls = Object.fromEntries(
     plan.tracks.flatMap((track) => track.targets.map(({ target }) => [target, liveRevision(config, target)])),

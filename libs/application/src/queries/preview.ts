@@ -1,5 +1,6 @@
 import {
   predictStage,
+  vetoWords,
   type ResolvedPlan,
   type StageForecast,
   type StageToPredict,
@@ -236,9 +237,9 @@ const refusalWarnings = ({ config, revision, controls }: Prepared): string[] => 
   ...(Object.values(controls).includes(revision)
     ? [`r${revision} is live on targets of the plan already: a start is refused.`]
     : []),
-  ...((config.vetoes[revision] ?? 0) === 0
-    ? []
-    : [`r${revision} was rolled back before: a start needs a reason why it may be tried again (--veto-reason).`]),
+  ...[vetoWords(config, revision)].flatMap((vetoed) =>
+    vetoed === undefined ? [] : [`${vetoed}: a start needs a reason why it may be tried again (--veto-reason).`],
+  ),
 ];
 
 const unattendedWarnings = (targets: readonly string[]): string[] =>
@@ -273,7 +274,7 @@ const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): str
       .filter(({ type, smallestHarm, note }) => type === 'rate' && smallestHarm === null && note.startsWith('goes on'))
       .map(
         ({ signal }) =>
-          `${track}/${stage}: ${signal} is too rare to show any harm in that time; it is watched all the same.`,
+          `${track}/${stage}: ${signal} cannot show any harm within that stage's own time; it is watched all the same, and afterwards.`,
       ),
   ),
 ];

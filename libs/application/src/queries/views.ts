@@ -7,6 +7,7 @@ import {
   summarise,
   asHeadgateEvent,
   trackOf,
+  vetoesOf,
   type RecordedVerdict,
   type Rollout,
 } from '#libs/domain';
@@ -167,7 +168,7 @@ export const configView = (view: LiveView, key: string): ConfigView | undefined 
         reason: facts?.reason ?? null,
         at: facts?.at ?? '',
         baseline: revision === 1,
-        vetoed: (config.vetoes[revision] ?? 0) > 0,
+        vetoed: vetoesOf(config, revision) > 0,
       };
     }),
     live,

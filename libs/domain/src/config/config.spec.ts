@@ -9,6 +9,7 @@ import {
   liveRevision,
   schemaFaults,
   valueFaults,
+  vetoesOf,
   type ConfigCommand,
 } from './index.js';
 
@@ -20,13 +21,13 @@ const registered: ConfigEvent = {
   type: 'ConfigRegistered',
   data: { key: KEY, kind: 'quality', assignment: 'unit', description: null, schema: SCHEMA },
 };
-const revision = (number: number): ConfigEvent => ({
+const revision = (number: number, value = number): ConfigEvent => ({
   type: 'RevisionProposed',
   data: {
     key: KEY,
     revision: number,
-    digest: `d${number}`,
-    value: { pool: `p${number}` },
+    digest: `d${value}`,
+    value: { pool: `p${value}` },
     links: [],
     baseline: number === 1,
   },
@@ -233,6 +234,16 @@ describe('claim targets for a rollout', () => {
         .when(claim('ro-2', 3, ['api-us']))
         .types(),
     ).toEqual(['TargetsClaimed']);
+  });
+
+  it('rule 8: of a value that was rolled back under another number needs one as well, and is judged as a restart', () => {
+    const vetoed = [known, revision(4, 2), claimed('ro-1', 2, 'api-us'), released('ro-1', 2, 'rolled-back', 'api-us')];
+    given(vetoed)
+      .when(claim('ro-2', 4, ['api-us']))
+      .thenRejected('revision-vetoed', 'r4 has the value of r2, which was rolled back before', '/vetoReason');
+    const state = stateAfter(configDecider, vetoed);
+    if (state.status === 'unknown') throw new Error('The config is not known.');
+    expect([1, 2, 3, 4].map((revision) => vetoesOf(state, revision))).toEqual([0, 1, 0, 1]);
   });
 });
 

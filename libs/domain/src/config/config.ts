@@ -66,6 +66,25 @@ export const lastKnownGood = (state: RegisteredConfig, target: string): number =
 export const liveRevision = (state: RegisteredConfig, target: string): number =>
   state.live[target] ?? lastKnownGood(state, target);
 
+/** Revisions with the same value as this one, itself among them, that were rolled back. */
+export const vetoedAs = ({ revisions, vetoes }: RegisteredConfig, revision: number): readonly number[] => {
+  const digest = revisions.find((each) => each.revision === revision)?.digest;
+  const same = revisions.flatMap((each) => (each.digest === digest ? [each.revision] : []));
+  return [...new Set([revision, ...same])].filter((each) => (vetoes[each] ?? 0) > 0);
+};
+
+/** How often the value of this revision was rolled back, under whatever number. */
+export const vetoesOf = (state: RegisteredConfig, revision: number): number =>
+  vetoedAs(state, revision).reduce((sum, each) => sum + (state.vetoes[each] ?? 0), 0);
+
+/** `r2 was rolled back before`, or `r4 has the value of r2, which was rolled back before`; undefined when it was not. */
+export const vetoWords = (state: RegisteredConfig, revision: number): string | undefined => {
+  const vetoed = vetoedAs(state, revision);
+  if (vetoed.length === 0) return undefined;
+  if (vetoed.includes(revision)) return `r${revision} was rolled back before`;
+  return `r${revision} has the value of ${vetoed.map((each) => `r${each}`).join(' and ')}, which was rolled back before`;
+};
+
 /** Kinds that fleets evaluate; signals and plans are only for Headgate itself. */
 export const isServed = (kind: ConfigKind): boolean => kind !== 'signal' && kind !== 'plan';
 
@@ -136,11 +155,11 @@ const claim = (
       '/revision',
     );
   }
-  const vetoed = state.vetoes[command.revision] ?? 0;
-  if (vetoed > 0 && command.vetoReason === null) {
+  const vetoed = vetoWords(state, command.revision);
+  if (vetoed !== undefined && command.vetoReason === null) {
     return reject(
       'revision-vetoed',
-      `Revision ${command.revision} of ${key} was rolled back before: say why it may be tried again (vetoReason).`,
+      `Of ${key}, ${vetoed}: say why it may be tried again (vetoReason).`,
       '/vetoReason',
     );
   }

@@ -4,12 +4,17 @@ import { stageName } from '../plan/plan.names.js';
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const list = (names: readonly string[]): string => names.join(', ');
 
+/** Plans and signals are for Headgate itself: no target serves them. */
+const isOwn = (key: string): boolean => key.startsWith('plan/') || key.startsWith('signal/');
+
 type Words = { readonly [E in HeadgateEvent as E['type']]: (data: E['data']) => string };
 
 const words: Words = {
   ConfigRegistered: ({ key, kind }) => `${key} registered as ${kind}`,
   RevisionProposed: ({ key, revision, baseline }) =>
-    baseline ? `${key} r${revision} imported as baseline: live on every target` : `${key} r${revision} proposed`,
+    baseline && !isOwn(key)
+      ? `${key} r${revision} imported as baseline: live on every target`
+      : `${key} r${revision} proposed`,
   SchemaChanged: ({ key }) => `${key}: schema changed`,
   ConfigRetired: ({ key }) => `${key} retired`,
   TargetsClaimed: ({ key, revision, targets }) => `${key} r${revision} holds ${list(targets)}`,

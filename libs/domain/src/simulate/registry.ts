@@ -2,6 +2,7 @@ import type { Rejection } from '#libs/kernel';
 import {
   configDecider,
   liveRevision,
+  vetoesOf,
   type ConfigCommand,
   type ConfigState,
   type RegisteredConfig,
@@ -73,7 +74,7 @@ export class ConfigRegistry {
     const before = this.#registered(change.config);
     const names = resolved.plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
     const controls = Object.fromEntries(names.map((target) => [target, liveRevision(before, target)]));
-    const plan = planOfStart(resolved.plan, before.vetoes[revision] ?? 0);
+    const plan = planOfStart(resolved.plan, vetoesOf(before, revision));
     const { vetoReason } = change;
     const claimed = this.#decide(change.config, {
       type: 'ClaimTargets',
