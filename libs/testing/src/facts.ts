@@ -20,6 +20,7 @@ export type Shortcomings = {
   readonly stages?: Readonly<Record<string, Partial<StageFacts>>>;
   readonly watch?: Partial<Facts['watch']>;
   readonly unmeasured?: Facts['unmeasured'];
+  readonly silentMs?: Facts['silentMs'];
 };
 
 /** A verdict on a signal in a stage of a track, or on the whole rollout (track null). */
@@ -98,4 +99,5 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
     ...missing.watch,
   },
   unmeasured: missing.unmeasured ?? [],
+  ...(missing.silentMs === undefined ? {} : { silentMs: missing.silentMs }),
 });

@@ -30,7 +30,7 @@ type Sources = {
 const targetFacts = async (
   rollout: Rollout,
   target: string,
-  { seen, now }: { readonly seen: TargetSeen | undefined; readonly now: number },
+  seen: TargetSeen | undefined,
   { delivery, redeliveredBy }: Sources,
 ): Promise<TargetFacts | undefined> => {
   const progress = rollout.targets[target];
@@ -50,7 +50,6 @@ const targetFacts = async (
     readBack: live?.generation ?? null,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
-    silentMs: now - (seen?.anyAt ?? 0),
     flowingSince: seen?.flowingSince,
     redeliveredBy: redeliveredBy(rollout, target),
   };
@@ -150,7 +149,7 @@ export const gatherFacts = async (
   const [targets, stages, watch, skew] = await Promise.all([
     Promise.all(
       reached.map(async (target) => {
-        const known = await targetFacts(rollout, target, { seen: seen.get(target), now }, sources);
+        const known = await targetFacts(rollout, target, seen.get(target), sources);
         return [target, known] as const;
       }),
     ).then((all) => all.flatMap(([target, known]) => (known ? [[target, known] as const] : []))),
@@ -165,5 +164,7 @@ export const gatherFacts = async (
     watch,
     skew,
     unmeasured: unmeasuredIn(rollout, seen),
+    // Read from the evidence alone: a target that cannot be asked may be measured all the same.
+    silentMs: Object.fromEntries(reached.map((target) => [target, silentFor([target], seen, 0, now)])),
   };
 };

@@ -15,7 +15,7 @@ const silentTargets = (rollout: Rollout, facts: Facts, graceMs: number): readonl
     if (rollout.status === 'watching') return facts.watch.silentMs > graceMs;
     return trackOf(rollout, name).stage >= 0 && (facts.stages[name]?.silentMs ?? 0) > graceMs;
   });
-  return targetsOf(silent).filter((target) => (facts.targets[target]?.silentMs ?? Number.POSITIVE_INFINITY) > graceMs);
+  return targetsOf(silent).filter((target) => (facts.silentMs?.[target] ?? Number.POSITIVE_INFINITY) > graceMs);
 };
 
 /** Signals of one policy that are missing now, in the order of the plan. */

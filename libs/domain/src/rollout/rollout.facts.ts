@@ -11,8 +11,6 @@ export type TargetFacts = {
   /** End of the last window with traffic on the candidate, and with any traffic. */
   readonly candidateSeenAt: number | null;
   readonly trafficSeenAt: number | null;
-  /** How long nothing was measured here, in ms; default: as long as in its whole track. */
-  readonly silentMs?: number;
   /** Since when there was traffic without a silence up to then; default: always. */
   readonly flowingSince?: number | undefined;
   /** The rollout that delivers the withdrawn revision here again; default: none does. */
@@ -45,4 +43,6 @@ export type Facts = {
   readonly skew?: string | undefined;
   /** Default: every signal is measured wherever outcomes arrive. */
   readonly unmeasured?: readonly Unmeasured[];
+  /** Target → how long nothing was measured there, in ms; default: as long as in its whole track. */
+  readonly silentMs?: Readonly<Record<string, number>>;
 };

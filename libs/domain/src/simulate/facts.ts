@@ -57,7 +57,6 @@ const targetFacts = (run: FactSources, rollout: Rollout, target: string, now: nu
     readBack: progress !== undefined && isLeaving(progress) ? delivery.applied : null,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
-    silentMs: now - (seen?.anyAt ?? 0),
   };
 };
 
@@ -127,4 +126,7 @@ export const gatherFacts = (run: FactSources, rollout: Rollout, bake: BakeClock,
   stages: stageFacts(run, rollout, bake, moment),
   verdicts: run.verdicts,
   watch: watchFacts(run, rollout, bake, moment),
+  silentMs: Object.fromEntries(
+    Object.keys(rollout.targets).map((target) => [target, silentFor([target], run.lastSeen, 0, moment.now)]),
+  ),
 });
