@@ -96,6 +96,21 @@ const stageFacts = async (
   return Object.fromEntries(await Promise.all(facts));
 };
 
+/** Target → how long nothing was measured there, in ms, since the track that it is in entered its stage. */
+const silences = (
+  rollout: Rollout,
+  tracks: readonly Rollout['plan']['tracks'][number][],
+  seen: ReadonlyMap<string, TargetSeen>,
+  now: number,
+): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    tracks.flatMap((track) => {
+      const entered = trackOf(rollout, track.name).enteredAt.at(-1);
+      if (entered === undefined) return [];
+      return track.targets.map(({ target }) => [target, silentFor([target], seen, entered, now)] as const);
+    }),
+  );
+
 const watchFacts = async (
   rollout: Rollout,
   seen: ReadonlyMap<string, TargetSeen>,
@@ -108,14 +123,12 @@ const watchFacts = async (
   const covered = coveredSpan(rollout, targets, seen, silenceMs);
   return {
     bakedMs: await evidence.advanceBake(rollout.id, '*', 'watch', now, covered, MAX_GAP_MS),
-    silentMs: silentFor(targets, seen, rollout.startedAt, now),
+    silentMs: Math.max(0, ...Object.values(silences(rollout, liveTracks(rollout), seen, now))),
   };
 };
 
 const unmeasuredIn = (rollout: Rollout, seen: ReadonlyMap<string, TargetSeen>): readonly Unmeasured[] => {
-  if (rollout.status === 'watching')
-    return unmeasuredSince(rollout, Object.keys(rollout.targets), seen, rollout.startedAt);
-  if (rollout.status !== 'staging') return [];
+  if (rollout.status !== 'staging' && rollout.status !== 'watching') return [];
   return rollout.plan.tracks.flatMap((track) => {
     const entered = trackOf(rollout, track.name).enteredAt.at(-1);
     const targets = track.targets.map(({ target }) => target);
@@ -165,6 +178,6 @@ export const gatherFacts = async (
     skew,
     unmeasured: unmeasuredIn(rollout, seen),
     // Read from the evidence alone: a target that cannot be asked may be measured all the same.
-    silentMs: Object.fromEntries(reached.map((target) => [target, silentFor([target], seen, 0, now)])),
+    silentMs: silences(rollout, rollout.plan.tracks, seen, now),
   };
 };

@@ -104,6 +104,21 @@ const stageFacts = (
   return facts;
 };
 
+/** Target → how long nothing was measured there, in ms, since the track that it is in entered its stage. */
+const silences = (
+  run: FactSources,
+  rollout: Rollout,
+  tracks: readonly Rollout['plan']['tracks'][number][],
+  now: number,
+): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    tracks.flatMap((track) => {
+      const entered = trackOf(rollout, track.name).enteredAt.at(-1);
+      if (entered === undefined) return [];
+      return track.targets.map(({ target }) => [target, silentFor([target], run.lastSeen, entered, now)] as const);
+    }),
+  );
+
 const watchFacts = (run: FactSources, rollout: Rollout, bake: BakeClock, moment: Moment): Facts['watch'] => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
   const targets = liveTargets(rollout);
@@ -111,7 +126,7 @@ const watchFacts = (run: FactSources, rollout: Rollout, bake: BakeClock, moment:
   const flowing = isFlowing(targets, run.lastSeen, silenceMs, moment);
   return {
     bakedMs: bake.advance('*', 'watch', flowing && moment.advance ? moment.windowMs : 0),
-    silentMs: silentFor(targets, run.lastSeen, rollout.startedAt, moment.now),
+    silentMs: Math.max(0, ...Object.values(silences(run, rollout, liveTracks(rollout), moment.now))),
   };
 };
 
@@ -126,7 +141,5 @@ export const gatherFacts = (run: FactSources, rollout: Rollout, bake: BakeClock,
   stages: stageFacts(run, rollout, bake, moment),
   verdicts: run.verdicts,
   watch: watchFacts(run, rollout, bake, moment),
-  silentMs: Object.fromEntries(
-    Object.keys(rollout.targets).map((target) => [target, silentFor([target], run.lastSeen, 0, moment.now)]),
-  ),
+  silentMs: silences(run, rollout, rollout.plan.tracks, moment.now),
 });
