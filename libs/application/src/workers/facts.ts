@@ -4,6 +4,8 @@ import {
   isOfValues,
   liveTargets,
   liveTracks,
+  longestSilence,
+  silences,
   toleratedSilenceMs,
   trackOf,
   type Facts,
@@ -55,13 +57,6 @@ const targetFacts = async (
   };
 };
 
-const silentFor = (
-  targets: readonly string[],
-  seen: ReadonlyMap<string, TargetSeen>,
-  since: number,
-  now: number,
-): number => Math.max(0, ...targets.map((target) => now - Math.max(since, seen.get(target)?.anyAt ?? 0)));
-
 type Units = Awaited<ReturnType<Evidence['activation']>>;
 
 /** Of a track that was entered. */
@@ -74,7 +69,7 @@ const trackFacts = async (
   const progress = trackOf(rollout, track.name);
   const stage = track.stages[progress.stage];
   const targets = track.targets.map(({ target }) => target);
-  const silentMs = silentFor(targets, seen, progress.enteredAt.at(-1) ?? now, now);
+  const silentMs = longestSilence(rollout, [track], seen, now);
   if (!stage) return { stage: null, bakedMs: 0, activation: [], silentMs };
   const converged = targets.every((target) => {
     const known = rollout.targets[target];
@@ -96,21 +91,6 @@ const stageFacts = async (
   return Object.fromEntries(await Promise.all(facts));
 };
 
-/** Target → how long nothing was measured there, in ms, since the track that it is in entered its stage. */
-const silences = (
-  rollout: Rollout,
-  tracks: readonly Rollout['plan']['tracks'][number][],
-  seen: ReadonlyMap<string, TargetSeen>,
-  now: number,
-): Readonly<Record<string, number>> =>
-  Object.fromEntries(
-    tracks.flatMap((track) => {
-      const entered = trackOf(rollout, track.name).enteredAt.at(-1);
-      if (entered === undefined) return [];
-      return track.targets.map(({ target }) => [target, silentFor([target], seen, entered, now)] as const);
-    }),
-  );
-
 const watchFacts = async (
   rollout: Rollout,
   seen: ReadonlyMap<string, TargetSeen>,
@@ -123,7 +103,7 @@ const watchFacts = async (
   const covered = coveredSpan(rollout, targets, seen, silenceMs);
   return {
     bakedMs: await evidence.advanceBake(rollout.id, '*', 'watch', now, covered, MAX_GAP_MS),
-    silentMs: Math.max(0, ...Object.values(silences(rollout, liveTracks(rollout), seen, now))),
+    silentMs: longestSilence(rollout, liveTracks(rollout), seen, now),
   };
 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aPlan, aRollout, aSignal, aTrack, specification, type RolloutStory, type Shortcomings } from '#libs/testing';
-import { missingForStage, rolloutDecider, type RolloutCommand } from './index.js';
+import { longestSilence, missingForStage, rolloutDecider, silences, trackOf, type RolloutCommand } from './index.js';
 
 const { given } = specification(rolloutDecider);
 
@@ -83,6 +83,20 @@ describe('a track in which nothing is measured beside one in which all is', () =
     expect(decided.events().find(({ type }) => type === 'RollbackStarted')).toMatchObject({
       data: { track: 'bedrock', reason: expect.stringContaining('not measured on bedrock-us,') },
     });
+  });
+});
+
+describe('silence', () => {
+  it('counts from when a track entered its stage, whenever the rollout started, and not where none was entered', () => {
+    const tracks = [aTrack('api'), aTrack('bedrock')];
+    const story = aRollout(aPlan({ tracks })).reachesStatus('watching');
+    const { now } = story;
+    const late = { ...trackOf(story.rollout, 'bedrock'), enteredAt: [now - 50, now + 2_000] };
+    const rollout = { ...story.rollout, tracks: { ...story.rollout.tracks, bedrock: late } };
+    const seen = new Map([['api-us', { anyAt: now + 4_000 }]]);
+    const found = silences(rollout, rollout.plan.tracks, seen, now + 5_000);
+    expect(found).toMatchObject({ 'api-us': 1_000, 'bedrock-us': 3_000 });
+    expect(longestSilence({ ...rollout, tracks: {} }, rollout.plan.tracks, seen, now)).toBe(0);
   });
 });
 

@@ -6,6 +6,7 @@ import type { RolloutState } from './rollout.state.js';
 export * from './rollout.state.js';
 export * from './rollout.facts.js';
 export * from './let-go.js';
+export { longestSilence, silences } from './rollout.silence.js';
 export { graceOf } from './rollout.absent.js';
 export { isLeaving, isNotReached, isTakenBack, liveTargets, liveTracks } from './tracks.js';
 export { WATCH, waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';

@@ -4,6 +4,8 @@ import {
   isLeaving,
   liveTargets,
   liveTracks,
+  longestSilence,
+  silences,
   trackOf,
   type Activation,
   type Facts,
@@ -62,9 +64,6 @@ const targetFacts = (run: FactSources, rollout: Rollout, target: string, now: nu
 
 type Seen = FactSources['lastSeen'];
 
-const silentFor = (targets: readonly string[], seen: Seen, since: number, now: number): number =>
-  Math.max(0, ...targets.map((target) => now - Math.max(since, seen.get(target)?.anyAt ?? 0)));
-
 const isFlowing = (targets: readonly string[], seen: Seen, silenceMs: number, { now, windowMs }: Moment): boolean => {
   const freshMs = Math.max(windowMs, silenceMs);
   return targets.every((target) => now - (seen.get(target)?.anyAt ?? 0) <= freshMs);
@@ -82,7 +81,7 @@ const stageFacts = (
     const progress = trackOf(rollout, track.name);
     if (progress.stage < 0) continue;
     const targets = track.targets.map(({ target }) => target);
-    const silentMs = silentFor(targets, run.lastSeen, progress.enteredAt.at(-1) ?? moment.now, moment.now);
+    const silentMs = longestSilence(rollout, [track], run.lastSeen, moment.now);
     const stage = track.stages[progress.stage];
     if (!stage) {
       facts[track.name] = { stage: null, bakedMs: 0, activation: [], silentMs };
@@ -104,21 +103,6 @@ const stageFacts = (
   return facts;
 };
 
-/** Target → how long nothing was measured there, in ms, since the track that it is in entered its stage. */
-const silences = (
-  run: FactSources,
-  rollout: Rollout,
-  tracks: readonly Rollout['plan']['tracks'][number][],
-  now: number,
-): Readonly<Record<string, number>> =>
-  Object.fromEntries(
-    tracks.flatMap((track) => {
-      const entered = trackOf(rollout, track.name).enteredAt.at(-1);
-      if (entered === undefined) return [];
-      return track.targets.map(({ target }) => [target, silentFor([target], run.lastSeen, entered, now)] as const);
-    }),
-  );
-
 const watchFacts = (run: FactSources, rollout: Rollout, bake: BakeClock, moment: Moment): Facts['watch'] => {
   if (rollout.status !== 'watching') return { bakedMs: 0, silentMs: 0 };
   const targets = liveTargets(rollout);
@@ -126,7 +110,7 @@ const watchFacts = (run: FactSources, rollout: Rollout, bake: BakeClock, moment:
   const flowing = isFlowing(targets, run.lastSeen, silenceMs, moment);
   return {
     bakedMs: bake.advance('*', 'watch', flowing && moment.advance ? moment.windowMs : 0),
-    silentMs: Math.max(0, ...Object.values(silences(run, rollout, liveTracks(rollout), moment.now))),
+    silentMs: longestSilence(rollout, liveTracks(rollout), run.lastSeen, moment.now),
   };
 };
 
@@ -141,5 +125,5 @@ export const gatherFacts = (run: FactSources, rollout: Rollout, bake: BakeClock,
   stages: stageFacts(run, rollout, bake, moment),
   verdicts: run.verdicts,
   watch: watchFacts(run, rollout, bake, moment),
-  silentMs: silences(run, rollout, rollout.plan.tracks, moment.now),
+  silentMs: silences(rollout, rollout.plan.tracks, run.lastSeen, moment.now),
 });
