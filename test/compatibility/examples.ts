@@ -67,6 +67,9 @@ export const EXAMPLES: DataOf = {
           unit: null,
           missing: 'hold',
           graceMs: null,
+          source: null,
+          onFail: 'roll-back',
+          limit: null,
         },
         {
           signal: 'wrong-pool',
@@ -82,12 +85,16 @@ export const EXAMPLES: DataOf = {
           unit: null,
           missing: 'hold',
           graceMs: null,
+          source: null,
+          onFail: 'roll-back',
+          limit: null,
         },
       ],
       tracks: [
         {
           name: 'api',
           after: null,
+          parity: [],
           targets: [{ target: 'api-us', models: ['sonnet', 'haiku'], hardware: 'tpu' }],
           stages: [
             { name: '1%', exposureBp: 100, bakeMs: 900_000, activation: 50, samples: 0, tolerate: { 'script-errors': null } },
@@ -97,6 +104,7 @@ export const EXAMPLES: DataOf = {
         {
           name: 'bedrock',
           after: { track: 'api', stage: '100%' },
+          parity: [{ signal: 'answers', between: ['api', 'bedrock'], withinBp: 200 }],
           targets: [{ target: 'bedrock-us', models: ['sonnet'], hardware: null }],
           stages: [{ name: '100%', exposureBp: 9_900, bakeMs: 0, activation: 0, samples: 0, tolerate: {} }],
         },

@@ -22,7 +22,7 @@ class OneRollout extends ExposureLookup {
 
   override find(): Exposure {
     const { rollout } = this;
-    const none = { invariants: new Set<string>(), values: new Map(), paired: new Set<string>() };
+    const none = { invariants: new Set<string>(), values: new Map(), paired: new Set<string>(), counted: new Map() };
     return {
       rollout,
       candidate: 2,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Duration, Name, Reason, Share } from './primitives.js';
+import { SignalSource } from './sources.js';
 
 export const API_VERSION = 'headgate.dev/v1';
 
@@ -97,6 +98,8 @@ export const SignalManifest = z
         range: z.tuple([z.number().min(0).max(1e12), z.number().positive().max(1e12)]).optional(),
         /** Of a mean or a distribution: the unit as it reads in a sentence, such as ms. */
         unit: z.string().min(1).max(20).optional(),
+        /** What counts it; left out, it comes as outcomes. */
+        source: SignalSource.optional(),
       })
       .superRefine((spec, context) => {
         for (const { field, message } of signalFaults(spec))
@@ -138,6 +141,23 @@ const PlanSignal = z.strictObject({
   missing: MissingPolicy.default('hold'),
   /** How long it may be missing; by default the grace of the plan. */
   grace: Duration.optional(),
+  /**
+   * What a `fail` does: by default it takes the rollout back. Of a signal that a source counts, which the bound does not
+   * cover, it holds the rollout by default.
+   */
+  onFail: MissingPolicy.optional(),
+  /** The worst rate (0.02 is 2%) or mean that is borne, whatever control does. Of signals that a source counts. */
+  limit: z.number().min(0).max(1e12).optional(),
+});
+
+/** As good on the same work, on two tracks: what must be shown before a track starts. */
+const Parity = z.strictObject({
+  /** Of type paired. */
+  signal: Name,
+  /** The two tracks; both must have started before this one may. */
+  between: z.tuple([Name, Name]),
+  /** How far apart the shares of bad answers may be, such as 2%. */
+  within: Share,
 });
 
 const PlanStage = z.strictObject({
@@ -163,6 +183,8 @@ const PlanTrack = z.strictObject({
   targets: TargetSelector,
   /** `<track>/<stage>` that must have passed first, such as api/50%. */
   after: z.string().max(120).optional(),
+  /** What must be shown of other tracks before this one starts. */
+  parity: z.array(Parity).max(20).default([]),
   stages: z.array(PlanStage).min(1).max(50),
 });
 

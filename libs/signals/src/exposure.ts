@@ -19,6 +19,8 @@ export type Exposure = {
   readonly values: ReadonlyMap<string, Binning>;
   /** Paired signals of the plan. */
   readonly paired: ReadonlySet<string>;
+  /** Signals of the plan that a source counts, in none of the sets above; with their bins where they are of values. */
+  readonly counted: ReadonlyMap<string, Binning | null>;
 };
 
 /** What is registered, and what ran where under which generation. Asked for every outcome, so it answers from memory. */

@@ -1,4 +1,5 @@
 export type { Binning } from './bins.js';
+export * from './counted.js';
 export * from './exposure.js';
 export * from './intake.js';
 export * from './evidence-store.js';

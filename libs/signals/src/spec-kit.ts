@@ -75,6 +75,7 @@ export const exposureOf = (rollout: string, shareBp: number, more: Partial<Expos
   assignment: 'unit',
   signals: new Set(['script-error', 'refusal']),
   invariants: new Set(['misrouted']),
+  counted: new Map(),
   values: new Map<string, Binning>([
     ['first-token', 'by-size'],
     ['score', { low: 0, high: 1 }],

@@ -4,7 +4,7 @@ import { SignalType } from '#libs/contracts';
 import { ExposureLookup, type Binning, type Exposure } from '#libs/signals';
 
 /** What the intake needs of a plan. */
-type Signals = Pick<Exposure, 'assignment' | 'signals' | 'invariants' | 'values' | 'paired'>;
+type Signals = Pick<Exposure, 'assignment' | 'signals' | 'invariants' | 'values' | 'paired' | 'counted'>;
 
 const binningOf = (type: SignalType | undefined, range: readonly unknown[] | null): Binning | undefined => {
   if (type === 'distribution') return 'by-size';
@@ -67,9 +67,11 @@ export class FleetExposures extends ExposureLookup {
     if (known) return known;
     const facts = this.#view.fleet.rollout(rollout);
     if (!facts) return undefined;
+    const outcomes = facts.plan.signals.filter(({ source }) => source === null);
     const named = (type: string): ReadonlySet<string> =>
-      new Set(facts.plan.signals.filter((signal) => signal.type === type).map(({ signal }) => signal));
-    const values = facts.plan.signals.flatMap(({ signal, type, range }): readonly (readonly [string, Binning])[] => {
+      new Set(outcomes.filter((signal) => signal.type === type).map(({ signal }) => signal));
+    const counted = facts.plan.signals.filter(({ source }) => source !== null);
+    const values = outcomes.flatMap(({ signal, type, range }): readonly (readonly [string, Binning])[] => {
       const binning = binningOf(type, range);
       return binning === undefined ? [] : [[signal, binning]];
     });
@@ -79,6 +81,7 @@ export class FleetExposures extends ExposureLookup {
       invariants: named('invariant'),
       values: new Map(values),
       paired: named('paired'),
+      counted: new Map(counted.map(({ signal, type, range }) => [signal, binningOf(type, range) ?? null])),
     };
     this.#plans.set(rollout, plan);
     return plan;

@@ -17,7 +17,7 @@ const FirstSignal = z.object({
   settleTolerate: Tolerance,
 });
 
-const ResolvedSignal = FirstSignal.extend({
+const ThirdSignal = FirstSignal.extend({
   type: z.enum(['invariant', 'rate', 'mean', 'distribution', 'paired']),
   /** Bad requests are not rare: harm is a ratio of odds. */
   frequent: z.boolean(),
@@ -31,6 +31,15 @@ const ResolvedSignal = FirstSignal.extend({
   missing: z.enum(['hold', 'roll-back', 'warn']),
   /** Null: the grace of the plan. */
   graceMs: z.number().nullable(),
+});
+
+const ResolvedSignal = ThirdSignal.extend({
+  /** The kind of source that counts it, without units, so that the bound does not cover it; null: outcomes. */
+  source: z.string().nullable(),
+  /** What a `fail` does. */
+  onFail: z.enum(['roll-back', 'hold', 'warn']),
+  /** The worst rate or mean that is borne whatever control does; null: none is named. */
+  limit: z.number().nullable(),
 });
 
 /** A plan as one rollout runs it: targets chosen, defaults filled in, signals with their types. */
@@ -64,11 +73,19 @@ export const ResolvedPlan = z.object({
           tolerate: z.record(z.string(), Tolerance),
         }),
       ),
+      /** What must be shown of other tracks before this one starts: as good on the same work, within a margin. */
+      parity: z.array(
+        z.object({ signal: z.string(), between: z.tuple([z.string(), z.string()]), withinBp: z.number() }),
+      ),
     }),
   ),
 });
 export type ResolvedPlan = z.output<typeof ResolvedPlan>;
-const FirstPlan = ResolvedPlan.omit({ acceptBlind: true }).extend({ signals: z.array(FirstSignal) });
+const ThirdPlan = ResolvedPlan.extend({
+  signals: z.array(ThirdSignal),
+  tracks: z.array(ResolvedPlan.shape.tracks.element.omit({ parity: true })),
+});
+const FirstPlan = ThirdPlan.omit({ acceptBlind: true }).extend({ signals: z.array(FirstSignal) });
 
 const ArmValues = z.object({ count: z.number(), mean: z.number(), quantiles: z.array(z.number()).nullable() });
 
@@ -146,7 +163,8 @@ export const rolloutEvents = {
   RolloutPlanned: {
     1: Planned.extend({ plan: FirstPlan.omit({ rollbackScope: true }) }),
     2: Planned.extend({ plan: FirstPlan }),
-    3: Planned,
+    3: Planned.extend({ plan: ThirdPlan }),
+    4: Planned,
   },
   RolloutStarted: { 1: z.object({ rollout: Rollout }) },
   StageEntered: { 1: z.object({ ...TrackStage, exposureBp: z.int() }) },
@@ -215,9 +233,12 @@ const withPlan = (data: JsonObject, change: (plan: JsonObject) => JsonObject): J
 /** What a signal is that only counts bad events, and holds where it is missing. */
 const OF_EVENTS = { frequent: false, worse: 'higher', range: null, unit: null, missing: 'hold', graceMs: null };
 
+/** What a signal is that comes as outcomes. */
+const OF_OUTCOMES = { source: null, onFail: 'roll-back', limit: null };
+
 /**
  * Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery; before
- * version 3 of RolloutPlanned all signals were of rare events.
+ * version 3 of RolloutPlanned all signals were of rare events, and before version 4 all came as outcomes.
  */
 export const rolloutUpcasters = {
   RolloutPlanned: {
@@ -226,6 +247,11 @@ export const rolloutUpcasters = {
       withPlan(data, ({ signals }) => ({
         acceptBlind: null,
         signals: (signals as readonly JsonObject[]).map((signal) => ({ ...signal, ...OF_EVENTS })),
+      })),
+    3: (data: JsonObject): JsonObject =>
+      withPlan(data, ({ signals, tracks }) => ({
+        signals: (signals as readonly JsonObject[]).map((signal) => ({ ...signal, ...OF_OUTCOMES })),
+        tracks: (tracks as readonly JsonObject[]).map((track) => ({ ...track, parity: [] })),
       })),
   },
   VerdictRecorded: {

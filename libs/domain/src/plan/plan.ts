@@ -58,6 +58,11 @@ const resolveTrack = (
 ): ResolvedPlan['tracks'][number] => ({
   name: track.name,
   after: track.after === undefined ? null : afterOf(track.after),
+  parity: (track.parity ?? []).map(({ signal, between, within }) => ({
+    signal,
+    between: [between[0], between[1]],
+    withinBp: within,
+  })),
   targets: chosen.map(({ target, models, labels }) => ({
     target,
     models: [...models],
@@ -102,7 +107,9 @@ export const resolvePlan = (
     const observational = spec.holdback === 0;
     const settleTolerate =
       known.type !== 'invariant' && !observational ? marginOf(tolerate, DEFAULT_SETTLE_MARGIN) : null;
-    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null } = known;
+    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null, source } = known;
+    // What no bound covers does not take anything back unless it is told to.
+    const { onFail = source === undefined ? 'roll-back' : 'hold', limit = null } = wanted;
     const kind = {
       signal,
       title,
@@ -112,7 +119,8 @@ export const resolvePlan = (
       unit,
       range: range === undefined ? null : ([...range] as [number, number]),
     };
-    signals.push({ ...kind, harm, weight, shadow, settleTolerate, missing, graceMs });
+    const policy = { missing, graceMs, onFail, limit, source: source?.type ?? null };
+    signals.push({ ...kind, harm, weight, shadow, settleTolerate, ...policy });
   }
   const tracks: ResolvedPlan['tracks'] = [];
   const owner = new Map<string, string>();

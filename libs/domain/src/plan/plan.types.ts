@@ -20,11 +20,16 @@ export type PlanSpec = {
     readonly shadow: boolean;
     readonly missing?: 'hold' | 'roll-back' | 'warn' | undefined;
     readonly grace?: number | undefined;
+    readonly onFail?: 'roll-back' | 'hold' | 'warn' | undefined;
+    readonly limit?: number | undefined;
   }[];
   readonly tracks: readonly {
     readonly name: string;
     readonly targets: readonly string[] | Readonly<Record<string, string>>;
     readonly after?: string | undefined;
+    readonly parity?:
+      | readonly { readonly signal: string; readonly between: readonly [string, string]; readonly within: number }[]
+      | undefined;
     readonly stages: readonly {
       readonly exposure: number;
       readonly bake: number;
@@ -50,4 +55,6 @@ export type KnownSignal = {
   readonly worse?: 'higher' | 'lower' | undefined;
   readonly range?: readonly [number, number] | undefined;
   readonly unit?: string | undefined;
+  /** What counts it, where it does not come as outcomes. */
+  readonly source?: { readonly type: string } | undefined;
 };
