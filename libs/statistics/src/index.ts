@@ -1,5 +1,5 @@
 export { logAssignmentE, logDirichletMultinomial, logMultinomial } from './dirichlet.js';
-export { addToMoments, differenceInterval, meanOf, noMoments } from './asymptotic.js';
+export { addMoments, addToMoments, differenceInterval, meanInterval, meanOf, noMoments } from './asymptotic.js';
 export type { DifferenceInterval, Moments, Stratum } from './asymptotic.js';
 export {
   distributionLogEs,

@@ -1,6 +1,6 @@
 import { smallestHarm, timeToPromote, type ExpectedBad } from '#libs/statistics';
 import { PROMOTION_ALPHA } from './judge.js';
-import type { SignalSpec } from './types.js';
+import { isCounted, type SignalSpec } from './types.js';
 import { cellShares, signalShares } from './weights.js';
 
 /** Traffic of one slice, both arms together, and the candidate's share of it in this stage. */
@@ -92,8 +92,8 @@ const impossibleActivation = (traffic: StageTraffic, needed: number): readonly S
 };
 
 const impossibleSignals = (stage: StageToPredict): readonly StageImpossible[] =>
-  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, harm = 1 }) => {
-    if (type !== 'rate' || shadow || tolerate === null) return [];
+  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, harm = 1, source }) => {
+    if (type !== 'rate' || shadow || tolerate === null || isCounted({ source })) return [];
     if (badPerRequest !== 0 && tolerate > harm) return [];
     const message =
       badPerRequest === 0
@@ -138,8 +138,8 @@ const impossibilities = (stage: StageToPredict): readonly StageImpossible[] => {
 const toMs = (seconds: number | null): number | null => (seconds === null ? null : Math.ceil(seconds * 1000));
 
 const tolerateReasons = (stage: StageToPredict): readonly StageReason[] =>
-  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, before }) => {
-    if (tolerate === null || type !== 'rate' || shadow) return [];
+  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, before, source }) => {
+    if (tolerate === null || type !== 'rate' || shadow || isCounted({ source })) return [];
     const bad = badPerRequest ?? 0;
     const perSecond = stage.traffic.map((each) => ({
       candidate: candidateRate(each) * bad,
@@ -165,8 +165,8 @@ const sightOf = (stage: StageToPredict, seconds: number): StageForecast['sees'] 
   const shares = signalShares(stage.signals);
   const slices = Array.from({ length: stage.sliceCount ?? stage.traffic.length }, () => ({ target: '', model: '' }));
   const headline = slices.length <= 1 ? 1 : 1 - sum(cellShares(slices));
-  return stage.signals.flatMap(({ signal, type, badPerRequest, harm = 1 }, i) => {
-    if (type !== 'rate' || badPerRequest === null) return [];
+  return stage.signals.flatMap(({ signal, type, badPerRequest, harm = 1, source }, i) => {
+    if (type !== 'rate' || badPerRequest === null || isCounted({ source })) return [];
     const expected = {
       candidate: sum(stage.traffic.map(candidateRate)) * badPerRequest * seconds,
       control: sum(stage.traffic.map(controlRate)) * badPerRequest * seconds,

@@ -4,7 +4,7 @@ import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { addLateCell } from './evidence.js';
 import type { GroupEvidence } from './groups.js';
 import type { Tally } from './tally.js';
-import { isOfValues, type SignalSpec } from './types.js';
+import { isCounted, isOfValues, type SignalSpec } from './types.js';
 import { processesOf, startValues, type ValueEvidence } from './values.js';
 
 /** Folded state as bare numbers in an order that its reader knows, and the names that no spec tells. */
@@ -191,7 +191,8 @@ const unpackTally = (from: Unpacker, ratios: number): Tally => ({
 });
 
 // Between two looks nothing is raised, and the e-value of a slice is that of its processes: neither is written.
-const packCell = (to: Packer, { processes, tally, values, largestShareBp, touchedAt, maxLogE }: CellEvidence): void => {
+const packCell = (to: Packer, cell: CellEvidence, spec: SignalSpec): void => {
+  const { processes, tally, values, largestShareBp, touchedAt, maxLogE, dispersion } = cell;
   const isTold = processes !== null && (tally !== null || values !== null);
   to.number(isTold ? 1 : 0);
   if (!isTold) return;
@@ -199,6 +200,7 @@ const packCell = (to: Packer, { processes, tally, values, largestShareBp, touche
   if (values !== null) packValues(to, values);
   else if (tally !== null) packTally(to, tally);
   for (const value of [largestShareBp, touchedAt, maxLogE]) to.number(value);
+  if (isCounted(spec)) to.number(dispersion);
 };
 
 const unpackCell = (from: Unpacker, cell: CellEvidence, spec: SignalSpec, ratios: number): void => {
@@ -209,6 +211,7 @@ const unpackCell = (from: Unpacker, cell: CellEvidence, spec: SignalSpec, ratios
   cell.largestShareBp = from.number();
   cell.touchedAt = from.number();
   cell.maxLogE = from.number();
+  if (isCounted(spec)) cell.dispersion = from.number();
   cell.logE = logMeanE(cell.processes);
 };
 
@@ -254,7 +257,7 @@ const packSignal = (to: Packer, signal: SignalEvidence, { spec, scale }: Rollout
     to.name(key.model);
     to.number(logBound);
   }
-  for (const cell of signal.cells.values()) packCell(to, cell);
+  for (const cell of signal.cells.values()) packCell(to, cell, signal.spec);
 };
 
 const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvidence): void => {

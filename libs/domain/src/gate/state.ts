@@ -24,6 +24,8 @@ export type CellEvidence = {
   isRaised: boolean;
   logE: number;
   maxLogE: number;
+  /** As the last look told; 1 where it told nothing. */
+  dispersion: number;
 };
 
 /** Evidence of one signal over all slices: half from the stratified headline, the rest from the slices. */
@@ -38,7 +40,7 @@ export type SignalEvidence = {
   /** Merged evidence of headline and declared slices, now and at its highest. */
   logE: number;
   maxLogE: number;
-  /** The first look at which the bound was reached; stays. */
+  /** The first look at which the bound was reached; stays, but for signals that a source counts. */
   failedAt: number | null;
   readonly groups: Groups;
 };

@@ -119,6 +119,10 @@ export const resolvePlan = (
       unit,
       range: range === undefined ? null : ([...range] as [number, number]),
     };
+    if (limit !== null && source === undefined) {
+      const message = `Plan ${name} sets a limit for ${signal}, which comes as outcomes: a limit is for signals that a source counts. Leave it out; harm compares it with control.`;
+      return { rejection: { code: 'limit-needs-source', message, field: `/spec/signals/${index}/limit` } };
+    }
     const policy = { missing, graceMs, onFail, limit, source: source?.type ?? null };
     signals.push({ ...kind, harm, weight, shadow, settleTolerate, ...policy });
   }

@@ -2,7 +2,7 @@ import { accept, type Decision } from '#libs/kernel';
 import type { DrainOutcome, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import { absences, absenceWords } from './rollout.absent.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
-import { factsOfStage, missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
+import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
 import { isLeaving, isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
 
@@ -186,6 +186,13 @@ const lost = (rollout: Rollout, facts: Facts): Failure | undefined => {
   return { signal: absence.signal.signal, sentence, track: track?.name ?? null };
 };
 
+/** Signals that are shown to be bad, and hold the rollout for it. */
+const worry = (rollout: Rollout, facts: Facts): string | undefined => {
+  if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
+  const bad = facts.verdicts.filter((verdict) => isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'hold');
+  return bad.length > 0 ? bad.map(({ sentence }) => sentence).join('; ') : undefined;
+};
+
 const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
   status === 'staging' || status === 'watching' ? facts.skew : undefined;
 
@@ -197,7 +204,7 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
       ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'the pause has run out' } }]
       : [];
   }
-  const reason = silence(rollout, facts) ?? blindness(rollout, facts) ?? skew(rollout, facts);
+  const reason = silence(rollout, facts) ?? blindness(rollout, facts) ?? skew(rollout, facts) ?? worry(rollout, facts);
   if (reason !== undefined && held === null) {
     return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
   }
@@ -315,8 +322,8 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 };
 
 /** A verdict that takes back what is still out: a shadow decides nothing, and what was taken back is settled. */
-export const isFailure = (rollout: Rollout, { verdict, shadow, track }: RecordedVerdict): boolean =>
-  verdict === 'fail' && !shadow && (track === null || !isTakenBack(rollout, track));
+export const isFailure = (rollout: Rollout, verdict: RecordedVerdict): boolean =>
+  isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'roll-back';
 
 /** What a degradation is found by: a verdict, or that there can be none. */
 type Failure = Pick<RecordedVerdict, 'signal' | 'sentence' | 'track'>;

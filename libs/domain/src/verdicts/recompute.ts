@@ -1,5 +1,6 @@
 import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
 import type { Look, SliceCounts, Verdict } from '../gate/index.js';
+import { BEFORE_AFTER } from '../gate/index.js';
 import { rolloutDecider, type Rollout, type RolloutState } from '../rollout/index.js';
 import { foldPools, judgeScope, poolOf, scopeNamed, startPools, type EvidencePool } from './verdicts.js';
 
@@ -78,14 +79,18 @@ class Refold {
     }
   }
 
-  judge(rollout: Rollout, { track, stage, signal, counts, verdict }: RecordedVerdict): Verdict | undefined {
+  judge(rollout: Rollout, { track, stage, signal, counts, verdict, method }: RecordedVerdict): Verdict | undefined {
     const scope = scopeNamed(rollout, track, stage);
     if (scope === undefined) return undefined;
     const targets = scope.targets ?? poolOf(this.#pools, scope).targets;
     // An invariant that was judged as a rate is judged as one again.
     const violations = { candidate: 0, controlInLookback: 1 };
     const slices = spread(counts, verdict === 'not-measured' ? targets.slice(0, 1) : targets);
-    return judgeScope(poolOf(this.#pools, scope), scope, signal, { counts: slices, violations });
+    return judgeScope(poolOf(this.#pools, scope), scope, signal, {
+      counts: slices,
+      violations,
+      isBefore: method === BEFORE_AFTER,
+    });
   }
 
   badOf(rollout: Rollout, { track, stage, signal }: RecordedVerdict) {
@@ -106,7 +111,10 @@ const differences = (
 ): readonly string[] => {
   const bad = refold.badOf(rollout, recorded);
   const { counts } = recorded;
-  const isSameBad = bad.candidateBad === counts.candidateBad && bad.controlBad === counts.controlBad;
+  // What was before the rollout is in no look.
+  const isControlKept = recorded.method !== BEFORE_AFTER;
+  const isSameBad =
+    bad.candidateBad === counts.candidateBad && (!isControlKept || bad.controlBad === counts.controlBad);
   const checks: readonly (readonly [boolean, string])[] = [
     [recorded.digest === refold.digest, `digest: ${refold.digest} and not ${recorded.digest}`],
     [recorded.verdict === again.verdict, `verdict: ${again.verdict} and not ${recorded.verdict}`],
