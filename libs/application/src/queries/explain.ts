@@ -43,6 +43,18 @@ const marginsOf = ({ plan }: Rollout, { signal, settleTolerate }: PlanSignal): E
   { track: '*', stage: WATCH, tolerate: settleTolerate },
 ];
 
+const OUTCOMES = 'outcomes reported by instances (POST /v1/outcomes)';
+
+const ON_FAIL = { 'roll-back': 'takes the rollout back', hold: 'holds the rollout', warn: 'is recorded and borne' };
+
+/** Where its counts come from, and what follows from that. */
+const sourceOf = ({ source, limit, onFail, worse }: PlanSignal): string => {
+  const counted = source === null ? OUTCOMES : `counted by ${source}, without units: approximate and outside alpha`;
+  const limited = limit === null ? [] : [`limit ${worse === 'lower' ? 'at least' : 'at most'} ${limit}`];
+  const failing = source === null && onFail === 'roll-back' ? [] : [`a fail ${ON_FAIL[onFail]}`];
+  return [counted, ...limited, ...failing].join('; ');
+};
+
 const freshnessOf = (signal: PlanSignal, seen: readonly TargetSeen[]): ExplainedSignal['freshness'] =>
   seen.map((target) => {
     const span = measuredSpan(target, signal);
@@ -98,7 +110,7 @@ export const explain = async (
       shadow: signal.shadow,
       harm: signal.harm,
       worse: signal.worse,
-      source: 'outcomes reported by instances (POST /v1/outcomes)',
+      source: sourceOf(signal),
       verdicts: verdicts.filter((verdict) => verdict.signal === signal.signal),
       pools: explanation.of(signal.signal).map((pool) => poolView(pool, counts.of(signal.signal))),
       margins: marginsOf(rollout, signal),

@@ -1,6 +1,6 @@
 import type { KnownSignal, KnownTarget, PlanSpec } from './plan.types.js';
 
-/** Something that a plan names and nobody has registered so far. */
+/** Something that a plan names and nobody has registered so far, or that it should have and does not. */
 export type PlanGap = { readonly field: string; readonly message: string };
 
 type Catalogue = { readonly targets: readonly KnownTarget[]; readonly signals: readonly KnownSignal[] };
@@ -39,7 +39,21 @@ const gapsOfTrack = (
   return [{ field, message }];
 };
 
-/** What a plan names that is not registered: it can be applied, since that may come later, but no rollout can start by it. */
+/** Whether anything would take a rollout back by itself: what is not known yet is taken to do so. */
+const gapsOfGuards = (name: string, { signals }: PlanSpec, catalogue: Catalogue): readonly PlanGap[] => {
+  const takesBack = ({ signal, shadow, onFail }: PlanSpec['signals'][number]): boolean => {
+    const source = catalogue.signals.find((known) => known.signal === signal)?.source;
+    return !shadow && (onFail ?? (source === undefined ? 'roll-back' : 'hold')) === 'roll-back';
+  };
+  if (signals.some(takesBack)) return [];
+  const message = `No signal of plan ${name} takes a rollout back by itself, each only holds or warns: set onFail: roll-back where that is not meant`;
+  return [{ field: '/spec/signals', message }];
+};
+
+/**
+ * What a plan names that is not registered: it can be applied, since that may come later, but no rollout can start by it.
+ * And that nothing in it would take a rollout back.
+ */
 export const planGaps = (name: string, spec: PlanSpec, catalogue: Catalogue): readonly PlanGap[] => [
   ...spec.signals.flatMap(({ signal }, index): readonly PlanGap[] =>
     catalogue.signals.some((known) => known.signal === signal)
@@ -51,5 +65,6 @@ export const planGaps = (name: string, spec: PlanSpec, catalogue: Catalogue): re
           },
         ],
   ),
+  ...gapsOfGuards(name, spec, catalogue),
   ...spec.tracks.flatMap((track, index) => gapsOfTrack(name, track, index, catalogue)),
 ];
