@@ -7,7 +7,7 @@ const header = (name: string, description: string, example: string) =>
 
 const IDEMPOTENCY_KEY = header(
   'Idempotency-Key',
-  'Of 1 to 128 characters. The command is accepted once under it: sent again with the same body it gets the first outcome, with another body or to another address it is refused (422).',
+  'Of 1 to 128 characters. The command is accepted once under it: sent again with the same body it gets the first outcome, with another body or to another address it is refused (422). A refusal is not remembered: sent again the command is decided anew.',
   '6f6d0b8e-2f0c-4c1a-9f5e-0f6f4a1f3c11',
 );
 const IF_MATCH = header(
