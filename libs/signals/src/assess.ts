@@ -196,7 +196,17 @@ class Assessor {
     if ('code' in place) return this.refuse(`${pointer}/${place.field}`, place);
     if (place.kind === 'background') return;
     if (place.kind === 'draining') this.addDraining(scope, count, place.rollout);
-    else this.addArm(scope, count, place);
+    else this.addArm(scope, { ...count, units: this.fittingUnits(scope, count, place, pointer) }, place);
+  }
+
+  /** Units that cannot have been on the arm are refused one by one: they prove no activation. */
+  private fittingUnits(scope: WindowScope, count: ArmCount, place: InRollout, pointer: string): readonly string[] {
+    if (place.arm === 'control') return [];
+    return count.units.filter((unit, index) => {
+      const fault = scope.coinFault(count.config, place, unit);
+      if (fault !== undefined) this.refuse(`${pointer}/units/${index}`, fault);
+      return fault === undefined;
+    });
   }
 
   /** Seen after its rollout was taken back: proves that the drain is not over, and is no evidence. */
@@ -207,7 +217,11 @@ class Assessor {
     this.facts.arms.push({ rollout, target, model, arm: 'candidate', generation: scope.window.generation, ...counts });
   }
 
-  private addArm(scope: WindowScope, count: ArmCount, { arm, exposure }: InRollout): void {
+  private addArm(
+    scope: WindowScope,
+    count: Omit<ArmCount, 'units'> & { readonly units: readonly string[] },
+    { arm, exposure }: InRollout,
+  ): void {
     const { target, model, until } = scope;
     const { rollout, shareBp } = exposure;
     const { requests, unassigned } = count;
@@ -313,6 +327,11 @@ class Assessor {
           code: 'unit-required',
           detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome, or count requests without a key as unassigned.`,
         });
+        return undefined;
+      }
+      const coin = signals.has(bad.signal) && bad.unit !== undefined && scope.coinFault(config, place, bad.unit);
+      if (coin) {
+        this.refuseBad(scope, bad, `${pointer}/unit`, coin);
         return undefined;
       }
       places.push(place);

@@ -29,6 +29,10 @@ export abstract class ExposureLookup {
   abstract find(target: string, config: string, generation: number): Exposure | 'none' | 'unknown-generation';
   /** The rollout whose taken-back candidate this revision is, as long as it is not drained from the target. */
   abstract withdrawn(target: string, config: string, revision: number): string | undefined;
+  /** The arm that a unit's coin puts it on, by its key; undefined where that cannot be told. */
+  coin(_exposure: Exposure, _unit: string): 'candidate' | 'control' | undefined {
+    return undefined;
+  }
   abstract knowsTarget(target: string): boolean;
   abstract knowsModel(target: string, model: string): boolean;
   /** As it is registered now; a rollout that runs may have been started when it was of another type. */

@@ -1,7 +1,9 @@
-import { isOver, isServed } from '#libs/domain';
+import { isOnCandidate, isOver, isServed } from '#libs/domain';
 import type { LiveView } from '#libs/application';
 import { SignalType } from '#libs/contracts';
 import { ExposureLookup, type Binning, type Exposure } from '#libs/signals';
+
+const ASCII = /^[\x20-\x7e]*$/;
 
 /** What the intake needs of a plan. */
 type Signals = Pick<Exposure, 'assignment' | 'signals' | 'invariants' | 'values' | 'paired' | 'counted'>;
@@ -37,6 +39,11 @@ export class FleetExposures extends ExposureLookup {
 
   withdrawn(target: string, config: string, revision: number): string | undefined {
     return this.#view.fleet.withdrawn(target, config, revision);
+  }
+
+  /** Other languages hash other bytes of what is not ASCII: there nothing is told. */
+  override coin({ rollout, shareBp }: Exposure, unit: string): 'candidate' | 'control' | undefined {
+    return ASCII.test(unit) ? (isOnCandidate(rollout, unit, shareBp) ? 'candidate' : 'control') : undefined;
   }
 
   knowsTarget(target: string): boolean {
