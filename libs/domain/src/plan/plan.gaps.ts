@@ -1,3 +1,4 @@
+import { paritySignals, wrongForParity } from './plan.parity.js';
 import type { KnownSignal, KnownTarget, PlanSpec } from './plan.types.js';
 
 /** Something that a plan names and nobody has registered so far. */
@@ -39,7 +40,16 @@ const gapsOfTrack = (
   return [{ field, message }];
 };
 
-/** What a plan names that is not registered: it can be applied, since that may come later, but no rollout can start by it. */
+const gapsOfParity = (name: string, spec: PlanSpec, { signals }: Catalogue): readonly PlanGap[] =>
+  paritySignals(spec).flatMap(({ signal, field }): readonly PlanGap[] => {
+    const known = signals.find((each) => each.signal === signal);
+    if (known === undefined)
+      return [{ field, message: `Plan ${name} asks for parity by signal ${signal}, which is not registered: ${NEXT}` }];
+    const wrong = wrongForParity(known);
+    return wrong === undefined ? [] : [{ field, message: `Plan ${name} ${wrong}` }];
+  });
+
+/** What a plan names that is not registered, or not as it needs it: it can be applied, since that may come later, but no rollout can start by it. */
 export const planGaps = (name: string, spec: PlanSpec, catalogue: Catalogue): readonly PlanGap[] => [
   ...spec.signals.flatMap(({ signal }, index): readonly PlanGap[] =>
     catalogue.signals.some((known) => known.signal === signal)
@@ -51,5 +61,6 @@ export const planGaps = (name: string, spec: PlanSpec, catalogue: Catalogue): re
           },
         ],
   ),
+  ...gapsOfParity(name, spec, catalogue),
   ...spec.tracks.flatMap((track, index) => gapsOfTrack(name, track, index, catalogue)),
 ];
