@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { aPlanSpec, aTrack, SOME_SIGNALS, SOME_TARGETS } from '#libs/testing';
+import { A_PAIRED_SIGNAL, aPlanSpec, aTrack, SOME_SIGNALS, SOME_TARGETS } from '#libs/testing';
 import { planFaults, planGaps, resolvePlan, type KnownSignal, type KnownTarget, type PlanSpec } from './index.js';
 
 type Parity = NonNullable<PlanSpec['tracks'][number]['parity']>[number];
 
 const vertexUs: KnownTarget = { target: 'vertex-us', platform: 'vertex', labels: {}, models: ['sonnet'] };
-const golden: KnownSignal = { signal: 'golden-answers', type: 'paired', title: 'golden answers' };
-const catalogue = { targets: [...SOME_TARGETS, vertexUs], signals: [...SOME_SIGNALS, golden] };
+const catalogue = { targets: [...SOME_TARGETS, vertexUs], signals: [...SOME_SIGNALS, A_PAIRED_SIGNAL] };
 
 const asked = (change: Partial<Parity> = {}): Parity => ({
   signal: 'golden-answers',

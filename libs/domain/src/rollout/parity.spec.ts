@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  A_PAIRED_SIGNAL,
   aPlan,
   aRollout,
   aTrack,
@@ -9,12 +10,12 @@ import {
   type RolloutStory,
   type Shortcomings,
 } from '#libs/testing';
-import type { KnownSignal, KnownTarget, PlanSpec } from '../plan/index.js';
+import type { KnownTarget, PlanSpec } from '../plan/index.js';
 import { isNotReached, rolloutDecider, waitingFor, type Comparison, type RolloutCommand } from './index.js';
 
 const { given } = specification(rolloutDecider);
 
-const GOLDEN: KnownSignal = { signal: 'golden-answers', type: 'paired', title: 'golden answers' };
+const GOLDEN = A_PAIRED_SIGNAL;
 const VERTEX: KnownTarget = {
   target: 'vertex-us',
   platform: 'vertex',
