@@ -29,6 +29,7 @@ import { createKysely, createPool, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
+  PostgresComparisonIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
   Retention,
@@ -197,7 +198,8 @@ const openFleets = async (
   );
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
-  return { feed, delivery, evidence, intake };
+  const comparisons = new PostgresComparisonIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
+  return { feed, delivery, evidence, intake, comparisons };
 };
 
 const startSync = async (
@@ -227,7 +229,7 @@ export const startCore = async (
     await closeLog();
     throw error;
   });
-  const { feed, delivery, evidence, intake } = fleets;
+  const { feed, delivery, evidence, intake, comparisons } = fleets;
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -284,6 +286,7 @@ export const startCore = async (
     delivery,
     evidence,
     intake,
+    comparisons,
     board,
     conductor,
     sync,
