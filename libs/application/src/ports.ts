@@ -127,4 +127,6 @@ export type Progress = {
   /** Track → the stage that its time is of; missing in what was kept before there was such a thing. */
   readonly bakedIn?: Readonly<Record<string, string | null>>;
   readonly verdicts: readonly JsonObject[];
+  /** Default: no track waits for any. */
+  readonly parity?: readonly JsonObject[];
 };

@@ -158,9 +158,11 @@ const VERBS: readonly Verb[] = [
 const stagesSeen = (rollout: RolloutView): readonly string[] =>
   rollout.status === 'watching'
     ? ['watch']
-    : rollout.tracks.flatMap(({ name, status, stage }) =>
-        status === 'in-stage' && stage !== null ? [`${name}/${stage}`] : [],
-      );
+    : rollout.tracks.flatMap(({ name, status, stage }) => {
+        if (status === 'in-stage' && stage !== null) return [`${name}/${stage}`];
+        // A track that waits for parity can be promoted by its name; without one nothing but stages is meant.
+        return status === 'waiting' && rollout.parity.some(({ track }) => track === name) ? [`${name}/parity`] : [];
+      });
 
 interface VerbFlags {
   readonly reason?: string;

@@ -113,6 +113,7 @@ export const rollout = (over: Partial<RolloutView> = {}): RolloutView => ({
   tracks: tracks(),
   targets: targets(),
   verdicts: [],
+  parity: [],
   violations: [],
   cause: null,
   bypass: null,
@@ -194,6 +195,7 @@ export const preview = (): PlanPreview => ({
       ],
     },
   ],
+  parity: [],
   watch: {
     watchMs: 86_400_000,
     holdbackBp: 100,

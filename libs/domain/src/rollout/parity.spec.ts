@@ -228,6 +228,23 @@ describe('a person who promotes a track that waits for parity', () => {
     ]);
   });
 
+  it('is told to name it, where nothing else is left to be promoted', () => {
+    const story = aRollout(planOf()).untilThat(
+      ({ tracks }) => tracks['api']?.passed.length === 4 && tracks['bedrock']?.passed.length === 4,
+      nothing,
+    );
+    const all = { ...promote(story, null, nothing), stages: ['vertex/parity'] } as RolloutCommand;
+    given(story.events).when(all).thenRejected('nothing-to-promote', '--track vertex');
+    const named = { ...promote(story, 'vertex', nothing), stages: ['vertex/parity'] } as RolloutCommand;
+    expect(given(story.events).when(named).types()).toContain('StageEntered');
+  });
+
+  it('sends nothing on that is not what they saw any more', () => {
+    const story = aRollout(planOf()).untilThat(({ tracks }) => tracks['vertex']?.stage === 0, alike);
+    const late = { ...promote(story, 'vertex', nothing), stages: ['vertex/parity'] } as RolloutCommand;
+    given(story.events).when(late).thenRejected('stage-has-passed');
+  });
+
   it('cannot send it past the stage that it waits for', () => {
     const story = aRollout(planOf({}, { after: 'api/10%' })).arrives(nothing);
     given(story.events)

@@ -166,6 +166,13 @@ const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<
   const begun = promoteBeyondParity(state, command);
   if (begun.length > 0) return accept<RolloutEvent>(...begun);
   if (inStage.length === 0) {
+    const [waiting] = liveTracks(state).filter((track) => missingParity(state, track, command.facts).length > 0);
+    if (waiting !== undefined && command.track === null)
+      return reject(
+        'nothing-to-promote',
+        `In rollout ${state.id} no track is in a stage now, and ${waiting.name} waits for parity: name that track to let it begin without (--track ${waiting.name}).`,
+        '/track',
+      );
     if (command.stages !== null) return movedOn(state, command.stages);
     const which = command.track === null ? 'no track' : `track ${command.track} not`;
     return reject(

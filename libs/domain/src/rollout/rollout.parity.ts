@@ -52,28 +52,35 @@ const plus = (sum: PairedCounts, { pairs, leftOnly, rightOnly }: PairedCounts): 
   rightOnly: sum.rightOnly + rightOnly,
 });
 
-/** Over all targets of the two tracks, whichever of them a comparison names first. */
-const countsOf = (plan: ResolvedPlan, { signal, between }: Asked, comparisons: readonly Comparison[]): PairedCounts => {
+/** The comparisons of targets of the two tracks, each turned so that the left one is of the left track. */
+export const comparisonsOf = <C extends Comparison>(
+  plan: ResolvedPlan,
+  { signal, between }: Pick<Asked, 'signal' | 'between'>,
+  comparisons: readonly C[],
+): readonly C[] => {
   const [lefts, rights] = between.map((name) =>
     (plan.tracks.find((track) => track.name === name)?.targets ?? []).map(({ target }) => target),
   );
-  return comparisons
-    .filter((each) => each.signal === signal)
-    .reduce<PairedCounts>((sum, each) => {
-      const { left, right, pairs, leftOnly, rightOnly } = each;
-      if (lefts?.includes(left) && rights?.includes(right)) return plus(sum, each);
-      return lefts?.includes(right) && rights?.includes(left)
-        ? plus(sum, { pairs, leftOnly: rightOnly, rightOnly: leftOnly })
-        : sum;
-    }, NONE);
+  return comparisons.flatMap((each) => {
+    const { left, right, leftOnly, rightOnly } = each;
+    if (each.signal !== signal) return [];
+    if (lefts?.includes(left) && rights?.includes(right)) return [each];
+    return lefts?.includes(right) && rights?.includes(left)
+      ? [{ ...each, left: right, right: left, leftOnly: rightOnly, rightOnly: leftOnly }]
+      : [];
+  });
 };
 
-const judge = (plan: ResolvedPlan, track: string, asked: Asked, comparisons: readonly Comparison[]): RecordedParity => {
-  const counts = countsOf(plan, asked, comparisons);
-  const { signal, between, withinBp } = asked;
+/** The judgement of so many pairs, without its sentence: the same counts give the same. */
+export const judgeCounts = (
+  track: string,
+  { signal, between, withinBp }: Asked,
+  { pairs, leftOnly, rightOnly }: PairedCounts,
+): Judged => {
+  const counts = { pairs, leftOnly, rightOnly };
   const margin = withinBp / 10_000;
   const [low, high] = differenceSequence(counts, 2 * PARITY_ALPHA);
-  const judged: Judged = {
+  return {
     track,
     signal,
     between: [between[0], between[1]],
@@ -81,14 +88,19 @@ const judge = (plan: ResolvedPlan, track: string, asked: Asked, comparisons: rea
     verdict: parityOf(counts, margin),
     method: PARITY_METHOD,
     counts,
-    difference: counts.pairs === 0 ? null : (counts.leftOnly - counts.rightOnly) / counts.pairs,
+    difference: pairs === 0 ? null : (leftOnly - rightOnly) / pairs,
     interval: [low, high],
     logE: logParity(counts, margin),
     logBound: Math.log(1 / PARITY_ALPHA),
     logAgainst: logDisparity(counts, margin),
     logAgainstBound: Math.log(2 / DISPARITY_ALPHA),
   };
-  return { ...judged, sentence: sentenceOf(titleOf(plan, signal), judged) };
+};
+
+const judge = (plan: ResolvedPlan, track: string, asked: Asked, comparisons: readonly Comparison[]): RecordedParity => {
+  const counts = comparisonsOf(plan, asked, comparisons).reduce<PairedCounts>(plus, NONE);
+  const judged = judgeCounts(track, asked, counts);
+  return { ...judged, sentence: sentenceOf(titleOf(plan, asked.signal), judged) };
 };
 
 const hasStarted = (rollout: Rollout, track: string): boolean => trackOf(rollout, track).stage >= 0;
