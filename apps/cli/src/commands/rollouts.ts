@@ -183,7 +183,8 @@ const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => 
       'only if the rollout is still at this version (exit code 6 otherwise)',
       integer(0),
     );
-  if (verb.name === 'promote') command.option('--track <name>', 'only this track; by default all');
+  if (verb.name === 'promote')
+    command.option('--track <name>', 'only this track, which may wait for parity; by default all that are in a stage');
   if (verb.name === 'pause') command.option('--for <duration>', 'go on by itself after this time', duration);
   command.action(async (reference: string, flags: VerbFlags) => {
     const rollout = await resolveRollout(invocation.client, reference, 'act');
