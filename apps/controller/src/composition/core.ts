@@ -214,6 +214,9 @@ const startSync = async (
   });
 };
 
+const handlersOf = (workers: Readonly<Record<string, Pick<Conductor, 'run'>>>) =>
+  Object.fromEntries(Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]));
+
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
 export const startCore = async (
   config: ControllerConfig,
@@ -246,10 +249,7 @@ export const startCore = async (
     [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
     [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
   };
-  const handlers = Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
-  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
+  const loop = new TaskLoop(queue, handlersOf(workers), () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });

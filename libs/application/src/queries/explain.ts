@@ -55,8 +55,12 @@ const parityView = (
   compared: readonly Compared[],
 ): EvidenceView['parity'][number] => ({
   ...parity,
-  comparisons: comparisonsOf(plan, parity, compared).map(({ signal: _, lastAt, ...counts }) => ({
-    ...counts,
+  comparisons: comparisonsOf(plan, parity, compared).map(({ left, right, pairs, leftOnly, rightOnly, lastAt }) => ({
+    left,
+    right,
+    pairs,
+    leftOnly,
+    rightOnly,
     lastAt: iso(lastAt),
   })),
 });

@@ -174,7 +174,15 @@ export class MemoryEvidenceStore extends EvidenceStore {
   override async comparisons(rollout: string): Promise<readonly Compared[]> {
     return this.rows.compared
       .filter((fact) => fact.rollout === rollout)
-      .map(({ rollout: _, firstAt: __, ...compared }) => compared);
+      .map(({ signal, left, right, pairs, leftOnly, rightOnly, lastAt }) => ({
+        signal,
+        left,
+        right,
+        pairs,
+        leftOnly,
+        rightOnly,
+        lastAt,
+      }));
   }
 
   override async totals(rollout: string): Promise<RolloutTotals> {
