@@ -124,6 +124,16 @@ describe('a track that waits for the parity of two others', () => {
     ]);
   });
 
+  it('is not judged by a look from before the last one: pairs only grow in number', () => {
+    const story = aRollout(planOf()).arrives(nothing).looks(apart);
+    const late = given(story.events)
+      .when(look(story, compared(1_999, 5, 6)))
+      .types();
+    expect(late).toEqual([]);
+    story.looks(nothing);
+    expect(story.rollout.held).not.toBeNull();
+  });
+
   it('waits for its stage as well, where it has one to wait for', () => {
     const story = aRollout(planOf({}, { after: 'api/10%' })).arrives(nothing);
     story.looks(alike).looks(alike);

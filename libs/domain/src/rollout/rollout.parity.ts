@@ -120,10 +120,18 @@ export const judgeParities = (rollout: Rollout, comparisons: readonly Comparison
     track.parity.map((asked) => judge(rollout.plan, track.name, asked, comparisons)),
   );
 
+/** Pairs only grow in number, so whoever counted fewer than are recorded looked earlier. */
+const isOutdated = ({ parities }: Rollout, parity: RecordedParity): boolean =>
+  parity.counts.pairs < (parities[parityKey(parity)]?.counts.pairs ?? 0);
+
 const paritiesOf = (rollout: Rollout, track: Track, { parity = [] }: Facts): readonly RecordedParity[] =>
   track.parity.map((asked) => {
     const key = parityKey({ track: track.name, ...asked });
-    return parity.find((each) => parityKey(each) === key) ?? judge(rollout.plan, track.name, asked, []);
+    const known = parity.find((each) => parityKey(each) === key) ?? judge(rollout.plan, track.name, asked, []);
+    const recorded = rollout.parities[key];
+    if (recorded === undefined || !isOutdated(rollout, known)) return known;
+    const { at: _at, ...newer } = recorded;
+    return newer;
   });
 
 /** What a track that has not begun lacks of parity, in words; empty when it has all of it, or asks for none. */
@@ -157,6 +165,7 @@ const judged = (rollout: Rollout, parity: RecordedParity): RolloutEvent => ({
 /** What changed since it was recorded last; that nothing was compared yet goes without saying. */
 export const changedParities = (rollout: Rollout, { parity = [] }: Facts): readonly RolloutEvent[] =>
   parity
+    .filter((each) => !isOutdated(rollout, each))
     .filter((each) => each.verdict !== (rollout.parities[parityKey(each)]?.verdict ?? 'not-measured'))
     .map((each) => judged(rollout, each));
 
