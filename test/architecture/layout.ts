@@ -59,7 +59,7 @@ const APPS: readonly Area[] = [
     // Routes of the fleets hand these calls straight on. They are abstract, or made by composition/, or free of state.
     names: {
       platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
-      signals: ['AlteredLookError', 'IntakeBusyError', 'IntakeClosedError', 'OutcomeIntake'],
+      signals: ['AlteredLookError', 'ComparisonIntake', 'IntakeBusyError', 'IntakeClosedError', 'OutcomeIntake'],
     },
     packages: 'any',
   },

@@ -1,5 +1,5 @@
 import type { JsonObject } from '#libs/kernel';
-import type { Assigned, Look, ViolationsSeen } from '#libs/domain';
+import type { Assigned, Comparison, Look, ViolationsSeen } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 
@@ -37,6 +37,8 @@ export type Violation = Slice & {
   readonly reporter: string;
   readonly at: number;
 };
+/** The same work done on two targets since the rollout started. */
+export type Compared = Comparison & { /** When it was done last. */ readonly lastAt: number };
 export type ViolationReport = ViolationsSeen & {
   readonly first: Violation | undefined;
 };
@@ -55,6 +57,8 @@ export abstract class Evidence {
   abstract requests(rollout: string): Promise<RequestTotals>;
   /** Units by their first values of this signal; requests where it is null. */
   abstract assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]>;
+  /** By signal and pair of targets. */
+  abstract comparisons(rollout: string): Promise<readonly Compared[]>;
   abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
   abstract violations(
     rollout: string,
@@ -123,4 +127,6 @@ export type Progress = {
   /** Track → the stage that its time is of; missing in what was kept before there was such a thing. */
   readonly bakedIn?: Readonly<Record<string, string | null>>;
   readonly verdicts: readonly JsonObject[];
+  /** Default: no track waits for any. */
+  readonly parity?: readonly JsonObject[];
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { VerdictView } from './rollouts.js';
+import { ParityView, VerdictView } from './rollouts.js';
 
 const Moment = z.string();
 const LogE = z.number();
@@ -69,6 +69,24 @@ export const EvidenceView = z
     grid: z.array(z.number()),
     promotionGrid: z.array(z.number()),
     signals: z.array(ExplainedSignal),
+    /** What tracks wait for of others, with what was compared. */
+    parity: z
+      .array(
+        ParityView.extend({
+          comparisons: z.array(
+            z.object({
+              left: z.string(),
+              right: z.string(),
+              pairs: z.number(),
+              leftOnly: z.number(),
+              rightOnly: z.number(),
+              /** When it was done last. */
+              lastAt: Moment,
+            }),
+          ),
+        }),
+      )
+      .default([]),
   })
   .meta({ id: 'EvidenceView' });
 export type EvidenceView = z.output<typeof EvidenceView>;

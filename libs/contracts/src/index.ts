@@ -2,6 +2,7 @@ export * from './primitives.js';
 export * from './sources.js';
 export * from './manifests.js';
 export * from './outcomes.js';
+export * from './comparisons.js';
 export * from './access.js';
 export * from './configs.js';
 export * from './rollouts.js';

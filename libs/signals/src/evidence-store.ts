@@ -147,6 +147,19 @@ export type Traffic = { readonly requests: readonly RequestRate[]; readonly bad:
 
 export type StageBake = { readonly track: string; readonly stage: string; readonly bakedMs: number };
 
+/** How often the same work was done on two targets, and was bad on one of them only. */
+export type Compared = {
+  readonly signal: string;
+  /** The one of the two targets whose name comes first. */
+  readonly left: string;
+  readonly right: string;
+  readonly pairs: number;
+  readonly leftOnly: number;
+  readonly rightOnly: number;
+  /** When it was done last, epoch milliseconds. */
+  readonly lastAt: number;
+};
+
 /** Distinct units that are kept per rollout, target and model; enough to prove activation. */
 export const UNIT_CAP = 512;
 
@@ -164,6 +177,8 @@ export abstract class EvidenceStore {
   abstract requests(rollout: string): Promise<RequestTotals>;
   /** Units by their first values of this signal, by target and share; requests where it is null. */
   abstract assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]>;
+  /** What was compared for the rollout since it started, by signal and pair of targets. */
+  abstract comparisons(rollout: string): Promise<readonly Compared[]>;
   abstract totals(rollout: string): Promise<RolloutTotals>;
   abstract activation(rollout: string): Promise<readonly SliceActivation[]>;
   abstract violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport>;

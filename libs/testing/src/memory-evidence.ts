@@ -23,6 +23,15 @@ type Violation = Slice & {
   readonly reporter: string;
   readonly at: number;
 };
+type Compared = {
+  readonly signal: string;
+  readonly left: string;
+  readonly right: string;
+  readonly pairs: number;
+  readonly leftOnly: number;
+  readonly rightOnly: number;
+  readonly lastAt: number;
+};
 type Revisions = Readonly<Record<string, number>>;
 type SeenViolation = Violation & { readonly signal: string; readonly revisions: Revisions };
 type Candidate = { readonly config: string; readonly revision: number };
@@ -54,6 +63,7 @@ class Rollout {
   readonly bakes = new Map<string, Bake>();
   readonly violations: SeenViolation[] = [];
   candidate: Candidate | undefined;
+  compared: readonly Compared[] = [];
   look = 0;
 }
 
@@ -172,6 +182,15 @@ export class MemoryEvidence {
 
   async assignments(): Promise<readonly never[]> {
     return [];
+  }
+
+  /** The same work was done on two targets, so often since the rollout started. */
+  compare(id: string, compared: readonly Compared[]): void {
+    this.#of(id).compared = compared;
+  }
+
+  async comparisons(id: string): Promise<readonly Compared[]> {
+    return this.#of(id).compared;
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {

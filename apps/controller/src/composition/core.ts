@@ -29,6 +29,7 @@ import { createKysely, createPool, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
+  PostgresComparisonIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
   Retention,
@@ -197,7 +198,8 @@ const openFleets = async (
   );
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
-  return { feed, delivery, evidence, intake };
+  const comparisons = new PostgresComparisonIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
+  return { feed, delivery, evidence, intake, comparisons };
 };
 
 const startSync = async (
@@ -211,6 +213,9 @@ const startSync = async (
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
 };
+
+const handlersOf = (workers: Readonly<Record<string, Pick<Conductor, 'run'>>>) =>
+  Object.fromEntries(Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]));
 
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
 export const startCore = async (
@@ -227,7 +232,7 @@ export const startCore = async (
     await closeLog();
     throw error;
   });
-  const { feed, delivery, evidence, intake } = fleets;
+  const { feed, delivery, evidence, intake, comparisons } = fleets;
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -244,10 +249,7 @@ export const startCore = async (
     [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
     [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
   };
-  const handlers = Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
-  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
+  const loop = new TaskLoop(queue, handlersOf(workers), () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
@@ -284,6 +286,7 @@ export const startCore = async (
     delivery,
     evidence,
     intake,
+    comparisons,
     board,
     conductor,
     sync,

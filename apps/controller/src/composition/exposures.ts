@@ -1,7 +1,7 @@
 import { isOnCandidate, isOver, isServed } from '#libs/domain';
 import type { LiveView } from '#libs/application';
 import { SignalType } from '#libs/contracts';
-import { ExposureLookup, type Binning, type Exposure } from '#libs/signals';
+import { ExposureLookup, type Binning, type ComparisonLookup, type Exposure, type Trial } from '#libs/signals';
 
 const ASCII = /^[\x20-\x7e]*$/;
 
@@ -15,7 +15,7 @@ const binningOf = (type: SignalType | undefined, range: readonly unknown[] | nul
 };
 
 /** Answers the intake from the folded log: which arm a revision was, and with what share, under which generation. */
-export class FleetExposures extends ExposureLookup {
+export class FleetExposures extends ExposureLookup implements ComparisonLookup {
   readonly #view: LiveView;
   readonly #plans = new Map<string, Signals>();
 
@@ -67,6 +67,15 @@ export class FleetExposures extends ExposureLookup {
   knowsRevision(config: string, revision: number): boolean {
     const known = this.#view.fleet.configs.get(config);
     return known !== undefined && isServed(known.kind) && revision <= known.revisions.length;
+  }
+
+  trials(config: string, revision: number): readonly Trial[] {
+    const claims = this.#view.fleet.configs.get(config)?.claims ?? {};
+    return [...new Set(Object.values(claims))].flatMap((id) => {
+      const rollout = this.#view.rollouts.get(id)?.rollout;
+      if (rollout === undefined || isOver(rollout) || rollout.revision !== revision) return [];
+      return [{ rollout: id, startedAt: rollout.startedAt, targets: new Set(Object.keys(rollout.targets)) }];
+    });
   }
 
   #planOf(rollout: string): Signals | undefined {

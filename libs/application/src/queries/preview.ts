@@ -6,7 +6,9 @@ import {
   type StageToPredict,
   type StageTraffic,
 } from '#libs/domain';
+import { showShare } from '#libs/contracts';
 import type { PlanPreview, StagePrediction } from '#libs/contracts';
+import { pairsToShow } from '#libs/statistics';
 import type { Prepared } from '../commands/prepare-rollout.js';
 import type { Traffic } from '../ports.js';
 
@@ -159,6 +161,20 @@ const watchSight = (plan: ResolvedPlan, traffic: Traffic): PlanPreview['watch'] 
   };
 };
 
+/** How many of the pairs differ is known only once they are there: three cases tell how much hangs on it. */
+const DISCORDANT = [0, 0.05, 0.2];
+
+const parityNeeds = (plan: ResolvedPlan): PlanPreview['parity'] =>
+  plan.tracks.flatMap(({ name: track, parity }) =>
+    parity.map(({ signal, between, withinBp }) => ({
+      track,
+      signal,
+      between: [between[0], between[1]],
+      withinBp,
+      pairs: DISCORDANT.map((discordant) => ({ discordant, pairs: pairsToShow(withinBp / 10_000, discordant) })),
+    })),
+  );
+
 /** Whether nothing could ever tell that the rollout does harm: it has rates alone, and too little traffic for each. */
 const isBlind = (plan: ResolvedPlan, traffic: Traffic, preview: Pick<PlanPreview, 'stages' | 'watch'>): boolean => {
   const everywhere = { targets: plan.tracks.flatMap(({ targets }) => targets) };
@@ -198,9 +214,15 @@ export const previewOf = (
     control: { ...controls },
     stages,
     totalMs: totalOf(plan, stages),
+    parity: parityNeeds(plan),
     watch: watchSight(plan, traffic),
     traffic: { spanMs, perTarget },
-    warnings: [...refusalWarnings(prepared), ...unattendedWarnings(unattended), ...warningsOf(plan, stages)],
+    warnings: [
+      ...refusalWarnings(prepared),
+      ...unattendedWarnings(unattended),
+      ...parityWarnings({ parity: parityNeeds(plan) }),
+      ...warningsOf(plan, stages),
+    ],
   };
   if (prepared.bypasses) return { preview, impossible: [], isBlind: false };
   const blind = isBlind(plan, traffic, preview);
@@ -218,10 +240,19 @@ const blindWarning = ({ acceptBlind }: ResolvedPlan): string =>
 
 /** Tracks run side by side unless one waits for another: the longest chain, then the watch. */
 const totalOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): number | null => {
+  const latest = (times: readonly (number | null)[]): number | null =>
+    times.includes(null) ? null : Math.max(0, ...times.map((time) => time ?? 0));
+  /** Parity needs both tracks to have begun; how long it takes from there nobody knows. */
+  const startOf = (track: Track | undefined): number | null =>
+    latest([
+      ...(track?.after ? [passedAt(track.after.track, track.after.stage)] : []),
+      ...(track?.parity ?? [])
+        .flatMap(({ between }) => between)
+        .map((name) => startOf(plan.tracks.find((each) => each.name === name))),
+    ]);
   const passedAt = (track: string, stage: string): number | null => {
     const own = plan.tracks.find(({ name }) => name === track);
-    const start = own?.after ? passedAt(own.after.track, own.after.stage) : 0;
-    let at: number | null = start;
+    let at: number | null = startOf(own);
     for (const each of stages.filter((candidate) => candidate.track === track)) {
       at = at === null || each.predictedMs === null ? null : at + each.predictedMs;
       if (each.stage === stage) return at;
@@ -259,6 +290,12 @@ const unpredicted = (stages: readonly StagePrediction[]): string[] => {
         `The time until ${names.join(', ')} is shown to be within its margin is in no prediction here: nothing is kept of values and pairs outside of rollouts.`,
       ];
 };
+
+const parityWarnings = ({ parity }: Pick<PlanPreview, 'parity'>): string[] =>
+  parity.map(
+    ({ track, signal, between, withinBp }) =>
+      `Track ${track} begins only once ${signal} is shown to differ by less than ${showShare(withinBp)} between ${between.join(' and ')}: how long that takes hangs on who compares them, and is in no prediction here.`,
+  );
 
 const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): string[] => [
   ...unpredicted(stages),

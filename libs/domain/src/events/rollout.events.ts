@@ -115,6 +115,33 @@ export const RecordedVerdict = z.object({
 });
 export type RecordedVerdict = z.output<typeof RecordedVerdict>;
 
+/**
+ * How two tracks stand by the same work done on both, for a track that waits for their parity. It rests on the counts
+ * alone: they give the same verdict again.
+ */
+export const RecordedParity = z.object({
+  /** The track that waits for it. */
+  track: z.string(),
+  signal: z.string(),
+  /** The left track and the right one. */
+  between: z.tuple([z.string(), z.string()]),
+  withinBp: z.number(),
+  verdict: z.enum(['pass', 'fail', 'inconclusive', 'not-measured']),
+  sentence: z.string(),
+  method: z.string(),
+  counts: z.object({ pairs: z.number(), leftOnly: z.number(), rightOnly: z.number() }),
+  /** Share of bad answers on the left less that on the right; null before the first pair. */
+  difference: z.number().nullable(),
+  /** Differences that the pairs do not speak against; each end is wrong at any time with a chance of at most 5%. */
+  interval: z.tuple([z.number(), z.number()]),
+  /** Logarithms of the e-value for parity, and of what shows it; of the one against it, and of what refutes it. */
+  logE: z.number(),
+  logBound: z.number(),
+  logAgainst: z.number(),
+  logAgainstBound: z.number(),
+});
+export type RecordedParity = z.output<typeof RecordedParity>;
+
 export const ExposurePurpose = z.enum(['stage', 'settle', 'rollback']);
 const FirstDrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
 /**
@@ -192,6 +219,7 @@ export const rolloutEvents = {
     1: z.object({ rollout: Rollout, verdict: RecordedVerdict.omit({ values: true }) }),
     2: z.object({ rollout: Rollout, verdict: RecordedVerdict }),
   },
+  ParityJudged: { 1: z.object({ rollout: Rollout, parity: RecordedParity }) },
   StagePassed: { 1: z.object({ ...TrackStage, bakedMs: z.number(), sentences: z.array(z.string()) }) },
   RolloutHeld: {
     1: z.object({

@@ -3,6 +3,7 @@ import type { ResolvedPlan } from '../events/index.js';
 import { planFaults } from './plan.faults.js';
 import { matches } from './plan.gaps.js';
 import { afterOf, stageName } from './plan.names.js';
+import { paritySignals, wrongForParity } from './plan.parity.js';
 import type { KnownSignal, KnownTarget, PlanSpec, Tolerate } from './plan.types.js';
 
 const DEFAULT_SETTLE_MARGIN = 1.5;
@@ -87,6 +88,19 @@ const resolveTrack = (
   })),
 });
 
+const parityRejection = (name: string, spec: PlanSpec, { signals }: Catalogue): Rejection | undefined => {
+  for (const { signal, field } of paritySignals(spec)) {
+    const known = signals.find((each) => each.signal === signal);
+    if (known === undefined) {
+      const message = `Plan ${name} asks for parity by signal ${signal}, which is not registered. Apply its manifest first.`;
+      return { code: 'signal-not-found', message, field };
+    }
+    const wrong = wrongForParity(known);
+    if (wrong !== undefined) return { code: 'signal-not-paired', message: `Plan ${name} ${wrong}.`, field };
+  }
+  return undefined;
+};
+
 /** Chooses targets and fills in margins, so that a rollout pins all of it. A rejection names the plan's field. */
 export const resolvePlan = (
   name: string,
@@ -126,6 +140,8 @@ export const resolvePlan = (
     const policy = { missing, graceMs, onFail, limit, source: source?.type ?? null };
     signals.push({ ...kind, harm, weight, shadow, settleTolerate, ...policy });
   }
+  const unfit = parityRejection(name, spec, catalogue);
+  if (unfit) return { rejection: unfit };
   const tracks: ResolvedPlan['tracks'] = [];
   const owner = new Map<string, string>();
   for (const [index, track] of spec.tracks.entries()) {

@@ -1,8 +1,18 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { assess, enterStage, isFailure, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
+import {
+  assess,
+  enterStage,
+  isFailure,
+  mayFollow,
+  openTrack,
+  requestExposure,
+  standingVerdicts,
+  takeBack,
+} from './rollout.assess.js';
 import type { Facts } from './rollout.facts.js';
 import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
+import { disparity, missingParity } from './rollout.parity.js';
 import { isOver, trackOf, type Rollout, type RolloutState } from './rollout.state.js';
 import { isLeaving, liveTargets, liveTracks } from './tracks.js';
 
@@ -79,7 +89,7 @@ const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<Rollo
     );
   }
   const first: RolloutEvent[] = plan.tracks
-    .filter(({ after }) => after === null)
+    .filter(({ after, parity }) => after === null && parity.length === 0)
     .flatMap((track) => enterStage({ id: rollout, config, revision }, controls, track, 0));
   const entered = new Set(first.flatMap((event) => (event.type === 'ExposureRequested' ? [event.data.target] : [])));
   const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
@@ -130,13 +140,39 @@ const movedOn = (state: Rollout, stages: readonly string[]): Decision<never> =>
     '/stages',
   );
 
+/** Stands for the stage of a track that has not begun: it waits for parity. */
+const PARITY = 'parity';
+
+/** A track that is named and has not begun for want of parity begins all the same; what was missing is listed. */
+const promoteBeyondParity = (state: Rollout, command: Of<'PromoteRollout'>): readonly RolloutEvent[] => {
+  const { track: name, stages, facts, reason } = command;
+  const track = liveTracks(state).find((each) => each.name === name);
+  if (track === undefined || track.parity.length === 0 || trackOf(state, track.name).stage >= 0) return [];
+  const isMeant = stages === null || stages.includes(`${track.name}/${PARITY}`);
+  if (!isMeant || !mayFollow(state, track)) return [];
+  const missing = [...missingParity(state, track, facts)];
+  return [
+    { type: 'BakeSkipped', data: { rollout: state.id, track: track.name, stage: PARITY, reason, missing } },
+    ...openTrack(state, track, facts),
+  ];
+};
+
 const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
   const inStage = liveTracks(state).filter((track) => {
     const name = track.stages[trackOf(state, track.name).stage]?.name;
     const isMeant = command.stages === null || command.stages.includes(`${track.name}/${name}`);
     return name !== undefined && isMeant && (command.track === null || command.track === track.name);
   });
+  const begun = promoteBeyondParity(state, command);
+  if (begun.length > 0) return accept<RolloutEvent>(...begun);
   if (inStage.length === 0) {
+    const [waiting] = liveTracks(state).filter((track) => missingParity(state, track, command.facts).length > 0);
+    if (waiting !== undefined && command.track === null)
+      return reject(
+        'nothing-to-promote',
+        `In rollout ${state.id} no track is in a stage now, and ${waiting.name} waits for parity: name that track to let it begin without (--track ${waiting.name}).`,
+        '/track',
+      );
     if (command.stages !== null) return movedOn(state, command.stages);
     const which = command.track === null ? 'no track' : `track ${command.track} not`;
     return reject(
@@ -188,6 +224,9 @@ const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<Rollou
   const fault = failing(state, command.facts);
   if (fault !== undefined)
     return reject('guardrail-failed', `Rollout ${state.id} cannot be promoted past a failed signal: ${fault}`);
+  const differing = disparity(state, command.facts);
+  if (differing !== undefined)
+    return reject('parity-failed', `Rollout ${state.id} cannot be promoted while platforms differ: ${differing}`);
   if (state.held?.by === 'person') {
     return reject('rollout-held', `Rollout ${state.id} is paused (${state.held.reason}): resume it first.`);
   }

@@ -2,6 +2,7 @@ import type { RecordedVerdict } from '../events/index.js';
 import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
+import { waitsForParity } from './rollout.parity.js';
 import { trackOf, type Rollout } from './rollout.state.js';
 import { isLeaving, isTakenBack, liveTargets, liveTracks, type Track } from './tracks.js';
 
@@ -132,13 +133,16 @@ const leaving = (rollout: Rollout): readonly string[] =>
 export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] => {
   switch (rollout.status) {
     case 'staging':
-      return liveTracks(rollout).flatMap((track) => {
-        const { stage } = trackOf(rollout, track.name);
-        const name = track.stages[stage]?.name;
-        return name === undefined
-          ? []
-          : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
-      });
+      return [
+        ...liveTracks(rollout).flatMap((track) => {
+          const { stage } = trackOf(rollout, track.name);
+          const name = track.stages[stage]?.name;
+          return name === undefined
+            ? []
+            : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
+        }),
+        ...waitsForParity(rollout, facts),
+      ];
     case 'watching':
       return missingForSettling(rollout, facts);
     case 'settling':

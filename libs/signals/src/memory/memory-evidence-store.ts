@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '#libs/kernel';
 import type {
   Assigned,
+  Compared,
   LookCell,
   RequestTotals,
   RolloutTotals,
@@ -168,6 +169,20 @@ export class MemoryEvidenceStore extends EvidenceStore {
       sums.set(`${target} ${shareBp}`, sum);
     }
     return [...sums.values()].toSorted((a, b) => compare(a.target, b.target) || a.shareBp - b.shareBp);
+  }
+
+  override async comparisons(rollout: string): Promise<readonly Compared[]> {
+    return this.rows.compared
+      .filter((fact) => fact.rollout === rollout)
+      .map(({ signal, left, right, pairs, leftOnly, rightOnly, lastAt }) => ({
+        signal,
+        left,
+        right,
+        pairs,
+        leftOnly,
+        rightOnly,
+        lastAt,
+      }));
   }
 
   override async totals(rollout: string): Promise<RolloutTotals> {

@@ -1,3 +1,4 @@
+import type { ComparisonFact } from '../comparisons.js';
 import { Covered, SILENCE_MS, TOUCHING_MS } from '../covered.js';
 import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
 import type {
@@ -181,6 +182,7 @@ export class RolloutRows {
 export class EvidenceRows {
   /** Id → digest of its content. */
   readonly batches = new Map<string, string>();
+  compared: readonly ComparisonFact[] = [];
   readonly traffic = new Map<string, Writable<TrafficFact>>();
   readonly trafficBad = new Map<string, Writable<TrafficBadFact>>();
   readonly targetsSeen = new Map<string, { readonly lastAt: number; readonly flowingSince: number }>();
