@@ -16,6 +16,12 @@ export type LookCell = Slice & {
   readonly controlBad: number;
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /**
+   * Of bad outcomes that came later than their requests, where the coin is per request: all requests of this share up to
+   * the look that measured the signal, in place of the requests of the look.
+   */
+  readonly candidateServed?: number;
+  readonly controlServed?: number;
   /** Of signals of values: each value in ascending order, with how often it was seen; bad outcomes are 0 then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
 };
