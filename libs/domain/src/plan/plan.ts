@@ -107,7 +107,7 @@ export const resolvePlan = (
     const observational = spec.holdback === 0;
     const settleTolerate =
       known.type !== 'invariant' && !observational ? marginOf(tolerate, DEFAULT_SETTLE_MARGIN) : null;
-    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null, source } = known;
+    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null, delay, source } = known;
     // What no bound covers does not take anything back unless it is told to.
     const { onFail = source === undefined ? 'roll-back' : 'hold', limit = null } = wanted;
     const kind = {
@@ -119,7 +119,8 @@ export const resolvePlan = (
       unit,
       range: range === undefined ? null : ([...range] as [number, number]),
     };
-    const policy = { missing, graceMs, onFail, limit, source: source?.type ?? null };
+    const delayMs = delay ?? null;
+    const policy = { delayMs, missing, graceMs, onFail, limit, source: source?.type ?? null };
     signals.push({ ...kind, harm, weight, shadow, settleTolerate, ...policy });
   }
   const tracks: ResolvedPlan['tracks'] = [];
