@@ -36,6 +36,17 @@ export type StoredLook = {
   readonly cells: readonly LookCell[];
   /** SHA-256 of the canonical JSON of the cells, in hexadecimal. */
   readonly digest: string;
+  /** Of a look that stands for several, after its rollout has ended; it has the number and the time of the last of them. */
+  readonly compacted?: Compacted | undefined;
+};
+
+export type Compacted = {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** How many looks that saw something it stands for. */
+  readonly looks: number;
+  /** Digest chained over the looks as they were folded, from the first one to the last that it stands for. */
+  readonly chain: string;
 };
 
 /** Requests since the rollout started, under generations whose share was above zero. */

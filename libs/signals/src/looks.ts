@@ -23,6 +23,10 @@ type LookRow = {
   readonly looked_at: BigInteger;
   readonly cells: string;
   readonly digest: string;
+  readonly stands_for: number;
+  /** Null: it is as it was folded. */
+  readonly chain: string | null;
+  readonly compacted_at: BigInteger | null;
 };
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -180,22 +184,24 @@ export class AlteredLookError extends Error {
   }
 }
 
-const storedLook = ({ rollout, look, looked_at: at, cells, digest }: LookRow): StoredLook => {
+const storedLook = (row: LookRow): StoredLook => {
+  const { rollout, look, looked_at: at, cells, digest, chain, stands_for: looks } = row;
   if (digestOf(cells) !== digest) throw new AlteredLookError(rollout, look);
-  return { rollout, look, at: toNumber(at), cells: parseCells(cells), digest };
+  const stored = { rollout, look, at: toNumber(at), cells: parseCells(cells), digest };
+  return chain === null ? stored : { ...stored, compacted: { at: Number(row.compacted_at ?? 0), looks, chain } };
 };
 
 /** The stored looks of these rollouts, which are all different. */
 export const readLooks = async (
-  pool: Pool,
+  pool: Pick<Pool, 'query'>,
   asked: readonly LooksAsked[],
 ): Promise<readonly (readonly StoredLook[])[]> => {
   const { rows } = await pool.query<LookRow>({
     name: 'evidence_read_looks',
-    text: `select kept.rollout, look, looked_at, cells, digest
+    text: `select kept.rollout, look, kept.looked_at, cells, digest, stands_for, chain, compacted_at
       from unnest($1::text[], $2::integer[], $3::integer[]) as asked(rollout, after, most) cross join lateral (
         select * from evidence.looks where looks.rollout = asked.rollout and look > after order by look limit most
-      ) kept
+      ) kept left join evidence.folds on folds.rollout = kept.rollout
       order by kept.rollout, look`,
     values: [asked.map(({ rollout }) => rollout), asked.map(({ after }) => after), asked.map(({ most }) => most)],
   });

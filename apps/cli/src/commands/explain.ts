@@ -15,6 +15,8 @@ const recompute = async (invocation: Invocation, rollout: string, signal: string
     names: wanted.map(({ position }) => `event/${position}`),
   });
   invocation.note(summaryOf(wanted, differing, looks));
+  const since = wanted.find(({ compacted }) => compacted !== null)?.compacted?.at;
+  if (since !== undefined) invocation.note(compactedWords(since));
   if (differing.length > 0) invocation.exitCode = EXIT.conflict;
 };
 
@@ -25,6 +27,10 @@ const summaryOf = (all: readonly Recomputed[], differing: readonly Recomputed[],
     ? `${done.length} of ${done.length} verdicts come out the same from ${looks} stored looks`
     : `${differing.length} of ${done.length} verdicts come out otherwise: the stored looks or the log were altered, or another version judged`;
 };
+
+const compactedWords = (since: string): string =>
+  `compacted on ${since.slice(0, 10)}: the verdicts of this rollout can be checked up to the hour, their digests against ` +
+  'the stored chain; e-values, which change with each look, and what follows from them are not compared';
 
 /** explain */
 export const addExplainCommand = (program: Command, invocation: Invocation): void => {

@@ -183,7 +183,7 @@ const signalLines = (signal: Signal, look: Look): readonly string[] => {
 
 const headLine = (view: EvidenceView, look: Look): string =>
   hang(
-    `${look.paint.bold(`${plain(view.config)} r${view.revision}`)}, rollout ${view.rollout}: ${showCount(view.looks)} looks with evidence, digest ${view.digest.slice(0, 16) || 'none'}`,
+    `${look.paint.bold(`${plain(view.config)} r${view.revision}`)}, rollout ${view.rollout}: ${showCount(view.looks)} looks with evidence, digest ${view.digest.slice(0, 16) || 'none'}${view.compactedAt === null ? '' : `; kept by the hour since ${showTime(view.compactedAt, look.zone)}`}`,
     look.width,
     2,
   );
@@ -202,17 +202,22 @@ export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look):
   return [headLine(view, look), '', summary].join('\n');
 };
 
+const sameWords = (compacted: Recomputed['compacted']): string =>
+  compacted === null ? 'the same' : `the same ${compacted.compared.join(', ')}`;
+
 /** Each recorded verdict, and whether it comes out the same. */
 export const renderRecomputed = (all: readonly Recomputed[], look: Look): string =>
   table(
     ['POSITION', 'LOOK', 'SIGNAL', 'STAGE', 'VERDICT', 'COMPUTED AGAIN'],
-    all.map(({ position, verdict, differs, skipped }) => [
+    all.map(({ position, verdict, differs, skipped, compacted }) => [
       `#${position}`,
       String(verdict.look),
       plain(verdict.signal),
       plain([verdict.track, verdict.stage].filter((each) => each !== null).join('/') || '-'),
       paintStatus(verdict.verdict, look.paint),
-      differs.length > 0 ? look.paint.red(plain(differs.join('; '))) : (skipped ?? look.paint.green('the same')),
+      differs.length > 0
+        ? look.paint.red(plain(differs.join('; ')))
+        : (skipped ?? look.paint.green(sameWords(compacted))),
     ]),
     look,
   );
