@@ -70,6 +70,7 @@ export const EXAMPLES: DataOf = {
           source: null,
           onFail: 'roll-back',
           limit: null,
+          delayMs: 7_200_000,
         },
         {
           signal: 'wrong-pool',
@@ -88,6 +89,7 @@ export const EXAMPLES: DataOf = {
           source: null,
           onFail: 'roll-back',
           limit: null,
+          delayMs: null,
         },
       ],
       tracks: [

@@ -22,6 +22,8 @@ const EnvSchema = z.object({
   HEADGATE_INSTANCE_LEASE_MS: z.coerce.number().int().min(1_000).max(600_000).default(15_000),
   /** After how many days ids of units and requests are forgotten. */
   HEADGATE_UNIT_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  /** So many days after the end of a rollout its looks become one for each hour. */
+  HEADGATE_LOOK_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_SERVICE_NAME: Name.default('headgate'),
 });
@@ -37,6 +39,7 @@ export type ControllerConfig = {
   readonly log: 'json' | 'pretty' | 'quiet';
   readonly instanceLeaseMs: number;
   readonly unitDays: number;
+  readonly lookDays: number;
   readonly otlpEndpoint: string | undefined;
   readonly serviceName: string;
 };
@@ -64,6 +67,7 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     log: values.HEADGATE_LOG,
     instanceLeaseMs: values.HEADGATE_INSTANCE_LEASE_MS,
     unitDays: values.HEADGATE_UNIT_DAYS,
+    lookDays: values.HEADGATE_LOOK_DAYS,
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceName: values.OTEL_SERVICE_NAME,
   };

@@ -6,7 +6,12 @@ type Slice = { readonly target: string; readonly model: string };
 /** A span of time, epoch ms; empty where it ends before it begins. */
 export type Span = { readonly from: number; readonly until: number };
 
-export type StoredLook = Look & { readonly at: number; readonly digest: string };
+export type StoredLook = Look & {
+  readonly at: number;
+  readonly digest: string;
+  /** Of a look that stands for several: when that was done, for how many, and the digest chained up to the last of them. */
+  readonly compacted?: { readonly at: number; readonly looks: number; readonly chain: string } | undefined;
+};
 export type SliceTotals = Slice & {
   readonly candidateRequests: number;
   readonly controlRequests: number;

@@ -101,6 +101,8 @@ export const SignalManifest = z
         range: z.tuple([z.number().min(0).max(1e12), z.number().positive().max(1e12)]).optional(),
         /** Of a mean or a distribution: the unit as it reads in a sentence, such as ms. */
         unit: z.string().min(1).max(20).optional(),
+        /** Within what time after its request an outcome is known; left out, with the request. No stage passes sooner. */
+        delay: Duration.optional(),
         /** What counts it; left out, it comes as outcomes. */
         source: SignalSource.optional(),
       })

@@ -233,13 +233,14 @@ class Assessor {
       for (const unit of count.units) this.facts.units.push({ rollout, target, model, unit, shareBp });
     if (requests === 0) return;
     for (const signal of [...exposure.signals, ...exposure.invariants])
-      if (!scope.measures(signal)) this.facts.unmeasured.push({ rollout, signal, target, model, arm, requests });
+      if (!scope.measures(signal))
+        this.facts.unmeasured.push({ rollout, signal, target, model, arm, shareBp, requests });
       else if (exposure.assignment === 'request')
         this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
   }
 
   private addRequestCell(
-    { target, model }: WindowScope,
+    { target, model, window }: WindowScope,
     { rollout, shareBp }: Exposure,
     signal: string,
     arm: Arm,
@@ -252,6 +253,7 @@ class Assessor {
       target,
       model,
       shareBp,
+      ...(window.requests === 0 ? { late: true } : {}),
       candidateBad: candidate ? bad : 0,
       controlBad: candidate ? 0 : bad,
       candidateRequests: candidate ? requests : 0,

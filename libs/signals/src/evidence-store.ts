@@ -16,6 +16,12 @@ export type LookCell = Slice & {
   readonly controlBad: number;
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /**
+   * Of bad outcomes that came later than their requests, where the coin is per request: all requests of this share up to
+   * the look that measured the signal, in place of the requests of the look.
+   */
+  readonly candidateServed?: number;
+  readonly controlServed?: number;
   /** Of signals of values: each value in ascending order, with how often it was seen; bad outcomes are 0 then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
 };
@@ -30,6 +36,17 @@ export type StoredLook = {
   readonly cells: readonly LookCell[];
   /** SHA-256 of the canonical JSON of the cells, in hexadecimal. */
   readonly digest: string;
+  /** Of a look that stands for several, after its rollout has ended; it has the number and the time of the last of them. */
+  readonly compacted?: Compacted | undefined;
+};
+
+export type Compacted = {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** How many looks that saw something it stands for. */
+  readonly looks: number;
+  /** Digest chained over the looks as they were folded, from the first one to the last that it stands for. */
+  readonly chain: string;
 };
 
 /** Requests since the rollout started, under generations whose share was above zero. */

@@ -8,6 +8,8 @@ export * from './evidence-store.js';
 export * from './evidence-bell.js';
 export * from './fold-snapshots.js';
 export { AlteredLookError } from './looks.js';
+export { Compactor, UnchainedLooksError, type NamedLook } from './compact.js';
+export * from './look-compaction.js';
 export * from './group-commit-intake.js';
 export * from './postgres-evidence-store.js';
 export * from './retention.js';

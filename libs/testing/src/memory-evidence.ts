@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 type Slice = { readonly target: string; readonly model: string };
 type Cell = Slice & {
   readonly signal: string;
@@ -7,6 +8,9 @@ type Cell = Slice & {
   candidateRequests: number;
   controlRequests: number;
 };
+/** As stored looks have it: of their JSON. */
+const digestOf = (cells: readonly Cell[]): string => createHash('sha256').update(JSON.stringify(cells)).digest('hex');
+
 type Look = { readonly look: number; readonly at: number; readonly digest: string; readonly cells: readonly Cell[] };
 type Span = { readonly from: number; readonly until: number };
 type Bake = { readonly track: string; readonly stage: string } & {
@@ -162,7 +166,7 @@ export class MemoryEvidence {
     rollout.look += 1;
     const cells = [...rollout.pending.values()];
     rollout.pending.clear();
-    const look = { look: rollout.look, at, digest: JSON.stringify(cells), cells };
+    const look = { look: rollout.look, at, digest: digestOf(cells), cells };
     if (cells.length > 0) rollout.looks.push(look);
     return look;
   }

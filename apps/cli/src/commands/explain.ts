@@ -18,6 +18,8 @@ const recompute = async (invocation: Invocation, rollout: string, signal: string
   });
   invocation.note(summaryOf(wanted, differing, looks));
   if (asked.length > 0) invocation.note(paritySummary(asked.length, disagreeing.length));
+  const since = wanted.find(({ compacted }) => compacted !== null)?.compacted?.at;
+  if (since !== undefined) invocation.note(compactedWords(since));
   if (differing.length + disagreeing.length > 0) invocation.exitCode = EXIT.conflict;
 };
 
@@ -33,6 +35,10 @@ const paritySummary = (all: number, differing: number): string =>
   differing === 0
     ? `${all} of ${all} judgements of parity come out the same from their counts`
     : `${differing} of ${all} judgements of parity come out otherwise: the log was altered, or another version judged`;
+
+const compactedWords = (since: string): string =>
+  `compacted on ${since.slice(0, 10)}: the verdicts of this rollout can be checked up to the hour, their digests against ` +
+  'the stored chain; e-values, which change with each look, and what follows from them are not compared';
 
 /** explain */
 export const addExplainCommand = (program: Command, invocation: Invocation): void => {

@@ -219,7 +219,7 @@ const parityLines = ({ parity }: EvidenceView, look: Look): readonly string[] =>
 
 const headLine = (view: EvidenceView, look: Look): string =>
   hang(
-    `${look.paint.bold(`${plain(view.config)} r${view.revision}`)}, rollout ${view.rollout}: ${showCount(view.looks)} looks with evidence, digest ${view.digest.slice(0, 16) || 'none'}`,
+    `${look.paint.bold(`${plain(view.config)} r${view.revision}`)}, rollout ${view.rollout}: ${showCount(view.looks)} looks with evidence, digest ${view.digest.slice(0, 16) || 'none'}${view.compactedAt === null ? '' : `; kept by the hour since ${showTime(view.compactedAt, look.zone)}`}`,
     look.width,
     2,
   );
@@ -242,10 +242,13 @@ export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look):
   return [headLine(view, look), '', summary, ...parityLines(view, look)].join('\n');
 };
 
-type Again = Pick<Recomputed, 'differs' | 'skipped'>;
+const sameWords = (compacted: Recomputed['compacted']): string =>
+  compacted === null ? 'the same' : `the same ${compacted.compared.join(', ')}`;
 
-const againCell = ({ differs, skipped }: Again, look: Look): string =>
-  differs.length > 0 ? look.paint.red(plain(differs.join('; '))) : (skipped ?? look.paint.green('the same'));
+type Again = Pick<Recomputed, 'differs' | 'skipped'> & { readonly compacted?: Recomputed['compacted'] };
+
+const againCell = ({ differs, skipped, compacted = null }: Again, look: Look): string =>
+  differs.length > 0 ? look.paint.red(plain(differs.join('; '))) : (skipped ?? look.paint.green(sameWords(compacted)));
 
 const recomputedParities = (all: readonly RecomputedParity[], look: Look): readonly string[] =>
   all.length === 0
@@ -274,13 +277,13 @@ export const renderRecomputed = (
   [
     table(
       ['POSITION', 'LOOK', 'SIGNAL', 'STAGE', 'VERDICT', 'COMPUTED AGAIN'],
-      all.map(({ position, verdict, differs, skipped }) => [
+      all.map(({ position, verdict, differs, skipped, compacted }) => [
         `#${position}`,
         String(verdict.look),
         plain(verdict.signal),
         plain([verdict.track, verdict.stage].filter((each) => each !== null).join('/') || '-'),
         paintStatus(verdict.verdict, look.paint),
-        againCell({ differs, skipped }, look),
+        againCell({ differs, skipped, compacted }, look),
       ]),
       look,
     ),

@@ -241,6 +241,7 @@ describe('the evidence of parity', () => {
     looks: 0,
     look: 0,
     digest: '',
+    compactedAt: null,
     grid: [],
     promotionGrid: [],
     signals: [],

@@ -32,7 +32,6 @@ import {
   PostgresComparisonIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
-  Retention,
 } from '#libs/signals';
 import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
@@ -40,6 +39,7 @@ import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
+import { notKept } from './not-kept.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { SharedObservations } from './shared-observations.js';
 import { StartError } from './start-error.js';
@@ -266,11 +266,7 @@ export const startCore = async (
     throw error;
   });
   if (config.role !== 'api') loop.start();
-  const forgetting = startForgetting(
-    new Retention(unhurried, config.unitDays),
-    () => clock.now(),
-    report('Old ids of units cannot be forgotten; trying again in ten minutes.'),
-  );
+  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, report }), () => clock.now());
   const stop = async (): Promise<void> => {
     await forgetting.stop();
     await sync?.close(1_000);

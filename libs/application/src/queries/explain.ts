@@ -93,14 +93,16 @@ export const explain = async (
   const explanation = new Explanation(rollout, names);
   const counts = new SliceTable(wanted);
   let [looks, look, digest] = [0, 0, ''];
+  let compactedAt: number | null = null;
   for (;;) {
     const page = await evidence.readLooks(rollout.id, look, PAGE);
     for (const each of page) {
       explanation.fold(each);
       counts.addBad(each);
-      digest = chainedDigest(digest, each.digest);
+      digest = each.compacted?.chain ?? chainedDigest(digest, each.digest);
+      looks += each.compacted?.looks ?? 1;
+      compactedAt = each.compacted?.at ?? compactedAt;
     }
-    looks += page.length;
     look = page.at(-1)?.look ?? look;
     if (page.length < PAGE) break;
     await turn();
@@ -119,6 +121,7 @@ export const explain = async (
     looks,
     look,
     digest,
+    compactedAt: compactedAt === null ? null : iso(compactedAt),
     grid: [...RATIO_GRID],
     promotionGrid: [...PROMOTION_GRID],
     signals: wanted.map((signal) => ({
@@ -147,7 +150,13 @@ export const lookList = async (
   const looks = await evidence.readLooks(rollout, after, limit);
   return {
     // Stored members stand in alphabetical order and names are of ASCII, so this is the text that the digest is of.
-    items: looks.map(({ look, at, digest, cells }) => ({ look, at: iso(at), digest, cells: JSON.stringify(cells) })),
+    items: looks.map(({ look, at, digest, cells, compacted }) => ({
+      look,
+      at: iso(at),
+      digest,
+      cells: JSON.stringify(cells),
+      compacted: compacted === undefined ? null : { ...compacted, at: iso(compacted.at) },
+    })),
     next: looks.length < limit ? null : (looks.at(-1)?.look ?? null),
   };
 };

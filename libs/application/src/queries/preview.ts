@@ -1,5 +1,6 @@
 import {
   predictStage,
+  roughly,
   vetoWords,
   type ResolvedPlan,
   type StageForecast,
@@ -39,22 +40,28 @@ const signalsOf = (plan: ResolvedPlan, track: Pick<Track, 'targets'>, traffic: T
   const requests = total(
     traffic.requests.filter(({ target }) => targets.has(target)).map(({ requestsPerSecond }) => requestsPerSecond),
   );
-  return plan.signals.map(({ signal, type, harm, weight, shadow, title }) => {
+  return plan.signals.map(({ signal, type, harm, weight, shadow, title, delayMs }) => {
     const bad = total(
       traffic.bad
         .filter((cell) => cell.signal === signal && targets.has(cell.target))
         .map(({ badPerSecond }) => badPerSecond),
     );
-    return { signal, type, harm, weight, shadow, title, badPerRequest: requests > 0 ? bad / requests : null };
+    const known = { signal, type, harm, weight, shadow, title, delayMs: delayMs ?? undefined };
+    return { ...known, badPerRequest: requests > 0 ? bad / requests : null };
   });
 };
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
-const noteOf = (
-  { type, shadow, tolerate }: Pick<Signals[number], 'type' | 'shadow' | 'tolerate'>,
-  isPredicted: boolean,
-): string => {
+type Noted = Pick<Signals[number], 'type' | 'shadow' | 'tolerate' | 'delayMs'>;
+
+const noteOf = (signal: Noted, isPredicted: boolean): string => {
+  const { delayMs } = signal;
+  const late = delayMs === undefined ? '' : `; known up to ${roughly(delayMs)} after the request`;
+  return `${decidesBy(signal, isPredicted)}${late}`;
+};
+
+const decidesBy = ({ type, shadow, tolerate }: Noted, isPredicted: boolean): string => {
   if (type === 'invariant') return 'stops at the first violation';
   if (shadow) return 'shadow: decides nothing';
   const asked = tolerate === null ? 'goes on when not shown harmful' : `must be shown below ${tolerate} times control`;
@@ -62,14 +69,14 @@ const noteOf = (
 };
 
 const signalPrediction = (
-  { signal, type, shadow, tolerate }: Signals[number],
+  { signal, type, shadow, tolerate, delayMs }: Signals[number],
   { reasons, sees }: StageForecast,
 ): StagePrediction['signals'][number] => {
   const reason = reasons.find((candidate) => candidate.reason === 'tolerate' && candidate.signal === signal);
   const { likely: smallestHarm = null, nearlySure = null } = sees.find((sight) => sight.signal === signal) ?? {};
   const isPredicted = type === 'rate' || type === 'invariant';
   const predictedMs = isPredicted || tolerate === null || shadow ? (reason ? reason.ms : 0) : null;
-  const note = noteOf({ type, shadow, tolerate }, isPredicted);
+  const note = noteOf({ type, shadow, tolerate, delayMs }, isPredicted);
   return { signal, type, predictedMs, tolerate, smallestHarm, nearlySure, note };
 };
 
@@ -200,7 +207,8 @@ export const previewOf = (
   spanMs: number,
   unattended: readonly string[],
 ): { readonly preview: PlanPreview; readonly impossible: readonly string[]; readonly isBlind: boolean } => {
-  const { plan, config, revision, controls } = prepared;
+  const { config, revision, controls } = prepared;
+  const plan = prepared.bypasses ? withoutDelays(prepared.plan) : prepared.plan;
   const tracks = plan.tracks.map((track) => forecastTrack(plan, track, traffic));
   const stages = tracks.flatMap((track) => track.stages);
   const perTarget: Record<string, number> = {};
@@ -233,6 +241,12 @@ export const previewOf = (
   };
 };
 
+/** Whatever goes without stages waits for nothing to become known. */
+const withoutDelays = (plan: ResolvedPlan): ResolvedPlan => ({
+  ...plan,
+  signals: plan.signals.map((signal) => ({ ...signal, delayMs: null })),
+});
+
 const blindWarning = ({ acceptBlind }: ResolvedPlan): string =>
   acceptBlind === null
     ? 'With this traffic none of its signals could ever tell that the change does harm: a start is refused, unless the plan says why that is accepted (acceptBlind).'
@@ -259,8 +273,9 @@ const totalOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): number
     }
     return at;
   };
+  const delays = plan.signals.map(({ delayMs, shadow }) => (shadow ? 0 : (delayMs ?? 0)));
   const ends = plan.tracks.map((track) => passedAt(track.name, track.stages.at(-1)?.name ?? ''));
-  return ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) + plan.watchMs;
+  return ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) + Math.max(plan.watchMs, ...delays);
 };
 
 /** What a start would be refused for, whatever the plan. */

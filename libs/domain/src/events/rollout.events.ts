@@ -40,6 +40,8 @@ const ResolvedSignal = ThirdSignal.extend({
   onFail: z.enum(['roll-back', 'hold', 'warn']),
   /** The worst rate or mean that is borne whatever control does; null: none is named. */
   limit: z.number().nullable(),
+  /** How long after the request an outcome may become known; null: it is known with the request. */
+  delayMs: z.number().nullable(),
 });
 
 /** A plan as one rollout runs it: targets chosen, defaults filled in, signals with their types. */
@@ -261,8 +263,8 @@ const withPlan = (data: JsonObject, change: (plan: JsonObject) => JsonObject): J
 /** What a signal is that only counts bad events, and holds where it is missing. */
 const OF_EVENTS = { frequent: false, worse: 'higher', range: null, unit: null, missing: 'hold', graceMs: null };
 
-/** What a signal is that comes as outcomes. */
-const OF_OUTCOMES = { source: null, onFail: 'roll-back', limit: null };
+/** What a signal is that comes as outcomes, with their requests. */
+const OF_OUTCOMES = { source: null, onFail: 'roll-back', limit: null, delayMs: null };
 
 /**
  * Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery; before

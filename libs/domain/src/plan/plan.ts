@@ -121,7 +121,7 @@ export const resolvePlan = (
     const observational = spec.holdback === 0;
     const settleTolerate =
       known.type !== 'invariant' && !observational ? marginOf(tolerate, DEFAULT_SETTLE_MARGIN) : null;
-    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null, source } = known;
+    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null, delay, source } = known;
     // What no bound covers does not take anything back unless it is told to.
     const { onFail = source === undefined ? 'roll-back' : 'hold', limit = null } = wanted;
     const kind = {
@@ -137,7 +137,8 @@ export const resolvePlan = (
       const message = `Plan ${name} sets a limit for ${signal}, which comes as outcomes: a limit is for signals that a source counts. Leave it out; harm compares it with control.`;
       return { rejection: { code: 'limit-needs-source', message, field: `/spec/signals/${index}/limit` } };
     }
-    const policy = { missing, graceMs, onFail, limit, source: source?.type ?? null };
+    const delayMs = delay ?? null;
+    const policy = { delayMs, missing, graceMs, onFail, limit, source: source?.type ?? null };
     signals.push({ ...kind, harm, weight, shadow, settleTolerate, ...policy });
   }
   const unfit = parityRejection(name, spec, catalogue);

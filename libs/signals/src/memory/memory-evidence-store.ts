@@ -99,10 +99,18 @@ export class MemoryEvidenceStore extends EvidenceStore {
         signal,
         target,
       }));
-    const cells: readonly LookCell[] = [...bad, ...[...rows.pendingValues.values()].map(cellOfValues)].toSorted(
-      inOrder,
-    );
+    const late = [...rows.pendingLate.values()].map((cell): LookCell => {
+      const { candidate: candidateServed, control: controlServed } = rows.servedOf(cell);
+      const { candidateBad, controlBad, model, shareBp, signal, target } = cell;
+      return { candidateBad, candidateServed, controlBad, controlServed, model, shareBp, signal, target };
+    });
+    const cells: readonly LookCell[] = [
+      ...bad,
+      ...late,
+      ...[...rows.pendingValues.values()].map(cellOfValues),
+    ].toSorted(inOrder);
     rows.pending.clear();
+    rows.pendingLate.clear();
     rows.pendingValues.clear();
     const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
     if (cells.length > 0) rows.looks.push(look);
