@@ -1,10 +1,13 @@
-import { recomputeParities, type RecordedParity } from '#libs/domain';
+import { judgeCounts, recomputeParities, type RecordedParity } from '#libs/domain';
 import { isPromoted, momentsOf, type Of, type Rule } from './log.js';
 
 const isOf =
   (track: string) =>
   (event: { readonly type: string }): event is Of<'ParityJudged'> =>
     event.type === 'ParityJudged' && (event as Of<'ParityJudged'>).data.parity.track === track;
+
+/** By its counts, whatever it says. */
+const verdictOf = (parity: RecordedParity): string => judgeCounts(parity.track, parity, parity.counts).verdict;
 
 /** Rules 3 and 4: a track that asks for parity begins with all of it recorded in the same append, or by a person. */
 export const parityComesFirst: Rule = (history) =>
@@ -13,7 +16,7 @@ export const parityComesFirst: Rule = (history) =>
     if (event.type !== 'StageEntered' || !before || isPromoted(moment)) return [];
     const track = before.plan.tracks.find(({ name }) => name === event.data.track);
     if (!track || track.parity.length === 0 || (before.tracks[track.name]?.stage ?? -1) >= 0) return [];
-    const shown = together.filter(isOf(track.name)).filter(({ data }) => data.parity.verdict === 'pass');
+    const shown = together.filter(isOf(track.name)).filter(({ data }) => verdictOf(data.parity) === 'pass');
     const late = track.parity.flatMap(({ between }) => between).filter((name) => !before.tracks[name]);
     return [
       ...(shown.length === track.parity.length ? [] : [`${track.name} of rollout ${before.id} begins without parity`]),
@@ -27,7 +30,7 @@ export const differingHolds: Rule = (history) =>
     const { event, before } = moment;
     if (event.type !== 'StageEntered' || !before) return [];
     const failed = Object.values(before.parities).find(
-      ({ verdict, track }) => verdict === 'fail' && before.tracks[track] === undefined,
+      (parity) => verdictOf(parity) === 'fail' && before.tracks[parity.track] === undefined,
     );
     return failed
       ? [`${event.data.track} of rollout ${before.id} goes on at ${event.position} although ${failed.sentence}`]
