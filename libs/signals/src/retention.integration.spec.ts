@@ -93,6 +93,26 @@ describe('Minutes of traffic and of violations', () => {
     expect(found).toEqual([{ requests: 10 }]);
   });
 
+  it('keep nobody waiting: a day that is in use for long is dropped in a later round', async () => {
+    const exists = async (): Promise<boolean> => {
+      const { rows: found } = await database.pool.query<{ day: string | null }>(
+        `select to_regclass('evidence.traffic_20250901') as day`,
+      );
+      return found[0]?.day !== null;
+    };
+    await retention().forget(NOON);
+    const reader = await database.pool.connect();
+    await reader.query('begin');
+    await reader.query('select from evidence.traffic_20250901');
+    await retention().forget(NOON + 30 * DAY);
+    const whileRead = await exists();
+    await reader.query('commit');
+    reader.release();
+    expect(whileRead).toBe(true);
+    await retention().forget(NOON + 30 * DAY);
+    expect(await exists()).toBe(false);
+  });
+
   it('are lost or refused by nobody while several controllers make days and others write', async () => {
     const intake = intakeOf();
     const late = Array.from({ length: 60 }, (_, n) => NOON - (n % 6) * DAY - n * 60_000);
