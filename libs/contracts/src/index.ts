@@ -1,4 +1,5 @@
 export * from './primitives.js';
+export * from './signal-type.js';
 export * from './sources.js';
 export * from './manifests.js';
 export * from './outcomes.js';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Duration, Name, Reason, Share } from './primitives.js';
-import { SignalSource } from './sources.js';
+import { SignalType } from './signal-type.js';
+import { SignalSource, sourceFaults } from './sources.js';
 
 export const API_VERSION = 'headgate.dev/v1';
 
@@ -39,9 +40,6 @@ export const ConfigManifest = z
     }),
   })
   .meta({ id: 'ConfigManifest' });
-
-export const SignalType = z.enum(['invariant', 'rate', 'mean', 'distribution', 'paired']);
-export type SignalType = z.output<typeof SignalType>;
 
 type SignalFields = {
   readonly type: SignalType;
@@ -109,6 +107,8 @@ export const SignalManifest = z
       .superRefine((spec, context) => {
         for (const { field, message } of signalFaults(spec))
           context.addIssue({ code: 'custom', path: [field], message });
+        for (const { path, message } of sourceFaults(spec.type, spec.source))
+          context.addIssue({ code: 'custom', path: ['source', ...path], message });
       }),
   })
   .meta({ id: 'SignalManifest' });

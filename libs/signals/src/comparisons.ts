@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Comparison, ComparisonBatch, ComparisonReceipt } from '#libs/contracts';
 import type { ExposureLookup } from './exposure.js';
 import type { Reporter } from './intake.js';
-import type { Fault } from './window-scope.js';
+import type { Fault } from './place-faults.js';
 
 /** A rollout that runs, with the targets of its plan. */
 export type Trial = { readonly rollout: string; readonly startedAt: number; readonly targets: ReadonlySet<string> };

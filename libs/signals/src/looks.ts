@@ -31,6 +31,9 @@ type LookRow = {
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
+/** Fewer hash buckets tell too little of how they differ. */
+export const LEAST_BUCKETS = 8;
+
 const NOTHING = { cells: [], digest: digestOf('[]') };
 
 const parseCells = (text: string): readonly LookCell[] => JSON.parse(text) as readonly LookCell[];
@@ -45,6 +48,10 @@ export type LookAsked = { readonly rollout: string; readonly at: number };
  * their requests are cells of their own, beside all requests of their share so far. The text is RFC 8785's: members stand
  * in alphabetical order, and names are of ASCII. Requests are read by the same statement, and so as of the moment of the
  * look.
+ *
+ * The spread over hash buckets is Pearson's statistic of control's counts so far, over its degrees of freedom: the usual
+ * estimate of how many times the variance of bad outcomes is that of independent ones (McCullagh and Nelder, Generalized
+ * Linear Models, 4.5). Below 8 buckets it says too little, and less than 1 is chance.
  */
 const TAKE = `
   with asked as (
@@ -67,15 +74,25 @@ const TAKE = `
   ), bin as (
     select rollout, signal, target, model, share_bp, value, sum(candidate) as candidate, sum(control) as control
     from taken_values group by rollout, signal, target, model, share_bp, value
+  ), bucket as (
+    select rollout, signal, target, model, bad, requests,
+      sum(bad) over slice / sum(requests) over slice as rate, count(*) over slice as buckets
+    from evidence.buckets where rollout = any ($1) and requests > 0
+    window slice as (partition by rollout, signal, target, model)
+  ), spread as (
+    select rollout, signal, target, model, trim_scale(round(greatest(1,
+      sum((bad - requests * rate) ^ 2 / (requests * rate * (1 - rate))) / (max(buckets) - 1)), 2)) as dispersion
+    from bucket where buckets >= ${LEAST_BUCKETS} and rate > 0 and rate < 1 group by rollout, signal, target, model
   ), cell as (
-    select rollout, signal, target, model, share_bp, late,
+    select bad.rollout, bad.signal, bad.target, bad.model, bad.share_bp, bad.late,
       '{"candidateBad":' || candidate_bad
       || case when late then ',"candidateServed":' || served.candidate
         else coalesce(',"candidateRequests":' || candidate_requests, '') end
       || ',"controlBad":' || control_bad
       || case when late then ',"controlServed":' || served.control
-        else coalesce(',"controlRequests":' || control_requests, '') end as numbers
-    from bad cross join lateral (
+        else coalesce(',"controlRequests":' || control_requests, '') end
+      || coalesce(',"dispersion":' || dispersion, '') as numbers
+    from bad left join spread using (rollout, signal, target, model) cross join lateral (
       select coalesce(sum(requests) filter (where arm = 'candidate'), 0) as candidate,
         coalesce(sum(requests) filter (where arm = 'control'), 0) as control
       from (

@@ -5,6 +5,8 @@ import type { EvidenceBell } from './evidence-bell.js';
 import type {
   Assigned,
   Compared,
+  ObservedAsked,
+  ObservedTotals,
   RequestTotals,
   RolloutTotals,
   SliceActivation,
@@ -20,6 +22,7 @@ import type {
 import { EvidenceStore } from './evidence-store.js';
 import type { LookAsked, LooksAsked } from './looks.js';
 import { lookCount, readLooks, takeLooks } from './looks.js';
+import { readObserved } from './observed.js';
 import type { AssignmentsAsked, SightAsked } from './reads.js';
 import {
   readActivation,
@@ -111,6 +114,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
 
   override traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
     return readTraffic(this.pool, options);
+  }
+
+  override before(asked: ObservedAsked): Promise<readonly ObservedTotals[]> {
+    return readObserved(this.pool, asked);
   }
 
   override advanceBake(

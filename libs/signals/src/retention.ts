@@ -7,6 +7,8 @@ const BATCH_DAYS = 7;
 const TRAFFIC_DAYS = 14;
 /** Twice the look-back of an invariant. */
 const LOOK_BACK_DAYS = 2;
+/** A source that has not been seen for longer begins anew: processes come and go, and each has a state of its own. */
+const SOURCE_DAYS = 2;
 /** Rows that one statement deletes: nobody waits long for its locks. */
 const CHUNK = 5_000;
 
@@ -49,6 +51,8 @@ export class Retention {
       days += await keepDays(this.pool, each, now);
       others += await this.drop(`${each.table}_rest`, 'minute', now - each.days * DAY_MS);
     }
+    others += await this.drop('sources', 'seen_at', now - SOURCE_DAYS * DAY_MS);
+    others += await this.drop('observed', 'minute', now - TRAFFIC_DAYS * DAY_MS);
     return { units, others, days };
   }
 

@@ -20,7 +20,7 @@ import {
 } from '#libs/application';
 import { Clock, EventStore } from '#libs/kernel';
 import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
-import { ComparisonIntake, OutcomeIntake } from '#libs/signals';
+import { ComparisonIntake, OtlpReceiver, OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
 import { TokenChecker } from '../composition/token-checker.js';
 import { AuthGuard, checkCallers } from './auth.js';
@@ -34,6 +34,8 @@ import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { methodsAt } from './methods.js';
 import { describeApi } from './openapi.js';
+import { takeOtlp } from './otlp.js';
+import { OtlpController } from './otlp.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
@@ -63,6 +65,7 @@ class HttpModule {
       [OfrepEvaluator, new OfrepEvaluator(core.feed)],
       [OutcomeIntake, core.intake],
       [ComparisonIntake, core.comparisons],
+      [OtlpReceiver, core.otlp],
       [EventStore, core.store],
       [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
       [TokenChecker, core.tokens],
@@ -79,6 +82,7 @@ class HttpModule {
         EventsController,
         FleetController,
         ComparisonsController,
+        OtlpController,
         TokensController,
         HealthController,
       ],
@@ -116,7 +120,12 @@ export type HttpServer = {
 };
 
 /** Serves the HTTP API of a running core. */
-export const startHttp = async (core: Core, host: string, port: number): Promise<HttpServer> => {
+export const startHttp = async (
+  core: Core,
+  host: string,
+  port: number,
+  { otlpMostBytes = 64 * 1024 * 1024 }: { readonly otlpMostBytes?: number } = {},
+): Promise<HttpServer> => {
   const adapter = new FastifyAdapter({
     bodyLimit: MOST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -131,11 +140,12 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   const app = await NestFactory.create<NestFastifyApplication>(HttpModule.with(core), adapter, {
     logger: false,
     abortOnError: false,
-    // Fastify reads JSON by itself; nothing else is taken.
+    // Fastify reads JSON by itself; nothing else is taken but what exporters send.
     bodyParser: false,
   });
   const server = adapter.getInstance();
   server.removeContentTypeParser('text/plain');
+  takeOtlp(server, otlpMostBytes);
   checkCallers(server, { tokens: core.tokens, view: core.view }, MOST_BODY_BYTES);
   checkBodies(server);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));

@@ -7,16 +7,20 @@ type Seen = ReadonlyMap<string, TargetSeen>;
 const TURNS_MS = 10_000;
 const EVERY_SIGNAL = '*';
 /** Stands for windows that name what they measured, whatever that was. */
-const ANY_SIGNAL = { signal: '+', type: 'rate' } as const;
+const ANY_SIGNAL = { signal: '+', type: 'rate', source: null } as const;
 
 type Signal = Rollout['plan']['signals'][number];
+type Kind = Pick<Signal, 'signal' | 'type' | 'source'>;
 
 /** Comes now and then, of some requests: that a window says nothing of it says nothing. */
-const isSampled = (signal: Pick<Signal, 'type'>): boolean => isOfValues(signal) || signal.type === 'paired';
+const isSampled = ({ type, source }: Kind): boolean => source === null && (isOfValues({ type }) || type === 'paired');
+
+/** Windows of outcomes that name no signals tell of it. */
+const isInEveryWindow = (signal: Kind): boolean => signal.source === null && !isSampled(signal);
 
 const decidingSignals = ({ plan }: Rollout): readonly Signal[] => plan.signals.filter(({ shadow }) => !shadow);
 
-type Flowing = Pick<Signal, 'signal' | 'type'> & { readonly delayMs: number | null };
+type Flowing = Kind & { readonly delayMs: number | null };
 
 /** Without these a bake stands still; of what comes late, windows come all the same. */
 const flowing = (rollout: Rollout): readonly Flowing[] => {
@@ -29,12 +33,9 @@ const coveredUntil = (span: Span | undefined, { delayMs }: Flowing): number =>
   span === undefined ? Number.NEGATIVE_INFINITY : span.until + (delayMs ?? 0);
 
 /** Since and until when a signal was measured on a target without a gap, by windows that name it or by those that name none. */
-export const measuredSpan = (
-  seen: TargetSeen | undefined,
-  { signal, type }: Pick<Signal, 'signal' | 'type'>,
-): Span | undefined => {
-  const every = isSampled({ type }) ? undefined : seen?.measured[EVERY_SIGNAL];
-  const own = seen?.measured[signal];
+export const measuredSpan = (seen: TargetSeen | undefined, signal: Kind): Span | undefined => {
+  const every = isInEveryWindow(signal) ? seen?.measured[EVERY_SIGNAL] : undefined;
+  const own = seen?.measured[signal.signal];
   if (!every || !own) return every ?? own;
   if (every.from <= own.until && own.from <= every.until)
     return { from: Math.min(every.from, own.from), until: Math.max(every.until, own.until) };
@@ -73,7 +74,7 @@ export const unmeasuredSince = (
       .map((signal) => {
         const until = measuredSpan(there, signal)?.until ?? 0;
         const grace = graceOf(rollout, signal);
-        const leastMs = isSampled(signal) ? grace : Math.max(Math.min(TURNS_MS, grace), signal.delayMs ?? 0);
+        const leastMs = isInEveryWindow(signal) ? Math.max(Math.min(TURNS_MS, grace), signal.delayMs ?? 0) : grace;
         return { target, signal: signal.signal, ms: (there?.anyAt ?? 0) - Math.max(since, until), leastMs };
       })
       .filter(({ ms, leastMs }) => ms > leastMs)
