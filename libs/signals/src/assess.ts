@@ -5,8 +5,8 @@ import type {
   OutcomeReceipt,
   OutcomeWindow,
   PairCount,
-  SignalType,
 } from '#libs/contracts';
+import { countedBySource, moreBadThanRequests, SENT_IN, unknownSignal, wrongKind } from './assess-faults.js';
 import { assessPairs, assessValue, type FieldFault } from './assess-values.js';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
@@ -33,44 +33,6 @@ type ArmCount = OutcomeWindow['arms'][number];
 export const assess = (batch: OutcomeBatch, reporter: string, now: number, lookup: ExposureLookup): Assessment => {
   const assessor = new Assessor(batch, reporter, now, lookup);
   return assessor.run();
-};
-
-const unknownSignal = (signal: string): Fault => ({
-  code: 'unknown-signal',
-  detail: `The signal ${signal} is not registered: apply its manifest first or correct the name.`,
-});
-
-const SENT_IN: Readonly<Record<SignalType, string>> = {
-  invariant: 'bad',
-  rate: 'bad',
-  mean: 'values',
-  distribution: 'values',
-  paired: 'pairs',
-};
-
-const wrongKind = (signal: string, type: SignalType): Fault => ({
-  code: 'wrong-kind-of-signal',
-  detail: `${signal} is of type ${type}: send it in "${SENT_IN[type]}".`,
-});
-
-const countedBySource = (signal: string, source: string): Fault => ({
-  code: 'counted-by-source',
-  detail: `${signal} is counted by its source (${source}), which its manifest names: leave it out of what instances send.`,
-});
-
-/** A window without requests may tell of earlier ones, which came out late. */
-const moreBadThanRequests = ({ requests, bad }: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined => {
-  if (requests === 0 || bad.length <= requests) return undefined;
-  const counts = new Map<string, number>();
-  for (const { signal } of bad) counts.set(signal, (counts.get(signal) ?? 0) + 1);
-  const most = [...counts].find(([, count]) => count > requests);
-  return (
-    most && {
-      pointer: '/bad',
-      code: 'more-bad-than-requests',
-      detail: `${most[1]} requests are bad in ${most[0]}, and there were ${requests}: count each once, and send late outcomes in a window with no requests.`,
-    }
-  );
 };
 
 const revisionsOfArms = ({ window }: WindowScope): readonly (readonly [config: string, revision: number])[] =>
