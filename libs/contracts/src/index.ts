@@ -1,4 +1,7 @@
 export * from './primitives.js';
+export * from './source-labels.js';
+export * from './asked-sources.js';
+export * from './source-manifest.js';
 export * from './sources.js';
 export * from './manifests.js';
 export * from './outcomes.js';

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { CloudMonitoringSignal, CloudWatchSignal, PrometheusSignal } from './asked-sources.js';
+import { Labels } from './source-labels.js';
 
 /** Attribute → the value, one of several values, or `*`: any value at all. */
 const Where = z.record(
@@ -9,20 +11,6 @@ const Where = z.record(
 /** The points of one metric, or those of them with these attributes. */
 const MetricPoints = z.strictObject({ metric: z.string().min(1).max(255), where: Where.default({}) });
 export type MetricPoints = z.output<typeof MetricPoints>;
-
-/**
- * Attributes that say where a point belongs. Left out, they are `headgate.target`, `gen_ai.request.model`,
- * `feature_flag.key`, `feature_flag.result.variant`, `feature_flag.version` and `headgate.bucket`.
- */
-const Labels = z.strictObject({
-  target: z.string().min(1).max(100).optional(),
-  model: z.string().min(1).max(100).optional(),
-  config: z.string().min(1).max(100).optional(),
-  variant: z.string().min(1).max(100).optional(),
-  generation: z.string().min(1).max(100).optional(),
-  bucket: z.string().min(1).max(100).optional(),
-});
-export type Labels = z.output<typeof Labels>;
 
 /** Metrics that are sent here by OTLP: of a rate its requests and the bad ones among them, of other types its values. */
 const OtlpSource = z.strictObject({
@@ -37,5 +25,10 @@ const OtlpSource = z.strictObject({
 });
 
 /** What counts a signal that does not come as outcomes. It counts without units, so the error bound does not cover it. */
-export const SignalSource = z.discriminatedUnion('type', [OtlpSource]);
+export const SignalSource = z.discriminatedUnion('type', [
+  OtlpSource,
+  PrometheusSignal,
+  CloudWatchSignal,
+  CloudMonitoringSignal,
+]);
 export type SignalSource = z.output<typeof SignalSource>;

@@ -20,7 +20,7 @@ import { invalidRequest, ProblemError } from './problem.js';
 
 type Read = { readonly raw: JsonObject; readonly parsed: Manifest };
 
-const KINDS = ['Config', 'Signal', 'Plan', 'Target'];
+const KINDS = ['Config', 'Signal', 'Plan', 'Source', 'Target'];
 
 const readManifest = (raw: JsonObject, index: number): Read => {
   const kind = String(raw['kind']);
