@@ -21,7 +21,7 @@ export type Turn = {
 };
 
 /** Makes the client of a source as it is registered now. */
-export type ClientFor = (source: AskedSource) => Promise<SourceClient>;
+export type ClientFor = (source: AskedSource) => SourceClient;
 
 export type PollerSetting = {
   readonly intake: CountedIntake;
@@ -112,20 +112,20 @@ export class SourcePoller {
   async #ask(source: AskedSource, asks: readonly Ask[]): Promise<readonly Answer[]> {
     const stop = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(MOST_TURN_MS)]);
     try {
-      return await (await this.#clientOf(source)).ask(asks, stop);
+      return await this.#clientOf(source).ask(asks, stop);
     } catch (error) {
       return failAll(asks, error);
     }
   }
 
   /** The client as long as the source stays as it is. */
-  async #clientOf(source: AskedSource): Promise<SourceClient> {
+  #clientOf(source: AskedSource): SourceClient {
     const made = JSON.stringify(source.connection);
     const known = this.#clients.get(source.source);
     if (known?.made === made) return known.client;
     known?.client.close();
     this.#clients.delete(source.source);
-    const client = await this.#setting.clientFor(source);
+    const client = this.#setting.clientFor(source);
     this.#clients.set(source.source, { made, client });
     return client;
   }
