@@ -11,5 +11,4 @@ export * from './postgres-evidence-store.js';
 export * from './retention.js';
 export * from './memory/memory-evidence-store.js';
 export * from './memory/memory-intake.js';
-export * from './memory/memory-counted-intake.js';
 export * from './sources/index.js';

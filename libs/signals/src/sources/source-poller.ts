@@ -1,5 +1,5 @@
-import type { CountedIntake, CountedRefusal } from '../counted.js';
-import type { Answer, Ask, AskedSource, SourceClient } from './asked.js';
+import type { CountedIntake } from '../counted.js';
+import type { Answer, Ask, AskedSource, PointRefusal, SourceClient } from './asked.js';
 import { sourceKey } from './source-states.js';
 import { planSignal, readAskedState, takeAnswers, type AskedState } from './source-state.js';
 import type { ModelsOf } from './count-points.js';
@@ -17,7 +17,7 @@ export type Turn = {
   readonly nextAt: number;
   /** Why it could not be asked; null when it could. */
   readonly error: string | null;
-  readonly refused: readonly CountedRefusal[];
+  readonly refused: readonly PointRefusal[];
 };
 
 /** Makes the client of a source as it is registered now. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Counted, CountedRefusal } from '../counted.js';
-import type { Answer, AskedSignal, Span } from './asked.js';
+import type { Counted } from '../counted.js';
+import type { Answer, AskedSignal, PointRefusal, Span } from './asked.js';
 import { countPoints, type ModelsOf } from './count-points.js';
 import { dueWindows, isDone, isTooLate, withDone } from './windows.js';
 
@@ -52,7 +52,7 @@ export const planSignal = (
   return { state: withSkipped({ ...FRESH, ...known, ...progress }, skipped), due };
 };
 
-type Sum = { state: SignalState; counted: Counted[]; refused: CountedRefusal[]; failure: string | null };
+type Sum = { state: SignalState; counted: Counted[]; refused: PointRefusal[]; failure: string | null };
 
 const takeAnswer = (
   sum: Sum,
@@ -105,11 +105,11 @@ export const takeAnswers = (
 ): {
   readonly state: AskedState;
   readonly counted: readonly Counted[];
-  readonly refused: readonly CountedRefusal[];
+  readonly refused: readonly PointRefusal[];
 } => {
   const before = readAskedState(stored);
   const counted: Counted[] = [];
-  const refused: CountedRefusal[] = [];
+  const refused: PointRefusal[] = [];
   const after: Record<string, SignalState> = {};
   for (const signal of signals) {
     const sum: Sum = {

@@ -9,7 +9,7 @@ export abstract class SourceStates {
   abstract read(sources: readonly string[]): Promise<ReadonlyMap<string, unknown>>;
 }
 
-type Row = { readonly source: string; readonly state: unknown };
+type Row = { readonly source: string; readonly state: string | null };
 
 /** The states that the intake keeps in the database. */
 export class PostgresSourceStates extends SourceStates {
@@ -28,6 +28,10 @@ export class PostgresSourceStates extends SourceStates {
       text: 'select source, state from evidence.sources where source = any($1::text[])',
       values: [[...keys.keys()]],
     });
-    return new Map(rows.map(({ source, state }) => [keys.get(source) ?? source, state]));
+    return new Map(
+      rows.flatMap(({ source, state }): readonly (readonly [string, unknown])[] =>
+        state === null ? [] : [[keys.get(source) ?? source, JSON.parse(state) as unknown]],
+      ),
+    );
   }
 }

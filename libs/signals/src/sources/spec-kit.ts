@@ -1,8 +1,8 @@
 import { CountedIntake, type Counted, type CountedRefusal, type SourceState, type SourceStep } from '../counted.js';
-import { SourceStates, sourceKey } from '../sources/source-states.js';
+import { SourceStates, sourceKey } from './source-states.js';
 
 /** Keeps states and what is counted in memory, for tests. Steps of one source come one after another. */
-export class MemoryCountedIntake extends CountedIntake {
+export class CountedInMemory extends CountedIntake {
   readonly counted: Counted[] = [];
   readonly #states = new Map<string, string>();
 
@@ -24,10 +24,10 @@ export class MemoryCountedIntake extends CountedIntake {
 }
 
 /** Reads the states of an intake in memory. */
-export class MemorySourceStates extends SourceStates {
-  readonly #intake: MemoryCountedIntake;
+export class StatesInMemory extends SourceStates {
+  readonly #intake: CountedInMemory;
 
-  constructor(intake: MemoryCountedIntake) {
+  constructor(intake: CountedInMemory) {
     super();
     this.#intake = intake;
   }
