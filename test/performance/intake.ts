@@ -28,14 +28,19 @@ class OneRollout extends ExposureLookup {
       candidate: 2,
       control: 1,
       shareBp: 1_000,
+      startedAt: 0,
       assignment: 'unit',
       signals: new Set(SIGNALS),
       ...none,
     };
   }
+  override newest = (): number => 10;
+  override running = (): readonly [] => [];
   override withdrawn = (): undefined => undefined;
   override knowsTarget = (): boolean => true;
   override knowsModel = (): boolean => true;
+  override onlyModel = (): undefined => undefined;
+  override sourceOf = (): undefined => undefined;
   override knowsSignal = () => 'rate' as const;
   override binningOf = (): undefined => undefined;
   override knowsRevision = (): boolean => true;

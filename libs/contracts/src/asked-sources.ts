@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Duration, Name } from './primitives.js';
+import type { SignalType } from './signal-type.js';
 import { Labels } from './source-labels.js';
 
 /** Least and most of a duration in milliseconds, and what it must be a multiple of. */
@@ -118,7 +119,7 @@ export type AskedSignalSource = PrometheusSignal | CloudWatchSignal | CloudMonit
 const RATES: readonly BuiltInSignal[] = ['errors', 'server-errors', 'throttles'];
 
 /** Whether what is built in counts requests and bad ones among them, rather than values. */
-export const isRate = (builtIn: BuiltInSignal): boolean => RATES.includes(builtIn);
+const isRate = (builtIn: BuiltInSignal): boolean => RATES.includes(builtIn);
 
 type Fault = { readonly path: readonly string[]; readonly message: string };
 
@@ -131,14 +132,12 @@ const modelFaults = ({ models, arms }: CloudWatchSignal | CloudMonitoringSignal)
     : [];
 };
 
-/** What does not fit between a signal's type and how it is asked for; nothing when it fits. */
-export const askedFaults = (type: string, source: AskedSignalSource): readonly Fault[] => {
+/** What does not fit between a signal's type and how it is asked for; `path` from the source on. */
+export const askedFaults = (type: SignalType, source: AskedSignalSource): readonly Fault[] => {
   const { requests, bad, values } = source;
   const builtIn = source.type === 'prometheus' ? undefined : source.builtIn;
   const faults: Fault[] = source.type === 'prometheus' ? [] : [...modelFaults(source)];
   const own = requests !== undefined || bad !== undefined || values !== undefined;
-  if (type !== 'rate' && type !== 'mean' && type !== 'distribution')
-    return [{ path: ['type'], message: `a signal of type ${type} comes as outcomes: no source can count it` }];
   if (builtIn !== undefined && own)
     return [...faults, { path: ['builtIn'], message: 'leave builtIn out, or requests, bad and values' }];
   const countsRate = builtIn === undefined ? values === undefined : isRate(builtIn);

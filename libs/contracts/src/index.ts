@@ -1,4 +1,5 @@
 export * from './primitives.js';
+export * from './signal-type.js';
 export * from './source-labels.js';
 export * from './asked-sources.js';
 export * from './source-manifest.js';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { Duration, Name, Reason, Share } from './primitives.js';
-import { askedFaults } from './asked-sources.js';
+import { SignalType } from './signal-type.js';
 import { SourceConnection } from './source-manifest.js';
-import { SignalSource } from './sources.js';
+import { SignalSource, sourceFaults } from './sources.js';
 
 export const API_VERSION = 'headgate.dev/v1';
 
@@ -41,9 +41,6 @@ export const ConfigManifest = z
     }),
   })
   .meta({ id: 'ConfigManifest' });
-
-export const SignalType = z.enum(['invariant', 'rate', 'mean', 'distribution', 'paired']);
-export type SignalType = z.output<typeof SignalType>;
 
 type SignalFields = {
   readonly type: SignalType;
@@ -106,10 +103,8 @@ export const SignalManifest = z
       .superRefine((spec, context) => {
         for (const { field, message } of signalFaults(spec))
           context.addIssue({ code: 'custom', path: [field], message });
-        const { type, source } = spec;
-        if (source === undefined || source.type === 'otlp') return;
-        for (const { path, message } of askedFaults(type, source))
-          context.addIssue({ code: 'custom', path: path[0] === 'type' ? ['type'] : ['source', ...path], message });
+        for (const { path, message } of sourceFaults(spec.type, spec.source))
+          context.addIssue({ code: 'custom', path: ['source', ...path], message });
       }),
   })
   .meta({ id: 'SignalManifest' });

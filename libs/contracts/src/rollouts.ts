@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { SignalType } from './manifests.js';
 import { Name, Reason } from './primitives.js';
+import { SignalType } from './signal-type.js';
 
 export const StartRolloutRequest = z
   .strictObject({

@@ -1,7 +1,8 @@
 import type { MeasuredValue, PairCount } from '#libs/contracts';
 import { binOf, SIZES, type Binning } from './bins.js';
 import type { Facts } from './facts.js';
-import { isStorable, unstorable, type Fault, type InRollout, type WindowScope } from './window-scope.js';
+import type { Fault } from './place-faults.js';
+import { isStorable, unstorable, type InRollout, type WindowScope } from './window-scope.js';
 
 /** Why an item was refused, and in which of its fields. */
 export type FieldFault = Fault & { readonly field: string };

@@ -12,7 +12,8 @@ import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
 import { noFacts } from './facts.js';
-import type { Fault, InRollout } from './window-scope.js';
+import type { Fault } from './place-faults.js';
+import type { InRollout } from './window-scope.js';
 import { ANY_SIGNAL, EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
 
 export type Rejected = OutcomeReceipt['rejected'][number];
@@ -52,6 +53,11 @@ const wrongKind = (signal: string, type: SignalType): Fault => ({
   detail: `${signal} is of type ${type}: send it in "${SENT_IN[type]}".`,
 });
 
+const countedBySource = (signal: string, source: string): Fault => ({
+  code: 'counted-by-source',
+  detail: `${signal} is counted by its source (${source}), which its manifest names: leave it out of what instances send.`,
+});
+
 /** A window without requests may tell of earlier ones, which came out late. */
 const moreBadThanRequests = ({ requests, bad }: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined => {
   if (requests === 0 || bad.length <= requests) return undefined;
@@ -66,6 +72,9 @@ const moreBadThanRequests = ({ requests, bad }: OutcomeWindow): (Fault & { reado
     }
   );
 };
+
+const revisionsOfArms = ({ window }: WindowScope): readonly (readonly [config: string, revision: number])[] =>
+  window.arms.map(({ config, revision }) => [config, revision]);
 
 const revisionsOf = ({ revisions }: BadOutcome): string =>
   JSON.stringify(Object.fromEntries(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1))));
@@ -164,9 +173,11 @@ class Assessor {
   /** A listed signal that is not registered is refused by itself: nothing waits for it. */
   private addMeasured(scope: WindowScope, pointer: string): void {
     const { target, from, until, window, measured } = scope;
-    for (const [index, signal] of (window.signals ?? []).entries())
-      if (this.lookup.knowsSignal(signal) === undefined)
-        this.refuse(`${pointer}/signals/${index}`, unknownSignal(signal));
+    for (const [index, signal] of (window.signals ?? []).entries()) {
+      const isKnown = this.lookup.knowsSignal(signal) !== undefined;
+      const fault = isKnown ? this.sourceFault(scope, signal, revisionsOfArms(scope)) : unknownSignal(signal);
+      if (fault !== undefined) this.refuse(`${pointer}/signals/${index}`, fault);
+    }
     // Values and pairs are measured where some were taken, whatever else the window tells.
     for (const signal of scope.sampled) this.facts.measured.push({ target, signal, from, until });
     if (window.requests === 0) return;
@@ -180,14 +191,33 @@ class Assessor {
 
   /** What the rollouts are judged by that the window tells of. */
   private signalsOf(scope: WindowScope): ReadonlySet<string> {
-    const exposures = scope.exposuresOf(scope.window.arms.map(({ config, revision }) => [config, revision]));
+    const exposures = scope.exposuresOf(revisionsOfArms(scope));
     return new Set(exposures.flatMap(({ signals, invariants }) => [...signals, ...invariants]));
+  }
+
+  /** What a source counts does not come as outcomes, but for a rollout that was started when it did. */
+  private sourceFault(
+    scope: WindowScope,
+    signal: string,
+    revisions: readonly (readonly [config: string, revision: number])[],
+  ): Fault | undefined {
+    const source = this.lookup.sourceOf(signal);
+    if (source === undefined) return undefined;
+    const isPinned = scope
+      .exposuresOf(revisions)
+      .some(
+        ({ signals, invariants, values, paired }) =>
+          signals.has(signal) || invariants.has(signal) || values.has(signal) || paired.has(signal),
+      );
+    return isPinned ? undefined : countedBySource(signal, source);
   }
 
   /** Whether a signal comes as bad outcomes: by its type now, or for a rollout that was started when it did. */
   private isCounted(scope: WindowScope, signal: string): boolean {
     const type = this.lookup.knowsSignal(signal);
-    return type !== undefined && (SENT_IN[type] === 'bad' || this.signalsOf(scope).has(signal));
+    if (type === undefined) return false;
+    const comesAsBad = SENT_IN[type] === 'bad' && this.lookup.sourceOf(signal) === undefined;
+    return comesAsBad || this.signalsOf(scope).has(signal);
   }
 
   private takeArm(scope: WindowScope, count: ArmCount, pointer: string): void {
@@ -253,7 +283,10 @@ class Assessor {
 
   private valueFault(scope: WindowScope, value: MeasuredValue): FieldFault | undefined {
     const binning = this.lookup.binningOf(value.signal);
-    const isPinned = scope.exposuresOf(Object.entries(value.revisions)).some(({ values }) => values.has(value.signal));
+    const revisions = Object.entries(value.revisions);
+    const counted = this.sourceFault(scope, value.signal, revisions);
+    if (counted !== undefined) return { field: 'signal', ...counted };
+    const isPinned = scope.exposuresOf(revisions).some(({ values }) => values.has(value.signal));
     if (binning === undefined && !isPinned) return this.wrongKind(value.signal);
     return assessValue(scope, value, binning, this.facts);
   }
@@ -277,6 +310,9 @@ class Assessor {
   private takeBad(scope: WindowScope, bad: BadOutcome, pointer: string): void {
     const type = this.lookup.knowsSignal(bad.signal);
     if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(bad.signal));
+    // The rest of the window tells of it neither with this item nor without it.
+    const counted = this.sourceFault(scope, bad.signal, Object.entries(bad.revisions));
+    if (counted !== undefined) return this.refuse(`${pointer}/signal`, counted);
     const isPinned = scope
       .exposuresOf(Object.entries(bad.revisions))
       .some(({ signals, invariants }) => signals.has(bad.signal) || invariants.has(bad.signal));

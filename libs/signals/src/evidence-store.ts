@@ -16,6 +16,11 @@ export type LookCell = Slice & {
   readonly controlBad: number;
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /**
+   * Of signals that a source counts by hash buckets of units: how many times the spread of bad outcomes over the buckets
+   * of control is what chance alone would make of independent requests, 1 at least. Absent below 8 buckets.
+   */
+  readonly dispersion?: number;
   /** Of signals of values: each value in ascending order, with how often it was seen; bad outcomes are 0 then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
 };
@@ -145,6 +150,24 @@ export type RequestRate = Slice & { readonly requestsPerSecond: number };
 export type BadRate = Slice & { readonly signal: string; readonly badPerSecond: number };
 export type Traffic = { readonly requests: readonly RequestRate[]; readonly bad: readonly BadRate[] };
 
+/** What sources counted of a signal in a slice, whatever ran there. */
+export type ObservedTotals = Slice & {
+  readonly signal: string;
+  readonly requests: number;
+  readonly bad: number;
+  readonly valueCount: number;
+  /** Of the values as they were counted, not of their bins. */
+  readonly valueSum: number;
+};
+
+export type ObservedAsked = {
+  readonly signals: readonly string[];
+  readonly targets: readonly string[];
+  /** Epoch milliseconds; only whole minutes between the two count. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+};
+
 export type StageBake = { readonly track: string; readonly stage: string; readonly bakedMs: number };
 
 /** Distinct units that are kept per rollout, target and model; enough to prove activation. */
@@ -171,6 +194,8 @@ export abstract class EvidenceStore {
   abstract lastSeen(rollout: string, also?: readonly string[]): Promise<readonly TargetSeen[]>;
   /** Rates over the last `spanMs`, or since a slice was first seen if that is later. */
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
+  /** What sources counted in a time, such as before a rollout; slices of which nothing was counted are missing. */
+  abstract before(asked: ObservedAsked): Promise<readonly ObservedTotals[]>;
   /**
    * Adds what the span covers and was not added before to the stage's bake. What lies before the first call never
    * counts, nor what lies in a silence of all controllers, but for its last `maxGapMs`. Without a span the time up to now

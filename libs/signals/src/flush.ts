@@ -228,6 +228,30 @@ const PAIRS = `
     select rollout, signal, target, model, "shareBp" as share_bp, pairs as candidate, pairs as control from pair
   ) ${SAMPLES}`;
 
+const COUNTED_SAMPLES = `
+  with sums as (
+    select rollout, signal, target, model, "shareBp" as share_bp, candidate, control from json_to_recordset($1::json)
+      as x(rollout text, signal text, target text, model text, "shareBp" integer, candidate bigint, control bigint)
+  ) ${SAMPLES}`;
+
+const BUCKETS = `
+  insert into evidence.buckets as known (rollout, signal, target, model, bucket, bad, requests)
+  select rollout, signal, target, model, bucket, bad, requests from json_to_recordset($1::json)
+    as x(rollout text, signal text, target text, model text, bucket integer, bad bigint, requests bigint)
+  on conflict (rollout, signal, target, model, bucket)
+    do update set bad = known.bad + excluded.bad, requests = known.requests + excluded.requests`;
+
+const OBSERVED = `
+  insert into evidence.observed as known (signal, target, model, minute, requests, bad, value_count, value_sum)
+  select signal, target, model, minute, requests, bad, "valueCount", "valueSum" from json_to_recordset($1::json)
+    as x(signal text, target text, model text, minute bigint, requests bigint, bad bigint, "valueCount" bigint,
+      "valueSum" double precision)
+  on conflict (signal, target, model, minute) do update set
+    requests = known.requests + excluded.requests,
+    bad = known.bad + excluded.bad,
+    value_count = known.value_count + excluded.value_count,
+    value_sum = known.value_sum + excluded.value_sum`;
+
 const VIOLATIONS = `
   with counted as (
     insert into evidence.violation_counts as known (rollout, signal, target, model, arm, revisions, violations)
@@ -340,6 +364,9 @@ export const writeTally = async (
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());
   await write(client, VALUE_CELLS, tally.valueCells.sorted());
   await write(client, PAIRS, tally.pairs.sorted());
+  await write(client, COUNTED_SAMPLES, tally.samples.sorted());
+  await write(client, BUCKETS, tally.buckets.sorted());
+  await write(client, OBSERVED, tally.observed.sorted());
   await writeViolations(client, tally.violations);
   await write(client, VIOLATIONS_SEEN, tally.violationsSeen.sorted());
 };

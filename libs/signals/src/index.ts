@@ -9,6 +9,8 @@ export { AlteredLookError } from './looks.js';
 export * from './group-commit-intake.js';
 export * from './postgres-evidence-store.js';
 export * from './retention.js';
+export * from './postgres-counted-intake.js';
+export * from './memory/memory-counted-intake.js';
 export * from './memory/memory-evidence-store.js';
 export * from './memory/memory-intake.js';
 export * from './sources/index.js';

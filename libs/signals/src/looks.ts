@@ -27,6 +27,9 @@ type LookRow = {
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
+/** Fewer hash buckets tell too little of how they differ. */
+export const LEAST_BUCKETS = 8;
+
 const NOTHING = { cells: [], digest: digestOf('[]') };
 
 const parseCells = (text: string): readonly LookCell[] => JSON.parse(text) as readonly LookCell[];
@@ -40,6 +43,10 @@ export type LookAsked = { readonly rollout: string; readonly at: number };
  * outcomes says nothing about a ratio, whatever its requests: it is taken and not kept. The text is RFC 8785's: members
  * stand in alphabetical order, and names are of ASCII. Requests are read by the same statement, and so as of the moment
  * of the look.
+ *
+ * The spread over hash buckets is Pearson's statistic of control's counts so far, over its degrees of freedom: the usual
+ * estimate of how many times the variance of bad outcomes is that of independent ones (McCullagh and Nelder, Generalized
+ * Linear Models, 4.5). Below 8 buckets it says too little, and less than 1 is chance.
  */
 const TAKE = `
   with asked as (
@@ -62,11 +69,21 @@ const TAKE = `
   ), bin as (
     select rollout, signal, target, model, share_bp, value, sum(candidate) as candidate, sum(control) as control
     from taken_values group by rollout, signal, target, model, share_bp, value
+  ), bucket as (
+    select rollout, signal, target, model, bad, requests,
+      sum(bad) over slice / sum(requests) over slice as rate, count(*) over slice as buckets
+    from evidence.buckets where rollout = any ($1) and requests > 0
+    window slice as (partition by rollout, signal, target, model)
+  ), spread as (
+    select rollout, signal, target, model, trim_scale(round(greatest(1,
+      sum((bad - requests * rate) ^ 2 / (requests * rate * (1 - rate))) / (max(buckets) - 1)), 2)) as dispersion
+    from bucket where buckets >= ${LEAST_BUCKETS} and rate > 0 and rate < 1 group by rollout, signal, target, model
   ), cell as (
     select rollout, signal, target, model, share_bp,
       '{"candidateBad":' || candidate_bad || coalesce(',"candidateRequests":' || candidate_requests, '')
-      || ',"controlBad":' || control_bad || coalesce(',"controlRequests":' || control_requests, '') as numbers
-    from bad
+      || ',"controlBad":' || control_bad || coalesce(',"controlRequests":' || control_requests, '')
+      || coalesce(',"dispersion":' || dispersion, '') as numbers
+    from bad left join spread using (rollout, signal, target, model)
     union all
     select rollout, signal, target, model, share_bp,
       '{"bins":[' || string_agg('[' || value || ',' || candidate || ',' || control || ']', ',' order by value)

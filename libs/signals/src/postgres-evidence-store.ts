@@ -4,6 +4,8 @@ import { advanceBakes, bakeKey, readBakes } from './bakes.js';
 import type { EvidenceBell } from './evidence-bell.js';
 import type {
   Assigned,
+  ObservedAsked,
+  ObservedTotals,
   RequestTotals,
   RolloutTotals,
   SliceActivation,
@@ -19,6 +21,7 @@ import type {
 import { EvidenceStore } from './evidence-store.js';
 import type { LookAsked, LooksAsked } from './looks.js';
 import { lookCount, readLooks, takeLooks } from './looks.js';
+import { readObserved } from './observed.js';
 import type { AssignmentsAsked, SightAsked } from './reads.js';
 import {
   readActivation,
@@ -103,6 +106,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
 
   override traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
     return readTraffic(this.pool, options);
+  }
+
+  override before(asked: ObservedAsked): Promise<readonly ObservedTotals[]> {
+    return readObserved(this.pool, asked);
   }
 
   override advanceBake(

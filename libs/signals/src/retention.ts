@@ -7,6 +7,8 @@ const BATCH_DAYS = 7;
 const TRAFFIC_DAYS = 14;
 /** Twice the look-back of an invariant. */
 const LOOK_BACK_DAYS = 2;
+/** A source that has not been seen for longer begins anew: processes come and go, and each has a state of its own. */
+const SOURCE_DAYS = 2;
 /** Rows that one statement deletes: nobody waits long for its locks. */
 const CHUNK = 5_000;
 
@@ -21,6 +23,7 @@ const OF_UNITS = [
 const OF_TRAFFIC = [
   ['traffic', 'minute'],
   ['traffic_bad', 'minute'],
+  ['observed', 'minute'],
 ] as const;
 
 type Forgotten = { readonly units: number; readonly others: number };
@@ -42,6 +45,7 @@ export class Retention {
     for (const [table, column] of OF_UNITS) units += await this.drop(table, column, now - this.unitDays * DAY_MS);
     for (const [table, column] of OF_TRAFFIC) others += await this.drop(table, column, now - TRAFFIC_DAYS * DAY_MS);
     others += await this.drop('batches', 'received_at', now - BATCH_DAYS * DAY_MS);
+    others += await this.drop('sources', 'seen_at', now - SOURCE_DAYS * DAY_MS);
     others += await this.drop('violations_seen', 'minute', now - LOOK_BACK_DAYS * DAY_MS);
     return { units, others };
   }

@@ -14,6 +14,7 @@ import {
   SnapshotKeeper,
   TaskLoop,
   type Log,
+  type TaskHandlers,
 } from '#libs/application';
 import {
   PostgresDoorbell,
@@ -29,10 +30,13 @@ import { createKysely, createPool, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
+  PostgresCountedIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
+  PostgresSourceStates,
   Retention,
 } from '#libs/signals';
+import { LiveSourceBoard, startAsking } from './asked-sources.js';
 import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
@@ -197,7 +201,8 @@ const openFleets = async (
   );
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
-  return { feed, delivery, evidence, intake };
+  const counted = new PostgresCountedIntake(instrumentPool(pool, 'counted', reached), exposures, bell);
+  return { feed, delivery, evidence, intake, counted };
 };
 
 const startSync = async (
@@ -210,6 +215,16 @@ const startSync = async (
   return startSyncServer({ host, port: syncPort, feed, authenticate }).catch((cause: unknown) => {
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
+};
+
+const handlersOf = (deliverer: Deliverer, conductor: Conductor, reached: Instruments['reached']): TaskHandlers => {
+  const workers = {
+    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
+    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
+  };
+  return Object.fromEntries(
+    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
+  );
 };
 
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
@@ -227,7 +242,7 @@ export const startCore = async (
     await closeLog();
     throw error;
   });
-  const { feed, delivery, evidence, intake } = fleets;
+  const { feed, delivery, evidence, intake, counted } = fleets;
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -240,19 +255,15 @@ export const startCore = async (
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
   const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
-  const workers = {
-    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
-    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
-  };
-  const handlers = Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
-  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
+  const loop = new TaskLoop(queue, handlersOf(deliverer, conductor, reached), () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
+  const asking = config.role === 'api' ? undefined : startAsking({ queue, view, intake: counted, clock, log });
   const stopWork = async (): Promise<void> => {
     await intake.close();
+    await asking?.stop();
+    await counted.close();
     letLooksBe();
     await loop.stop();
     await keeper.close();
@@ -284,6 +295,8 @@ export const startCore = async (
     delivery,
     evidence,
     intake,
+    counted,
+    sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
     board,
     conductor,
     sync,

@@ -98,7 +98,10 @@ export const explain = async (
       shadow: signal.shadow,
       harm: signal.harm,
       worse: signal.worse,
-      source: 'outcomes reported by instances (POST /v1/outcomes)',
+      source:
+        signal.source === null
+          ? 'outcomes reported by instances (POST /v1/outcomes)'
+          : `metrics counted by its source (${signal.source}), without units`,
       verdicts: verdicts.filter((verdict) => verdict.signal === signal.signal),
       pools: explanation.of(signal.signal).map((pool) => poolView(pool, counts.of(signal.signal))),
       margins: marginsOf(rollout, signal),

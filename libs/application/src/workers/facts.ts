@@ -120,7 +120,8 @@ const unmeasuredIn = (rollout: Rollout, seen: ReadonlyMap<string, TargetSeen>): 
 const skewOf = async (rollout: Rollout, { evidence }: Sources): Promise<string | undefined> => {
   if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
   if (rollout.assignment === 'request') return assignmentSkew(await evidence.assignments(rollout.id, null), 'requests');
-  const counting = rollout.plan.signals.find(isOfValues);
+  // What a source counts has no units.
+  const counting = rollout.plan.signals.find((signal) => isOfValues(signal) && signal.source === null);
   return counting && assignmentSkew(await evidence.assignments(rollout.id, counting.signal), 'units');
 };
 

@@ -4,14 +4,19 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   EvidenceBell,
   GroupCommitIntake,
+  MemoryCountedIntake,
   MemoryEvidenceStore,
   MemoryIntake,
+  PostgresCountedIntake,
   PostgresEvidenceStore,
+  type Counted,
+  type CountedIntake,
   type EvidenceStore,
   type OutcomeIntake,
   type ViolationGroup,
   type ViolationReport,
 } from '../index.js';
+import type { Binning } from '../bins.js';
 import { batchOf, exposureOf, NOON, ToldExposures, type WindowInput } from '../spec-kit.js';
 
 const HOUR = 3_600_000;
@@ -23,15 +28,27 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
+/** What a source counts for the rollouts below. */
+const counted = new Map<string, Binning | null>([
+  ['timeouts', null],
+  ['duration', 'by-size'],
+  ['rating', { low: 0, high: 1 }],
+]);
+
 /** By unit on two targets, first 10%, then half, then taken back; by request on one of them. */
 const toldExposures = (): ToldExposures => {
   const told = new ToldExposures();
   for (const target of ['api-tpu', 'api-gpu']) {
-    told.tell(target, 'router', 10, exposureOf('by-unit', 1_000));
-    told.tell(target, 'router', 11, exposureOf('by-unit', 5_000));
+    told.tell(target, 'router', 10, exposureOf('by-unit', 1_000, { counted }));
+    told.tell(target, 'router', 11, exposureOf('by-unit', 5_000, { counted }));
     told.withdraw(target, 'router', 2, 'by-unit');
   }
-  told.tell('api-tpu', 'sampling', 10, exposureOf('by-request', 2_000, { assignment: 'request', candidate: 3 }));
+  told.tell(
+    'api-tpu',
+    'sampling',
+    10,
+    exposureOf('by-request', 2_000, { assignment: 'request', candidate: 3, counted }),
+  );
   return told;
 };
 
@@ -87,7 +104,41 @@ const window: fc.Arbitrary<WindowInput> = fc.record({
   pairs: fc.array(pair, { maxLength: 4 }),
   signals: fc.option(fc.subarray(['script-error', 'refusal', 'misrouted', 'unheard-of']), { nil: undefined }),
 });
+const countedItem = fc
+  .record({
+    signal: fc.constantFrom('timeouts', 'timeouts', 'timeouts', 'duration', 'rating', 'refusal', 'unheard-of'),
+    target: fc.constantFrom('api-tpu', 'api-tpu', 'api-gpu', 'mars'),
+    model: fc.constantFrom('haiku', 'haiku', 'opus'),
+    arm: fc.option(
+      fc.record({
+        config: fc.constantFrom('router', 'router', 'sampling', 'nothing'),
+        revision: fc.constantFrom(1, 1, 2, 3, 9),
+        generation: fc.option(fc.constantFrom(10, 11, 101), { nil: undefined }),
+      }),
+      { nil: undefined },
+    ),
+    from: fc.integer({ min: -7_200, max: -1 }).map((seconds) => NOON + seconds * 1_000),
+    lasts: fc.constantFrom(1_000, 60_000, 7_300_000),
+    requests: fc.nat(300),
+    bad: fc.nat(4),
+    value: fc.constantFrom(0, 0.5, 1, 812.25, -1),
+    bucket: fc.option(fc.nat(10), { nil: undefined }),
+  })
+  .map(({ lasts, value, arm: named, bucket, ...rest }): Counted => ({
+    ...rest,
+    until: rest.from + lasts,
+    ...(named && { arm: named }),
+    ...(bucket === undefined ? {} : { bucket }),
+    ...(rest.signal === 'duration' || rest.signal === 'rating' ? { values: [[value, rest.requests]] } : {}),
+  }));
 const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('count' as const),
+      items: fc.array(countedItem, { maxLength: 40, size: 'max' }),
+    }),
+  },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -120,7 +171,12 @@ const inOrder = ({ candidate, elsewhere, first }: ViolationReport): unknown => {
 };
 
 /** What every question is answered with after a script. */
-const answers = async (store: EvidenceStore, intake: OutcomeIntake, steps: readonly Step[]): Promise<unknown> => {
+const answers = async (
+  store: EvidenceStore,
+  intake: OutcomeIntake,
+  source: CountedIntake,
+  steps: readonly Step[],
+): Promise<unknown> => {
   const said: unknown[] = [];
   for (const [index, drawn] of steps.entries()) {
     if (drawn.do === 'look') for (const rollout of ROLLOUTS) said.push(await store.foldLook(rollout, NOON + drawn.at));
@@ -128,6 +184,11 @@ const answers = async (store: EvidenceStore, intake: OutcomeIntake, steps: reado
       const from = NOON + (drawn.covered?.from ?? 0);
       const covered = drawn.covered ? { from, until: from + drawn.covered.lastsMs } : undefined;
       said.push(await store.advanceBake('by-unit', 'api', drawn.stage, NOON + drawn.at, covered, 2_000));
+    }
+    if (drawn.do === 'count') {
+      const seen = (state: unknown): number => (typeof state === 'number' ? state : 0) + drawn.items.length;
+      const next = (state: unknown) => ({ state: seen(state), counted: drawn.items, result: seen(state) });
+      said.push(await source.advance('prometheus', next, NOON));
     }
     if (drawn.do !== 'report') continue;
     const { target, instance, windows, again } = drawn;
@@ -148,6 +209,8 @@ const answers = async (store: EvidenceStore, intake: OutcomeIntake, steps: reado
             inOrder(await store.violations(rollout, signal, { lookBackMs, now: NOON, ...(targets && { targets }) })),
           );
   }
+  const asked = { signals: ['timeouts', 'duration', 'rating'], targets: ['api-tpu', 'api-gpu'] };
+  said.push(await store.before({ ...asked, fromMs: NOON - HOUR - 1, untilMs: NOON + 1 }));
   for (const spanMs of [HOUR / 60, 24 * HOUR]) said.push(await store.traffic({ now: NOON, spanMs }));
   return said;
 };
@@ -161,8 +224,9 @@ it('answers every question as the evidence in PostgreSQL does, whatever was repo
       const durable = new PostgresEvidenceStore(database.pool, bell);
       const intake = new GroupCommitIntake(database.pool, told, bell, { lingerMs: 0 });
       const memory = new MemoryEvidenceStore();
-      const expected = await answers(durable, intake, steps);
-      expect(await answers(memory, new MemoryIntake(memory.rows, told), steps)).toEqual(expected);
+      const expected = await answers(durable, intake, new PostgresCountedIntake(database.pool, told, bell), steps);
+      const source = new MemoryCountedIntake(memory.rows, told);
+      expect(await answers(memory, new MemoryIntake(memory.rows, told), source, steps)).toEqual(expected);
     }),
     { numRuns: 25, interruptAfterTimeLimit: 50_000 },
   );

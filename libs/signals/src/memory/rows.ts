@@ -2,11 +2,14 @@ import { Covered, SILENCE_MS, TOUCHING_MS } from '../covered.js';
 import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
 import type {
   ArmFact,
+  BucketFact,
   Facts,
   MeasuredFact,
+  ObservedFact,
   PairFact,
   RequestCellFact,
   RolloutFact,
+  SampleFact,
   TrafficBadFact,
   TrafficFact,
   UnitBadFact,
@@ -61,6 +64,8 @@ export class RolloutRows {
   readonly violationCounts = new Map<string, ViolationRow>();
   /** The first of each kind, in order of arrival. */
   readonly violations: (Violation & { readonly signal: string })[] = [];
+  /** Of control, by slice and signal: bucket → its counts. */
+  readonly buckets = new Map<string, Map<number, { readonly bad: number; readonly requests: number }>>();
   readonly unmeasured = new Map<string, Writable<UnmeasuredFact>>();
   readonly bakes = new Map<string, BakeRow>();
   readonly looks: StoredLook[] = [];
@@ -136,6 +141,20 @@ export class RolloutRows {
     cell.controlBad += controlOnly;
   }
 
+  addSample(fact: SampleFact): void {
+    this.#sample(fact);
+  }
+
+  addBucket({ signal, target, model, bucket, bad, requests }: BucketFact): void {
+    const buckets = found(this.buckets, key(signal, target, model), () => new Map());
+    const known = buckets.get(bucket) ?? { bad: 0, requests: 0 };
+    buckets.set(bucket, { bad: known.bad + bad, requests: known.requests + requests });
+  }
+
+  bucketsOf({ signal, target, model }: Pick<BucketFact, 'signal' | 'target' | 'model'>) {
+    return [...(this.buckets.get(key(signal, target, model))?.values() ?? [])];
+  }
+
   #sample({ signal, target, model, shareBp, candidate, control }: SampleRow): void {
     const row = found(this.samples, key(signal, target, model, shareBp), () => {
       return { signal, target, model, shareBp, candidate: 0, control: 0 };
@@ -187,6 +206,9 @@ export class EvidenceRows {
   /** Target → signal → the last span in which it was measured without a gap. */
   readonly signalsSeen = new Map<string, Map<string, Span>>();
   readonly violationsSeen = new Map<string, Writable<ViolationSeenFact>>();
+  readonly observed = new Map<string, Writable<ObservedFact>>();
+  /** Source → its state as JSON. */
+  readonly sources = new Map<string, string>();
   readonly #rollouts = new Map<string, RolloutRows>();
 
   of(rollout: string): RolloutRows {
@@ -211,6 +233,9 @@ export class EvidenceRows {
     for (const fact of facts.unitValues) this.of(fact.rollout).addUnitValue(fact);
     for (const fact of facts.valueCells) this.of(fact.rollout).addValueCell(fact);
     for (const fact of facts.pairs) this.of(fact.rollout).addPairs(fact);
+    for (const fact of facts.samples) this.of(fact.rollout).addSample(fact);
+    for (const fact of facts.buckets) this.of(fact.rollout).addBucket(fact);
+    for (const fact of facts.observed) this.#addObserved(fact);
     for (const fact of facts.unmeasured) this.of(fact.rollout).addUnmeasured(fact);
     for (const fact of facts.violations) this.of(fact.rollout).addViolation(fact);
     for (const fact of facts.violationsSeen) this.#addViolationSeen(fact);
@@ -253,6 +278,16 @@ export class EvidenceRows {
       const since = touch ? Math.min(known.from, from) : until > known.until ? from : known.from;
       spans.set(signal, { from: since, until: Math.max(known.until, until) });
     }
+  }
+
+  #addObserved(fact: ObservedFact): void {
+    const { signal, target, model, minute } = fact;
+    const none = { ...fact, requests: 0, bad: 0, valueCount: 0, valueSum: 0 };
+    const row = found(this.observed, key(signal, target, model, minute), () => none);
+    row.requests += fact.requests;
+    row.bad += fact.bad;
+    row.valueCount += fact.valueCount;
+    row.valueSum += fact.valueSum;
   }
 
   #addViolationSeen(fact: ViolationSeenFact): void {
