@@ -88,9 +88,9 @@ export class CloudWatch {
     const given = headers['authorization'];
     if (given === undefined) return fail(403, 'MissingAuthenticationToken', 'The request is not signed.');
     if (!/^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/[a-z0-9-]+\/monitoring\/aws4_request,/.test(given))
-      return fail(403, 'IncompleteSignature', 'The signature is not one of version 4 for the service monitoring.');
+      return fail(400, 'IncompleteSignature', 'The signature is not one of version 4 for the service monitoring.');
     const skew = Math.abs(this.#now() - timeOf(headers['x-amz-date']));
-    return skew <= MOST_SKEW_MS ? undefined : fail(403, 'RequestExpired', 'The time of the signature is not now.');
+    return skew <= MOST_SKEW_MS ? undefined : fail(400, 'RequestExpired', 'The time of the signature is not now.');
   }
 
   #put(input: unknown): EmulatedAnswer {

@@ -6,7 +6,8 @@ import { readFilter } from './filter.js';
 import { CreateTimeSeries, ListQuery } from './shapes.js';
 
 const PATH = /^\/v3\/projects\/([^/]+)\/timeSeries$/;
-const KEPT_MS = 24 * 3_600_000;
+const KEPT_MS = 25 * 3_600_000;
+const MOST_FUTURE_MS = 300_000;
 
 const answer = (status: number, body: unknown): EmulatedAnswer => ({
   kind: 'answer',
@@ -108,7 +109,8 @@ export class Monitoring {
     const { startTime, endTime } = point.interval;
     const metricKind = written.metricKind ?? 'GAUGE';
     const start = startTime ?? endTime;
-    if (endTime > this.#now() + 300_000) return 'the end of the interval lies more than five minutes ahead';
+    if (endTime > this.#now() + MOST_FUTURE_MS || endTime < this.#now() - KEPT_MS)
+      return 'the end of the interval must be within 25 hours before and five minutes after now';
     if (metricKind === 'GAUGE' ? start !== endTime : start >= endTime)
       return 'the interval does not fit the kind of the metric';
     const key = keyOf(project, written);

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SignalManifest, SourceManifest } from '#libs/contracts';
 import type { AskedSignal, Point, Reading } from '../asked.js';
 import { PrometheusClient } from './prometheus-client.js';
@@ -108,13 +108,12 @@ describe.runIf(isThere)('a real Prometheus', () => {
       ],
       { stdio: 'ignore' },
     );
-    await expect
-      .poll(() => read(rate('bad_total')), { timeout: 30_000, interval: 100 })
-      .toMatchObject({
-        kind: 'measured',
-      });
     // Long enough for a window that is full of scrapes.
-    await expect.poll(() => scrapes, { timeout: 30_000, interval: 100 }).toBeGreaterThan((1.5 * SPAN_MS) / SCRAPE_MS);
+    const isReady = async (): Promise<void> => {
+      expect((await read(rate('bad_total')))?.kind).toBe('measured');
+      expect(scrapes).toBeGreaterThan((1.5 * SPAN_MS) / SCRAPE_MS);
+    };
+    await vi.waitFor(isReady, { timeout: 45_000, interval: 100 });
   });
 
   afterAll(async () => {
