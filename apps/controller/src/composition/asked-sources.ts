@@ -124,15 +124,24 @@ export const startAsking = ({ queue, view, intake, clock, log }: Setting): { rea
     return { kind: 'again', atMs: turn.nextAt, fresh: turn.error === null };
   };
   const loop = new TaskLoop(queue, { [POLL]: ask }, now, log, LEASE_MS);
+  let isLooping = false;
+  // Who has no source does not look for its task all the time.
+  const begin = (): void => {
+    if (isLooping) return;
+    isLooping = true;
+    loop.start();
+  };
+  if ([...view.fleet.configs.keys()].some((key) => key.startsWith(SOURCE))) begin();
   view.onEvent(({ type, data }) => {
-    if (type !== 'RevisionProposed' || !String(data['key']).startsWith(SIGNAL)) return;
+    if (type !== 'RevisionProposed') return;
+    if (String(data['key']).startsWith(SOURCE)) begin();
+    if (!String(data['key']).startsWith(SIGNAL)) return;
     const from = SignalManifest.shape.spec.safeParse(data['value']).data?.source;
     if (from === undefined || from.type === 'otlp') return;
     // Without it the source is asked for the new signal at its next turn.
     queue.hasten([pollTaskId(from.from)]).catch(() => undefined);
   });
   view.onFailure(() => void loop.stop());
-  loop.start();
   return {
     stop: async () => {
       poller.close();

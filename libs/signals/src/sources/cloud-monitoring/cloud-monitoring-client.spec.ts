@@ -1,4 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SignalManifest, SourceManifest } from '#libs/contracts';
 import { startEmulator, type Emulator } from '#libs/emulators';
 import type { AskedSignal, Reading } from '../asked.js';
@@ -184,5 +189,60 @@ describe('what Cloud Monitoring says of publisher models', () => {
     const [reading] = await readAll(rate({ builtIn: 'errors' }), [0], client({}, {}));
     expect(reading).toMatchObject({ kind: 'failed', words: expect.stringContaining('HEADGATE_SOURCE_GOOGLE') });
     expect(emulator.requests('cloud-monitoring')).toBe(before);
+  });
+});
+
+describe('credentials of the usual places of Google', () => {
+  it('are exchanged for a token by the library of Google, and the token is sent', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'headgate-google-'));
+    const bodies: string[] = [];
+    const exchange = createServer((request, response) => {
+      request.on('data', (chunk) => bodies.push(String(chunk)));
+      request.on('end', () =>
+        response.writeHead(200, { 'content-type': 'application/json' }).end(
+          JSON.stringify({
+            access_token: 'exchanged',
+            issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+            token_type: 'Bearer',
+            expires_in: 3_600,
+          }),
+        ),
+      );
+    });
+    await new Promise<void>((resolve) => exchange.listen(0, '127.0.0.1', resolve));
+    writeFileSync(join(folder, 'subject'), 'subject-token');
+    writeFileSync(
+      join(folder, 'credentials.json'),
+      JSON.stringify({
+        type: 'external_account',
+        audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/p',
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+        token_url: `http://127.0.0.1:${(exchange.address() as AddressInfo).port}/token`,
+        credential_source: { file: join(folder, 'subject') },
+      }),
+    );
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', join(folder, 'credentials.json'));
+    try {
+      await invokeAll();
+      const from = client({ accessTokenEnv: undefined });
+      const [reading] = await readAll(rate({ builtIn: 'errors' }), [0], from);
+      expect(reading, JSON.stringify(reading)).toMatchObject({ kind: 'measured' });
+      expect(bodies.join('')).toContain('subject-token');
+    } finally {
+      vi.unstubAllEnvs();
+      exchange.closeAllConnections();
+      await new Promise((resolve) => exchange.close(resolve));
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('that are not there are a failure in words', async () => {
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/credentials.json');
+    try {
+      const [reading] = await readAll(rate({ builtIn: 'errors' }), [0], client({ accessTokenEnv: undefined }));
+      expect(reading).toMatchObject({ kind: 'failed', words: expect.stringContaining('no access token of Google') });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

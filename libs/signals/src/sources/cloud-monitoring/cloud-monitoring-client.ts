@@ -111,7 +111,7 @@ export class CloudMonitoringClient extends SourceClient {
   }
 
   async #token(): Promise<string> {
-    const { accessTokenEnv } = this.#connection;
+    const { accessTokenEnv, project } = this.#connection;
     if (accessTokenEnv !== undefined) {
       try {
         return secretOf(this.#environment, accessTokenEnv);
@@ -119,8 +119,9 @@ export class CloudMonitoringClient extends SourceClient {
         throw new ListError(error instanceof Error ? error.message : String(error), { cause: error });
       }
     }
+    // Told the project, it does not ask Google for it, which takes another permission.
     const auth = await (this.#auth ??= import('google-auth-library').then(
-      ({ GoogleAuth }) => new GoogleAuth({ scopes: [SCOPE] }),
+      ({ GoogleAuth }) => new GoogleAuth({ scopes: [SCOPE], projectId: project }),
     ));
     const token = await auth.getAccessToken();
     if (token === null || token === undefined || token === '') throw new Error('the library gave none');
