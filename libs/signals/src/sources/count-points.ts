@@ -11,7 +11,7 @@ export type ModelsOf = (target: string) => readonly string[] | undefined;
  */
 const MOST_OVER = 1.1;
 
-type Checked = { readonly counted: Counted } | { readonly refusal: PointRefusal };
+type Checked = { readonly counted: Counted } | { readonly refusal: PointRefusal } | 'no-traffic';
 
 const REVISION = /^r([1-9]\d{0,8})$/;
 
@@ -57,6 +57,8 @@ const countOne = (signal: AskedSignal, window: Span, point: Point, models: Model
   if (typeof model !== 'string') return refuse(...model);
   const fault = faultOfCounts(point);
   if (fault) return refuse(...fault);
+  // Where nothing was served, nothing was measured.
+  if (point.requests === 0 && point.bad === 0) return 'no-traffic';
   const arm = point.arm && armOf(point.arm);
   if (typeof arm === 'string') return refuse('not-a-revision', arm);
   const bucket = point.bucket === undefined ? undefined : Number(point.bucket);
@@ -103,8 +105,8 @@ export const countPoints = (
   const whole = new WholeCounts(remainders, window.until);
   const checked = points.map((point) => countOne(signal, window, point, models, whole));
   return {
-    counted: checked.flatMap((one) => ('counted' in one ? [one.counted] : [])),
-    refused: checked.flatMap((one) => ('refusal' in one ? [one.refusal] : [])),
+    counted: checked.flatMap((one) => (one !== 'no-traffic' && 'counted' in one ? [one.counted] : [])),
+    refused: checked.flatMap((one) => (one !== 'no-traffic' && 'refusal' in one ? [one.refusal] : [])),
     remainders: whole.remainders(),
   };
 };

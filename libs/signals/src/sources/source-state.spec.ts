@@ -124,6 +124,12 @@ describe('what a source says', () => {
     expect(counted).toHaveLength(1);
   });
 
+  it('rule 3: of a window without requests measures nothing, and is not asked for again', () => {
+    const { counted, refused, state } = take(undefined, 1, answer(1, measured(point({ requests: 0, bad: 0 }))));
+    expect([counted, refused]).toEqual([[], []]);
+    expect(dueAfter(state, 1)).toEqual([]);
+  });
+
   it('of the only model of a target needs no label of the model', () => {
     const { counted } = take(undefined, 1, answer(1, measured(point({ model: undefined }))));
     expect(counted).toMatchObject([{ model: 'haiku' }]);
