@@ -45,7 +45,11 @@ const INNER: readonly Area[] = [
     packages: ['@aws-sdk/client-cloudwatch', 'google-auth-library', 'pg', 'zod'],
   },
   { under: 'libs/emulators/', libs: [], packages: ['zod', 'node:http', 'node:net', 'node:zlib'] },
-  { under: 'libs/signals/', libs: ['kernel', 'contracts'], packages: ['kysely', 'pg', 'zod', 'node:crypto'] },
+  {
+    under: 'libs/signals/',
+    libs: ['kernel', 'contracts'],
+    packages: ['kysely', 'pg', 'protobufjs', 'zod', 'node:crypto'],
+  },
   {
     under: 'libs/platforms/',
     libs: ['kernel', 'contracts'],
@@ -65,7 +69,18 @@ const APPS: readonly Area[] = [
     // Routes of the fleets hand these calls straight on. They are abstract, or made by composition/, or free of state.
     names: {
       platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
-      signals: ['AlteredLookError', 'IntakeBusyError', 'IntakeClosedError', 'OutcomeIntake'],
+      signals: [
+        'AlteredLookError',
+        'IntakeBusyError',
+        'IntakeClosedError',
+        'MalformedOtlpError',
+        'OutcomeIntake',
+        'encodeAnswer',
+        'encodeStatus',
+        'Format',
+        'OtlpReceiver',
+        'Refusals',
+      ],
     },
     packages: 'any',
   },

@@ -223,3 +223,44 @@ describe('what counts for a rollout', () => {
     expect([facts.unitBad, facts.violations, facts.trafficBad.length]).toEqual([[], [], 1]);
   });
 });
+
+describe('a signal that its source counts', () => {
+  const counted = new Map([['timeouts', null]]);
+  const told = new ToldExposures();
+  told.tell('api-tpu', 'router', 10, exposureOf('rollout-1', 1_000, { counted }));
+  told.tell('api-tpu', 'router', 5, exposureOf('rollout-0', 1_000, { signals: new Set(['timeouts']) }));
+  const assessed = (window: WindowInput) => assess(batchOf([window]), 'reporter', NOON, told);
+  const arms = [{ config: 'router', revision: 2, requests: 4 }];
+  const value = { signal: 'duration', value: 12, unit: 'u1', revisions: { router: 2 } };
+
+  it('is not taken as outcomes, and the refusal says what counts it', () => {
+    const window = { arms, signals: ['timeouts'], bad: [badOf('u1', 2, 'timeouts'), badOf('u2', 2)], values: [value] };
+    const { rejected, facts } = assessed(window);
+    expect(rejected.map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([
+      '/windows/0/bad/0/signal counted-by-source',
+      '/windows/0/values/0/signal counted-by-source',
+      '/windows/0/signals/0 counted-by-source',
+    ]);
+    expect(rejected[0]?.detail).toContain('timeouts is counted by its source (otlp)');
+    expect(facts.unitBad).toMatchObject([{ signal: 'script-error' }]);
+    expect(facts.trafficBad).toMatchObject([{ signal: 'script-error' }]);
+  });
+
+  it('leaves windows that say nothing of it whole: they measured all that comes as outcomes', () => {
+    const { facts } = assessed({ arms, bad: [badOf('u1', 2, 'timeouts')] });
+    expect(facts.measured.map(({ signal }) => signal)).toEqual(['*']);
+    expect(facts.unmeasured).toEqual([]);
+  });
+
+  it('is taken as before for a rollout that was started when it came as outcomes', () => {
+    const { rejected, facts } = assessed({
+      generation: 5,
+      arms,
+      signals: ['timeouts'],
+      bad: [badOf('u1', 2, 'timeouts')],
+    });
+    expect(rejected).toEqual([]);
+    expect(facts.unitBad).toMatchObject([{ rollout: 'rollout-0', signal: 'timeouts' }]);
+    expect(facts.measured.map(({ signal }) => signal)).toContain('timeouts');
+  });
+});

@@ -10,6 +10,8 @@ export * from './group-commit-intake.js';
 export * from './postgres-evidence-store.js';
 export * from './retention.js';
 export * from './postgres-counted-intake.js';
+export * from './signal-sources.js';
+export * from './otlp/index.js';
 export * from './memory/memory-counted-intake.js';
 export * from './memory/memory-evidence-store.js';
 export * from './memory/memory-intake.js';

@@ -1,6 +1,6 @@
 import { uuidv7 } from './ids.js';
 import type { Pool } from 'pg';
-import { Clock, Ids, type ClaimedTask } from '#libs/kernel';
+import { Clock, Ids, type ClaimedTask, type EventStore } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
   CommandRunner,
@@ -30,6 +30,7 @@ import { createKysely, createPool, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
+  OtlpReceiver,
   PostgresCountedIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
@@ -42,9 +43,11 @@ import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
+import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { SharedObservations } from './shared-observations.js';
+import { FleetSignalSources } from './signal-sources.js';
 import { StartError } from './start-error.js';
 import { TokenChecker } from './token-checker.js';
 
@@ -175,8 +178,7 @@ type FleetSetting = {
 /** Both ways to the fleets: rulesets out, acknowledgements and outcomes in. */
 const openFleets = async (
   config: ControllerConfig,
-  pool: Pool,
-  view: LiveView,
+  { pool, view, store }: { readonly pool: Pool; readonly view: LiveView; readonly store: EventStore },
   { clock, reached, report }: FleetSetting,
 ) => {
   const feed = await PostgresRulesetFeed.start({
@@ -202,7 +204,14 @@ const openFleets = async (
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
   const counted = new PostgresCountedIntake(instrumentPool(pool, 'counted', reached), exposures, bell);
-  return { feed, delivery, evidence, intake, counted };
+  const otlp = new OtlpReceiver({
+    sources: new FleetSignalSources(view),
+    exposures,
+    counted,
+    outcomes: intake,
+    knowGeneration: (generation) => knowGeneration(generation, view, store),
+  });
+  return { feed, delivery, evidence, intake, counted, otlp };
 };
 
 const startSync = async (
@@ -238,7 +247,7 @@ export const startCore = async (
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
   const opened = await openLog(databaseUrl, clock, log, instruments);
   const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
-  const fleets = await openFleets(config, pool, view, { clock, reached, report }).catch(async (error: unknown) => {
+  const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
     throw error;
   });
@@ -261,9 +270,8 @@ export const startCore = async (
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
   const asking = config.role === 'api' ? undefined : startAsking({ queue, view, intake: counted, clock, log });
   const stopWork = async (): Promise<void> => {
-    await intake.close();
     await asking?.stop();
-    await counted.close();
+    await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
     await keeper.close();
@@ -291,11 +299,7 @@ export const startCore = async (
     view,
     runner,
     tokens,
-    feed,
-    delivery,
-    evidence,
-    intake,
-    counted,
+    ...fleets,
     sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
     board,
     conductor,
