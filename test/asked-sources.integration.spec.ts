@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startEmulator, type Emulator } from '#libs/emulators';
@@ -5,7 +7,8 @@ import { runCli } from '../apps/cli/src/program.js';
 import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
 import { clientOf } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { manifest, target } from '#test/kit/manifests';
+import { config, manifest, plan, stage, target, track } from '#test/kit/manifests';
+import { TinyFleet } from '#test/kit/tiny-fleet';
 import { until } from '#test/kit/until';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 
@@ -115,6 +118,73 @@ describe('a source that Headgate asks', () => {
     expect(dead).toMatchObject({ countedUntil: null, error: expect.stringContaining('127.0.0.1:1 cannot be asked') });
     expect(await observed('dead-errors')).toEqual([]);
     await client().apply({ manifests: [cloudWatch('dead-no-more')] });
+  });
+
+  it('that knows the arms brings both of them to the looks of a running rollout', async () => {
+    const prometheus = createServer((request, response) => {
+      let form = '';
+      request.on('data', (chunk) => (form += String(chunk)));
+      request.on('end', () => {
+        const isBad = new URLSearchParams(form).get('query') === 'bad[5s]';
+        const series = (variant: string, count: number) => ({
+          metric: {
+            headgate_target: 'bedrock-gpu',
+            feature_flag_key: 'sampler',
+            feature_flag_result_variant: variant,
+          },
+          value: [0, String(count)],
+        });
+        const result = isBad ? [series('r2', 4.5)] : [series('r1', 900.5), series('r2', 100.5)];
+        response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
+      });
+    });
+    await new Promise<void>((resolve) => prometheus.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(prometheus.address() as AddressInfo).port}`;
+    const source = { type: 'prometheus', from: 'by-arm', every: '5s', delay: '0s' };
+    const queries = { requests: 'all[$window]', bad: 'bad[$window]' };
+    await client().apply({
+      manifests: [
+        manifest('Source', 'by-arm', { type: 'prometheus', url }),
+        manifest('Signal', 'arm-errors', { type: 'rate', title: 'errors', source: { ...source, ...queries } }),
+        config('sampler', { top_k: 40 }),
+        plan('by-arm', [track('one', ['bedrock-gpu'], { stages: [stage('10%', { bake: '1h' }), stage('100%')] })], {
+          signals: [{ signal: 'arm-errors', tolerate: 'none' }],
+        }),
+      ],
+    });
+    await client().apply({ manifests: [config('sampler', { top_k: 50 })] });
+    const fleet = new TinyFleet(() => one.service, ['bedrock-gpu']);
+    fleet.start();
+    try {
+      const { id } = await until('there is traffic to start with', () =>
+        client()
+          .start({ config: 'sampler', plan: 'by-arm', reason: 'for the test' })
+          .catch(() => undefined),
+      );
+      const seen = await until('a look has both arms', async () => {
+        const { rows } = await database.pool.query<{ cells: string }>(
+          'select cells::text as cells from evidence.looks where rollout = $1',
+          [id],
+        );
+        return rows.find(({ cells }) => cells.includes('arm-errors'))?.cells;
+      });
+      const [cell] = JSON.parse(seen) as readonly Record<string, unknown>[];
+      expect(cell).toMatchObject({ signal: 'arm-errors', target: 'bedrock-gpu', model: 'haiku', shareBp: 1_000 });
+      const { candidateBad, candidateRequests, controlBad, controlRequests } = cell as Record<string, number>;
+      // One window, or several: parts are cut off and kept, so each has 100 or 101.
+      const windows = Math.floor(candidateRequests! / 100);
+      expect(windows).toBeGreaterThan(0);
+      expect([candidateBad, candidateRequests, controlBad, controlRequests]).toEqual([
+        Math.floor(4.5 * windows),
+        Math.floor(100.5 * windows),
+        0,
+        Math.floor(900.5 * windows),
+      ]);
+    } finally {
+      await fleet.stop();
+      prometheus.closeAllConnections();
+      await new Promise((resolve) => prometheus.close(resolve));
+    }
   });
 
   it('is listed by the command line with what is wrong, in words', async () => {

@@ -13,13 +13,16 @@ class ToldClient extends SourceClient {
   readonly asked: number[] = [];
   isClosed = false;
 
-  constructor(private readonly reading: () => Reading) {
+  constructor(
+    private readonly reading: () => Reading,
+    private readonly most: number,
+  ) {
     super();
   }
 
   override ask(asks: readonly Ask[]): Promise<readonly Answer[]> {
     const answers = asks.flatMap(({ signal, windows }) =>
-      windows.map((window): Answer => ({ signal: signal.signal, window, reading: this.reading() })),
+      windows.slice(0, this.most).map((window): Answer => ({ signal: signal.signal, window, reading: this.reading() })),
     );
     this.asked.push(...answers.map(({ window }) => (window.until - T) / 15_000));
     return Promise.resolve(answers);
@@ -61,7 +64,7 @@ const measured = (): Reading => ({
 });
 const failed = (): Reading => ({ kind: 'failed', words: 'it did not answer' });
 
-const world = (reading: () => Reading) => {
+const world = (reading: () => Reading, most = Number.POSITIVE_INFINITY) => {
   const intake = new CountedInMemory();
   const clients: ToldClient[] = [];
   const clock = { at: T + 15_000 };
@@ -69,7 +72,7 @@ const world = (reading: () => Reading) => {
     new SourcePoller({
       intake,
       clientFor: () => {
-        const client = new ToldClient(() => reading());
+        const client = new ToldClient(() => reading(), most);
         clients.push(client);
         return client;
       },
@@ -136,6 +139,17 @@ describe('whoever asks a source', () => {
     await one.turn(source(), 3);
     expect(intake.counted).toHaveLength(1 + 240);
     expect(view()).toMatchObject({ state: 'ok', signals: [{ skippedMs: 3_600_000 }] });
+  });
+
+  it('counts large answers in several turns, one right after the other', async () => {
+    const { intake, clock, poller } = world(measured, 4);
+    const one = poller();
+    await one.turn(source(), 0);
+    clock.at = T + 150_000;
+    expect(await one.turn(source(), 0)).toMatchObject({ nextAt: clock.at });
+    expect(await one.turn(source(), 0)).toMatchObject({ nextAt: clock.at });
+    expect(await one.turn(source(), 0)).toMatchObject({ nextAt: T + 165_000 });
+    expect(intake.counted).toHaveLength(10);
   });
 
   it('makes a new client when the source is another, and lets the old one go', async () => {

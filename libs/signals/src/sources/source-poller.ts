@@ -34,6 +34,8 @@ const restAfter = (failures: number): number => Math.min(LONGEST_REST_MS, 1_000 
 
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+const isMeasured = ({ reading }: Answer): boolean => reading.kind === 'measured';
+
 /** The same failure for all that was to be asked. */
 const failAll = (asks: readonly Ask[], error: unknown): readonly Answer[] =>
   asks.flatMap(({ signal, windows }) =>
@@ -84,6 +86,10 @@ export class SourcePoller {
       now(),
     );
     const { error } = result.state;
+    const asked = asks.reduce((sum, { windows }) => sum + windows.length, 0);
+    // Large answers are counted in several turns, so that others have theirs in between.
+    if (error === null && answers.length > 0 && answers.length < asked && answers.every(isMeasured))
+      return { nextAt: now(), error, refused: [...result.refused, ...refused] };
     const nextAt = error === null ? Math.max(soonest, now()) : Math.max(soonest, now() + restAfter(failures));
     return {
       nextAt: answers.length === 0 ? now() + restAfter(failures) : nextAt,

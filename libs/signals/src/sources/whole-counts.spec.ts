@@ -8,7 +8,7 @@ describe('whole counts of parts', () => {
     expect(first.take('a', 1.7)).toBe(1);
     const second = new WholeCounts(first.remainders(), 2_000);
     expect(second.take('a', 1.7)).toBe(2);
-    expect(second.remainders()).toEqual({ a: [0.4, 2_000] });
+    expect(Object.values(second.remainders())).toEqual([[0.4, 2_000]]);
   });
 
   it('add up to the sum of the parts, less one at most, over any number of windows', () => {
@@ -31,10 +31,18 @@ describe('whole counts of parts', () => {
 
   it('are no more bad ones than requests; the rest comes with the next window', () => {
     const first = new WholeCounts({}, 1);
-    expect(first.take('bad', 3.2, 3)).toBe(3);
-    const second = new WholeCounts({ bad: [0.9, 1] }, 2);
+    expect(first.take('bad', 3.9, 3)).toBe(3);
+    const second = new WholeCounts(first.remainders(), 2);
     expect(second.take('bad', 3.2, 3)).toBe(3);
-    expect(second.remainders()).toEqual({ bad: [1.1, 2] });
+    expect(Object.values(second.remainders())).toEqual([[1.1, 2]]);
+    expect(new WholeCounts(second.remainders(), 3).take('bad', 0, 3)).toBe(1);
+  });
+
+  it('of thousands of series do not mix', () => {
+    const names = Array.from({ length: 20_000 }, (_, n) => `{headgate_target="api-${n % 500}",pod="p${n}"}`);
+    const whole = new WholeCounts({}, 1);
+    for (const name of names) whole.take(name, 0.5);
+    expect(Object.keys(whole.remainders())).toHaveLength(names.length);
   });
 
   it('forget series that were not seen for an hour', () => {

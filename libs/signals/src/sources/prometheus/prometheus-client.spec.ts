@@ -163,6 +163,14 @@ describe('what Prometheus answers', () => {
     expect(asked).toHaveLength(8);
   });
 
+  it('large answers are left for several turns', async () => {
+    const many = vector(...Array.from({ length: 2_000 }, (_, n) => series('1', { pod: `${n}` })));
+    respond = byQuery({ all: many });
+    const windows = Array.from({ length: 9 }, (_, n) => ({ from: n * 15_000, until: (n + 1) * 15_000 }));
+    const answers = await client().ask([{ signal: signal(), windows }], new AbortController().signal);
+    expect(answers.map(({ window: { until } }) => until / 15_000)).toEqual([1, 2, 3, 4]);
+  });
+
   it.each([
     [
       'distribution',

@@ -7,6 +7,8 @@ import { ratePoints, valuePoints } from './to-points.js';
 
 /** Queries that are under way at the same time. */
 const AT_ONCE = 4;
+/** Series of one turn after which no more is asked: they are counted in one step, which must not take seconds. */
+const ENOUGH_SERIES = 5_000;
 
 type Job = { readonly signal: AskedSignal; readonly asked: PrometheusSignal; readonly window: Span };
 
@@ -25,7 +27,7 @@ const headersOf = ({ bearerTokenEnv, basicAuth, headers }: PrometheusConnection,
 
 /**
  * Asks a Prometheus by instant queries at the end of each window. The oldest windows come first, and after a failure
- * nothing more is asked: a server that is in trouble is left alone until the next time.
+ * nothing more is asked: a server that is in trouble is left alone until the next time. Large answers take several turns.
  */
 export class PrometheusClient extends SourceClient {
   readonly #connection: PrometheusConnection;
@@ -48,7 +50,8 @@ export class PrometheusClient extends SourceClient {
       )
       .toSorted((a, b) => a.window.until - b.window.until);
     const answers: Answer[] = [];
-    for (let next = 0; next < jobs.length && !stop.aborted; next += AT_ONCE) {
+    let series = 0;
+    for (let next = 0; next < jobs.length && series < ENOUGH_SERIES && !stop.aborted; next += AT_ONCE) {
       const batch = await Promise.all(
         jobs.slice(next, next + AT_ONCE).map(async (job): Promise<Answer> => {
           const reading = await this.#read(job, stop);
@@ -56,6 +59,7 @@ export class PrometheusClient extends SourceClient {
         }),
       );
       answers.push(...batch);
+      for (const { reading } of batch) series += reading.kind === 'measured' ? reading.points.length : 0;
       if (batch.every(({ reading }) => reading.kind === 'failed')) break;
     }
     return answers;

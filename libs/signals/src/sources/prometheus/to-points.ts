@@ -23,11 +23,11 @@ export const namesOf = (labels: Labels): Names => ({
 });
 
 const keyOf = (labels: Series['labels'], without?: string): string => {
-  const parts = Object.entries(labels)
-    .filter(([name]) => name !== without && name !== '__name__')
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  return `{${parts.join(',')}}`;
+  const names = Object.keys(labels).toSorted();
+  let key = '';
+  for (const name of names)
+    if (name !== without && name !== '__name__') key += `${key === '' ? '' : ','}${name}="${labels[name] ?? ''}"`;
+  return `{${key}}`;
 };
 
 type Place = Pick<Point, 'key' | 'target' | 'model' | 'arm' | 'bucket'>;
