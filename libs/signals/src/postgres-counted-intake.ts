@@ -41,9 +41,10 @@ const LOCK = `
   on conflict (source) do update set seen_at = greatest(known.seen_at, excluded.seen_at)
   returning source, state`;
 
+/** States come in lines, as JSON has none: in a list each of their quotes would have to be escaped. */
 const KEEP = `
   update evidence.sources set state = kept.state
-  from unnest($1::text[], $2::text[]) as kept(source, state) where sources.source = kept.source`;
+  from unnest($1::text[], string_to_array($2::text, E'\\n')) as kept(source, state) where sources.source = kept.source`;
 
 /**
  * Counts what sources say, in PostgreSQL. Steps that come while others are under way go out together in one transaction;
@@ -135,11 +136,14 @@ export class PostgresCountedIntake extends CountedIntake {
     });
     const sources = [...changed];
     if (sources.length > 0)
-      await client.query(KEEP, [sources, sources.map((source) => JSON.stringify(states.get(source)))]);
+      await client.query(KEEP, [sources, sources.map((source) => stateText(states.get(source))).join('\n')]);
     await writeTally(client, tally, [], Math.max(...items.map(({ now }) => now)));
     return { done, touched: tally.touched() };
   }
 }
+
+/** Without a state: null. */
+const stateText = (state: SourceState | undefined): string => JSON.stringify(state ?? null);
 
 /** What was kept of each source; undefined at first. */
 const lock = async (client: PoolClient, items: readonly Waiting[]): Promise<Map<string, SourceState | undefined>> => {

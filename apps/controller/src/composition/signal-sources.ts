@@ -30,8 +30,9 @@ export class FleetSignalSources extends SignalSources {
   #sourceOf(key: string, revision: number, value: unknown): RegisteredSource | undefined {
     const known = this.#read.get(key);
     if (known?.revision === revision) return known.source;
-    const { type, source } = SignalManifest.shape.spec.parse(value);
-    const read = source && { signal: key.slice(PREFIX.length), type, source };
+    // One that this version cannot read must not keep the others from being counted.
+    const { type, source } = SignalManifest.shape.spec.safeParse(value).data ?? {};
+    const read = type && source && { signal: key.slice(PREFIX.length), type, source };
     this.#read.set(key, { revision, source: read });
     return read;
   }

@@ -12,6 +12,7 @@ import {
 } from './model.js';
 import {
   AttributeBytes,
+  closeAt,
   DELIMITED,
   decodeWith,
   eachField,
@@ -33,7 +34,7 @@ type Kind = Metric['kind'];
 const attributesOf = (reader: Reader, end: number): SentAttributes => {
   const attributes = new AttributeBytes(reader);
   eachField(reader, end, (field, wire) => field === 1 && wire === DELIMITED && attributes.note());
-  return attributes.sent();
+  return attributes;
 };
 
 /** What all points have, each kind under numbers of its own. */
@@ -47,25 +48,29 @@ const takeHead = (reader: Reader, head: Head, field: number, wire: number, flags
   return true;
 };
 
-const sent = ({ start, time, flags }: Head, attributes: AttributeBytes) => ({
-  attributes: attributes.sent(),
+const sent = ({ start, time, flags }: Head, attributes: SentAttributes) => ({
+  attributes,
   start,
   time,
   isGap: (flags & NO_RECORDED_VALUE) !== 0,
 });
 
+/** Most points are such: read without a call for each of their fields. */
 const numberPoint: PointReader = (reader, end) => {
-  const head: Head = { start: 0, time: 0, flags: 0 };
   const attributes = new AttributeBytes(reader);
-  let value = Number.NaN;
-  eachField(reader, end, (field, wire) => {
-    if (field === 7 && wire === DELIMITED) return attributes.note();
-    if (field === 4 && wire === FIXED64) value = reader.double();
-    else if (field === 6 && wire === FIXED64) value = sfixed64(reader);
-    else return takeHead(reader, head, field, wire, 8);
-    return true;
-  });
-  return { kind: 'number', ...sent(head, attributes), value };
+  let [start, time, flags, value] = [0, 0, 0, Number.NaN];
+  while (reader.pos < end) {
+    const tag = reader.tag();
+    if (tag === ((7 << 3) | DELIMITED)) attributes.note();
+    else if (tag === ((2 << 3) | FIXED64)) start = micros(fixed64(reader));
+    else if (tag === ((3 << 3) | FIXED64)) time = micros(fixed64(reader));
+    else if (tag === ((6 << 3) | FIXED64)) value = sfixed64(reader);
+    else if (tag === ((4 << 3) | FIXED64)) value = reader.double();
+    else if (tag === ((8 << 3) | VARINT)) flags = reader.uint32();
+    else reader.skipType(tag & 7);
+  }
+  closeAt(reader, end);
+  return { kind: 'number', attributes, start, time, isGap: (flags & NO_RECORDED_VALUE) !== 0, value };
 };
 
 const histogramPoint: PointReader = (reader, end) => {
@@ -240,7 +245,7 @@ const recordOf = (reader: Reader, end: number): LogRecord => {
     return true;
   });
   const mark = [time, observed, ...ids].join(' ');
-  return { eventName, attributes: attributes.sent(), time: micros(time || observed), mark };
+  return { eventName, attributes, time: micros(time || observed), mark };
 };
 
 /** A request for `/v1/logs`. Throws `MalformedOtlpError`. */

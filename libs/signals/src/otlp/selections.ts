@@ -27,7 +27,12 @@ export type Match = {
 };
 
 /** A time series that some signal selects. */
-export type Series = { readonly key: string; readonly matches: readonly Match[] };
+export type Series = {
+  readonly key: string;
+  readonly matches: readonly Match[];
+  /** Whether some signal wants its values, and not only their number. */
+  readonly wantsValues: boolean;
+};
 
 /** A resource, and the name under which what was seen of it is kept. */
 export type KnownResource = { readonly source: string; readonly attributes: Attributes };
@@ -178,7 +183,9 @@ export class Selections {
       const roles = selector.tests.filter(([, test]) => test(attributes, resource.attributes)).map(([role]) => role);
       return roles.length === 0 ? [] : [this.#match(selector, [...new Set(roles)], attributes, resource.attributes)];
     });
-    return matches.length === 0 ? undefined : { key: hashOf(scope, metric, sorted(attributes)), matches };
+    if (matches.length === 0) return undefined;
+    const wantsValues = matches.some(({ roles }) => roles.includes('values'));
+    return { key: hashOf(scope, metric, sorted(attributes)), matches, wantsValues };
   }
 
   #match(selector: Selector, roles: readonly Role[], attributes: Attributes, resource: Attributes): Match {

@@ -34,6 +34,11 @@ const MAX_AHEAD_MS = 60_000;
 /** Requests that turned bad later than they were counted: their window may be another one. */
 const OWED_MS = 600_000;
 
+const IN_THE_FUTURE: Fault = {
+  code: 'in-the-future',
+  detail: 'Its time is more than a minute from now: set the clock of whoever sends it.',
+};
+
 const isFault = (of: object): of is Fault => 'code' in of;
 
 const kindFault = ({ kind, temporality, isMonotonic }: SelectedPoint['metric']): Fault | undefined => {
@@ -55,6 +60,8 @@ class Step {
   readonly refused = new Tell();
   private readonly groups = new Map<string, Group>();
   private readonly placed = new Map<string, string | Fault>();
+  private lastMetric: SelectedPoint['metric'] | undefined;
+  private lastFault: Fault | undefined;
 
   constructor(
     private readonly book: Book,
@@ -64,34 +71,42 @@ class Step {
 
   take({ series, metric, point }: SelectedPoint): void {
     if (point.isGap || (point.kind === 'number' && Number.isNaN(point.value))) return;
-    const matches = this.admissible(series, metric);
-    if (matches.length === 0) return;
-    if (point.time > (this.now + MAX_AHEAD_MS) * 1_000) {
-      const detail = 'Its time is more than a minute from now: set the clock of whoever sends it.';
-      return this.refused.add(metric.name, { code: 'in-the-future', detail });
-    }
-    const wantsValues = series.matches.some(({ roles }) => roles.includes('values'));
-    const taken = this.book.take(series, metric, point, wantsValues);
+    const fault = this.kindFault(metric) ?? this.timeFault(point);
+    if (fault !== undefined) return this.refused.add(metric.name, fault);
+    const misplacedAs = this.placeFault(series);
+    // A point is refused once, whatever it is refused for; other signals may count it all the same.
+    if (misplacedAs !== undefined) this.refused.add(metric.name, misplacedAs);
+    if (misplacedAs !== undefined && !series.matches.some((match) => this.isPlaced(match))) return;
+    const taken = this.book.take(series, metric, point, series.wantsValues);
     if (taken === 'nothing') return;
     if (isFault(taken)) return this.refused.add(metric.name, taken);
-    for (const match of matches) if (taken.signals.includes(match.signal)) this.add(match, taken);
+    for (const match of series.matches)
+      if (taken.signals.includes(match.signal) && this.isPlaced(match)) this.add(match, taken);
   }
 
-  /** Matches whose place exists; a point is refused once, whatever it is refused for. */
-  private admissible({ matches }: Series, metric: SelectedPoint['metric']): readonly Match[] {
-    const fault = kindFault(metric);
-    if (fault !== undefined) {
-      this.refused.add(metric.name, fault);
-      return [];
+  /** The same for all points of a metric. */
+  private kindFault(metric: SelectedPoint['metric']): Fault | undefined {
+    if (this.lastMetric !== metric) {
+      this.lastMetric = metric;
+      this.lastFault = kindFault(metric);
     }
-    const faults: Fault[] = [];
-    const right = matches.filter(({ place }) => {
+    return this.lastFault;
+  }
+
+  private timeFault({ time }: Point): Fault | undefined {
+    return time > (this.now + MAX_AHEAD_MS) * 1_000 ? IN_THE_FUTURE : undefined;
+  }
+
+  private placeFault({ matches }: Series): Fault | undefined {
+    for (const { place } of matches) {
       const model = isFault(place) ? place : this.modelOf(place);
-      if (typeof model === 'object') faults.push(model);
-      return typeof model === 'string';
-    });
-    if (faults[0] !== undefined) this.refused.add(metric.name, faults[0]);
-    return right;
+      if (typeof model === 'object') return model;
+    }
+    return undefined;
+  }
+
+  private isPlaced({ place }: Match): boolean {
+    return !isFault(place) && typeof this.modelOf(place) === 'string';
   }
 
   /** The model of a place that exists. */

@@ -33,6 +33,11 @@ export const eachField = (reader: Reader, end: number, take: (field: number, wir
     const tag = reader.tag();
     if (!take(tag >>> 3, tag & 7)) reader.skipType(tag & 7);
   }
+  closeAt(reader, end);
+};
+
+/** Throws where a message was read beyond its end. */
+export const closeAt = (reader: Reader, end: number): void => {
   if (reader.pos !== end) throw malformed('a part of it reaches beyond its whole');
 };
 
@@ -120,10 +125,14 @@ const keyValue = (reader: Reader, end: number, to: Map<string, AttributeValue>):
 
 /**
  * Notes where the attributes of a message lie. Those of one series are the same bytes each time, so that they are read
- * when they are first seen and known by their bytes from then on.
+ * when they are first seen and known by their bytes from then on. Nearly all senders write them in a row.
  */
-export class AttributeBytes {
-  private readonly parts: (readonly [from: number, to: number])[] = [];
+export class AttributeBytes implements SentAttributes {
+  private from = -1;
+  private to = -1;
+  /** Rows before the last one, where something lies between them. */
+  private readonly rows: (readonly [from: number, to: number])[] = [];
+  private known: string | undefined;
 
   constructor(private readonly reader: Reader) {}
 
@@ -132,29 +141,41 @@ export class AttributeBytes {
     const from = this.reader.pos;
     const end = endOf(this.reader);
     this.reader.pos = end;
-    this.parts.push([from, end]);
+    // Between two attributes that follow each other lies a tag of a byte.
+    if (this.to + 1 !== from) {
+      if (this.from >= 0) this.rows.push([this.from, this.to]);
+      this.from = from;
+    }
+    this.to = end;
     return true;
   }
 
-  sent(): SentAttributes {
-    const { parts, reader } = this;
-    const bytes = reader.buf as Buffer;
-    const [first, last] = [parts[0], parts.at(-1)];
-    // Between two attributes that follow each other lies a tag of a byte.
-    const isRow = parts.every(([from], index) => index === 0 || from === (parts[index - 1]?.[1] ?? 0) + 1);
-    const id =
-      first === undefined || last === undefined
-        ? ''
-        : isRow
-          ? bytes.toString('latin1', first[0], last[1])
-          : parts.map(([from, to]) => bytes.toString('latin1', from, to)).join('');
-    return { id, read: () => this.read() };
+  get id(): string {
+    return (this.known ??= this.bytes());
   }
 
-  private read(): Attributes {
+  read(): Attributes {
     const attributes = new Map<string, AttributeValue>();
-    for (const [from, to] of this.parts)
-      decodeWith(this.reader.buf.subarray(from, to) as Buffer, (own) => keyValue(own, endOf(own), attributes));
+    for (const [from, to] of this.all())
+      decodeWith(this.reader.buf.subarray(from, to) as Buffer, (own, end) => {
+        while (own.pos < end) {
+          keyValue(own, endOf(own), attributes);
+          if (own.pos < end) own.tag();
+        }
+      });
     return attributes;
+  }
+
+  private all(): readonly (readonly [from: number, to: number])[] {
+    return this.from < 0 ? [] : [...this.rows, [this.from, this.to]];
+  }
+
+  private bytes(): string {
+    const buffer = this.reader.buf as Buffer;
+    if (this.rows.length > 0)
+      return this.all()
+        .map(([from, to]) => buffer.toString('latin1', from, to))
+        .join(' ');
+    return this.from < 0 ? '' : buffer.toString('latin1', this.from, this.to);
   }
 }
