@@ -1,0 +1,140 @@
+import { lnGamma, logAddExp } from './special.js';
+
+/** What one instance came to: its rate of bad requests, or the mean of its values. */
+export type InstanceMeasure = {
+  readonly value: number;
+  /** Variance of the value by chance alone, from how little was seen of it; 0 where that is not known. */
+  readonly noise: number;
+  /** Whether it was drawn for the candidate. */
+  readonly isChosen: boolean;
+};
+
+/** Natural logarithm of the number of ways to choose k of n. */
+export const logChoose = (n: number, k: number): number =>
+  k <= 0 || k >= n ? 0 : lnGamma(n + 1) - lnGamma(k + 1) - lnGamma(n - k + 1);
+
+/**
+ * Natural logarithm of the k-th elementary symmetric polynomial of exp(logs): the sum over all choices of k of them. One
+ * pass over the numbers for each of k terms, O(n min(k, n - k)), without overflow.
+ */
+export const logElementary = (logs: readonly number[], k: number): number => {
+  const n = logs.length;
+  if (k < 0 || k > n) return Number.NEGATIVE_INFINITY;
+  if (2 * k > n) {
+    // Whoever is left out instead: e_k(x) = x_1 … x_n e_(n-k)(1/x).
+    const left = logElementary(
+      logs.map((log) => -log),
+      n - k,
+    );
+    return logs.reduce((sum, log) => sum + log, left);
+  }
+  const sums = new Float64Array(k + 1).fill(Number.NEGATIVE_INFINITY);
+  sums[0] = 0;
+  for (const [index, log] of logs.entries())
+    for (let j = Math.min(k, index + 1); j >= 1; j -= 1)
+      sums[j] = logAddExp(sums[j] ?? Number.NEGATIVE_INFINITY, (sums[j - 1] ?? Number.NEGATIVE_INFINITY) + log);
+  return sums[k] ?? Number.NEGATIVE_INFINITY;
+};
+
+const medianOf = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const high = sorted[Math.floor(middle)] ?? 0;
+  return Number.isInteger(middle) ? ((sorted[middle - 1] ?? 0) + high) / 2 : high;
+};
+
+/** A median absolute deviation of so many is one standard deviation of a normal value. */
+const PER_DEVIATION = 1.4826;
+/** No instance counts for more than this many deviations, however far off it is. */
+const FURTHEST = 3;
+
+/**
+ * How far each instance is from the middle of all, in robust standard deviations, up to 3 either way: so neither one
+ * machine that is always slow nor one of which little was seen decides. It knows nothing of who was chosen.
+ */
+export const instanceScores = (measures: readonly Omit<InstanceMeasure, 'isChosen'>[]): readonly number[] => {
+  const middle = medianOf(measures.map(({ value }) => value));
+  const apart = PER_DEVIATION * medianOf(measures.map(({ value }) => Math.abs(value - middle)));
+  return measures.map(({ value, noise }) => {
+    if (value === middle) return 0;
+    const scale = Math.sqrt(apart ** 2 + noise);
+    return Math.max(-FURTHEST, Math.min(FURTHEST, (value - middle) / scale));
+  });
+};
+
+/** Tilts that are bet on, with their weights: most of it on the strong ones, which small fleets need. */
+export const TILTS: readonly (readonly [tilt: number, weight: number])[] = [
+  [0.5, 1 / 8],
+  [1, 1 / 8],
+  [2, 1 / 4],
+  [4, 1 / 2],
+];
+
+/**
+ * Natural logarithm of the e-value for "those that were chosen are worse" (`worse` higher or lower values) against "the
+ * choice made no difference", given that k of n were chosen by lot: exp(tilt × sum of the chosen scores) over its mean
+ * under all choices, mixed over the tilts. Its mean over all choices is exactly 1, whatever the instances are like and
+ * however different (Fisher's randomisation inference; e-values by exponential tilting). 0 where there was no choice.
+ */
+export const instanceLogE = (measures: readonly InstanceMeasure[], worse: 'higher' | 'lower'): number => {
+  const n = measures.length;
+  const k = measures.filter(({ isChosen }) => isChosen).length;
+  if (k === 0 || k === n) return 0;
+  const sign = worse === 'higher' ? 1 : -1;
+  const scores = instanceScores(measures).map((score) => sign * score);
+  const chosen = scores.reduce((sum, score, i) => sum + (measures[i]?.isChosen === true ? score : 0), 0);
+  let mixed = Number.NEGATIVE_INFINITY;
+  for (const [tilt, weight] of TILTS) {
+    const all = logElementary(
+      scores.map((score) => tilt * score),
+      k,
+    );
+    mixed = logAddExp(mixed, Math.log(weight) + tilt * chosen + logChoose(n, k) - all);
+  }
+  return mixed;
+};
+
+/** Part of the wealth of a draw that is never bet: what was shown by earlier draws is not lost by a later one. */
+export const KEPT_CASH = 1 / 4;
+
+/**
+ * Part of the rest that the n-th checkpoint of a draw gets: 1/((n+1)(n+2)), 1 over all of them. The labels are drawn once,
+ * so what the checkpoints show is no martingale; a sum with fixed weights grows only, and its mean is at most 1 even at
+ * the end of time, so that the bound holds at all checkpoints together (Markov).
+ */
+export const checkpointMass = (index: number): number => 1 / ((index + 1) * (index + 2));
+
+/** The evidence of one draw: what its checkpoints have paid so far. */
+export type DrawProcess = {
+  /** Checkpoints so far. */
+  checkpoints: number;
+  /** Natural logarithm of the sum of their masses times e-values; minus infinity before the first. */
+  logPaid: number;
+  /** How much must have been seen for the next checkpoint. */
+  next: number;
+};
+
+/** `first`: how much must have been seen for the first checkpoint, by a measure that does not look at the draw. */
+export const startDraw = (first: number): DrawProcess => ({
+  checkpoints: 0,
+  logPaid: Number.NEGATIVE_INFINITY,
+  next: first,
+});
+
+/** Checkpoints come each time half as much again was seen. */
+const GROWTH = 1.5;
+
+/** Adds a checkpoint at which so much was seen. */
+export const payDraw = (draw: DrawProcess, logE: number, seen: number): void => {
+  draw.logPaid = logAddExp(draw.logPaid, Math.log(checkpointMass(draw.checkpoints)) + logE);
+  draw.checkpoints += 1;
+  draw.next = seen * GROWTH;
+};
+
+/** Natural logarithm of the wealth of a draw: it never falls. Wealths of independent or later draws may be multiplied. */
+export const logWealthOfDraw = ({ logPaid }: DrawProcess): number =>
+  logAddExp(Math.log(KEPT_CASH), Math.log1p(-KEPT_CASH) + logPaid);
+
+/** The same at its highest: k of n drawn, and all of them worse than all others from the first checkpoint on for ever. */
+export const mostOfDraw = (n: number, k: number): number =>
+  k <= 0 || k >= n ? 0 : logAddExp(Math.log(KEPT_CASH), Math.log1p(-KEPT_CASH) + logChoose(n, k));
