@@ -29,6 +29,7 @@ class OneRollout extends ExposureLookup {
       control: 1,
       shareBp: 1_000,
       assignment: 'unit',
+      draw: null,
       signals: new Set(SIGNALS),
       ...none,
     };

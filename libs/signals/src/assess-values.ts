@@ -1,6 +1,8 @@
 import type { MeasuredValue, PairCount } from '#libs/contracts';
 import { binOf, SIZES, type Binning } from './bins.js';
+import { addInstanceCell } from './assess-instances.js';
 import type { Facts } from './facts.js';
+import { roundedSum } from './rounded.js';
 import { isStorable, unstorable, type Fault, type InRollout, type WindowScope } from './window-scope.js';
 
 /** Why an item was refused, and in which of its fields. */
@@ -21,7 +23,7 @@ const unitRequired = (config: string, signal: string): FieldFault => ({
   detail: `${config} is assigned by unit and a rollout of it is judged by ${signal}: send the unit's pseudonym with each value.`,
 });
 
-type Placed = { readonly place: InRollout; readonly bin: number };
+type Placed = { readonly place: InRollout; readonly bin: number; readonly binning: Binning };
 
 /** Where a value counts, or why it is refused, which happens as a whole. */
 const placesOf = (
@@ -38,7 +40,7 @@ const placesOf = (
     if (place.exposure.assignment === 'unit' && unit === undefined) return unitRequired(config, signal);
     const bin = binOf(value, binning);
     if (bin === undefined) return outOfRange(value, binning);
-    if (place.exposure.shareBp > 0) placed.push({ place, bin });
+    if (place.exposure.shareBp > 0) placed.push({ place, bin, binning });
   }
   return placed;
 };
@@ -46,7 +48,7 @@ const placesOf = (
 const addValue = (
   scope: WindowScope,
   { signal, unit, count }: MeasuredValue,
-  { place, bin }: Placed,
+  { place, bin, binning }: Placed,
   facts: Facts,
 ): void => {
   const { target, model, window } = scope;
@@ -57,6 +59,10 @@ const addValue = (
     const { generation } = window;
     facts.unitValues.push({ rollout, signal, unit, target, model, arm, shareBp, generation, value: bin });
     return;
+  }
+  if (assignment === 'instance') {
+    const each = roundedSum(binning === 'by-size' ? Math.log(bin) : bin);
+    return addInstanceCell(scope, exposure, signal, { kind: 'values', count, sum: roundedSum(count * each) }, facts);
   }
   const [candidate, control] = arm === 'candidate' ? [count, 0] : [0, count];
   facts.valueCells.push({ rollout, signal, target, model, shareBp, value: bin, candidate, control });

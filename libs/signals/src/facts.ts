@@ -1,4 +1,5 @@
 import type { Arm } from './evidence-store.js';
+import type { InstancePlace } from './exposure.js';
 
 type At = { readonly target: string; readonly model: string };
 type Of = At & { readonly rollout: string };
@@ -45,6 +46,19 @@ export type ValueCellFact = Of & {
   readonly value: number;
   readonly candidate: number;
   readonly control: number;
+};
+/** What one instance served where instances are drawn. */
+export type InstanceCellFact = Of & {
+  readonly signal: string;
+  readonly shareBp: number;
+  readonly instance: string;
+  readonly place: InstancePlace;
+  /** How many instances the draw was from. */
+  readonly drawn: number;
+  /** `bad`: requests and the bad ones among them. `values`: values and their sum, of a distribution that of logarithms. */
+  readonly kind: 'bad' | 'values';
+  readonly count: number;
+  readonly sum: number;
 };
 /** Pairs of answers, and those of them that say something. */
 export type PairFact = Of & {
@@ -95,6 +109,7 @@ export type Facts = {
   readonly requestCells: RequestCellFact[];
   readonly unitValues: UnitValueFact[];
   readonly valueCells: ValueCellFact[];
+  readonly instanceCells: InstanceCellFact[];
   readonly pairs: PairFact[];
   readonly measured: MeasuredFact[];
   readonly unmeasured: UnmeasuredFact[];
@@ -112,6 +127,7 @@ export const noFacts = (): Facts => ({
   requestCells: [],
   unitValues: [],
   valueCells: [],
+  instanceCells: [],
   pairs: [],
   measured: [],
   unmeasured: [],

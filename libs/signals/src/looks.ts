@@ -62,6 +62,13 @@ const TAKE = `
   ), bin as (
     select rollout, signal, target, model, share_bp, value, sum(candidate) as candidate, sum(control) as control
     from taken_values group by rollout, signal, target, model, share_bp, value
+  ), taken_instances as (
+    delete from evidence.pending_instances using counted where pending_instances.rollout = counted.rollout
+    returning pending_instances.*
+  ), instance as (
+    select rollout, signal, target, model, share_bp, instance, place, kind, max(drawn) as drawn, sum(count) as count,
+      trim_scale(sum(sum)) as sum
+    from taken_instances group by rollout, signal, target, model, share_bp, instance, place, kind
   ), cell as (
     select rollout, signal, target, model, share_bp,
       '{"candidateBad":' || candidate_bad || coalesce(',"candidateRequests":' || candidate_requests, '')
@@ -72,6 +79,14 @@ const TAKE = `
       '{"bins":[' || string_agg('[' || value || ',' || candidate || ',' || control || ']', ',' order by value)
       || '],"candidateBad":0,"controlBad":0' as numbers
     from bin group by rollout, signal, target, model, share_bp
+    union all
+    select rollout, signal, target, model, share_bp,
+      '{"candidateBad":' || coalesce(sum(sum) filter (where kind = 'bad' and place in ('chosen', 'kept')), 0)
+      || ',"controlBad":' || coalesce(sum(sum) filter (where kind = 'bad' and place in ('spared', 'late')), 0)
+      || ',"drawn":' || max(drawn) || ',"instances":['
+      || string_agg('[' || to_json(instance) || ',"' || place || '",' || count || ',' || sum || ']', ','
+        order by instance collate "C", place collate "C") || ']' as numbers
+    from instance group by rollout, signal, target, model, share_bp
   ), seen as (
     select rollout, '[' || string_agg(
       numbers || ',"model":' || to_json(model) || ',"shareBp":' || share_bp

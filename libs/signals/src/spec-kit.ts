@@ -73,6 +73,7 @@ export const exposureOf = (rollout: string, shareBp: number, more: Partial<Expos
   control: 1,
   shareBp,
   assignment: 'unit',
+  draw: null,
   signals: new Set(['script-error', 'refusal']),
   invariants: new Set(['misrouted']),
   counted: new Map(),

@@ -29,7 +29,7 @@ export {
   payDraw,
   startDraw,
 } from './instances.js';
-export type { DrawProcess, InstanceMeasure } from './instances.js';
+export type { DrawProcess, InstanceMeasure, ScoredInstance } from './instances.js';
 export { exactLower, exactUpper, klBernoulli, limitCandidateRequests } from './limits.js';
 export type { LimitOf } from './limits.js';
 export { foldMeans, learnSpread, limitCandidateValues, logEOfMeans, meanLogEs, noSpread, startMeans } from './means.js';

@@ -5,8 +5,6 @@ export type InstanceMeasure = {
   readonly value: number;
   /** Variance of the value by chance alone, from how little was seen of it; 0 where that is not known. */
   readonly noise: number;
-  /** Whether it was drawn for the candidate. */
-  readonly isChosen: boolean;
 };
 
 /** Natural logarithm of the number of ways to choose k of n. */
@@ -52,7 +50,7 @@ const FURTHEST = 3;
  * How far each instance is from the middle of all, in robust standard deviations, up to 3 either way: so neither one
  * machine that is always slow nor one of which little was seen decides. It knows nothing of who was chosen.
  */
-export const instanceScores = (measures: readonly Omit<InstanceMeasure, 'isChosen'>[]): readonly number[] => {
+export const instanceScores = (measures: readonly InstanceMeasure[]): readonly number[] => {
   const middle = medianOf(measures.map(({ value }) => value));
   const apart = PER_DEVIATION * medianOf(measures.map(({ value }) => Math.abs(value - middle)));
   return measures.map(({ value, noise }) => {
@@ -70,26 +68,26 @@ export const TILTS: readonly (readonly [tilt: number, weight: number])[] = [
   [4, 1 / 2],
 ];
 
+/** One instance by its score, the higher the worse, and whether it was chosen. */
+export type ScoredInstance = { readonly score: number; readonly isChosen: boolean };
+
 /**
- * Natural logarithm of the e-value for "those that were chosen are worse" (`worse` higher or lower values) against "the
- * choice made no difference", given that k of n were chosen by lot: exp(tilt × sum of the chosen scores) over its mean
- * under all choices, mixed over the tilts. Its mean over all choices is exactly 1, whatever the instances are like and
- * however different (Fisher's randomisation inference; e-values by exponential tilting). 0 where there was no choice.
+ * Natural logarithm of the e-value for "those that were chosen have higher scores" against "the choice made no
+ * difference", given that k of n were chosen by lot: exp(tilt × sum of the chosen scores) over its mean under all
+ * choices, mixed over the tilts. Its mean over all choices is exactly 1, whatever the instances are like and however
+ * different (Fisher's randomisation inference, with e-values by exponential tilting). 0 where there was no choice.
  */
-export const instanceLogE = (measures: readonly InstanceMeasure[], worse: 'higher' | 'lower'): number => {
-  const n = measures.length;
-  const k = measures.filter(({ isChosen }) => isChosen).length;
+export const instanceLogE = (instances: readonly ScoredInstance[]): number => {
+  const n = instances.length;
+  const chosen = instances.filter(({ isChosen }) => isChosen);
+  const k = chosen.length;
   if (k === 0 || k === n) return 0;
-  const sign = worse === 'higher' ? 1 : -1;
-  const scores = instanceScores(measures).map((score) => sign * score);
-  const chosen = scores.reduce((sum, score, i) => sum + (measures[i]?.isChosen === true ? score : 0), 0);
+  const sum = chosen.reduce((total, { score }) => total + score, 0);
+  const ways = logChoose(n, k);
   let mixed = Number.NEGATIVE_INFINITY;
   for (const [tilt, weight] of TILTS) {
-    const all = logElementary(
-      scores.map((score) => tilt * score),
-      k,
-    );
-    mixed = logAddExp(mixed, Math.log(weight) + tilt * chosen + logChoose(n, k) - all);
+    const tilted = instances.map(({ score }) => tilt * score);
+    mixed = logAddExp(mixed, Math.log(weight) + tilt * sum + ways - logElementary(tilted, k));
   }
   return mixed;
 };

@@ -1,7 +1,7 @@
-import { isOver, isServed } from '#libs/domain';
+import { isOver, isServed, type Desired, type InstanceDraw } from '#libs/domain';
 import type { LiveView } from '#libs/application';
 import { SignalType } from '#libs/contracts';
-import { ExposureLookup, type Binning, type Exposure } from '#libs/signals';
+import { ExposureLookup, type Binning, type Exposure, type ExposureDraw } from '#libs/signals';
 
 /** What the intake needs of a plan. */
 type Signals = Pick<Exposure, 'assignment' | 'signals' | 'invariants' | 'values' | 'paired' | 'counted'>;
@@ -16,6 +16,7 @@ const binningOf = (type: SignalType | undefined, range: readonly unknown[] | nul
 export class FleetExposures extends ExposureLookup {
   readonly #view: LiveView;
   readonly #plans = new Map<string, Signals>();
+  readonly #draws = new WeakMap<InstanceDraw, ExposureDraw>();
 
   constructor(view: LiveView) {
     super();
@@ -32,7 +33,7 @@ export class FleetExposures extends ExposureLookup {
     const plan = this.#planOf(desired.rollout);
     if (!plan) return 'none';
     const { rollout, candidate, control, shareBp } = desired;
-    return { rollout, candidate, control, shareBp, ...plan };
+    return { rollout, candidate, control, shareBp, draw: this.#drawOf(desired), ...plan };
   }
 
   withdrawn(target: string, config: string, revision: number): string | undefined {
@@ -60,6 +61,17 @@ export class FleetExposures extends ExposureLookup {
   knowsRevision(config: string, revision: number): boolean {
     const known = this.#view.fleet.configs.get(config);
     return known !== undefined && isServed(known.kind) && revision <= known.revisions.length;
+  }
+
+  /** The sets are made once for each draw. */
+  #drawOf({ instances, kept }: Desired): ExposureDraw | null {
+    if (instances === null) return null;
+    const known = this.#draws.get(instances);
+    if (known) return known;
+    const { candidate, control } = instances;
+    const draw = { candidate: new Set(candidate), control: new Set(control), kept: new Set(kept) };
+    this.#draws.set(instances, draw);
+    return draw;
   }
 
   #planOf(rollout: string): Signals | undefined {

@@ -33,6 +33,7 @@ const exposed = (shareBp: number, candidate = 2, rollout = ROLLOUT, control = 1)
     control,
     shareBp,
     purpose: shareBp === 0 ? 'rollback' : shareBp === 10_000 ? 'settle' : 'stage',
+    instances: null,
   },
 });
 const released = (

@@ -1,6 +1,7 @@
 import { logMeanE, logPromotion, ratioScale } from '#libs/statistics';
 import type { GroupEvidence } from './groups.js';
 import { groupName, groupsOf, namesOfCells, namesWith, startGroups } from './groups.js';
+import { drawsLogE, isByInstance, takeDraws } from './instances.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { strengthOf } from './counted.js';
 import { learn, take, type Told } from './take.js';
@@ -66,6 +67,7 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
       logE: 0,
       maxLogE: 0,
       failedAt: null,
+      byInstance: new Map(),
     };
     return [signal.signal, evidence];
   });
@@ -125,7 +127,7 @@ const told = (state: RolloutEvidence, look: Look): readonly Told[] => {
   const list: Told[] = [];
   for (const count of look.cells) {
     const signal = state.signals.get(count.signal);
-    if (signal === undefined) continue;
+    if (signal === undefined || isByInstance(state.spec, signal.spec)) continue;
     const rho = shareOf(count, signal.spec, isUnit);
     // Values of one arm alone say nothing about the arms, but what they are.
     if (rho === 0 && !(isCounted(signal.spec) && count.bins !== undefined)) continue;
@@ -179,7 +181,7 @@ const settleCounted = (state: RolloutEvidence, signal: SignalEvidence): void => 
 };
 
 const settleSignal = (state: RolloutEvidence, signal: SignalEvidence, isProvedByReserve: boolean): void => {
-  signal.logE = mergedLogE(signal);
+  signal.logE = isByInstance(state.spec, signal.spec) ? drawsLogE(state.spec, signal) : mergedLogE(signal);
   if (signal.logE > signal.maxLogE) signal.maxLogE = signal.logE;
   if (isCounted(signal.spec)) return settleCounted(state, signal);
   if (signal.failedAt !== null || (signal.maxLogE < signal.logBound && !isProvedByReserve)) return;
@@ -252,6 +254,7 @@ export const foldLook = (state: RolloutEvidence, look: Look): RolloutEvidence =>
   for (const each of list) open(each, look.look);
   for (const each of list) take(state, each);
   for (const each of all) learn(each);
+  for (const signal of takeDraws(state, look.cells)) settleSignal(state, signal, false);
   const proved = new Map<SignalEvidence, boolean>();
   for (const { signal, cell } of list) proved.set(signal, settleCell(cell) || proved.get(signal) === true);
   for (const [signal, isProvedByReserve] of proved) {

@@ -1,6 +1,7 @@
 import { accept, type Decision } from '#libs/kernel';
-import type { DrainOutcome, RecordedVerdict, RolloutEvent } from '../events/index.js';
+import type { DrainOutcome, InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import { absences, absenceWords } from './rollout.absent.js';
+import { drawFaults, drawsOf, type Draws } from './rollout.instances.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
@@ -14,6 +15,7 @@ export const requestExposure = (
   target: string,
   shareBp: number,
   purpose: 'stage' | 'settle' | 'rollback',
+  instances: InstanceDraw | null = null,
 ): RolloutEvent => ({
   type: 'ExposureRequested',
   data: {
@@ -24,11 +26,18 @@ export const requestExposure = (
     control: rollout.targets[target]?.control ?? 1,
     shareBp,
     purpose,
+    instances,
   },
 });
 
 /** Enters a stage of a track: the stage, then what it asks of each target. */
-export const enterStage = (rollout: Subject, controls: Controls, track: Track, index: number): RolloutEvent[] => {
+export const enterStage = (
+  rollout: Subject,
+  controls: Controls,
+  track: Track,
+  index: number,
+  draws: Draws,
+): RolloutEvent[] => {
   const stage = track.stages[index];
   if (!stage) return [];
   const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
@@ -37,7 +46,10 @@ export const enterStage = (rollout: Subject, controls: Controls, track: Track, i
       type: 'StageEntered',
       data: { rollout: rollout.id, track: track.name, stage: stage.name, exposureBp: stage.exposureBp },
     },
-    ...track.targets.map(({ target }) => requestExposure({ ...rollout, targets }, target, stage.exposureBp, 'stage')),
+    ...track.targets.map(({ target }) => {
+      const draw = draws(target, stage.exposureBp);
+      return requestExposure({ ...rollout, targets }, target, stage.exposureBp, 'stage', draw);
+    }),
   ];
 };
 
@@ -104,7 +116,7 @@ const converged = (rollout: Rollout, facts: Facts): RolloutEvent[] =>
       : [];
   });
 
-const openTracks = (rollout: Rollout): RolloutEvent[] => {
+const openTracks = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
   const controls = Object.fromEntries(
     Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
   );
@@ -112,7 +124,8 @@ const openTracks = (rollout: Rollout): RolloutEvent[] => {
     if (track.after === null || trackOf(rollout, track.name).stage >= 0) return [];
     const { track: other, stage } = track.after;
     const reached = trackOf(rollout, other).passed.some(({ name }) => name === stage);
-    return reached ? enterStage(rollout, controls, track, 0) : [];
+    if (!reached || drawFaults(rollout, track, 0, facts.instances).length > 0) return [];
+    return enterStage(rollout, controls, track, 0, drawsOf(rollout, facts.instances));
   });
 };
 
@@ -133,7 +146,9 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     return [
       ...standingVerdicts(rollout.id, verdicts),
       { type: 'StagePassed', data: { ...data, sentences: sentencesOf(facts, track.name) } },
-      ...(index + 1 < track.stages.length ? enterStage(rollout, controls, track, index + 1) : []),
+      ...(index + 1 < track.stages.length
+        ? enterStage(rollout, controls, track, index + 1, drawsOf(rollout, facts.instances))
+        : []),
     ];
   });
 };
@@ -289,7 +304,7 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     case 'staging': {
       const passed = advance(rollout, facts);
       if (passed.length > 0) return passed;
-      const opened = openTracks(rollout);
+      const opened = openTracks(rollout, facts);
       if (opened.length > 0) return opened;
       return allTracksPassed(rollout)
         ? [{ type: 'FullyExposed', data: { rollout: rollout.id, holdbackBp: rollout.plan.holdbackBp } }]

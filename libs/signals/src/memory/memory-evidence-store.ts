@@ -18,7 +18,14 @@ import type {
 } from '../evidence-store.js';
 import { EvidenceStore } from '../evidence-store.js';
 import { LEAST_SPAN_MS } from '../reads.js';
-import { EvidenceRows, type RolloutRows, type SampleRow, type ValueRow, type ViolationRow } from './rows.js';
+import {
+  EvidenceRows,
+  type InstanceRow,
+  type RolloutRows,
+  type SampleRow,
+  type ValueRow,
+  type ViolationRow,
+} from './rows.js';
 
 type Place = { readonly target: string; readonly model: string };
 
@@ -50,6 +57,14 @@ const cellOfValues = ({ counts, model, shareBp, signal, target }: ValueRow): Loo
     .toSorted(([a], [b]) => a - b)
     .map(([value, { candidate, control }]) => [value, candidate, control] as const);
   return { bins, candidateBad: 0, controlBad: 0, model, shareBp, signal, target };
+};
+
+const cellOfInstances = (row: InstanceRow): LookCell => {
+  const { candidateBad, controlBad, drawn, model, shareBp, signal, target } = row;
+  const instances = [...row.instances.values()]
+    .toSorted((a, b) => compare(a.instance, b.instance) || compare(a.place, b.place))
+    .map(({ instance, place, count, sum }) => [instance, place, count, sum] as const);
+  return { candidateBad, controlBad, drawn, instances, model, shareBp, signal, target };
 };
 
 type Violated = Pick<ViolationRow, 'target' | 'revisions' | 'violations'>;
@@ -98,11 +113,14 @@ export class MemoryEvidenceStore extends EvidenceStore {
         signal,
         target,
       }));
-    const cells: readonly LookCell[] = [...bad, ...[...rows.pendingValues.values()].map(cellOfValues)].toSorted(
-      inOrder,
-    );
+    const cells: readonly LookCell[] = [
+      ...bad,
+      ...[...rows.pendingValues.values()].map(cellOfValues),
+      ...[...rows.pendingInstances.values()].map(cellOfInstances),
+    ].toSorted(inOrder);
     rows.pending.clear();
     rows.pendingValues.clear();
+    rows.pendingInstances.clear();
     const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
     if (cells.length > 0) rows.looks.push(look);
     return { look, requests: await this.requests(rollout) };

@@ -15,7 +15,9 @@ import {
 import { batchOf, exposureOf, NOON, ToldExposures, type WindowInput } from '../spec-kit.js';
 
 const HOUR = 3_600_000;
-const ROLLOUTS = ['by-unit', 'by-request'];
+const ROLLOUTS = ['by-unit', 'by-request', 'by-instance'];
+
+const draw = { candidate: new Set(['one', 'two']), kept: new Set(['one']), control: new Set(['three']) };
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -23,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** By unit on two targets, first 10%, then half, then taken back; by request on one of them. */
+/** By unit on two targets, first 10%, then half, then taken back; by request on one of them, by instance on the other. */
 const toldExposures = (): ToldExposures => {
   const told = new ToldExposures();
   for (const target of ['api-tpu', 'api-gpu']) {
@@ -32,6 +34,9 @@ const toldExposures = (): ToldExposures => {
     told.withdraw(target, 'router', 2, 'by-unit');
   }
   told.tell('api-tpu', 'sampling', 10, exposureOf('by-request', 2_000, { assignment: 'request', candidate: 3 }));
+  const byInstance = { assignment: 'instance' as const, candidate: 3 };
+  told.tell('api-gpu', 'sampling', 10, exposureOf('by-instance', 5_000, { ...byInstance, draw }));
+  told.tell('api-gpu', 'sampling', 11, exposureOf('by-instance', 10_000, byInstance));
   return told;
 };
 
@@ -92,8 +97,8 @@ const step = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('report' as const),
-      target: fc.constantFrom('api-tpu', 'api-tpu', 'api-gpu', 'bedrock-east', 'mars'),
-      instance: fc.constantFrom('one', 'two'),
+      target: fc.constantFrom('api-tpu', 'api-tpu', 'api-gpu', 'api-gpu', 'bedrock-east', 'mars'),
+      instance: fc.constantFrom('one', 'two', 'three', 'four'),
       windows: fc.array(window, { minLength: 1, maxLength: 3 }),
       again: fc.boolean(),
     }),
