@@ -256,8 +256,8 @@ export class Controller {
     const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.onTrial(...which), keeper);
     this.#conductor = new Conductor(this.#runner, this.view, evaluator, { evidence, delivery, board });
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
-    this.#start = new StartRolloutHandler(this.#runner, this.view);
-    this.#undo = new UndoRevisionHandler(this.#runner, this.view);
+    this.#start = new StartRolloutHandler(this.#runner, this.view, delivery);
+    this.#undo = new UndoRevisionHandler(this.#runner, this.view, delivery);
     this.#abandon = new AbandonTargetHandler(this.#runner);
     store.onCommit(() => this.#follow());
     this.#follow();

@@ -41,6 +41,8 @@ export const StagePrediction = z
         note: z.string(),
       }),
     ),
+    /** Of a config assigned by instance: how many of the live instances of each target the candidate would be given. */
+    instances: z.array(z.object({ target: z.string(), chosen: z.int(), of: z.int() })).optional(),
   })
   .meta({ id: 'StagePrediction' });
 export type StagePrediction = z.output<typeof StagePrediction>;

@@ -21,7 +21,13 @@ export type Shortcomings = {
   readonly watch?: Partial<Facts['watch']>;
   readonly unmeasured?: Facts['unmeasured'];
   readonly silentMs?: Facts['silentMs'];
+  /** Of a config assigned by instance: target → its live instances. Default: eight on each. */
+  readonly instances?: Facts['instances'];
 };
+
+/** So many live instances of each of these targets. */
+export const liveOn = (targets: readonly string[], count = 8): NonNullable<Facts['instances']> =>
+  Object.fromEntries(targets.map((target) => [target, Array.from({ length: count }, (_, n) => `${target}-0${n + 1}`)]));
 
 /** A verdict on a signal in a stage of a track, or on the whole rollout (track null). */
 export const aVerdict = (
@@ -99,5 +105,8 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
     ...missing.watch,
   },
   unmeasured: missing.unmeasured ?? [],
+  ...(rollout.assignment === 'instance'
+    ? { instances: missing.instances ?? liveOn(Object.keys(rollout.targets)) }
+    : {}),
   ...(missing.silentMs === undefined ? {} : { silentMs: missing.silentMs }),
 });

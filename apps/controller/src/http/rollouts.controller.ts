@@ -9,6 +9,7 @@ import {
   Evidence,
   LiveView,
   prepare,
+  instancesOn,
   previewOf,
   ProgressBoard,
   rolloutView,
@@ -268,7 +269,9 @@ export class RolloutsController {
     const prepared = prepare(this.view, request);
     if ('rejection' in prepared) throw ProblemError.of(prepared.rejection);
     const traffic = await this.evidence.traffic({ now: this.clock.now(), spanMs: LATELY_MS });
-    return previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared));
+    const isDrawn = prepared.config.assignment === 'instance';
+    const live = isDrawn ? await instancesOn(Object.keys(prepared.controls), this.delivery) : {};
+    return previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared), live);
   }
 
   /** Targets of the plan on which no instance is live now. One that cannot be asked is not known to be empty. */
