@@ -1,12 +1,5 @@
-import {
-  instanceLogE,
-  instanceScores,
-  logSumExp,
-  logWealthOfDraw,
-  payDraw,
-  startDraw,
-  type DrawProcess,
-} from '#libs/statistics';
+import { instanceLogE, instanceScores, logSumExp, logWealthOfDraw, payDraw, startDraw } from '#libs/statistics';
+import { startTarget, type InstanceTotal, type TargetDraw } from './draws.js';
 import type { RolloutEvidence, SignalEvidence } from './state.js';
 import {
   isCounted,
@@ -14,32 +7,9 @@ import {
   type CellCount,
   type EvidenceSpec,
   type InstanceCount,
-  type InstancePlace,
   type SignalSpec,
 } from './types.js';
 import { HEADLINE_WEIGHT } from './weights.js';
-
-/** Everything that one instance served of one model under the exposure that is tested. */
-export type InstanceTotal = { readonly place: InstancePlace; count: number; sum: number };
-
-/** One claim about the draws of a target. */
-export type DrawTest = {
-  /** What earlier draws have shown, as a logarithm. */
-  logPast: number;
-  process: DrawProcess;
-};
-
-/** What the draws of one target have told of one signal. Each exposure is a new draw, given those before it. */
-export type TargetDraw = {
-  /** The exposure whose draw is tested: the largest of which anything was seen. */
-  shareBp: number;
-  /** How many instances it was drawn from. */
-  drawn: number;
-  /** Model → instance → what it served under this exposure. */
-  readonly models: Map<string, Map<string, InstanceTotal>>;
-  /** That the candidate is worse than `harm`; then for each margin that it is better than that. */
-  readonly tests: readonly DrawTest[];
-};
 
 /** Whether a signal is judged by the draw of instances: not pairs, which are the same work on both arms, nor sources. */
 export const isByInstance = ({ assignment }: Pick<EvidenceSpec, 'assignment'>, signal: SignalSpec): boolean =>
@@ -52,14 +22,6 @@ const FIRST_VALUES = 5;
 
 const firstOf = (signal: SignalSpec, drawn: number): number =>
   isOfValues(signal) ? FIRST_VALUES * Math.max(1, drawn) : FIRST_BAD;
-
-/** A draw of which nothing was seen yet. */
-export const startTarget = (margins: number): TargetDraw => ({
-  shareBp: 0,
-  drawn: 0,
-  models: new Map(),
-  tests: Array.from({ length: margins + 1 }, () => ({ logPast: 0, process: startDraw(0) })),
-});
 
 const addTotal = (draw: TargetDraw, model: string, [instance, place, count, sum]: InstanceCount): void => {
   const instances = draw.models.get(model) ?? new Map<string, InstanceTotal>();

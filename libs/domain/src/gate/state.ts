@@ -1,6 +1,6 @@
 import type { RateProcess } from '#libs/statistics';
 import type { GroupEvidence, Groups } from './groups.js';
-import type { TargetDraw } from './instances.js';
+import type { TargetDraw } from './draws.js';
 import type { Scaled, Tally } from './tally.js';
 import type { CellKey, EvidenceSpec, SignalSpec } from './types.js';
 import type { ValueEvidence } from './values.js';

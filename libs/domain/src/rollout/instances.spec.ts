@@ -193,6 +193,20 @@ describe('a rollout by instance', () => {
     given().when(aStart(accepted, start)).types();
   });
 
+  it('goes everywhere in an emergency and for an undo, however few instances are known', () => {
+    const emergency = { ...plan, tracks: plan.tracks.map((track) => ({ ...track, stages: track.stages.slice(-1) })) };
+    const start = (count: number) =>
+      aRollout(emergency, { ...byInstance, instances: liveOn(TARGETS, count), bypass: 'the pods crash' }).events;
+    const asked = (count: number) =>
+      start(count).flatMap(({ type, data }) =>
+        type === 'ExposureRequested' && 'shareBp' in data ? [data.shareBp] : [],
+      );
+    expect(asked(0)).toEqual([10_000, 10_000]);
+    expect(asked(1)).toEqual([10_000, 10_000]);
+    expect(asked(8)).toEqual([9_000, 9_000]);
+    expect(drawn(start(8), 'api-us')[0]?.candidate).toHaveLength(7);
+  });
+
   it('is not refused where invariants decide alone', () => {
     const small = aPlan({
       tracks: [aTrack('api', { targets: ['api-us'], stages: [2_500, 10_000].map((e) => aStage(e)) })],

@@ -47,8 +47,8 @@ export const enterStage = (
       data: { rollout: rollout.id, track: track.name, stage: stage.name, exposureBp: stage.exposureBp },
     },
     ...track.targets.map(({ target }) => {
-      const draw = draws(target, stage.exposureBp);
-      return requestExposure({ ...rollout, targets }, target, stage.exposureBp, 'stage', draw);
+      const { shareBp, instances } = draws(target, stage.exposureBp);
+      return requestExposure({ ...rollout, targets }, target, shareBp, 'stage', instances);
     }),
   ];
 };

@@ -68,11 +68,11 @@ const instanceFault = ({
   instances = {},
   bypass = null,
 }: Of<'StartRollout'>): Decision<never> | undefined => {
-  if (assignment !== 'instance') return undefined;
+  if (assignment !== 'instance' || bypass !== null) return undefined;
   const first = plan.tracks.filter(({ after }) => after === null);
   const [fault] = first.flatMap((track) => drawFaults({ assignment }, track, 0, instances));
   if (fault !== undefined) return reject('too-few-instances', `Nothing can be drawn: ${fault}.`, '/plan');
-  const blind = bypass === null ? instanceReach(plan, instances).refusal : undefined;
+  const blind = instanceReach(plan, instances).refusal;
   return blind === undefined ? undefined : reject('plan-never-tells', blind, '/plan');
 };
 

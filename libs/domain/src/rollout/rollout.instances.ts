@@ -1,6 +1,6 @@
 import type { InstanceDraw } from '../events/index.js';
 import type { Facts } from './rollout.facts.js';
-import type { Rollout } from './rollout.state.js';
+import type { Exposure, Rollout } from './rollout.state.js';
 import type { Track } from './tracks.js';
 
 /** Instances of one target that an exposure can name: the list is in the event and in the ruleset. */
@@ -75,15 +75,22 @@ type Drawing = Pick<Rollout, 'id' | 'assignment'> & {
   readonly targets: Readonly<Record<string, Pick<Rollout['targets'][string], 'wanted'>>>;
 };
 
-export type Draws = (target: string, shareBp: number) => InstanceDraw | null;
+/** What is really asked of a target: the share, and the instances where they are drawn. */
+export type Draws = (target: string, shareBp: number) => Pick<Exposure, 'shareBp' | 'instances'>;
 
-/** Draws for a rollout from the instances that are live; null for other configs, and where everybody serves the same. */
+/**
+ * Draws for a rollout from the instances that are live. Other configs are split, and nothing is drawn where everybody
+ * serves the same. Where the lot cannot be thrown everybody serves the candidate: only what goes without stages gets
+ * there, and neither an emergency nor an undo may fail for a holdback.
+ */
 export const drawsOf =
   ({ id, assignment, targets }: Drawing, live: Facts['instances'] = {}): Draws =>
   (target, shareBp) => {
-    if (assignment !== 'instance' || shareBp <= 0 || shareBp >= WHOLE) return null;
+    if (assignment !== 'instance' || shareBp <= 0 || shareBp >= WHOLE) return { shareBp, instances: null };
+    const here = live[target] ?? [];
+    if (drawFault(target, here, shareBp) !== undefined) return { shareBp: WHOLE, instances: null };
     const before = targets[target]?.wanted?.instances?.candidate ?? [];
-    return drawInstances({ rollout: id, target, shareBp }, live[target] ?? [], before);
+    return { shareBp, instances: drawInstances({ rollout: id, target, shareBp }, here, before) };
   };
 
 /** Why a track cannot enter a stage: the lot cannot be thrown on one of its targets. Empty where it can. */
