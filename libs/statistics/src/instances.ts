@@ -93,14 +93,17 @@ export const instanceLogE = (instances: readonly ScoredInstance[]): number => {
 };
 
 /** Part of the wealth of a draw that is never bet: what was shown by earlier draws is not lost by a later one. */
-export const KEPT_CASH = 1 / 4;
+export const KEPT_CASH = 1 / 8;
+
+/** How fast the masses of checkpoints fall: small fleets can only show something with most of the mass. */
+const FALL = 1.5;
 
 /**
- * Part of the rest that the n-th checkpoint of a draw gets: 1/((n+1)(n+2)), 1 over all of them. The labels are drawn once,
+ * Part of the rest that the n-th checkpoint of a draw gets: 1/(n+1)^1.5 - 1/(n+2)^1.5, 1 over all of them. The labels are drawn once,
  * so what the checkpoints show is no martingale; a sum with fixed weights grows only, and its mean is at most 1 even at
  * the end of time, so that the bound holds at all checkpoints together (Markov).
  */
-export const checkpointMass = (index: number): number => 1 / ((index + 1) * (index + 2));
+export const checkpointMass = (index: number): number => (index + 1) ** -FALL - (index + 2) ** -FALL;
 
 /** The evidence of one draw: what its checkpoints have paid so far. */
 export type DrawProcess = {
@@ -133,6 +136,19 @@ export const payDraw = (draw: DrawProcess, logE: number, seen: number): void => 
 export const logWealthOfDraw = ({ logPaid }: DrawProcess): number =>
   logAddExp(Math.log(KEPT_CASH), Math.log1p(-KEPT_CASH) + logPaid);
 
-/** The same at its highest: k of n drawn, and all of them worse than all others from the first checkpoint on for ever. */
-export const mostOfDraw = (n: number, k: number): number =>
-  k <= 0 || k >= n ? 0 : logAddExp(Math.log(KEPT_CASH), Math.log1p(-KEPT_CASH) + logChoose(n, k));
+/** Checkpoints after which hardly anything is left to be paid. */
+const SOON = 4;
+
+/**
+ * What a draw of k of n can show before long, as the logarithm of its wealth: those chosen stand as far apart from the
+ * others as the score goes, at the first four checkpoints. Little more is ever possible, however clear the harm is.
+ */
+export const mostOfDraw = (n: number, k: number): number => {
+  if (k <= 0 || k >= n) return 0;
+  const values = Array.from({ length: n }, (_, i) => ({ value: i < k ? 1 : 0, noise: 0 }));
+  const scores = instanceScores(values).map((score, i) => ({ score, isChosen: i < k }));
+  const draw = startDraw(0);
+  const logE = instanceLogE(scores);
+  for (let checkpoint = 0; checkpoint < SOON; checkpoint += 1) payDraw(draw, logE, 1);
+  return logWealthOfDraw(draw);
+};

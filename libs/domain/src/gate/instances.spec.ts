@@ -128,7 +128,7 @@ describe('a config assigned by instance', () => {
     const cells = ['haiku', 'sonnet', 'opus'].map((model) => ({ target: 'api-tpu', model }));
     const state = startEvidence(specOf([ERRORS], { cells }));
     for (let n = 0; n < 500; n += 1) fold(state, ...cells.map(({ model }) => cell(2, BAD, { model })));
-    const most = Math.log(0.25 + 0.75 * 28);
+    const most = Math.log(1 / 8 + (7 / 8) * 28);
     expect(verdictOf(state).logE).toBeLessThan(most);
     expect(verdictOf(state).logE).toBeGreaterThan(Math.log(12));
   });
@@ -138,7 +138,7 @@ describe('a config assigned by instance', () => {
     fold(state, cell(2, BAD));
     const first = verdictOf(state).logE;
     fold(state, cell(4, GOOD, { shareBp: 5_000, kept: 2 }));
-    expect(verdictOf(state).logE).toBeGreaterThan(first + Math.log(0.25) - 1e-9);
+    expect(verdictOf(state).logE).toBeGreaterThan(first + Math.log(1 / 8) - 1e-9);
     for (let n = 0; n < 5; n += 1)
       fold(
         state,
@@ -171,11 +171,11 @@ describe('a config assigned by instance', () => {
     expect(verdictOf(two).sentence).toContain('on 7 of control');
   });
 
-  it('waits until most of the draw was heard of, or much of the others', () => {
+  it('waits until all of the draw was heard of, or much of the others', () => {
     const state = startEvidence(specOf());
     const half = { ...cell(2, BAD), instances: cell(2, BAD).instances?.slice(0, 2) ?? [] };
-    fold(state, { ...half, instances: half.instances.map(([name, place]) => [name, place, 100, 6] as const) });
-    expect(verdictOf(state).logE).toBeCloseTo(Math.log(0.25), 9);
+    fold(state, { ...half, instances: half.instances.map(([name, place]) => [name, place, 100, 15] as const) });
+    expect(verdictOf(state).logE).toBeCloseTo(Math.log(1 / 8), 9);
     fold(state, cell(2, BAD));
     expect(verdictOf(state).logE).toBeGreaterThan(0);
   });

@@ -16,9 +16,9 @@ export const isByInstance = ({ assignment }: Pick<EvidenceSpec, 'assignment'>, s
   assignment === 'instance' && signal.type !== 'paired' && !isCounted(signal);
 
 /** Bad requests over all instances that the first checkpoint needs. */
-const FIRST_BAD = 10;
+const FIRST_BAD = 20;
 /** Values for each instance of the draw that it needs. */
-const FIRST_VALUES = 5;
+const FIRST_VALUES = 10;
 
 const firstOf = (signal: SignalSpec, drawn: number): number =>
   isOfValues(signal) ? FIRST_VALUES * Math.max(1, drawn) : FIRST_BAD;
@@ -103,8 +103,7 @@ const scored = (signal: SignalSpec, draw: TargetDraw, { ratio, worse }: Claim) =
   return { instances: [...all.values()], seen };
 };
 
-/** Part of the draw that must have been heard of before the first checkpoint, unless much was seen of the others. */
-const QUORUM = 0.75;
+/** All of the draw must have been heard of before the first checkpoint, unless so many times as much was seen of the others. */
 const MUCH = 4;
 
 /** Makes the checkpoints that are due. When that is, does not depend on who was chosen. */
@@ -113,7 +112,7 @@ const check = (signal: SignalSpec, draw: TargetDraw, margins: readonly number[])
     const process = draw.tests[index]?.process;
     if (process === undefined) continue;
     const { instances, seen } = scored(signal, draw, claim);
-    const isQuorum = instances.length >= QUORUM * draw.drawn || seen >= MUCH * firstOf(signal, draw.drawn);
+    const isQuorum = instances.length >= draw.drawn || seen >= MUCH * firstOf(signal, draw.drawn);
     if (seen >= process.next && isQuorum) payDraw(process, instanceLogE(instances), seen);
   }
 };

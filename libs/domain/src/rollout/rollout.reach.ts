@@ -8,7 +8,7 @@ import { targetsOf, type Track } from './tracks.js';
 /** What a stage would draw on one target of which so many instances are live. */
 export type StageDraw = { readonly target: string; readonly chosen: number; readonly of: number };
 
-/** The draws of one stage, and the largest e-value that they and those before them could ever give. */
+/** The draws of one stage, and the largest e-value that they and those before them could give before long. */
 export type StageReach = {
   readonly track: string;
   readonly stage: string;
@@ -76,7 +76,7 @@ const refusalOf = (
   const drawn = before.flatMap(({ draws }) => draws.map(({ target, chosen, of }) => `${chosen} of ${of} on ${target}`));
   return (
     `By instance this plan could never tell that the change does harm before it is everywhere: with ${drawn.join(', ')} ` +
-    `the strongest evidence that is possible is ${digits(largest)}, and ${unable.map(({ spec }) => spec.signal).join(', ')} ` +
+    `the strongest evidence to be had is ${digits(largest)}, and ${unable.map(({ spec }) => spec.signal).join(', ')} ` +
     `would need ${digits(first.needed)} (alpha ${digits(alpha)}). Run more instances, choose shares nearer to half, raise alpha, ` +
     'make these signals shadow so that invariants alone decide, or say in the plan why that is accepted (acceptBlind).'
   );
