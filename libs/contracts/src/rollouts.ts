@@ -194,6 +194,8 @@ export const RolloutView = z
         target: z.string(),
         control: z.int(),
         requestedBp: z.int(),
+        /** Of a config assigned by instance, where some serve the candidate: how many were chosen of those then live. */
+        instances: z.object({ chosen: z.int(), of: z.int() }).optional(),
         /** What the share was asked for; null until the rollout reaches the target. */
         purpose: z.enum(['stage', 'settle', 'rollback']).nullable(),
         generation: z.int(),

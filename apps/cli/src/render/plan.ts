@@ -5,10 +5,10 @@ import { table } from '../look.js';
 import type { Look } from '../look.js';
 import { hang } from '../wrap.js';
 
-/** `25%`, or `25%: 2 of 8` where instances are drawn. */
+/** `25%`, or `25% (2 of 8)` where instances are drawn. */
 const exposureOf = ({ exposureBp, instances }: StagePrediction): string => {
   const drawn = (instances ?? []).map(({ chosen, of }) => `${chosen} of ${of}`);
-  return drawn.length === 0 ? showShare(exposureBp) : `${showShare(exposureBp)}: ${[...new Set(drawn)].join(', ')}`;
+  return drawn.length === 0 ? showShare(exposureBp) : `${showShare(exposureBp)} (${[...new Set(drawn)].join(', ')})`;
 };
 
 const stageCells = (stage: StagePrediction): readonly string[] => [

@@ -8,6 +8,7 @@ import {
   asHeadgateEvent,
   trackOf,
   vetoesOf,
+  type InstanceDraw,
   type RecordedVerdict,
   type Rollout,
 } from '#libs/domain';
@@ -84,12 +85,18 @@ const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictVi
   return [...fresh, ...recorded];
 };
 
+const drawView = ({ candidate, control }: InstanceDraw) => ({
+  chosen: candidate.length,
+  of: candidate.length + control.length,
+});
+
 const targetViews = (rollout: Rollout): RolloutView['targets'] =>
   Object.entries(rollout.targets).map(
     ([target, { control, wanted, delivered, converged, readBack, ended, error }]) => ({
       target,
       control,
       requestedBp: wanted?.shareBp ?? 0,
+      ...(wanted?.instances ? { instances: drawView(wanted.instances) } : {}),
       purpose: wanted?.purpose ?? null,
       generation: wanted?.generation ?? 0,
       delivered: wanted !== null && delivered >= wanted.generation,
