@@ -11,27 +11,47 @@ export type InstanceMeasure = {
 export const logChoose = (n: number, k: number): number =>
   k <= 0 || k >= n ? 0 : lnGamma(n + 1) - lnGamma(k + 1) - lnGamma(n - k + 1);
 
+const logistic = (x: number): number => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+/** Bits to which the shift is found; it only has to be near. */
+const HALVINGS = 60;
+
+/** The shift by which coins with these log-odds have k heads on average. */
+const shiftTo = (logs: readonly number[], k: number): number => {
+  let low = -50 - Math.max(...logs);
+  let high = 50 - Math.min(...logs);
+  for (let step = 0; step < HALVINGS; step += 1) {
+    const middle = (low + high) / 2;
+    const heads = logs.reduce((sum, log) => sum + logistic(log + middle), 0);
+    if (heads < k) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+};
+
 /**
- * Natural logarithm of the k-th elementary symmetric polynomial of exp(logs): the sum over all choices of k of them. One
- * pass over the numbers for each of k terms, O(n min(k, n - k)), without overflow.
+ * Natural logarithm of the k-th elementary symmetric polynomial of exp(logs): the sum over all choices of k of them. It is
+ * the chance that independent coins with these odds show k heads, but for a factor that is known; all odds are shifted
+ * alike so that k heads are what is expected, and neither overflow nor underflow matters. O(n k) by a dynamic programme.
  */
 export const logElementary = (logs: readonly number[], k: number): number => {
   const n = logs.length;
   if (k < 0 || k > n) return Number.NEGATIVE_INFINITY;
-  if (2 * k > n) {
-    // Whoever is left out instead: e_k(x) = x_1 … x_n e_(n-k)(1/x).
-    const left = logElementary(
-      logs.map((log) => -log),
-      n - k,
-    );
-    return logs.reduce((sum, log) => sum + log, left);
-  }
-  const sums = new Float64Array(k + 1).fill(Number.NEGATIVE_INFINITY);
-  sums[0] = 0;
-  for (const [index, log] of logs.entries())
+  if (k === 0) return 0;
+  if (k === n) return logs.reduce((sum, log) => sum + log, 0);
+  const shift = shiftTo(logs, k);
+  const chances = new Float64Array(k + 1);
+  chances[0] = 1;
+  let factor = -k * shift;
+  for (const [index, log] of logs.entries()) {
+    const [heads, tails] = [logistic(log + shift), logistic(-log - shift)];
     for (let j = Math.min(k, index + 1); j >= 1; j -= 1)
-      sums[j] = logAddExp(sums[j] ?? Number.NEGATIVE_INFINITY, (sums[j - 1] ?? Number.NEGATIVE_INFINITY) + log);
-  return sums[k] ?? Number.NEGATIVE_INFINITY;
+      chances[j] = (chances[j] ?? 0) * tails + (chances[j - 1] ?? 0) * heads;
+    chances[0] = (chances[0] ?? 0) * tails;
+    factor += softplus(log + shift);
+  }
+  return factor + Math.log(chances[k] ?? 0);
 };
 
 const medianOf = (values: readonly number[]): number => {
