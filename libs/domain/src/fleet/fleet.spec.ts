@@ -147,6 +147,20 @@ describe('what a target was exposed to under a generation', () => {
     ]);
   });
 
+  it('names the instances of its draw, and those of them that an earlier exposure of the rollout had chosen', () => {
+    const drawn = (shareBp: number, candidate: readonly string[], rollout = ROLLOUT): HeadgateEvent => {
+      const asked = exposed(shareBp, 2, rollout);
+      if (asked.type !== 'ExposureRequested') throw new Error('This is no exposure.');
+      return { ...asked, data: { ...asked.data, instances: { candidate: [...candidate], control: ['z'] } } };
+    };
+    const byInstance = fleetAfter(drawn(1_000, ['b']), drawn(5_000, ['a', 'b']), drawn(1_000, ['c'], 'another'));
+    expect([7, 8, 9].map((generation) => byInstance.exposureAt('api-us', KEY, generation))).toMatchObject([
+      { instances: { candidate: ['b'] }, kept: [] },
+      { instances: { candidate: ['a', 'b'] }, kept: ['b'] },
+      { instances: { candidate: ['c'] }, kept: [] },
+    ]);
+  });
+
   it('is nothing before the first rollout there', () => {
     expect(fleet.exposureAt('api-us', KEY, 6)).toBeUndefined();
     expect(fleet.exposureAt('api-eu', KEY, 99)).toBeUndefined();
