@@ -15,7 +15,7 @@ const BUILD = 'server.build';
 const build = (version: string) => config(BUILD, { version }, { assignment: 'instance' });
 
 const stages = ['25%', '50%', '100%'].map((exposure) => stage(exposure, { bake: '2s' }));
-const plan = (name: string, alpha: number) =>
+const plan = (name: string, alpha: number, tolerate: string | number = 'none') =>
   manifest('Plan', name, {
     alpha,
     holdback: '10%',
@@ -23,7 +23,7 @@ const plan = (name: string, alpha: number) =>
     drain: '1s',
     grace: '30s',
     signals: [
-      { signal: 'script-errors', tolerate: 'none' },
+      { signal: 'script-errors', tolerate },
       { signal: 'wrong-pool', weight: 0.25 },
     ],
     tracks: [track('api', ['api-tpu'], { stages })],
@@ -71,7 +71,13 @@ beforeAll(async () => {
     signal('wrong-pool', 'invariant'),
   ];
   await clientOf(here.admin).apply({
-    manifests: [...registered, build('1.0'), plan('builds', 0.1), plan('too-careful', 0.001)],
+    manifests: [
+      ...registered,
+      build('1.0'),
+      plan('builds', 0.1),
+      plan('too-careful', 0.001),
+      plan('too-strict', 0.1, 2),
+    ],
   });
   await clientOf(here.admin).apply({ manifests: [build('1.1')] });
   const { url, syncPort } = here.controller;
@@ -101,6 +107,9 @@ it('a good server build goes to 2, 4 and 7 of 8 instances and settles; a bad one
   );
   await expect(operator().start({ config: BUILD, plan: 'too-careful', reason: 'a try' })).rejects.toThrow(
     'could never tell',
+  );
+  await expect(operator().start({ config: BUILD, plan: 'too-strict', reason: 'a try' })).rejects.toThrow(
+    'can not be shown to be below x2',
   );
 
   const good = await operator().start({ config: BUILD, plan: 'builds', reason: 'a newer build' });

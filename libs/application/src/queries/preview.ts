@@ -1,6 +1,7 @@
 import {
   instanceReach,
   isByInstance,
+  PROMOTION_ALPHA,
   predictStage,
   vetoWords,
   type ResolvedPlan,
@@ -106,6 +107,18 @@ const drawnPrediction = (
   return { signal, type, predictedMs, tolerate, smallestHarm: null, nearlySure: null, note };
 };
 
+/** Margins that no draw up to this stage could ever show: it would wait for them for ever. */
+const unshowable = (signals: Signals, reach: Reach, drawn: StageReach | undefined): string[] => {
+  const needed = 1 / PROMOTION_ALPHA;
+  if (drawn === undefined || drawn.largestE >= needed) return [];
+  return signals
+    .filter((signal) => isDrawn(reach, signal) && !signal.shadow && signal.tolerate !== null)
+    .map(
+      ({ signal, tolerate }) =>
+        `${signal} can not be shown to be below x${tolerate} by these draws: their evidence is at most ${Number(drawn.largestE.toPrecision(3))}, and ${needed} is needed. Leave tolerate out (none), or run more instances.`,
+    );
+};
+
 /** Null: not assigned by instance. */
 type Reach = ReturnType<typeof instanceReach> | null;
 
@@ -136,7 +149,8 @@ const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic, reach
       activationUnits,
       minRequests: Math.max(1, samples),
     });
-    impossible.push(...refusals(forecast, plan).map((message) => `${track.name}/${name}: ${message}`));
+    const never = [...refusals(forecast, plan), ...unshowable(signals, reach, drawn)];
+    impossible.push(...never.map((message) => `${track.name}/${name}: ${message}`));
     for (const { signal, badPerRequest } of bases) {
       before.set(signal, [...(before.get(signal) ?? []), ...expectedBad(cells, badPerRequest, forecast.ms)]);
     }
