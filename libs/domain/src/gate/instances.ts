@@ -15,13 +15,14 @@ import { HEADLINE_WEIGHT } from './weights.js';
 export const isByInstance = ({ assignment }: Pick<EvidenceSpec, 'assignment'>, signal: SignalSpec): boolean =>
   assignment === 'instance' && signal.type !== 'paired' && !isCounted(signal);
 
-/** Bad requests over all instances that the first checkpoint needs. */
-const FIRST_BAD = 20;
+/** Bad requests for each instance of the draw that the first checkpoint needs, and of how many instances at most. */
+const FIRST_BAD = 4;
+const MOST_FIRST = 25;
 /** Values for each instance of the draw that it needs. */
 const FIRST_VALUES = 10;
 
 const firstOf = (signal: SignalSpec, drawn: number): number =>
-  isOfValues(signal) ? FIRST_VALUES * Math.max(1, drawn) : FIRST_BAD;
+  isOfValues(signal) ? FIRST_VALUES * Math.max(1, drawn) : FIRST_BAD * Math.min(Math.max(1, drawn), MOST_FIRST);
 
 const addTotal = (draw: TargetDraw, model: string, [instance, place, count, sum]: InstanceCount): void => {
   const instances = draw.models.get(model) ?? new Map<string, InstanceTotal>();
