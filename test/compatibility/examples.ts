@@ -127,6 +127,7 @@ export const EXAMPLES: DataOf = {
     control: 1,
     shareBp: 100,
     purpose: 'stage',
+    instances: { candidate: ['api-us-03'], control: ['api-us-01', 'api-us-02'] },
   },
   ExposureChanged: { rollout, target: 'api-us', generation: 1_204, shareBp: 100 },
   ExposureFailed: { rollout, target: 'api-us', generation: 1_204, error: 'api-us did not answer within 10 s' },

@@ -42,7 +42,7 @@ const startRollouts = async (url: string): Promise<readonly string[]> => {
   };
   await apply(settingManifests());
   for (const n of [1, 2]) await apply(names.map((name) => configManifest(name, n)));
-  const handler = new StartRolloutHandler(core.runner, core.view);
+  const handler = new StartRolloutHandler(core.runner, core.view, core.delivery);
   const start = async (config: string): Promise<string> => {
     const outcome = await handler.execute(new StartRolloutCommand({ config, plan: PLAN }, automation(randomUUID())));
     if (!outcome.accepted) throw new Error(outcome.rejection.message);

@@ -41,6 +41,7 @@ class OneRollout extends ExposureLookup {
     control: 1,
     shareBp: 1_000,
     startedAt: 0,
+    draw: null,
     assignment: 'unit',
     signals: new Set(),
     invariants: new Set(),

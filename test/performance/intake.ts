@@ -31,6 +31,7 @@ class OneRollout extends ExposureLookup {
       shareBp: 1_000,
       startedAt: 0,
       assignment: 'unit',
+      draw: null,
       signals: new Set(SIGNALS),
       ...none,
     };

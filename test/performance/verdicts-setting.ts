@@ -70,7 +70,7 @@ export const startRollouts = async (url: string, count: number): Promise<void> =
   const names = Array.from({ length: count }, (_, n) => configName(n));
   await apply(settings());
   for (const revision of [1, 2]) await apply(names.map((name) => configManifest(name, revision)));
-  const handler = new StartRolloutHandler(core.runner, core.view);
+  const handler = new StartRolloutHandler(core.runner, core.view, core.delivery);
   const start = async (config: string): Promise<void> => {
     const command = new StartRolloutCommand({ config, plan: PLAN }, automation(randomUUID()));
     const outcome = await handler.execute(command);

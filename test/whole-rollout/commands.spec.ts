@@ -231,7 +231,7 @@ describe('start a rollout', () => {
     await world.record(`config-${CONFIG}`, revisionOf(CONFIG, 3, { pool: 'c' }));
 
     const runner = new CommandRunner(world.store, world.clock, new CountedIds('late'));
-    const late = new StartRolloutHandler(runner, behind);
+    const late = new StartRolloutHandler(runner, behind, world.delivery);
     const second = await late.execute(
       new StartRolloutCommand({ config: CONFIG, plan: 'quick', revision: 3 }, person('late')),
     );

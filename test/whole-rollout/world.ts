@@ -26,7 +26,11 @@ import {
   newestVersion,
   summarise,
   asHeadgateEvent,
+  type Desired,
   type HeadgateEvent,
+  type InstanceCount,
+  type InstanceDraw,
+  type InstancePlace,
   type RolloutCommand,
 } from '#libs/domain';
 import { rolloutDecider, rolloutStream } from '#libs/domain';
@@ -47,7 +51,9 @@ export const CONFIG = 'router.context';
 const TICK_MS = 500;
 const MODEL = 'sonnet';
 const SIGNALS = ['wrong-pool', 'script-errors'];
-const INSTANCES = ['a', 'b', 'c'];
+
+/** What is desired where instances are drawn. */
+type Drawn = Desired & { readonly rollout: string; readonly candidate: number; readonly instances: InstanceDraw };
 
 /** Bad requests per request, by signal. */
 type Rates = Readonly<Record<string, number>>;
@@ -67,6 +73,10 @@ export type Fleets = {
   /** Targets on which the invariant is violated, and by which revisions. */
   violating: Set<string>;
   violates: (revision: number) => boolean;
+  /** Live instances of a target. */
+  instances: (target: string) => readonly string[];
+  /** Of a config assigned by instance: how many times as bad as others an instance always is. */
+  slowness: (instance: string) => number;
 };
 
 /** The log, the queue, the fleets and what is seen of them: shared by any number of controllers. */
@@ -87,6 +97,8 @@ export class World {
     sticky: 0,
     violating: new Set(),
     violates: (revision) => revision > 1,
+    instances: () => ['a', 'b', 'c'],
+    slowness: () => 1,
   };
   readonly #owed = new Map<string, number>();
   readonly #ids = new CountedIds('event');
@@ -110,14 +122,14 @@ export class World {
   }
 
   /** Three targets, a config with two revisions, three signals and a plan. */
-  async furnish(plan: HeadgateEvent): Promise<void> {
+  async furnish(plan: HeadgateEvent, assignment: 'unit' | 'instance' = 'unit'): Promise<void> {
     for (const { target, platform, labels, models } of SOME_TARGETS) {
       const data = { target, platform, labels: { ...labels }, models: [...models], driver: 'pull' };
       await this.record(`target-${target}`, { type: 'TargetRegistered', data });
     }
     await this.record(
       `config-${CONFIG}`,
-      configRegistered(CONFIG, 'quality'),
+      configRegistered(CONFIG, 'quality', assignment),
       revisionOf(CONFIG, 1, { pool: 'a' }),
       revisionOf(CONFIG, 2, { pool: 'b' }),
     );
@@ -152,12 +164,50 @@ export class World {
       if (generation > 0)
         this.delivery.acknowledges(
           target,
-          INSTANCES.map((instance) => ({ instance, generation, seenAt, error: null })),
+          this.fleets.instances(target).map((instance) => ({ instance, generation, seenAt, error: null })),
         );
       const exposure = view.fleet.exposureAt(target, CONFIG, generation);
       if (!exposure?.rollout || exposure.candidate === null || this.fleets.silent.has(target)) continue;
-      this.#report(target, exposure.rollout, exposure.candidate, exposure.control, exposure.shareBp);
+      const { rollout, candidate, control, shareBp, instances } = exposure;
+      if (instances === null) this.#report(target, rollout, candidate, control, shareBp);
+      else this.#reportDrawn(target, { ...exposure, rollout, candidate, instances });
     }
+  }
+
+  /** Of a config assigned by instance: each instance serves as many requests, all of them on one revision. */
+  #reportDrawn(target: string, exposure: Drawn): void {
+    const { rollout, candidate, control, shareBp, kept, instances } = exposure;
+    const live = this.fleets.instances(target);
+    const requests = Math.floor(this.fleets.requests / live.length);
+    const placeOf = (name: string): InstancePlace => {
+      if (kept.includes(name)) return 'kept';
+      if (instances.candidate.includes(name)) return 'chosen';
+      return instances.control.includes(name) ? 'spared' : 'late';
+    };
+    const served = live.map((name): InstanceCount => {
+      const place = placeOf(name);
+      const revision = place === 'chosen' || place === 'kept' ? candidate : control;
+      const rate = (this.fleets.rates(revision, target)['script-errors'] ?? 0) * this.fleets.slowness(name);
+      return [name, place, requests, this.#whole(`${rollout} ${target} ${name}`, requests * rate)];
+    });
+    const onCandidate = served.filter(([, place]) => place === 'chosen' || place === 'kept');
+    const badOf = (counts: readonly InstanceCount[]): number => counts.reduce((sum, [, , , bad]) => sum + bad, 0);
+    this.evidence.serve({
+      rollout,
+      candidate: { config: CONFIG, revision: candidate },
+      target,
+      model: MODEL,
+      shareBp,
+      candidateRequests: requests * onCandidate.length,
+      controlRequests: requests * (live.length - onCandidate.length),
+      bad: { 'script-errors': { candidate: badOf(onCandidate), control: badOf(served) - badOf(onCandidate) } },
+      draw: {
+        drawn: instances.candidate.length - kept.length + instances.control.length,
+        served: { 'script-errors': served },
+      },
+      at: this.clock.now(),
+      ms: TICK_MS,
+    });
   }
 
   #report(target: string, rollout: string, candidate: number, control: number, shareBp: number): void {
@@ -216,9 +266,13 @@ export class World {
   }
 }
 
-export const configRegistered = (key: string, kind: 'quality' | 'signal' | 'plan'): HeadgateEvent => ({
+export const configRegistered = (
+  key: string,
+  kind: 'quality' | 'signal' | 'plan',
+  assignment: 'unit' | 'instance' = 'unit',
+): HeadgateEvent => ({
   type: 'ConfigRegistered',
-  data: { key, kind, assignment: kind === 'quality' ? 'unit' : null, description: null, schema: null },
+  data: { key, kind, assignment: kind === 'quality' ? assignment : null, description: null, schema: null },
 });
 
 export const revisionOf = (
@@ -256,8 +310,8 @@ export class Controller {
     const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.onTrial(...which), keeper);
     this.#conductor = new Conductor(this.#runner, this.view, evaluator, { evidence, delivery, board });
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
-    this.#start = new StartRolloutHandler(this.#runner, this.view);
-    this.#undo = new UndoRevisionHandler(this.#runner, this.view);
+    this.#start = new StartRolloutHandler(this.#runner, this.view, delivery);
+    this.#undo = new UndoRevisionHandler(this.#runner, this.view, delivery);
     this.#abandon = new AbandonTargetHandler(this.#runner);
     store.onCommit(() => this.#follow());
     this.#follow();

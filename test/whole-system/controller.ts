@@ -119,8 +119,8 @@ export class Controller {
       [DELIVER]: parts.deliver({ run: (task) => deliverer.run(task) }, this.view, delivery),
     };
     this.exposures = new FleetExposures(this.view);
-    this.start = new StartRolloutHandler(this.runner, this.view);
-    this.undo = new UndoRevisionHandler(this.runner, this.view);
+    this.start = new StartRolloutHandler(this.runner, this.view, delivery);
+    this.undo = new UndoRevisionHandler(this.runner, this.view, delivery);
     this.steer = new SteerRolloutHandler(this.runner, this.view, this.conductor);
     this.abandon = new AbandonTargetHandler(this.runner);
     this.#bornAt = shared.witness.head;

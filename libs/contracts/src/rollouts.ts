@@ -41,6 +41,8 @@ export const StagePrediction = z
         note: z.string(),
       }),
     ),
+    /** Of a config assigned by instance: how many of the live instances of each target the candidate would be given. */
+    instances: z.array(z.object({ target: z.string(), chosen: z.int(), of: z.int() })).optional(),
   })
   .meta({ id: 'StagePrediction' });
 export type StagePrediction = z.output<typeof StagePrediction>;
@@ -237,6 +239,8 @@ export const RolloutView = z
         target: z.string(),
         control: z.int(),
         requestedBp: z.int(),
+        /** Of a config assigned by instance, where some serve the candidate: how many were chosen of those then live. */
+        instances: z.object({ chosen: z.int(), of: z.int() }).optional(),
         /** What the share was asked for; null until the rollout reaches the target. */
         purpose: z.enum(['stage', 'settle', 'rollback']).nullable(),
         generation: z.int(),

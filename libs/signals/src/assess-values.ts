@@ -1,7 +1,9 @@
 import type { MeasuredValue, PairCount } from '#libs/contracts';
 import { binOf, SIZES, type Binning } from './bins.js';
+import { addInstanceCell } from './assess-instances.js';
 import type { Facts } from './facts.js';
 import type { Fault } from './place-faults.js';
+import { roundedSum } from './rounded.js';
 import { isStorable, unstorable, type InRollout, type WindowScope } from './window-scope.js';
 
 /** Why an item was refused, and in which of its fields. */
@@ -22,7 +24,7 @@ const unitRequired = (config: string, signal: string): FieldFault => ({
   detail: `${config} is assigned by unit and a rollout of it is judged by ${signal}: send the unit's pseudonym with each value.`,
 });
 
-type Placed = { readonly place: InRollout; readonly bin: number };
+type Placed = { readonly place: InRollout; readonly bin: number; readonly binning: Binning };
 
 /** Where a value counts, or why it is refused, which happens as a whole. */
 const placesOf = (
@@ -41,7 +43,7 @@ const placesOf = (
     if (coin !== undefined) return { field: 'unit', ...coin };
     const bin = binOf(value, binning);
     if (bin === undefined) return outOfRange(value, binning);
-    if (place.exposure.shareBp > 0) placed.push({ place, bin });
+    if (place.exposure.shareBp > 0) placed.push({ place, bin, binning });
   }
   return placed;
 };
@@ -49,7 +51,7 @@ const placesOf = (
 const addValue = (
   scope: WindowScope,
   { signal, unit, count }: MeasuredValue,
-  { place, bin }: Placed,
+  { place, bin, binning }: Placed,
   facts: Facts,
 ): void => {
   const { target, model, window } = scope;
@@ -60,6 +62,10 @@ const addValue = (
     const { generation } = window;
     facts.unitValues.push({ rollout, signal, unit, target, model, arm, shareBp, generation, value: bin });
     return;
+  }
+  if (assignment === 'instance') {
+    const each = roundedSum(binning === 'by-size' ? Math.log(bin) : bin);
+    return addInstanceCell(scope, exposure, signal, { kind: 'values', count, sum: roundedSum(count * each) }, facts);
   }
   const [candidate, control] = arm === 'candidate' ? [count, 0] : [0, count];
   facts.valueCells.push({ rollout, signal, target, model, shareBp, value: bin, candidate, control });

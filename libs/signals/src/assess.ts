@@ -12,6 +12,7 @@ import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
 import { noFacts } from './facts.js';
+import { addInstanceCell } from './assess-instances.js';
 import type { Fault } from './place-faults.js';
 import type { InRollout } from './window-scope.js';
 import { ANY_SIGNAL, EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
@@ -79,7 +80,7 @@ class Assessor {
     const fault = this.windowFault(window);
     if (fault !== undefined) return this.refuse(pointer + fault.pointer, fault);
     this.acceptedWindows += 1;
-    const scope = new WindowScope(this.batch.target, window, this.now, this.lookup);
+    const scope = new WindowScope(this.batch.target, window, this.now, this.lookup, this.batch.instance);
     this.addTraffic(scope);
     // Items first: of what was refused the window does not tell how often it was bad.
     for (const [index, bad] of window.bad.entries()) this.takeBad(scope, bad, `${pointer}/bad/${index}`);
@@ -216,12 +217,18 @@ class Assessor {
   ): void {
     const { target, model, until } = scope;
     const { rollout, shareBp } = exposure;
-    const { requests, unassigned } = count;
+    const isByInstance = exposure.assignment === 'instance';
+    const { requests } = count;
+    // Whole instances were drawn: whether a request had a key makes no difference.
+    const unassigned = isByInstance ? 0 : count.unassigned;
     const generation = scope.window.generation;
     if (requests > 0 || unassigned > 0)
       this.facts.arms.push({ rollout, target, model, arm, generation, shareBp, requests, unassigned, lastAt: until });
     if (shareBp === 0) return;
-    if (arm === 'candidate')
+    const isServed = isByInstance && requests > 0;
+    if (arm === 'candidate' && isServed)
+      this.facts.units.push({ rollout, target, model, unit: scope.instance, shareBp });
+    if (arm === 'candidate' && !isByInstance)
       for (const unit of count.units) this.facts.units.push({ rollout, target, model, unit, shareBp });
     if (requests === 0) return;
     for (const signal of [...exposure.signals, ...exposure.invariants])
@@ -229,6 +236,8 @@ class Assessor {
         this.facts.unmeasured.push({ rollout, signal, target, model, arm, shareBp, requests });
       else if (exposure.assignment === 'request')
         this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
+      else if (isByInstance)
+        addInstanceCell(scope, exposure, signal, { kind: 'bad', count: requests, sum: 0 }, this.facts);
   }
 
   private addRequestCell(
@@ -348,6 +357,8 @@ class Assessor {
     if ((!exposure.signals.has(signal) && !isInvariant) || exposure.shareBp === 0) return;
     if (exposure.assignment === 'request')
       return this.addRequestCell(scope, exposure, signal, arm, { bad: 1, requests: 0 });
+    if (exposure.assignment === 'instance')
+      return addInstanceCell(scope, exposure, signal, { kind: 'bad', count: 0, sum: 1 }, this.facts);
     if (bad.unit === undefined) return;
     const { target, model, window } = scope;
     const { rollout, shareBp } = exposure;

@@ -38,6 +38,34 @@ const chainUpTo = (looks: readonly StoredLook[], last: number): string =>
   looks.filter(({ look }) => look <= last).reduce((digest, look) => chained(digest, look.digest), '');
 
 describe('Looks that are compacted', () => {
+  it('keep each instance that was drawn by itself, with what it served summed', () => {
+    const first = cellOf({
+      drawn: 4,
+      instances: [
+        ['i-1', 'chosen', 10, 1],
+        ['i-2', 'spared', 20, 2],
+      ],
+    });
+    const second = cellOf({
+      drawn: 4,
+      instances: [
+        ['i-1', 'chosen', 5, 0],
+        ['i-3', 'spared', 7, 1],
+      ],
+    });
+    const [look] = compact([lookOf(1, NOON, [first]), lookOf(2, NOON + 1, [second])]);
+    expect(look?.cells).toMatchObject([
+      {
+        drawn: 4,
+        instances: [
+          ['i-1', 'chosen', 15, 1],
+          ['i-2', 'spared', 20, 2],
+          ['i-3', 'spared', 7, 1],
+        ],
+      },
+    ]);
+  });
+
   it('are one for each hour, under the number and the time of the last, with their cells summed', () => {
     const looks = [lookOf(1, NOON), lookOf(4, NOON + 5_000), lookOf(9, NOON + HOUR), lookOf(11, NOON + HOUR + 1)];
     expect(compact(looks)).toEqual([

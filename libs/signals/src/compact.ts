@@ -1,4 +1,5 @@
 import type { LookCell, StoredLook } from './evidence-store.js';
+import { roundedSum } from './rounded.js';
 
 /** A digest that a verdict names, and the last look that it was chained over. */
 export type NamedLook = { readonly look: number; readonly digest: string };
@@ -36,6 +37,19 @@ const addBins = (known: readonly Bin[], added: readonly Bin[]): readonly Bin[] =
   return [...bins.values()].toSorted(([a], [b]) => a - b);
 };
 
+type Instance = NonNullable<LookCell['instances']>[number];
+
+const addInstances = (known: readonly Instance[], added: readonly Instance[]): readonly Instance[] => {
+  const instances = new Map<string, Instance>();
+  for (const [name, place, count, sum] of [...known, ...added]) {
+    const [, , before = 0, beside = 0] = instances.get(`${name} ${place}`) ?? [];
+    instances.set(`${name} ${place}`, [name, place, before + count, roundedSum(beside + sum)]);
+  }
+  return [...instances.values()].toSorted((a, b) => compare(a[0], b[0]) || compare(a[1], b[1]));
+};
+
+const compare = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
+
 const SUMMED = ['candidateBad', 'controlBad', 'candidateRequests', 'controlRequests'] as const;
 
 /** Two cells of one kind as one. What is counted up to a look, and not in it, is that of the later one. */
@@ -52,13 +66,14 @@ const addCells = (known: LookCell, added: LookCell): LookCell => ({
   ...(known.bins === undefined && added.bins === undefined
     ? {}
     : { bins: addBins(known.bins ?? [], added.bins ?? []) }),
+  ...(known.instances === undefined && added.instances === undefined
+    ? {}
+    : { instances: addInstances(known.instances ?? [], added.instances ?? []) }),
 });
 
 /** Late outcomes stay apart from those that came with their requests: they are judged by others. */
 const kindOf = ({ signal, target, model, shareBp, candidateServed, bins }: LookCell): string =>
   JSON.stringify([signal, target, model, shareBp, candidateServed !== undefined, bins !== undefined]);
-
-const compare = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
 
 const inOrder = (a: LookCell, b: LookCell): number =>
   compare(a.signal, b.signal) ||

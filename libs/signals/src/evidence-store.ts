@@ -1,4 +1,5 @@
 import type { Span } from './covered.js';
+import type { InstancePlace } from './exposure.js';
 
 export type { Span } from './covered.js';
 
@@ -29,7 +30,13 @@ export type LookCell = Slice & {
   readonly dispersion?: number;
   /** Of signals of values: each value in ascending order, with how often it was seen; bad outcomes are 0 then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
+  /** Where instances are drawn: how many the draw was from, and what each that was heard of served, by name. */
+  readonly drawn?: number;
+  readonly instances?: readonly InstanceOfLook[];
 };
+
+/** Requests and the bad ones among them, or values and their sum. */
+export type InstanceOfLook = readonly [instance: string, place: InstancePlace, count: number, sum: number];
 
 /** One evaluation's worth of new evidence. Numbers grow by one from 1; an empty look is counted but not kept. */
 export type StoredLook = {

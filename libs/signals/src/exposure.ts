@@ -1,6 +1,18 @@
 import type { SignalType } from '#libs/contracts';
 import type { Binning } from './bins.js';
 
+/** Where an instance stands in the draw of an exposure. */
+export type InstancePlace = 'chosen' | 'spared' | 'kept' | 'late';
+
+/** The draw of an exposure of a config that is assigned by instance. */
+export type ExposureDraw = {
+  /** Who serves the candidate, and who of them since an earlier exposure of the rollout. */
+  readonly candidate: ReadonlySet<string>;
+  readonly kept: ReadonlySet<string>;
+  /** Who was drawn from and stays on control. */
+  readonly control: ReadonlySet<string>;
+};
+
 /** What one config of one target was set to under one generation. */
 export type Exposure = {
   readonly rollout: string;
@@ -11,8 +23,13 @@ export type Exposure = {
   readonly shareBp: number;
   /** When the rollout first showed its candidate there, epoch ms. */
   readonly startedAt: number;
-  /** `unit`: a sticky coin per unit, first bad events count. `request`: a fresh coin per request, each bad one counts. */
-  readonly assignment: 'unit' | 'request';
+  /**
+   * `unit`: a sticky coin per unit, first bad events count. `request`: a fresh coin per request, each bad one counts.
+   * `instance`: whole instances were drawn, and each is counted by itself.
+   */
+  readonly assignment: 'unit' | 'request' | 'instance';
+  /** Null where nothing was drawn: by unit or request, and where every instance serves the same. */
+  readonly draw: ExposureDraw | null;
   /** Rate signals of the plan. */
   readonly signals: ReadonlySet<string>;
   /** Invariants of the plan. */
@@ -24,6 +41,17 @@ export type Exposure = {
   /** Signals of the plan that a source counts, in none of the sets above; with their bins where they are of values. */
   readonly counted: ReadonlyMap<string, Binning | null>;
 };
+
+/** Where an instance stands in a draw; whoever is in none of its lists came after it, and is on control. */
+export const placeInDraw = ({ candidate, kept, control }: ExposureDraw, instance: string): InstancePlace => {
+  if (kept.has(instance)) return 'kept';
+  if (candidate.has(instance)) return 'chosen';
+  return control.has(instance) ? 'spared' : 'late';
+};
+
+/** How many instances a draw was from: those chosen in it and those left. */
+export const sizeOfDraw = ({ candidate, kept, control }: ExposureDraw): number =>
+  candidate.size - kept.size + control.size;
 
 /** What runs on a target now. */
 export type Running = Exposure & { readonly config: string };

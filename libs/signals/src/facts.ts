@@ -1,4 +1,5 @@
 import type { Arm } from './evidence-store.js';
+import type { InstancePlace } from './exposure.js';
 
 type At = { readonly target: string; readonly model: string };
 type Of = At & { readonly rollout: string };
@@ -71,6 +72,19 @@ export type ObservedFact = At & {
   readonly valueCount: number;
   readonly valueSum: number;
 };
+/** What one instance served where instances are drawn. */
+export type InstanceCellFact = Of & {
+  readonly signal: string;
+  readonly shareBp: number;
+  readonly instance: string;
+  readonly place: InstancePlace;
+  /** How many instances the draw was from. */
+  readonly drawn: number;
+  /** `bad`: requests and the bad ones among them. `values`: values and their sum, of a distribution that of logarithms. */
+  readonly kind: 'bad' | 'values';
+  readonly count: number;
+  readonly sum: number;
+};
 /** Pairs of answers, and those of them that say something. */
 export type PairFact = Of & {
   readonly signal: string;
@@ -125,6 +139,7 @@ export type Facts = {
   readonly requestCells: RequestCellFact[];
   readonly unitValues: UnitValueFact[];
   readonly valueCells: ValueCellFact[];
+  readonly instanceCells: InstanceCellFact[];
   readonly pairs: PairFact[];
   readonly samples: SampleFact[];
   readonly buckets: BucketFact[];
@@ -145,6 +160,7 @@ export const noFacts = (): Facts => ({
   requestCells: [],
   unitValues: [],
   valueCells: [],
+  instanceCells: [],
   pairs: [],
   samples: [],
   buckets: [],

@@ -217,6 +217,29 @@ const VALUE_CELLS = `
       "shareBp" integer, value double precision, candidate bigint, control bigint)
   ), ${QUEUED_VALUES} ${SAMPLES}`;
 
+// What instances served is taken by looks, bad outcomes and values are counted by arm as well.
+const INSTANCE_CELLS = `
+  with cell as (
+    select * from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
+      "shareBp" integer, instance text, place text, drawn integer, kind text, count bigint, sum numeric)
+  ), queued as (
+    insert into evidence.pending_instances
+      (rollout, signal, target, model, share_bp, instance, place, drawn, kind, count, sum)
+    select * from cell
+  ), side as (
+    select cell.*, case when place in ('chosen', 'kept') then 'candidate' else 'control' end as arm from cell
+  ), bad as (
+    insert into evidence.bad_counts as known (rollout, signal, target, model, arm, bad)
+    select rollout, signal, target, model, arm, sum(sum)::bigint from side where kind = 'bad' and sum > 0
+    group by rollout, signal, target, model, arm order by rollout, signal, target, model, arm
+    on conflict (rollout, signal, target, model, arm) do update set bad = known.bad + excluded.bad
+  ), sums as (
+    select rollout, signal, target, model, "shareBp" as share_bp,
+      case when arm = 'candidate' then count else 0 end as candidate,
+      case when arm = 'control' then count else 0 end as control
+    from side where kind = 'values'
+  ) ${SAMPLES}`;
+
 // Pairs that differ are bad outcomes of one side; both sides did as much work.
 const PAIRS = `
   with pair as (
@@ -365,6 +388,7 @@ export const writeTally = async (
   await write(client, UNMEASURED, tally.unmeasured.sorted());
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());
   await write(client, VALUE_CELLS, tally.valueCells.sorted());
+  await write(client, INSTANCE_CELLS, tally.instanceCells.sorted());
   await write(client, PAIRS, tally.pairs.sorted());
   await write(client, COUNTED_SAMPLES, tally.samples.sorted());
   await write(client, BUCKETS, tally.buckets.sorted());

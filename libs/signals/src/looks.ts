@@ -83,6 +83,13 @@ const TAKE = `
     select rollout, signal, target, model, trim_scale(round(greatest(1,
       sum((bad - requests * rate) ^ 2 / (requests * rate * (1 - rate))) / (max(buckets) - 1)), 2)) as dispersion
     from bucket where buckets >= ${LEAST_BUCKETS} and rate > 0 and rate < 1 group by rollout, signal, target, model
+  ), taken_instances as (
+    delete from evidence.pending_instances using counted where pending_instances.rollout = counted.rollout
+    returning pending_instances.*
+  ), instance as (
+    select rollout, signal, target, model, share_bp, instance, place, kind, max(drawn) as drawn, sum(count) as count,
+      trim_scale(sum(sum)) as sum
+    from taken_instances group by rollout, signal, target, model, share_bp, instance, place, kind
   ), cell as (
     select bad.rollout, bad.signal, bad.target, bad.model, bad.share_bp, bad.late,
       '{"candidateBad":' || candidate_bad
@@ -109,6 +116,14 @@ const TAKE = `
       '{"bins":[' || string_agg('[' || value || ',' || candidate || ',' || control || ']', ',' order by value)
       || '],"candidateBad":0,"controlBad":0' as numbers
     from bin group by rollout, signal, target, model, share_bp
+    union all
+    select rollout, signal, target, model, share_bp, false,
+      '{"candidateBad":' || coalesce(sum(sum) filter (where kind = 'bad' and place in ('chosen', 'kept')), 0)
+      || ',"controlBad":' || coalesce(sum(sum) filter (where kind = 'bad' and place in ('spared', 'late')), 0)
+      || ',"drawn":' || max(drawn) || ',"instances":['
+      || string_agg('[' || to_json(instance) || ',"' || place || '",' || count || ',' || sum || ']', ','
+        order by instance collate "C", place collate "C") || ']' as numbers
+    from instance group by rollout, signal, target, model, share_bp
   ), seen as (
     select rollout, '[' || string_agg(
       numbers || ',"model":' || to_json(model) || ',"shareBp":' || share_bp

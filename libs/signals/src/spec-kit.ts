@@ -107,6 +107,7 @@ export const exposureOf = (rollout: string, shareBp: number, more: Partial<Expos
   shareBp,
   startedAt: NOON - 3_600_000,
   assignment: 'unit',
+  draw: null,
   signals: new Set(['script-error', 'refusal']),
   invariants: new Set(['misrouted']),
   counted: new Map(),

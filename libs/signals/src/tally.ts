@@ -1,8 +1,10 @@
 import { Covered } from './covered.js';
+import { roundedSum } from './rounded.js';
 import type {
   ArmFact,
   BucketFact,
   Facts,
+  InstanceCellFact,
   MeasuredFact,
   ObservedFact,
   PairFact,
@@ -92,6 +94,10 @@ export class Tally {
     (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp, row.value),
     (a, b) => ({ ...a, candidate: a.candidate + b.candidate, control: a.control + b.control }),
   );
+  readonly instanceCells = new Merged<InstanceCellFact>(
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp, row.instance, row.place),
+    (a, b) => ({ ...a, count: a.count + b.count, sum: roundedSum(a.sum + b.sum) }),
+  );
   readonly pairs = new Merged<PairFact>(
     (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp),
     (a, b) => ({
@@ -142,6 +148,7 @@ export class Tally {
     this.requestCells.add(facts.requestCells);
     this.unitValues.add(facts.unitValues);
     this.valueCells.add(facts.valueCells);
+    this.instanceCells.add(facts.instanceCells);
     this.pairs.add(facts.pairs);
     this.samples.add(facts.samples);
     this.buckets.add(facts.buckets);

@@ -50,6 +50,7 @@ export class WindowScope {
     readonly window: OutcomeWindow,
     now: number,
     private readonly lookup: ExposureLookup,
+    readonly instance: string,
   ) {
     this.model = window.model;
     this.until = Math.min(Date.parse(window.from) + window.ms, now);
@@ -101,6 +102,8 @@ export class WindowScope {
     const exposure = this.lookup.find(this.target, config, this.window.generation);
     const arm = typeof exposure === 'object' ? armOf(exposure, revision) : undefined;
     if (typeof exposure === 'object' && arm !== undefined) {
+      const other = this.notDrawn(exposure, config, arm);
+      if (other !== undefined) return other;
       this.rollouts.push({ rollout: exposure.rollout, config, candidate: exposure.candidate });
       return { kind: 'rollout', arm, exposure };
     }
@@ -117,6 +120,23 @@ export class WindowScope {
       field: 'revision',
       code: 'arm-mismatch',
       detail: `Under generation ${this.window.generation} ${this.target} serves revision ${exposure.candidate} or ${exposure.control} of ${config}, not ${revision}: report generation and revision of the same ruleset.`,
+    };
+  }
+
+  /** Of a config assigned by instance: the instance serves the arm that the lot gave it, and no other one. */
+  private notDrawn(
+    { assignment, draw, candidate, control }: Exposure,
+    config: string,
+    arm: Arm,
+  ): Misplaced | undefined {
+    if (assignment !== 'instance') return undefined;
+    const drawn = draw === null || draw.candidate.has(this.instance) ? 'candidate' : 'control';
+    if (drawn === arm) return undefined;
+    const [served, given] = arm === 'candidate' ? [candidate, control] : [control, candidate];
+    return {
+      field: 'revision',
+      code: 'arm-mismatch',
+      detail: `${config} is assigned by instance, and under generation ${this.window.generation} instance ${this.instance} serves revision ${given}, not ${served}: evaluate ${config} with the instance's id as targetingKey, and report under the same id.`,
     };
   }
 }

@@ -19,6 +19,17 @@ export { gridBets, PROMOTION_GRID, RATIO_GRID, windowLogE } from './grid.js';
 export type { GridBets } from './grid.js';
 export { hypergeometricLogE } from './hypergeometric.js';
 export type { WindowCounts } from './hypergeometric.js';
+export {
+  instanceLogE,
+  instanceScores,
+  logChoose,
+  logElementary,
+  logWealthOfDraw,
+  mostOfDraw,
+  payDraw,
+  startDraw,
+} from './instances.js';
+export type { DrawProcess, InstanceMeasure, ScoredInstance } from './instances.js';
 export { exactLower, exactUpper, klBernoulli, limitCandidateRequests } from './limits.js';
 export type { LimitOf } from './limits.js';
 export { foldMeans, learnSpread, limitCandidateValues, logEOfMeans, meanLogEs, noSpread, startMeans } from './means.js';

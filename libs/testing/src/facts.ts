@@ -25,7 +25,13 @@ export type Shortcomings = {
   readonly silentMs?: Facts['silentMs'];
   /** What was compared for parity; default: so much that all of it is shown. */
   readonly comparisons?: readonly Comparison[];
+  /** Of a config assigned by instance: target → its live instances. Default: eight on each. */
+  readonly instances?: Facts['instances'];
 };
+
+/** So many live instances of each of these targets. */
+export const liveOn = (targets: readonly string[], count = 8): NonNullable<Facts['instances']> =>
+  Object.fromEntries(targets.map((target) => [target, Array.from({ length: count }, (_, n) => `${target}-0${n + 1}`)]));
 
 /** A verdict on a signal in a stage of a track, or on the whole rollout (track null). */
 export const aVerdict = (
@@ -115,5 +121,8 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
   },
   unmeasured: missing.unmeasured ?? [],
   parity: judgeParities(rollout, missing.comparisons ?? alike(rollout)),
+  ...(rollout.assignment === 'instance'
+    ? { instances: missing.instances ?? liveOn(Object.keys(rollout.targets)) }
+    : {}),
   ...(missing.silentMs === undefined ? {} : { silentMs: missing.silentMs }),
 });

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { InstanceCount } from '#libs/domain';
+
 type Slice = { readonly target: string; readonly model: string };
 type Cell = Slice & {
   readonly signal: string;
@@ -7,6 +9,8 @@ type Cell = Slice & {
   controlBad: number;
   candidateRequests: number;
   controlRequests: number;
+  readonly drawn?: number;
+  readonly instances?: InstanceCount[];
 };
 /** As stored looks have it: of their JSON. */
 const digestOf = (cells: readonly Cell[]): string => createHash('sha256').update(JSON.stringify(cells)).digest('hex');
@@ -52,6 +56,8 @@ export type Served = Slice & {
   readonly bad: Readonly<Record<string, { readonly candidate: number; readonly control: number }>>;
   readonly at: number;
   readonly ms: number;
+  /** Of a config assigned by instance: how many were drawn from, and signal → what each instance served. */
+  readonly draw?: { readonly drawn: number; readonly served: Readonly<Record<string, readonly InstanceCount[]>> };
   /** Signals that were measured, and those of the plan that were not. Default: every one was. */
   readonly signals?: { readonly measured: readonly string[]; readonly missing: readonly string[] };
 };
@@ -63,6 +69,8 @@ class Rollout {
   readonly looks: Look[] = [];
   readonly totals = new Map<string, Totals>();
   readonly unmeasured = new Map<string, Unmeasured>();
+  /** Target and model → instances seen on the candidate, where instances are drawn. */
+  readonly instances = new Map<string, Set<string>>();
   readonly seen = new Map<string, Seen>();
   readonly bakes = new Map<string, Bake>();
   readonly violations: SeenViolation[] = [];
@@ -138,7 +146,15 @@ export class MemoryEvidence {
           controlBad: 0,
           candidateRequests: 0,
           controlRequests: 0,
+          ...(served.draw && { drawn: served.draw.drawn, instances: [] }),
         }));
+        const instances = served.draw?.served[signal] ?? [];
+        cell.instances?.push(...instances);
+        const onCandidate = instances.filter(
+          ([, place, count]) => count > 0 && (place === 'chosen' || place === 'kept'),
+        );
+        const units = added(rollout.instances, key, () => new Set<string>());
+        for (const [name] of onCandidate) units.add(name);
         cell.candidateBad += candidate;
         cell.controlBad += control;
         cell.candidateRequests += candidateRequests;
@@ -214,11 +230,11 @@ export class MemoryEvidence {
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {
-    return [...this.#of(id).totals.values()].map(({ target, model, candidateRequests: units }) => ({
-      target,
-      model,
-      units,
-    }));
+    const { totals, instances } = this.#of(id);
+    return [...totals.values()].map(({ target, model, candidateRequests }) => {
+      const drawn = instances.get(`${target} ${model}`)?.size ?? 0;
+      return { target, model, units: drawn > 0 ? drawn : candidateRequests };
+    });
   }
 
   async violations(id: string, signal: string, { lookBackMs, now, targets }: LookBack) {

@@ -5,10 +5,16 @@ import { table } from '../look.js';
 import type { Look } from '../look.js';
 import { hang } from '../wrap.js';
 
+/** `25%`, or `25% (2 of 8)` where instances are drawn. */
+const exposureOf = ({ exposureBp, instances }: StagePrediction): string => {
+  const drawn = (instances ?? []).map(({ chosen, of }) => `${chosen} of ${of}`);
+  return drawn.length === 0 ? showShare(exposureBp) : `${showShare(exposureBp)} (${[...new Set(drawn)].join(', ')})`;
+};
+
 const stageCells = (stage: StagePrediction): readonly string[] => [
   plain(stage.track),
   plain(stage.stage),
-  showShare(stage.exposureBp),
+  exposureOf(stage),
   showDuration(stage.bakeMs),
   showPrediction(stage.predictedMs),
   plain(stage.limitedBy),
@@ -20,13 +26,14 @@ type Parity = PlanPreview['parity'][number];
 type Sight = Pick<Prediction, 'smallestHarm' | 'nearlySure'>;
 
 /** Of what is seen without any ratio, and of what is not predicted. */
-const sightOf = (signal: Prediction): string => {
+const sightOf = (signal: Prediction, isDrawn: boolean): string => {
   if (signal.type === 'invariant') return 'any violation';
+  if (isDrawn && signal.type !== 'paired') return 'by instance';
   return signal.type === 'rate' ? showSight(signal) : 'not predicted';
 };
 
-const timeOf = ({ type, predictedMs }: Prediction): string =>
-  predictedMs === null && type !== 'rate' ? 'not predicted' : showPrediction(predictedMs);
+const timeOf = ({ type, predictedMs }: Prediction, isDrawn: boolean): string =>
+  predictedMs === null && (type !== 'rate' || isDrawn) ? 'not predicted' : showPrediction(predictedMs);
 
 /** `1.8 times (95%: 2.1)`. */
 const showSight = ({ smallestHarm, nearlySure }: Sight): string => {
@@ -67,8 +74,8 @@ const signalCells = (stage: StagePrediction): readonly (readonly string[])[] =>
     plain(`${stage.track}/${stage.stage}`),
     plain(signal.signal),
     signal.tolerate === null ? 'none' : showRatio(signal.tolerate),
-    sightOf(signal),
-    timeOf(signal),
+    sightOf(signal, stage.instances !== undefined),
+    timeOf(signal, stage.instances !== undefined),
     plain(signal.note),
   ]);
 

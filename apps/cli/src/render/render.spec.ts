@@ -195,6 +195,14 @@ describe('a plan', () => {
     expect(text).toContain('total    never, with the traffic of today');
     expect(text).toContain('warning  refusals cannot be judged at 1%');
   });
+
+  it('shows how many instances would be chosen, and that they are judged as such', () => {
+    const { stages, ...rest } = preview();
+    const instances = [{ target: 'api-tpu', chosen: 2, of: 8 }];
+    const text = renderPlan({ ...rest, stages: stages.map((each) => ({ ...each, instances })) }, look);
+    expect(lineWith(text, 'activation of tpu')).toMatch(/1% \(2 of 8\)/);
+    expect(lineWith(text, '80% power')).toMatch(/^api\/1%\s+script-errors\s+none\s+by instance/);
+  });
 });
 
 describe('a plan in which a track waits for parity', () => {

@@ -91,10 +91,16 @@ const takenBackWords = (target: Target, rollout: RolloutView, look: Look): strin
   return generation === 0 ? 'never exposed' : look.paint.yellow('not yet');
 };
 
+/** `25%`, or `25% (2 of 8)` where instances are drawn. */
+const exposureOf = ({ requestedBp, instances }: Target): string =>
+  instances === undefined
+    ? showShare(requestedBp)
+    : `${showShare(requestedBp)} (${instances.chosen} of ${instances.of})`;
+
 const targetRow = (target: Target, rollout: RolloutView, look: Look): readonly string[] => [
   plain(target.target),
   `r${target.control}`,
-  showShare(target.requestedBp),
+  exposureOf(target),
   String(target.generation),
   yesNo(target.delivered, look),
   yesNo(target.converged, look),

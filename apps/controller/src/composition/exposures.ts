@@ -1,4 +1,4 @@
-import { isOnCandidate, isOver, isServed, trackOf, type Desired } from '#libs/domain';
+import { isOnCandidate, isOver, isServed, trackOf, type Desired, type InstanceDraw } from '#libs/domain';
 import type { LiveView } from '#libs/application';
 import { SignalType } from '#libs/contracts';
 import {
@@ -6,6 +6,7 @@ import {
   type Binning,
   type ComparisonLookup,
   type Exposure,
+  type ExposureDraw,
   type Running,
   type Trial,
 } from '#libs/signals';
@@ -27,6 +28,7 @@ const binningOf = (type: SignalType | undefined, range: readonly unknown[] | nul
 export class FleetExposures extends ExposureLookup implements ComparisonLookup {
   readonly #view: LiveView;
   readonly #plans = new Map<string, Planned>();
+  readonly #draws = new WeakMap<InstanceDraw, ExposureDraw>();
 
   constructor(view: LiveView) {
     super();
@@ -110,7 +112,19 @@ export class FleetExposures extends ExposureLookup implements ComparisonLookup {
     if (!plan) return undefined;
     const { rollout, candidate, control, shareBp } = desired;
     const entered = running && trackOf(running.rollout, plan.trackOf.get(target) ?? '').enteredAt;
-    return { rollout, candidate, control, shareBp, startedAt: entered?.[0] ?? 0, ...plan.signals };
+    const draw = this.#drawOf(desired);
+    return { rollout, candidate, control, shareBp, draw, startedAt: entered?.[0] ?? 0, ...plan.signals };
+  }
+
+  /** The sets are made once for each draw. */
+  #drawOf({ instances, kept }: Desired): ExposureDraw | null {
+    if (instances === null) return null;
+    const known = this.#draws.get(instances);
+    if (known) return known;
+    const { candidate, control } = instances;
+    const draw = { candidate: new Set(candidate), control: new Set(control), kept: new Set(kept) };
+    this.#draws.set(instances, draw);
+    return draw;
   }
 
   #planOf(rollout: string): Planned | undefined {

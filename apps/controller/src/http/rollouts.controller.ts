@@ -10,6 +10,7 @@ import {
   LiveView,
   prepare,
   armlessWarnings,
+  instancesOn,
   previewOf,
   ProgressBoard,
   rolloutView,
@@ -269,7 +270,9 @@ export class RolloutsController {
     const prepared = prepare(this.view, request);
     if ('rejection' in prepared) throw ProblemError.of(prepared.rejection);
     const traffic = await this.evidence.traffic({ now: this.clock.now(), spanMs: LATELY_MS });
-    const forecast = previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared));
+    const isDrawn = prepared.config.assignment === 'instance';
+    const live = isDrawn ? await instancesOn(Object.keys(prepared.controls), this.delivery) : {};
+    const forecast = previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared), live);
     const armless = armlessWarnings(this.view, prepared.plan.signals).map(({ message }) => `${message}.`);
     const warnings = [...forecast.preview.warnings, ...armless];
     return { ...forecast, preview: { ...forecast.preview, warnings } };

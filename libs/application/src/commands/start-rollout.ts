@@ -15,7 +15,9 @@ import type { JsonObject } from '#libs/kernel';
 import { CommandRunner, type Outcome, type Session } from './runner.js';
 import type { CommandContext } from './context.js';
 import { emergencyFor, prepare, prepareWith, type Prepared, type StartRequest } from './prepare-rollout.js';
+import { Delivery } from '../ports.js';
 import { LiveView } from '../queries/live-view.js';
+import { instancesOn } from '../workers/facts.js';
 
 export class StartRolloutCommand extends Command<Outcome> {
   constructor(
@@ -75,9 +77,19 @@ const takeOver = async (
   return { config: events.reduce<ConfigState>(configDecider.evolve, known), targets: held };
 };
 
+/** Of a config assigned by instance, which instances are live: the lot is thrown for them. */
+const liveFor = async (prepared: Prepared, delivery: Delivery) =>
+  prepared.config.assignment === 'instance' ? instancesOn(Object.keys(prepared.controls), delivery) : undefined;
+
 type Cause = { readonly vetoReason: string | null; readonly bypass: string | null; readonly reverts: number | null };
 
-const begin = async (session: Session, rollout: string, prepared: Prepared, cause: Cause): Promise<JsonObject> => {
+const begin = async (
+  session: Session,
+  rollout: string,
+  prepared: Prepared,
+  cause: Cause,
+  delivery: Delivery,
+): Promise<JsonObject> => {
   const { config: known, revision, plan } = prepared;
   const { config, targets: takesOver } = await takeOver(session, known, prepared, {
     rollout,
@@ -105,6 +117,7 @@ const begin = async (session: Session, rollout: string, prepared: Prepared, caus
     plan,
     controls,
     takesOver,
+    instances: await liveFor(prepared, delivery),
     ...cause,
   } as const;
   session.decide(rolloutDecider, rolloutStream(rollout), state, start);
@@ -116,6 +129,7 @@ export class StartRolloutHandler implements ICommandHandler<StartRolloutCommand>
   constructor(
     private readonly runner: CommandRunner,
     private readonly view: LiveView,
+    private readonly delivery: Delivery,
   ) {}
 
   async execute({ request, context }: StartRolloutCommand): Promise<Outcome> {
@@ -133,7 +147,7 @@ export class StartRolloutHandler implements ICommandHandler<StartRolloutCommand>
       }
       const bypass = prepared.bypasses ? (context.reason ?? null) : null;
       const cause = { vetoReason: request.vetoReason ?? null, bypass, reverts: null };
-      return begin(session, this.runner.newId(), prepared, cause);
+      return begin(session, this.runner.newId(), prepared, cause, this.delivery);
     });
   }
 }
@@ -143,6 +157,7 @@ export class UndoRevisionHandler implements ICommandHandler<UndoRevisionCommand>
   constructor(
     private readonly runner: CommandRunner,
     private readonly view: LiveView,
+    private readonly delivery: Delivery,
   ) {}
 
   async execute({ config: key, undo, reason, context }: UndoRevisionCommand): Promise<Outcome> {
@@ -164,7 +179,7 @@ export class UndoRevisionHandler implements ICommandHandler<UndoRevisionCommand>
         return {};
       }
       const cause = { vetoReason: reason, bypass: reason, reverts: planned.revision };
-      return begin(session, this.runner.newId(), prepared, cause);
+      return begin(session, this.runner.newId(), prepared, cause, this.delivery);
     });
   }
 }

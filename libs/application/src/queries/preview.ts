@@ -1,9 +1,13 @@
 import {
+  instanceReach,
+  isByInstance,
+  PROMOTION_ALPHA,
   predictStage,
   roughly,
   vetoWords,
   type ResolvedPlan,
   type StageForecast,
+  type StageReach,
   type StageToPredict,
   type StageTraffic,
 } from '#libs/domain';
@@ -102,7 +106,35 @@ const expectedBad = (cells: readonly StageTraffic[], badPerRequest: number | nul
 
 type TrackForecast = { readonly stages: readonly StagePrediction[]; readonly impossible: readonly string[] };
 
-const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): TrackForecast => {
+/** Judged by the draw of instances: when it will have shown anything cannot be told from traffic. */
+const drawnPrediction = (
+  { signal, type, shadow, tolerate }: Signals[number],
+  { largestE }: StageReach,
+): StagePrediction['signals'][number] => {
+  const note = `${noteOf({ type, shadow, tolerate }, true)}; by instance: evidence up to ${Number(largestE.toPrecision(3))}`;
+  const predictedMs = tolerate === null || shadow ? 0 : null;
+  return { signal, type, predictedMs, tolerate, smallestHarm: null, nearlySure: null, note };
+};
+
+/** Margins that no draw up to this stage could ever show: it would wait for them for ever. */
+const unshowable = (signals: Signals, reach: Reach, drawn: StageReach | undefined): string[] => {
+  const needed = 1 / PROMOTION_ALPHA;
+  if (drawn === undefined || drawn.largestE >= needed) return [];
+  return signals
+    .filter((signal) => isDrawn(reach, signal) && !signal.shadow && signal.tolerate !== null)
+    .map(
+      ({ signal, tolerate }) =>
+        `${signal} can not be shown to be below x${tolerate} by these draws: their evidence is at most ${Number(drawn.largestE.toPrecision(3))}, and ${needed} is needed. Leave tolerate out (none), or run more instances.`,
+    );
+};
+
+/** Null: not assigned by instance. */
+type Reach = ReturnType<typeof instanceReach> | null;
+
+const isDrawn = (reach: Reach, signal: Base): boolean =>
+  reach !== null && signal.type !== 'invariant' && isByInstance({ assignment: 'instance' }, signal);
+
+const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic, reach: Reach): TrackForecast => {
   const bases = signalsOf(plan, track, traffic);
   const before = new Map<string, readonly Exposed[]>();
   const stages: StagePrediction[] = [];
@@ -114,16 +146,20 @@ const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): Trac
       tolerate: stage.tolerate[base.signal] ?? null,
       before: before.get(base.signal) ?? [],
     }));
-    const { bakeMs, activation: activationUnits, samples, name, exposureBp } = stage;
+    const { bakeMs, activation, samples, name, exposureBp } = stage;
+    const drawn = reach?.stages.find((each) => each.track === track.name && each.stage === name);
+    // Instances that were chosen report within a window or two.
+    const activationUnits = drawn === undefined ? activation : 0;
     const forecast = predictStage({
       alpha: plan.alpha,
-      signals,
+      signals: signals.filter((signal) => !isDrawn(reach, signal)),
       traffic: cells,
       bakeMs,
       activationUnits,
       minRequests: Math.max(1, samples),
     });
-    impossible.push(...refusals(forecast, plan).map((message) => `${track.name}/${name}: ${message}`));
+    const never = [...refusals(forecast, plan), ...unshowable(signals, reach, drawn)];
+    impossible.push(...never.map((message) => `${track.name}/${name}: ${message}`));
     for (const { signal, badPerRequest } of bases) {
       before.set(signal, [...(before.get(signal) ?? []), ...expectedBad(cells, badPerRequest, forecast.ms)]);
     }
@@ -135,18 +171,23 @@ const forecastTrack = (plan: ResolvedPlan, track: Track, traffic: Traffic): Trac
       bakeMs,
       predictedMs: forecast.ms,
       limitedBy: limitOf(forecast),
-      signals: signals.map((signal) => signalPrediction(signal, forecast)),
+      signals: signals.map((signal) =>
+        drawn !== undefined && isDrawn(reach, signal)
+          ? drawnPrediction(signal, drawn)
+          : signalPrediction(signal, forecast),
+      ),
+      ...(drawn === undefined ? {} : { instances: [...drawn.draws] }),
     });
   }
   return { stages, impossible };
 };
 
-const watchSight = (plan: ResolvedPlan, traffic: Traffic): PlanPreview['watch'] => {
+const watchSight = (plan: ResolvedPlan, traffic: Traffic, reach: Reach): PlanPreview['watch'] => {
   const { watchMs, holdbackBp } = plan;
   const whole = { exposureBp: 10_000 - holdbackBp };
   const cells = plan.tracks.flatMap((track) => stageTraffic(track, whole, traffic));
   const everywhere = { targets: plan.tracks.flatMap(({ targets }) => targets) };
-  const signals = signalsOf(plan, everywhere, traffic);
+  const signals = signalsOf(plan, everywhere, traffic).filter((signal) => !isDrawn(reach, signal));
   const { sees } = predictStage({
     alpha: plan.alpha,
     signals: signals.map((signal) => ({ ...signal, tolerate: null })),
@@ -200,16 +241,19 @@ const isBlind = (plan: ResolvedPlan, traffic: Traffic, preview: Pick<PlanPreview
 /**
  * What a rollout would do and how long each stage must last, from traffic measured lately. Writes nothing. A plan that
  * bypasses stages is never impossible: nothing is asked to be measured first. `unattended`: targets without an instance.
+ * `live`: target → its live instances, from which they are drawn where the config is assigned by instance.
  */
 export const previewOf = (
   prepared: Prepared,
   traffic: Traffic,
   spanMs: number,
   unattended: readonly string[],
+  live: Readonly<Record<string, readonly string[]>> = {},
 ): { readonly preview: PlanPreview; readonly impossible: readonly string[]; readonly isBlind: boolean } => {
   const { config, revision, controls } = prepared;
   const plan = prepared.bypasses ? withoutDelays(prepared.plan) : prepared.plan;
-  const tracks = plan.tracks.map((track) => forecastTrack(plan, track, traffic));
+  const reach = config.assignment === 'instance' ? instanceReach(plan, live) : null;
+  const tracks = plan.tracks.map((track) => forecastTrack(plan, track, traffic, reach));
   const stages = tracks.flatMap((track) => track.stages);
   const perTarget: Record<string, number> = {};
   for (const { target, requestsPerSecond } of traffic.requests) {
@@ -223,17 +267,18 @@ export const previewOf = (
     stages,
     totalMs: totalOf(plan, stages),
     parity: parityNeeds(plan),
-    watch: watchSight(plan, traffic),
+    watch: watchSight(plan, traffic, reach),
     traffic: { spanMs, perTarget },
     warnings: [
       ...refusalWarnings(prepared),
       ...unattendedWarnings(unattended),
       ...parityWarnings({ parity: parityNeeds(plan) }),
       ...warningsOf(plan, stages),
+      ...reachWarnings(reach),
     ],
   };
   if (prepared.bypasses) return { preview, impossible: [], isBlind: false };
-  const blind = isBlind(plan, traffic, preview);
+  const blind = reach === null && isBlind(plan, traffic, preview);
   return {
     preview: blind ? { ...preview, warnings: [...preview.warnings, blindWarning(plan)] } : preview,
     impossible: tracks.flatMap((track) => track.impossible),
@@ -246,6 +291,10 @@ const withoutDelays = (plan: ResolvedPlan): ResolvedPlan => ({
   ...plan,
   signals: plan.signals.map((signal) => ({ ...signal, delayMs: null })),
 });
+
+/** What a start is refused for, since the draw could never tell. */
+const reachWarnings = (reach: Reach): string[] =>
+  reach?.refusal === undefined ? [] : [`${reach.refusal} A start is refused.`];
 
 const blindWarning = ({ acceptBlind }: ResolvedPlan): string =>
   acceptBlind === null
@@ -323,7 +372,10 @@ const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): str
     ),
   ...stages.flatMap(({ track, stage, signals }) =>
     signals
-      .filter(({ type, smallestHarm, note }) => type === 'rate' && smallestHarm === null && note.startsWith('goes on'))
+      .filter(
+        ({ type, smallestHarm, note }) =>
+          type === 'rate' && smallestHarm === null && note.startsWith('goes on') && !note.includes('by instance'),
+      )
       .map(
         ({ signal }) =>
           `${track}/${stage}: ${signal} cannot show any harm within that stage's own time; it is watched all the same, and afterwards.`,

@@ -9,6 +9,7 @@ import {
   parityKey,
   trackOf,
   vetoesOf,
+  type InstanceDraw,
   type RecordedParity,
   type RecordedVerdict,
   type Rollout,
@@ -98,12 +99,18 @@ const paritiesOf = (rollout: Rollout, progress: Progress | undefined): ParityVie
   ];
 };
 
+const drawView = ({ candidate, control }: InstanceDraw) => ({
+  chosen: candidate.length,
+  of: candidate.length + control.length,
+});
+
 const targetViews = (rollout: Rollout): RolloutView['targets'] =>
   Object.entries(rollout.targets).map(
     ([target, { control, wanted, delivered, converged, readBack, ended, error }]) => ({
       target,
       control,
       requestedBp: wanted?.shareBp ?? 0,
+      ...(wanted?.instances ? { instances: drawView(wanted.instances) } : {}),
       purpose: wanted?.purpose ?? null,
       generation: wanted?.generation ?? 0,
       delivered: wanted !== null && delivered >= wanted.generation,

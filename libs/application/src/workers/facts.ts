@@ -119,10 +119,33 @@ const unmeasuredIn = (rollout: Rollout, seen: ReadonlyMap<string, TargetSeen>): 
   });
 };
 
+/**
+ * Live instances of all targets of a rollout that draws from them, also of those that it has not reached; undefined for
+ * others. Who cannot use a ruleset cannot serve the candidate. A target that cannot be asked has none that are known.
+ */
+const liveInstances = async (
+  { assignment, targets }: Pick<Rollout, 'assignment' | 'targets'>,
+  delivery: Delivery,
+): Promise<Facts['instances']> => (assignment === 'instance' ? instancesOn(Object.keys(targets), delivery) : undefined);
+
+/** Target → its live instances that can use a ruleset, in the order of their names. */
+export const instancesOn = async (
+  targets: readonly string[],
+  delivery: Pick<Delivery, 'observe'>,
+): Promise<Readonly<Record<string, readonly string[]>>> => {
+  const seen = targets.map(async (target) => {
+    const observed = await delivery.observe(target).catch(() => ({ instances: [] }));
+    const usable = observed.instances.filter(({ error }) => error === null);
+    return [target, usable.map(({ instance }) => instance).toSorted()] as const;
+  });
+  return Object.fromEntries(await Promise.all(seen));
+};
+
 /** Whether the arms have as many as they should, where it is known of whom they are. */
 const skewOf = async (rollout: Rollout, { evidence }: Sources): Promise<string | undefined> => {
   if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
   if (rollout.assignment === 'request') return assignmentSkew(await evidence.assignments(rollout.id, null), 'requests');
+  if (rollout.assignment === 'instance') return undefined;
   // What a source counts has no units.
   const counting = rollout.plan.signals.find((signal) => isOfValues(signal) && signal.source === null);
   return counting && assignmentSkew(await evidence.assignments(rollout.id, counting.signal), 'units');
@@ -147,7 +170,7 @@ export const gatherFacts = async (
     sources.evidence.activation(rollout.id),
   ]);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
-  const [targets, stages, watch, skew, parity] = await Promise.all([
+  const [targets, stages, watch, skew, parity, instances] = await Promise.all([
     Promise.all(
       reached.map(async (target) => {
         const known = await targetFacts(rollout, target, seen.get(target), sources);
@@ -158,6 +181,7 @@ export const gatherFacts = async (
     watchFacts(rollout, seen, now, sources),
     skewOf(rollout, sources),
     parityOf(rollout, sources),
+    liveInstances(rollout, sources.delivery),
   ]);
   return {
     targets: Object.fromEntries(targets),
@@ -166,6 +190,7 @@ export const gatherFacts = async (
     watch,
     skew,
     parity,
+    ...(instances === undefined ? {} : { instances }),
     unmeasured: unmeasuredIn(rollout, seen),
     // Read from the evidence alone: a target that cannot be asked may be measured all the same.
     silentMs: silences(rollout, rollout.plan.tracks, seen, now),

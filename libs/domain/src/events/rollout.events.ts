@@ -164,11 +164,34 @@ const Drained = z.object({
 
 const Gone = z.object({ rollout: Rollout, targets: z.record(z.string(), DrainOutcome), tookMs: z.number() });
 
+/** The instances of a target that were live when an exposure was asked for, as the lot fell. */
+export const InstanceDraw = z.object({
+  /** Those that serve the candidate: newly chosen ones, and whoever was chosen for an earlier exposure of the rollout. */
+  candidate: z.array(z.string()),
+  /** Those that were not chosen. */
+  control: z.array(z.string()),
+});
+export type InstanceDraw = z.output<typeof InstanceDraw>;
+
+const Requested = z.object({
+  rollout: Rollout,
+  target: z.string(),
+  config: z.string(),
+  candidate: z.int(),
+  control: z.int(),
+  shareBp: z.int(),
+  purpose: ExposurePurpose,
+  /** Of a config assigned by instance, where some serve the candidate and others do not; null otherwise. */
+  instances: InstanceDraw.nullable(),
+});
+
+const FirstAssignment = z.enum(['unit', 'request']);
+
 const Planned = z.object({
   rollout: Rollout,
   config: z.string(),
   revision: z.int(),
-  assignment: z.enum(['unit', 'request']),
+  assignment: z.enum([...FirstAssignment.options, 'instance']),
   plan: ResolvedPlan,
   /** Target → revision it runs on now, and goes back to. Pinned for the life of the rollout. */
   controls: z.record(z.string(), z.int()),
@@ -190,25 +213,15 @@ const TakenBack = z.object({
 
 export const rolloutEvents = {
   RolloutPlanned: {
-    1: Planned.extend({ plan: FirstPlan.omit({ rollbackScope: true }) }),
-    2: Planned.extend({ plan: FirstPlan }),
-    3: Planned.extend({ plan: ThirdPlan }),
+    1: Planned.extend({ plan: FirstPlan.omit({ rollbackScope: true }), assignment: FirstAssignment }),
+    2: Planned.extend({ plan: FirstPlan, assignment: FirstAssignment }),
+    3: Planned.extend({ plan: ThirdPlan, assignment: FirstAssignment }),
     4: Planned,
   },
   RolloutStarted: { 1: z.object({ rollout: Rollout }) },
   StageEntered: { 1: z.object({ ...TrackStage, exposureBp: z.int() }) },
   /** What is wanted of a target from here on. The position of this event is the target's new generation. */
-  ExposureRequested: {
-    1: z.object({
-      rollout: Rollout,
-      target: z.string(),
-      config: z.string(),
-      candidate: z.int(),
-      control: z.int(),
-      shareBp: z.int(),
-      purpose: ExposurePurpose,
-    }),
-  },
+  ExposureRequested: { 1: Requested.omit({ instances: true }), 2: Requested },
   /** The driver made it so, and read it back. */
   ExposureChanged: { 1: z.object({ rollout: Rollout, target: z.string(), generation: z.int(), shareBp: z.int() }) },
   ExposureFailed: {
@@ -284,6 +297,8 @@ export const rolloutUpcasters = {
         tracks: (tracks as readonly JsonObject[]).map((track) => ({ ...track, parity: [] })),
       })),
   },
+  /** Before version 2 nothing was assigned by instance. */
+  ExposureRequested: { 1: (data: JsonObject): JsonObject => ({ ...data, instances: null }) },
   VerdictRecorded: {
     1: (data: JsonObject): JsonObject => ({ ...data, verdict: { ...(data['verdict'] as JsonObject), values: null } }),
   },

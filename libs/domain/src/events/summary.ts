@@ -29,10 +29,12 @@ const words: Words = {
     `${config} r${revision} planned with ${plan.plan} over ${list(plan.tracks.map(({ name }) => name))}`,
   RolloutStarted: () => 'rollout started',
   StageEntered: ({ track, stage }) => `${track} enters ${stage}`,
-  ExposureRequested: ({ target, shareBp, candidate, purpose }) =>
-    purpose === 'rollback'
-      ? `${target}: take r${candidate} back`
-      : `${target}: r${candidate} to ${stageName(shareBp)} (${purpose})`,
+  ExposureRequested: ({ target, shareBp, candidate, purpose, instances }) => {
+    if (purpose === 'rollback') return `${target}: take r${candidate} back`;
+    const chosen = instances?.candidate.length ?? 0;
+    const drawn = instances === null ? '' : `, ${chosen} of ${chosen + instances.control.length} instances`;
+    return `${target}: r${candidate} to ${stageName(shareBp)}${drawn} (${purpose})`;
+  },
   ExposureChanged: ({ target, shareBp, generation }) =>
     `${target}: delivered ${stageName(shareBp)}, generation ${generation}`,
   ExposureFailed: ({ target, error }) => `${target}: delivery failed, will be tried again: ${error}`,

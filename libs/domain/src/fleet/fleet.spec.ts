@@ -33,6 +33,7 @@ const exposed = (shareBp: number, candidate = 2, rollout = ROLLOUT, control = 1)
     control,
     shareBp,
     purpose: shareBp === 0 ? 'rollback' : shareBp === 10_000 ? 'settle' : 'stage',
+    instances: null,
   },
 });
 const released = (
@@ -143,6 +144,20 @@ describe('what a target was exposed to under a generation', () => {
   it('is found by the generation, never by the clock', () => {
     expect([7, 8, 9, 10, 99].map((generation) => fleet.exposureAt('api-us', KEY, generation)?.shareBp)).toEqual([
       100, 1_000, 1_000, 0, 0,
+    ]);
+  });
+
+  it('names the instances of its draw, and those of them that an earlier exposure of the rollout had chosen', () => {
+    const drawn = (shareBp: number, candidate: readonly string[], rollout = ROLLOUT): HeadgateEvent => {
+      const asked = exposed(shareBp, 2, rollout);
+      if (asked.type !== 'ExposureRequested') throw new Error('This is no exposure.');
+      return { ...asked, data: { ...asked.data, instances: { candidate: [...candidate], control: ['z'] } } };
+    };
+    const byInstance = fleetAfter(drawn(1_000, ['b']), drawn(5_000, ['a', 'b']), drawn(1_000, ['c'], 'another'));
+    expect([7, 8, 9].map((generation) => byInstance.exposureAt('api-us', KEY, generation))).toMatchObject([
+      { instances: { candidate: ['b'] }, kept: [] },
+      { instances: { candidate: ['a', 'b'] }, kept: ['b'] },
+      { instances: { candidate: ['c'] }, kept: [] },
     ]);
   });
 

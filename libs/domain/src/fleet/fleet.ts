@@ -1,5 +1,6 @@
 import type { JsonObject } from '#libs/kernel';
-import type { HeadgateEvent, Recorded, ResolvedPlan } from '../events/index.js';
+import type { HeadgateEvent, InstanceDraw, Recorded, ResolvedPlan } from '../events/index.js';
+import type { Assignment } from '../rollout/index.js';
 import type { Trial } from '../verdicts/index.js';
 import { configDecider, isServed, liveRevision, type ConfigState, type RegisteredConfig } from '../config/config.js';
 
@@ -11,6 +12,10 @@ export type Desired = {
   readonly candidate: number | null;
   readonly shareBp: number;
   readonly rollout: string | null;
+  /** Which instances serve the candidate, where the lot decides; null otherwise. */
+  readonly instances: InstanceDraw | null;
+  /** Those of them that were chosen for an earlier exposure of the rollout. */
+  readonly kept: readonly string[];
 };
 
 export type FleetTarget = {
@@ -25,7 +30,7 @@ export type FleetTarget = {
   readonly version: number;
 };
 
-type RolloutFacts = { readonly config: string; readonly assignment: 'unit' | 'request'; readonly plan: ResolvedPlan };
+type RolloutFacts = { readonly config: string; readonly assignment: Assignment; readonly plan: ResolvedPlan };
 
 const slot = (target: string, config: string): string => `${target}\u0000${config}`;
 
@@ -133,6 +138,8 @@ export class Fleet {
       candidate: null,
       shareBp: 0,
       rollout: null,
+      instances: null,
+      kept: [],
     };
   }
 
@@ -204,10 +211,12 @@ export class Fleet {
   }
 
   #expose({ data, position }: Recorded<Extract<HeadgateEvent, { type: 'ExposureRequested' }>>): string {
-    const { target, config, candidate, control, shareBp, rollout } = data;
+    const { target, config, candidate, control, shareBp, rollout, instances } = data;
     const key = slot(target, config);
     const history = this.#exposures.get(key) ?? [];
-    history.push({ since: position, config, control, candidate, shareBp, rollout });
+    const before = history.at(-1);
+    const kept = before?.rollout === rollout ? (before.instances?.candidate ?? []) : [];
+    history.push({ since: position, config, control, candidate, shareBp, rollout, instances, kept });
     this.#exposures.set(key, history);
     return target;
   }

@@ -1,6 +1,7 @@
 import { logMeanE, logPromotion, ratioScale } from '#libs/statistics';
 import type { GroupEvidence } from './groups.js';
 import { groupName, groupsOf, namesOfCells, namesWith, startGroups } from './groups.js';
+import { drawsLogE, isByInstance, takeDraws } from './instances.js';
 import { amongThoseServed, withKnown } from './late.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { strengthOf } from './counted.js';
@@ -68,6 +69,7 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
       logE: 0,
       maxLogE: 0,
       failedAt: null,
+      byInstance: new Map(),
     };
     return [signal.signal, evidence];
   });
@@ -127,7 +129,7 @@ const told = (state: RolloutEvidence, look: Look): readonly Told[] => {
   const list: Told[] = [];
   for (const counted of look.cells) {
     const signal = state.signals.get(counted.signal);
-    if (signal === undefined) continue;
+    if (signal === undefined || isByInstance(state.spec, signal.spec)) continue;
     const known = signal.cells.get(keyOf(counted.target, counted.model))?.known;
     const count = isUnit || isCounted(signal.spec) ? counted : amongThoseServed(counted, known);
     const rho = shareOf(count, signal.spec, isUnit);
@@ -183,7 +185,7 @@ const settleCounted = (state: RolloutEvidence, signal: SignalEvidence): void => 
 };
 
 const settleSignal = (state: RolloutEvidence, signal: SignalEvidence, isProvedByReserve: boolean): void => {
-  signal.logE = mergedLogE(signal);
+  signal.logE = isByInstance(state.spec, signal.spec) ? drawsLogE(state.spec, signal) : mergedLogE(signal);
   if (signal.logE > signal.maxLogE) signal.maxLogE = signal.logE;
   if (isCounted(signal.spec)) return settleCounted(state, signal);
   if (signal.failedAt !== null || (signal.maxLogE < signal.logBound && !isProvedByReserve)) return;
@@ -267,6 +269,7 @@ export const foldLook = (state: RolloutEvidence, look: Look): RolloutEvidence =>
   for (const each of list) take(state, each);
   for (const each of all) learn(each);
   if (state.spec.assignment === 'request') noteKnown(state, look);
+  for (const signal of takeDraws(state, look.cells)) settleSignal(state, signal, false);
   const proved = new Map<SignalEvidence, boolean>();
   for (const { signal, cell } of list) proved.set(signal, settleCell(cell) || proved.get(signal) === true);
   for (const [signal, isProvedByReserve] of proved) {

@@ -18,4 +18,5 @@ export { evidenceRecord } from './record.js';
 export type { EvidenceRecord } from './record.js';
 export { BEFORE_AFTER, isCounted, isOfValues } from './types.js';
 export type * from './types.js';
-export { DECLARED_SHARE, HEADLINE_WEIGHT } from './weights.js';
+export { headlineOf, isByInstance } from './instances.js';
+export { DECLARED_SHARE, HEADLINE_WEIGHT, signalShares } from './weights.js';

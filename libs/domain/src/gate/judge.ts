@@ -1,12 +1,14 @@
 import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
 import { countedMethod, isPastLimit, isWorseThanBefore, spreadOf } from './counted.js';
 import { groupOf, highestPromotion, likelihoodOf, promotionOf } from './evidence.js';
+import { armsByInstance, drawsLogPromotion, isByInstance, worstTarget, type ArmInstances } from './instances.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import {
   alsoPhrase,
   beforePhrase,
   countedPhrase,
   countsPhrase,
+  drawPhrase,
   explainedPhrase,
   harmPhrase,
   limitPhrase,
@@ -91,12 +93,28 @@ const slicesOn = (counts: readonly SliceCounts[], targets: readonly string[] | n
   return counts.filter(({ target }) => scope.has(target));
 };
 
+const armOfInstances = ({ type }: SignalEvidence['spec'], { count, mean }: ArmInstances) =>
+  count === 0 ? null : { count, mean: type === 'distribution' ? Math.exp(mean) : mean, quantiles: null };
+
+/** What the instances of both arms come to. One draw gives no confidence sequence of the ratio. */
+const estimateOfDraws = (
+  signal: SignalEvidence,
+  targets: readonly string[] | null,
+): Pick<Case, 'values' | 'ratio' | 'interval'> => {
+  const arms = armsByInstance(signal, targets);
+  const candidate = armOfInstances(signal.spec, arms.candidate);
+  const control = armOfInstances(signal.spec, arms.control);
+  const ratio = candidate && control && control.mean > 0 ? candidate.mean / control.mean : null;
+  return { values: isOfValues(signal.spec) ? { candidate, control } : null, ratio, interval: null };
+};
+
 /** The estimate of a ratio, from the likelihoods of bad events or from the moments of values. */
 const estimateOf = (
   state: RolloutEvidence,
   signal: SignalEvidence,
   targets: readonly string[] | null,
 ): Pick<Case, 'values' | 'ratio' | 'interval'> => {
+  if (isByInstance(state.spec, signal.spec)) return estimateOfDraws(signal, targets);
   if (isOfValues(signal.spec)) {
     const scope = targets === null ? null : membersOf(targets);
     const told = [...signal.cells.values()].filter(({ key }) => scope === null || scope.has(key.target));
@@ -129,6 +147,7 @@ const promotionNow = (
   { tolerate, targets }: JudgeOptions,
 ): number | null => {
   if (tolerate === null) return null;
+  if (isByInstance(state.spec, signal.spec)) return drawsLogPromotion(state, signal, targets, tolerate);
   const group = groupOf(signal, targets);
   const likelihood = group === undefined ? likelihoodOf(state, signal, targets) : group.likelihood;
   const nothing = (): number =>
@@ -185,6 +204,23 @@ const failOfValues = (all: Case): Finding => {
   };
 };
 
+/** Of the whole scope, and of harm that was found on the target that shows it most. */
+const saidOfDraws = ({ state, signal, options }: Case, targets = options.targets): string => {
+  const named = new Set(state.spec.cells.map(({ target }) => target));
+  const places = placesPhrase(
+    [...named].filter((target) => targets?.includes(target) ?? true).map((target) => ({ target, model: '' })),
+    [],
+  );
+  return `${titleOf(signal)} by instance ${places}: ${drawPhrase(signal.spec, armsByInstance(signal, targets))}`;
+};
+
+const failOfDraws = (all: Case): Finding => {
+  const { harm = 1 } = all.signal.spec;
+  const worst = worstTarget(all.signal);
+  const said = saidOfDraws(all, worst === undefined ? null : [worst]);
+  return { verdict: 'fail', sentence: `${said}; shown to be worse${harm === 1 ? '' : ` by more than x${harm}`}` };
+};
+
 /** Sentence parts of a guardrail: what was measured, and what of. */
 const saidOf = ({ signal, counts, values }: Case): string =>
   values === null ? countsPhrase(counts) : valuesPhrase(signal.spec, values);
@@ -225,11 +261,13 @@ const isSuspicious = ({ state, signal }: Case): boolean =>
 const judgeGuardrail = (all: Case): Finding => {
   const { signal, counts, options, logPromote } = all;
   const { tolerate, minRequests = 1 } = options;
+  const isDrawn = isByInstance(all.state.spec, signal.spec);
+  if (signal.failedAt !== null && isDrawn) return failOfDraws(all);
   if (signal.failedAt !== null) return isOfValues(signal.spec) ? failOfValues(all) : failOfRate(all);
   const title = titleOf(signal);
   const missing = unmeasured(all);
   if (missing !== undefined) return { verdict: 'not-measured', sentence: `${title}: no ${missing} yet` };
-  const said = `${title} ${placesOf(all)}: ${saidOf(all)}`;
+  const said = isDrawn ? saidOfDraws(all) : `${title} ${placesOf(all)}: ${saidOf(all)}`;
   if (counts.candidateRequests < minRequests) {
     return { verdict: 'inconclusive', sentence: `${said}; ${needPhrase(counts.candidateRequests, minRequests)}` };
   }
@@ -304,7 +342,9 @@ const METHODS = {
   paired: 'paired-grid-v1',
 } as const;
 
-const methodOf = ({ type, frequent }: SignalEvidence['spec']): GateMethod => {
+const methodOf = ({ spec }: RolloutEvidence, signal: SignalEvidence['spec']): GateMethod => {
+  const { type, frequent } = signal;
+  if (isByInstance(spec, signal)) return 'instance-permutation-v1';
   if (frequent === true) return 'rate-odds-v1';
   return type === 'invariant' ? 'invariant-v1' : METHODS[type];
 };
@@ -312,14 +352,15 @@ const methodOf = ({ type, frequent }: SignalEvidence['spec']): GateMethod => {
 const find = (all: Case): Finding & Pick<Verdict, 'method'> => {
   const { spec } = all.signal;
   if (isCounted(spec)) return { ...judgeCounted(all), method: countedMethod(spec, all.options.isBefore === true) };
-  if (spec.type !== 'invariant') return { ...judgeGuardrail(all), method: methodOf(spec) };
+  if (spec.type !== 'invariant') return { ...judgeGuardrail(all), method: methodOf(all.state, spec) };
   const violations = all.options.violations ?? { candidate: 0, controlInLookback: 0 };
   const { candidate, controlInLookback, explained = 0, suspects = [] } = violations;
   if (controlInLookback === 0 && (candidate > 0 || explained === 0))
     return { ...judgeInvariant(all, violations), method: 'invariant-v1' };
   const { verdict, sentence } = judgeGuardrail(all);
   const why = controlInLookback > 0 ? MIXED : explainedPhrase(explained, suspects);
-  return { verdict, sentence: `${sentence}${why}`, method: 'rate-grid-v1' };
+  const method = isByInstance(all.state.spec, spec) ? 'instance-permutation-v1' : 'rate-grid-v1';
+  return { verdict, sentence: `${sentence}${why}`, method };
 };
 
 /**

@@ -3,8 +3,10 @@ import { logMeanE, noMoments, SHIFT_BETS } from '#libs/statistics';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { addLateCell } from './evidence.js';
 import type { GroupEvidence } from './groups.js';
+import { startTarget, type TargetDraw } from './draws.js';
+import { isByInstance } from './instances.js';
 import type { Tally } from './tally.js';
-import { isCounted, isOfValues, type SignalSpec } from './types.js';
+import { isCounted, isOfValues, type InstancePlace, type SignalSpec } from './types.js';
 import { processesOf, startValues, type ValueEvidence } from './values.js';
 
 /** Folded state as bare numbers in an order that its reader knows, and the names that no spec tells. */
@@ -258,6 +260,55 @@ const unpackGroup = (from: Unpacker, group: GroupEvidence, { ratios, margins }: 
   }
 };
 
+const PLACES: readonly InstancePlace[] = ['chosen', 'spared', 'kept', 'late'];
+
+const packDraw = (to: Packer, { shareBp, drawn, models, tests }: TargetDraw): void => {
+  for (const value of [shareBp, drawn, models.size]) to.number(value);
+  for (const { logPast, process } of tests)
+    for (const value of [logPast, process.checkpoints, process.logPaid, process.next]) to.number(value);
+  for (const [model, instances] of models) {
+    to.name(model);
+    to.number(instances.size);
+    for (const [instance, { place, count, sum }] of instances) {
+      to.name(instance);
+      for (const value of [PLACES.indexOf(place), count, sum]) to.number(value);
+    }
+  }
+};
+
+const unpackDraw = (from: Unpacker, margins: number): TargetDraw => {
+  const draw = startTarget(margins);
+  draw.shareBp = from.number();
+  draw.drawn = from.number();
+  const models = from.number();
+  for (const test of draw.tests) {
+    test.logPast = from.number();
+    test.process = { checkpoints: from.number(), logPaid: from.number(), next: from.number() };
+  }
+  for (let m = 0; m < models; m += 1) {
+    const instances: ReturnType<TargetDraw['models']['get']> = new Map();
+    draw.models.set(from.name(), instances);
+    for (let left = from.number(); left > 0; left -= 1) {
+      const instance = from.name();
+      const place = PLACES[from.number()] ?? 'late';
+      instances.set(instance, { place, count: from.number(), sum: from.number() });
+    }
+  }
+  return draw;
+};
+
+const packDraws = (to: Packer, draws: SignalEvidence['byInstance']): void => {
+  to.number(draws.size);
+  for (const [target, draw] of draws) {
+    to.name(target);
+    packDraw(to, draw);
+  }
+};
+
+const unpackDraws = (from: Unpacker, draws: SignalEvidence['byInstance'], margins: number): void => {
+  for (let left = from.number(); left > 0; left -= 1) draws.set(from.name(), unpackDraw(from, margins));
+};
+
 const packSignal = (to: Packer, signal: SignalEvidence, { spec, scale }: RolloutEvidence): void => {
   const { touchedAt, logE, maxLogE, failedAt } = signal;
   packProcesses(to, signal.headline);
@@ -274,6 +325,7 @@ const packSignal = (to: Packer, signal: SignalEvidence, { spec, scale }: Rollout
     packCell(to, cell, signal.spec);
     if (spec.assignment === 'request') packKnown(to, cell.known);
   }
+  if (isByInstance(spec, signal.spec)) packDraws(to, signal.byInstance);
 };
 
 const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvidence): void => {
@@ -289,6 +341,7 @@ const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvid
     unpackCell(from, cell, signal.spec, state.scale.ratios.length);
     if (state.spec.assignment === 'request') cell.known = unpackKnown(from);
   }
+  if (isByInstance(state.spec, signal.spec)) unpackDraws(from, signal.byInstance, state.spec.margins.length);
 };
 
 /** Writes down all that folding has made of the evidence, to the last bit, between two looks. */

@@ -1,3 +1,4 @@
+import type { ArmInstances } from './instances.js';
 import type { ArmCounts, ArmValues, CellKey, SignalSpec } from './types.js';
 
 /** A count, which is never negative, with its thousands apart. */
@@ -39,6 +40,22 @@ export const valuesPhrase = (
 ): string => {
   const said = (arm: ArmValues | null): string => (arm === null ? 'none' : armPhrase(arm, unit));
   return `${said(candidate)} on the candidate against ${said(control)} on control`;
+};
+
+const instancesPhrase = ({ type, unit }: SignalSpec, { instances, mean }: ArmInstances): string => {
+  const value = type === 'distribution' ? Math.exp(mean) : mean;
+  const shown =
+    type === 'mean' || type === 'distribution' ? valuePhrase(value, unit) : `${Number((value * 100).toPrecision(2))}%`;
+  return `${shown} on ${whole(instances)}`;
+};
+
+/** "4.1% on 3 instances of the candidate against 0.2% on 9 of control". */
+export const drawPhrase = (
+  spec: SignalSpec,
+  { candidate, control }: { readonly candidate: ArmInstances; readonly control: ArmInstances },
+): string => {
+  const what = candidate.instances === 1 ? 'instance' : 'instances';
+  return `${instancesPhrase(spec, candidate)} ${what} of the candidate against ${instancesPhrase(spec, control)} of control`;
 };
 
 /** "below x1.5", or of values that may not get lower "above 1/1.5 of control". */

@@ -1,6 +1,7 @@
 import type { RateProcess } from '#libs/statistics';
 import type { KnownBad } from './late.js';
 import type { GroupEvidence, Groups } from './groups.js';
+import type { TargetDraw } from './draws.js';
 import type { Scaled, Tally } from './tally.js';
 import type { CellKey, EvidenceSpec, SignalSpec } from './types.js';
 import type { ValueEvidence } from './values.js';
@@ -46,6 +47,8 @@ export type SignalEvidence = {
   /** The first look at which the bound was reached; stays, but for signals that a source counts. */
   failedAt: number | null;
   readonly groups: Groups;
+  /** Target → what the draw of its instances has shown; empty where nothing is assigned by instance. */
+  readonly byInstance: Map<string, TargetDraw>;
 };
 
 /** All evidence of one rollout: a fold over its looks. Folding changes it in place; read it, never write it. */

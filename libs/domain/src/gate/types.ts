@@ -39,8 +39,20 @@ export type SignalSpec = {
 /** Counted by a source, without units. */
 export const isCounted = ({ source }: Pick<SignalSpec, 'source'>): boolean => source !== undefined;
 
-/** `unit`: bad events are first ones per unit and the share is the configured one. `request`: realised shares. */
-export type GateAssignment = 'unit' | 'request';
+/**
+ * `unit`: bad events are first ones per unit and the share is the configured one. `request`: realised shares. `instance`:
+ * whole processes were drawn, and one of them is one observation, however many requests it served.
+ */
+export type GateAssignment = 'unit' | 'request' | 'instance';
+
+/**
+ * Where an instance stands in the draw of the exposure that it served: drawn for the candidate, or drawn from and left on
+ * control; `kept` on the candidate since an earlier draw; come `late`, after the draw, and on control for that reason.
+ */
+export type InstancePlace = 'chosen' | 'spared' | 'kept' | 'late';
+
+/** What one instance served: requests and the bad ones among them, or values and their sum (of a distribution: of logarithms). */
+export type InstanceCount = readonly [instance: string, place: InstancePlace, count: number, sum: number];
 
 /** One slice of traffic. */
 export type CellKey = { readonly target: string; readonly model: string };
@@ -72,6 +84,9 @@ export type CellCount = {
   readonly controlServed?: number;
   /** Of values: each with how often it was seen on either arm, first values of units or all; no bad events then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
+  /** Where instances are drawn: what each of them served, and how many the draw was from. */
+  readonly instances?: readonly InstanceCount[];
+  readonly drawn?: number;
   /** Of what a source counts: how many times as much control's counts differ between units as they would by chance. */
   readonly dispersion?: number;
 };
@@ -103,6 +118,7 @@ export type GateMethod =
   | 'mean-bet-v1'
   | 'distribution-bet-v1'
   | 'paired-grid-v1'
+  | 'instance-permutation-v1'
   | 'counted-rate-v1'
   | 'counted-odds-v1'
   | 'counted-mean-v1'

@@ -1,6 +1,7 @@
 import { accept, type Decision } from '#libs/kernel';
-import type { DrainOutcome, RecordedVerdict, RolloutEvent } from '../events/index.js';
+import type { DrainOutcome, InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import { absences, absenceWords } from './rollout.absent.js';
+import { drawFaults, drawsOf, type Draws } from './rollout.instances.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
 import { changedParities, disparity, missingParity, standingParities } from './rollout.parity.js';
@@ -15,6 +16,7 @@ export const requestExposure = (
   target: string,
   shareBp: number,
   purpose: 'stage' | 'settle' | 'rollback',
+  instances: InstanceDraw | null = null,
 ): RolloutEvent => ({
   type: 'ExposureRequested',
   data: {
@@ -25,11 +27,18 @@ export const requestExposure = (
     control: rollout.targets[target]?.control ?? 1,
     shareBp,
     purpose,
+    instances,
   },
 });
 
 /** Enters a stage of a track: the stage, then what it asks of each target. */
-export const enterStage = (rollout: Subject, controls: Controls, track: Track, index: number): RolloutEvent[] => {
+export const enterStage = (
+  rollout: Subject,
+  controls: Controls,
+  track: Track,
+  index: number,
+  draws: Draws,
+): RolloutEvent[] => {
   const stage = track.stages[index];
   if (!stage) return [];
   const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
@@ -38,7 +47,10 @@ export const enterStage = (rollout: Subject, controls: Controls, track: Track, i
       type: 'StageEntered',
       data: { rollout: rollout.id, track: track.name, stage: stage.name, exposureBp: stage.exposureBp },
     },
-    ...track.targets.map(({ target }) => requestExposure({ ...rollout, targets }, target, stage.exposureBp, 'stage')),
+    ...track.targets.map(({ target }) => {
+      const { shareBp, instances } = draws(target, stage.exposureBp);
+      return requestExposure({ ...rollout, targets }, target, shareBp, 'stage', instances);
+    }),
   ];
 };
 
@@ -115,14 +127,15 @@ const controlsOf = (rollout: Rollout): Controls =>
 /** A track begins, with what was shown of the parity that it asked for. */
 export const openTrack = (rollout: Rollout, track: Track, facts: Facts): RolloutEvent[] => [
   ...standingParities(rollout, track, facts),
-  ...enterStage(rollout, controlsOf(rollout), track, 0),
+  ...enterStage(rollout, controlsOf(rollout), track, 0, drawsOf(rollout, facts.instances)),
 ];
 
 const openTracks = (rollout: Rollout, facts: Facts): RolloutEvent[] =>
   liveTracks(rollout).flatMap((track) => {
     const waits = (track.after !== null || track.parity.length > 0) && trackOf(rollout, track.name).stage < 0;
     const may = waits && mayFollow(rollout, track) && missingParity(rollout, track, facts).length === 0;
-    return may ? openTrack(rollout, track, facts) : [];
+    const canDraw = drawFaults(rollout, track, 0, facts.instances).length === 0;
+    return may && canDraw ? openTrack(rollout, track, facts) : [];
   });
 
 const sentencesOf = (facts: Facts, track: string | null): string[] =>
@@ -140,7 +153,9 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     return [
       ...standingVerdicts(rollout.id, verdicts),
       { type: 'StagePassed', data: { ...data, sentences: sentencesOf(facts, track.name) } },
-      ...(index + 1 < track.stages.length ? enterStage(rollout, controls, track, index + 1) : []),
+      ...(index + 1 < track.stages.length
+        ? enterStage(rollout, controls, track, index + 1, drawsOf(rollout, facts.instances))
+        : []),
     ];
   });
 };

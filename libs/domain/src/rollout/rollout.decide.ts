@@ -2,8 +2,10 @@ import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
 import { assess, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
 import type { Facts } from './rollout.facts.js';
+import { drawFaults, drawsOf } from './rollout.instances.js';
 import { finished, promote, type PromoteRollout } from './rollout.promote.js';
-import { isOver, type Rollout, type RolloutState } from './rollout.state.js';
+import { instanceReach } from './rollout.reach.js';
+import { isOver, type Assignment, type Rollout, type RolloutState } from './rollout.state.js';
 import { isLeaving } from './tracks.js';
 
 export type RolloutCommand =
@@ -12,7 +14,7 @@ export type RolloutCommand =
       readonly rollout: string;
       readonly config: string;
       readonly revision: number;
-      readonly assignment: 'unit' | 'request' | 'instance' | null;
+      readonly assignment: Assignment | null;
       readonly plan: ResolvedPlan;
       readonly controls: Readonly<Record<string, number>>;
       readonly vetoReason: string | null;
@@ -22,6 +24,8 @@ export type RolloutCommand =
       readonly reverts?: number | null;
       /** Targets that another rollout hands over: they are asked for their control even before their track begins. */
       readonly takesOver?: readonly string[];
+      /** Of a config assigned by instance: target → its live instances that can use a ruleset. */
+      readonly instances?: Facts['instances'];
     }
   | { readonly type: 'PauseRollout'; readonly reason: string; readonly until: number | null }
   | { readonly type: 'ResumeRollout'; readonly reason: string }
@@ -50,6 +54,21 @@ export type RolloutCommand =
 
 type Of<T extends RolloutCommand['type']> = Extract<RolloutCommand, { type: T }>;
 
+/** Where the lot cannot be thrown for a first stage, or what it gives could never tell. */
+const instanceFault = ({
+  assignment,
+  plan,
+  instances = {},
+  bypass = null,
+}: Of<'StartRollout'>): Decision<never> | undefined => {
+  if (assignment !== 'instance' || bypass !== null) return undefined;
+  const first = plan.tracks.filter(({ after }) => after === null);
+  const [fault] = first.flatMap((track) => drawFaults({ assignment }, track, 0, instances));
+  if (fault !== undefined) return reject('too-few-instances', `Nothing can be drawn: ${fault}.`, '/plan');
+  const blind = instanceReach(plan, instances).refusal;
+  return blind === undefined ? undefined : reject('plan-never-tells', blind, '/plan');
+};
+
 const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<RolloutEvent> => {
   const {
     rollout,
@@ -64,16 +83,16 @@ const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<Rollo
     takesOver = [],
   } = command;
   if (state.status !== 'none') return reject('rollout-exists', `Rollout ${rollout} exists already.`);
-  if (assignment !== 'unit' && assignment !== 'request') {
-    return reject(
-      'not-supported-yet',
-      `Config ${config} is assigned by ${assignment ?? 'nothing'}: rollouts by instance are not supported yet. Use assignment unit or request.`,
-      '/config',
-    );
+  if (assignment === null) {
+    const message = `Config ${config} is assigned by nothing, so no share of anything can be given to a revision: register a config with assignment unit, request or instance.`;
+    return reject('not-supported-yet', message, '/config');
   }
+  const fault = instanceFault(command);
+  if (fault !== undefined) return fault;
+  const draws = drawsOf({ id: rollout, assignment, targets: {} }, command.instances);
   const first: RolloutEvent[] = plan.tracks
     .filter(({ after, parity }) => after === null && parity.length === 0)
-    .flatMap((track) => enterStage({ id: rollout, config, revision }, controls, track, 0));
+    .flatMap((track) => enterStage({ id: rollout, config, revision }, controls, track, 0, draws));
   const entered = new Set(first.flatMap((event) => (event.type === 'ExposureRequested' ? [event.data.target] : [])));
   const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
   const handedOver = takesOver

@@ -77,7 +77,8 @@ const passed = (rollout: Rollout, { data, at }: Of<'StagePassed'>): Rollout => {
 };
 
 const requested = (rollout: Rollout, { data, position, at }: Of<'ExposureRequested'>): Rollout => {
-  const wanted = { generation: position, shareBp: data.shareBp, purpose: data.purpose, at };
+  const { shareBp, purpose, instances } = data;
+  const wanted = { generation: position, shareBp, purpose, at, instances };
   const next = withTarget(rollout, data.target, () => ({ wanted }));
   return data.purpose === 'settle' ? { ...next, status: 'settling' } : next;
 };

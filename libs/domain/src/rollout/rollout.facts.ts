@@ -45,6 +45,8 @@ export type Facts = {
   readonly skew?: string | undefined;
   /** Default: every signal is measured wherever outcomes arrive. */
   readonly unmeasured?: readonly Unmeasured[];
+  /** Of a config assigned by instance: target → its live instances that can use a ruleset. Default: none are known. */
+  readonly instances?: Readonly<Record<string, readonly string[]>>;
   /** Target → how long nothing was measured there, in ms; default: as long as in its whole track. */
   readonly silentMs?: Readonly<Record<string, number>>;
 };

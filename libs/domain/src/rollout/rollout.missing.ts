@@ -3,6 +3,7 @@ import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
 import { notYetKnown, roughly } from './rollout.delay.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
+import { chosenNow, drawFaults } from './rollout.instances.js';
 import { waitsForParity } from './rollout.parity.js';
 import { trackOf, type Rollout } from './rollout.state.js';
 import { isLeaving, isTakenBack, liveTargets, liveTracks, type Track } from './tracks.js';
@@ -34,7 +35,15 @@ export const factsOfStage = (track: Track, stage: Stage, facts: Facts): StageFac
   return known?.stage === stage.name ? known : undefined;
 };
 
-const notActivated = (track: Track, stage: Stage, facts: Facts): string[] =>
+/** How many units must be seen, in words; of a config assigned by instance no more than the instances chosen. */
+const activationOf = (rollout: Rollout, target: string, stage: Stage, facts: Facts) => {
+  if (rollout.assignment !== 'instance') return { asked: stage.activation, what: 'units', gone: '' };
+  const { here, gone } = chosenNow(rollout, target, facts);
+  const words = gone === 0 ? '' : ` (${gone} of ${here + gone} chosen ${gone === 1 ? 'is' : 'are'} gone)`;
+  return { asked: Math.min(stage.activation, here), what: 'instances', gone: words };
+};
+
+const notActivated = (rollout: Rollout, track: Track, stage: Stage, facts: Facts): string[] =>
   track.targets.flatMap(({ target, models, hardware }) =>
     models.flatMap((model) => {
       const seen = factsOfStage(track, stage, facts)?.activation.find(
@@ -42,7 +51,8 @@ const notActivated = (track: Track, stage: Stage, facts: Facts): string[] =>
       );
       const units = seen?.units ?? 0;
       const cell = hardware === null ? `${target} × ${model}` : `${target} (${hardware}) × ${model}`;
-      return units >= stage.activation ? [] : [`activation: ${units} of ${stage.activation} units on ${cell}`];
+      const { asked, what, gone } = activationOf(rollout, target, stage, facts);
+      return units >= asked ? [] : [`activation: ${units} of ${asked} ${what} on ${cell}${gone}`];
     }),
   );
 
@@ -109,15 +119,25 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
     ...unconverged(rollout, track, facts),
     ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
     ...early(rollout, facts, 'the stage has lasted', baked),
-    ...notActivated(track, stage, facts),
+    ...notActivated(rollout, track, stage, facts),
     ...unmeasured(
       rollout,
       track.targets.map(({ target }) => target),
       facts,
     ),
     ...unproven(rollout, facts, track.name, stage.name),
+    ...drawFaults(rollout, track, trackOf(rollout, track.name).stage + 1, facts.instances),
   ];
 };
+
+/** Tracks whose turn it is, and that cannot begin. */
+const unopened = (rollout: Rollout, facts: Facts): string[] =>
+  liveTracks(rollout).flatMap((track) => {
+    const { after } = track;
+    if (after === null || trackOf(rollout, track.name).stage >= 0) return [];
+    const isReached = trackOf(rollout, after.track).passed.some(({ name }) => name === after.stage);
+    return isReached ? drawFaults(rollout, track, 0, facts.instances).map((fault) => `${track.name}: ${fault}`) : [];
+  });
 
 /** What the watch still lacks before the rollout, or what is left of it, may settle. */
 export const missingForSettling = (rollout: Rollout, facts: Facts): readonly string[] => [
@@ -155,6 +175,7 @@ export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] =>
             : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
         }),
         ...waitsForParity(rollout, facts),
+        ...unopened(rollout, facts),
       ];
     case 'watching':
       return missingForSettling(rollout, facts);

@@ -2,6 +2,7 @@ import { accept, reject, type Decision } from '#libs/kernel';
 import type { RolloutEvent } from '../events/index.js';
 import { enterStage, isFailure, mayFollow, openTrack, requestExposure } from './rollout.assess.js';
 import type { Facts } from './rollout.facts.js';
+import { drawFaults, drawsOf } from './rollout.instances.js';
 import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
 import { disparity, missingParity } from './rollout.parity.js';
 import { isOver, trackOf, type Rollout } from './rollout.state.js';
@@ -74,6 +75,10 @@ const promoteStages = (state: Rollout, command: PromoteRollout): Decision<Rollou
       '/track',
     );
   }
+  const { instances } = command.facts;
+  const [fault] = inStage.flatMap((track) => drawFaults(state, track, trackOf(state, track.name).stage + 1, instances));
+  if (fault !== undefined) return reject('too-few-instances', `The next stage cannot be drawn: ${fault}.`, '/track');
+  const draws = drawsOf(state, instances);
   return accept<RolloutEvent>(
     ...inStage.flatMap((track): RolloutEvent[] => {
       const { stage } = trackOf(state, track.name);
@@ -85,7 +90,7 @@ const promoteStages = (state: Rollout, command: PromoteRollout): Decision<Rollou
       return [
         { type: 'BakeSkipped', data: { rollout, track: track.name, stage: name, reason: command.reason, missing } },
         { type: 'StagePassed', data: { rollout, track: track.name, stage: name, bakedMs, sentences: [] } },
-        ...(stage + 1 < track.stages.length ? enterStage(state, controlsOf(state), track, stage + 1) : []),
+        ...(stage + 1 < track.stages.length ? enterStage(state, controlsOf(state), track, stage + 1, draws) : []),
       ];
     }),
   );

@@ -1,4 +1,4 @@
-import type { DrainOutcome, RecordedParity, RecordedVerdict, ResolvedPlan } from '../events/index.js';
+import type { DrainOutcome, InstanceDraw, RecordedParity, RecordedVerdict, ResolvedPlan } from '../events/index.js';
 
 export type Exposure = {
   /** Position of the event that asked for it: the target's generation. */
@@ -6,7 +6,11 @@ export type Exposure = {
   readonly shareBp: number;
   readonly purpose: 'stage' | 'settle' | 'rollback';
   readonly at: number;
+  /** Which instances serve the candidate and which do not, where the lot decides; null otherwise. */
+  readonly instances: InstanceDraw | null;
 };
+
+export type Assignment = 'unit' | 'request' | 'instance';
 
 /** One target of the rollout. `wanted` is null until its track reaches it. */
 export type TargetProgress = {
@@ -52,7 +56,7 @@ export type Rollout = {
   readonly id: string;
   readonly config: string;
   readonly revision: number;
-  readonly assignment: 'unit' | 'request';
+  readonly assignment: Assignment;
   readonly plan: ResolvedPlan;
   readonly vetoReason: string | null;
   readonly bypass: string | null;

@@ -76,14 +76,11 @@ describe('start a rollout', () => {
     given(aRollout().events).when(aStart()).thenRejected('rollout-exists', 'ro-1');
   });
 
-  it.each(['instance', null] as const)(
-    'is refused for a config that is assigned by %s, which cannot be split yet',
-    (assignment) => {
-      given()
-        .when(aStart(aPlan(), { assignment }))
-        .thenRejected('not-supported-yet', 'assignment unit or request', '/config');
-    },
-  );
+  it('is refused for a config that is assigned by nothing, which cannot be split', () => {
+    given()
+      .when(aStart(aPlan(), { assignment: null }))
+      .thenRejected('not-supported-yet', 'assignment unit, request or instance', '/config');
+  });
 
   it('keeps the reason why a revision that was rolled back is tried again', () => {
     const vetoReason = 'the TPU compiler is fixed';

@@ -68,6 +68,12 @@ describe('the ruleset of a target', () => {
     });
   });
 
+  it('gives the candidate to the instances that were drawn, by their names, and to nobody else', () => {
+    const core = load(config({ instances: { candidate: ['tpu-02', 'tpu-07'] } }));
+    const asked = ['tpu-01', 'tpu-02', 'tpu-07', 'tpu-0', 'tpu-02,tpu-07', '', undefined];
+    expect(asked.map((key) => variant(core, key))).toEqual(['r1', 'r2', 'r2', 'r1', 'r1', 'r1', 'r1']);
+  });
+
   it.each([
     ['nothing is rolled out', { candidate: null, shareBp: 0, rollout: null }, 'r1'],
     ['the candidate was taken back to no share', { shareBp: 0 }, 'r1'],

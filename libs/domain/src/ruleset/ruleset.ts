@@ -15,6 +15,8 @@ export type RulesetConfig = {
   readonly shareBp: number;
   /** Id of the rollout, the salt of its assignment; needed while the share is strictly between nothing and everything. */
   readonly rollout: string | null;
+  /** The instances that serve the candidate, where the lot decides by instance; default: units or requests are split. */
+  readonly instances?: { readonly candidate: readonly string[] } | null;
   /** Revision → value; must hold every revision that is served. */
   readonly values: Readonly<Record<number, JsonObject>>;
 };
@@ -65,7 +67,8 @@ export const revisionOf = (variant: string): number | undefined => {
 /**
  * The ruleset that makes a target serve what is desired of it, in flagd's flag definition format.
  * Equal input gives equal bytes, whatever the order of configs and keys. A config without a split has no rule; a split is
- * sticky by targeting key, salted with the rollout's id, and requests without a key stay on the control.
+ * sticky by targeting key, salted with the rollout's id, and requests without a key stay on the control. Where instances
+ * are drawn, the candidate is for whoever evaluates with one of their names as key.
  * Throws a RangeError for a share out of range, a split without a rollout, a missing value or a config given twice.
  */
 export const renderRuleset = (input: RulesetInput): FlagdRuleset => {
@@ -119,11 +122,13 @@ const split = (config: RulesetConfig, candidate: number, metadata: FlagMetadata)
     [variantOf(candidate), shareBp],
     [variantOf(control), WHOLE - shareBp],
   ];
+  const { instances = null } = config;
+  const drawn = instances && [{ in: [key, [...instances.candidate]] }, variantOf(candidate), null];
   return {
     state: 'ENABLED',
     variants: variants(config, [control, candidate]),
     defaultVariant: variantOf(control),
-    targeting: { if: [key, { fractional }, null] },
+    targeting: { if: drawn ?? [key, { fractional }, null] },
     metadata,
   };
 };

@@ -23,7 +23,14 @@ import { EvidenceStore } from '../evidence-store.js';
 import { LEAST_BUCKETS } from '../looks.js';
 import { wholeMinutes } from '../observed.js';
 import { LEAST_SPAN_MS } from '../reads.js';
-import { EvidenceRows, type RolloutRows, type SampleRow, type ValueRow, type ViolationRow } from './rows.js';
+import {
+  EvidenceRows,
+  type InstanceRow,
+  type RolloutRows,
+  type SampleRow,
+  type ValueRow,
+  type ViolationRow,
+} from './rows.js';
 
 type Place = { readonly target: string; readonly model: string };
 
@@ -70,6 +77,14 @@ const cellOfValues = ({ counts, model, shareBp, signal, target }: ValueRow): Loo
     .toSorted(([a], [b]) => a - b)
     .map(([value, { candidate, control }]) => [value, candidate, control] as const);
   return { bins, candidateBad: 0, controlBad: 0, model, shareBp, signal, target };
+};
+
+const cellOfInstances = (row: InstanceRow): LookCell => {
+  const { candidateBad, controlBad, drawn, model, shareBp, signal, target } = row;
+  const instances = [...row.instances.values()]
+    .toSorted((a, b) => compare(a.instance, b.instance) || compare(a.place, b.place))
+    .map(({ instance, place, count, sum }) => [instance, place, count, sum] as const);
+  return { candidateBad, controlBad, drawn, instances, model, shareBp, signal, target };
 };
 
 /** Pearson's statistic over its degrees of freedom; undefined where it says too little. */
@@ -129,10 +144,12 @@ export class MemoryEvidenceStore extends EvidenceStore {
       ...bad,
       ...late,
       ...[...rows.pendingValues.values()].map(cellOfValues),
+      ...[...rows.pendingInstances.values()].map(cellOfInstances),
     ].toSorted(inOrder);
     rows.pending.clear();
     rows.pendingLate.clear();
     rows.pendingValues.clear();
+    rows.pendingInstances.clear();
     const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
     if (cells.length > 0) rows.looks.push(look);
     return { look, requests: await this.requests(rollout) };

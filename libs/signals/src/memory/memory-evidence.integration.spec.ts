@@ -20,7 +20,9 @@ import type { Binning } from '../bins.js';
 import { batchOf, exposureOf, NOON, ToldExposures, type WindowInput } from '../spec-kit.js';
 
 const HOUR = 3_600_000;
-const ROLLOUTS = ['by-unit', 'by-request'];
+const ROLLOUTS = ['by-unit', 'by-request', 'by-instance'];
+
+const draw = { candidate: new Set(['one', 'two']), kept: new Set(['one']), control: new Set(['three']) };
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -46,6 +48,9 @@ const toldExposures = (): ToldExposures => {
   const byRequest = { assignment: 'request', candidate: 3, counted } as const;
   told.tell('api-tpu', 'sampling', 10, exposureOf('by-request', 2_000, byRequest));
   told.tell('api-tpu', 'sampling', 11, exposureOf('by-request', 5_000, byRequest));
+  const byInstance = { assignment: 'instance' as const, candidate: 3 };
+  told.tell('api-gpu', 'sampling', 10, exposureOf('by-instance', 5_000, { ...byInstance, draw }));
+  told.tell('api-gpu', 'sampling', 11, exposureOf('by-instance', 10_000, byInstance));
   return told;
 };
 
@@ -141,8 +146,8 @@ const step = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('report' as const),
-      target: fc.constantFrom('api-tpu', 'api-tpu', 'api-gpu', 'bedrock-east', 'mars'),
-      instance: fc.constantFrom('one', 'two'),
+      target: fc.constantFrom('api-tpu', 'api-tpu', 'api-gpu', 'api-gpu', 'bedrock-east', 'mars'),
+      instance: fc.constantFrom('one', 'two', 'three', 'four'),
       windows: fc.array(window, { minLength: 1, maxLength: 3 }),
       again: fc.boolean(),
     }),

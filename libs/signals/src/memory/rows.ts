@@ -1,10 +1,12 @@
 import type { ComparisonFact } from '../comparisons.js';
 import { Covered, SILENCE_MS, TOUCHING_MS } from '../covered.js';
+import { roundedSum } from '../rounded.js';
 import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
 import type {
   ArmFact,
   BucketFact,
   Facts,
+  InstanceCellFact,
   MeasuredFact,
   ObservedFact,
   PairFact,
@@ -41,6 +43,12 @@ export type BadRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'arm'> & 
 export type ValueRow = Omit<LookCell, 'candidateBad' | 'controlBad'> & {
   readonly counts: Map<number, { candidate: number; control: number }>;
 };
+export type InstanceRow = Pick<LookCell, 'signal' | 'target' | 'model' | 'shareBp'> & {
+  candidateBad: number;
+  controlBad: number;
+  drawn: number;
+  readonly instances: Map<string, InstanceCellFact>;
+};
 export type SampleRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'shareBp'> & {
   candidate: number;
   control: number;
@@ -65,6 +73,7 @@ export class RolloutRows {
   readonly pendingLate = new Map<string, Writable<LookCell>>();
   readonly firstValues = new Set<string>();
   readonly pendingValues = new Map<string, ValueRow>();
+  readonly pendingInstances = new Map<string, InstanceRow>();
   readonly samples = new Map<string, SampleRow>();
   readonly violationCounts = new Map<string, ViolationRow>();
   /** The first of each kind, in order of arrival. */
@@ -151,6 +160,24 @@ export class RolloutRows {
     const known = counts.get(value) ?? { candidate: 0, control: 0 };
     counts.set(value, { candidate: known.candidate + candidate, control: known.control + control });
     this.#sample({ signal, target, model, shareBp, candidate, control });
+  }
+
+  addInstanceCell(fact: InstanceCellFact): void {
+    const { signal, target, model, shareBp, instance, place, drawn, kind, count, sum } = fact;
+    const arm = place === 'chosen' || place === 'kept' ? 'candidate' : 'control';
+    const row = found(this.pendingInstances, key(signal, target, model, shareBp), () => {
+      return { signal, target, model, shareBp, candidateBad: 0, controlBad: 0, drawn: 0, instances: new Map() };
+    });
+    row.drawn = Math.max(row.drawn, drawn);
+    const known = row.instances.get(key(instance, place));
+    const total = { ...fact, count: count + (known?.count ?? 0), sum: roundedSum(sum + (known?.sum ?? 0)) };
+    row.instances.set(key(instance, place), total);
+    if (kind === 'values') {
+      const [candidate, control] = arm === 'candidate' ? [count, 0] : [0, count];
+      return this.#sample({ signal, target, model, shareBp, candidate, control });
+    }
+    row[arm === 'candidate' ? 'candidateBad' : 'controlBad'] += sum;
+    this.#count(fact, arm, sum);
   }
 
   addPairs({ signal, target, model, shareBp, pairs, candidateOnly, controlOnly }: PairFact): void {
@@ -262,6 +289,7 @@ export class EvidenceRows {
     for (const fact of facts.requestCells) this.of(fact.rollout).addRequestCell(fact);
     for (const fact of facts.unitValues) this.of(fact.rollout).addUnitValue(fact);
     for (const fact of facts.valueCells) this.of(fact.rollout).addValueCell(fact);
+    for (const fact of facts.instanceCells) this.of(fact.rollout).addInstanceCell(fact);
     for (const fact of facts.pairs) this.of(fact.rollout).addPairs(fact);
     for (const fact of facts.samples) this.of(fact.rollout).addSample(fact);
     for (const fact of facts.buckets) this.of(fact.rollout).addBucket(fact);
