@@ -24,7 +24,12 @@ const CORE = ['application', 'contracts', 'kernel'];
 const PURE: readonly Area[] = [
   { under: 'libs/kernel/', libs: [], packages: [], pure: true },
   { under: 'libs/statistics/', libs: ['kernel'], packages: [], pure: true },
-  { under: 'libs/domain/', libs: ['kernel', 'statistics'], packages: ['zod', 'ajv', 're2js'], pure: true },
+  {
+    under: 'libs/domain/',
+    libs: ['kernel', 'statistics'],
+    packages: ['zod', 'ajv', 're2js', 'imurmurhash'],
+    pure: true,
+  },
   { under: 'libs/contracts/', libs: ['kernel'], packages: ['zod'], pure: true },
 ];
 
@@ -65,6 +70,7 @@ const APPS: readonly Area[] = [
       platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
       signals: [
         'AlteredLookError',
+        'ComparisonIntake',
         'IntakeBusyError',
         'IntakeClosedError',
         'MalformedOtlpError',

@@ -5,7 +5,7 @@ import { config, plan, signal, stage, target, track } from '#test/kit/manifests'
 import { TinyFleet } from '#test/kit/tiny-fleet';
 import { until } from '#test/kit/until';
 import type { RecordedEvent } from '#libs/kernel';
-import { readLog } from '#test/kit/log';
+import { endOf, readLog } from '#test/kit/log';
 import { Sightings } from './sightings.js';
 import { insist, type Supervised } from './supervised.js';
 
@@ -69,10 +69,6 @@ const serviceToken = (door: () => Door): Promise<string> =>
     PATIENCE,
   );
 
-const statusOf = (events: readonly RecordedEvent[], id: string): string | undefined =>
-  events.findLast(({ streamId, type }) => streamId === `rollout-${id}` && /^Rol(loutSettled|ledBack)$/.test(type))
-    ?.type;
-
 /** A world to change things in, with fleets at work, behind one controller. */
 export type Scene = {
   readonly admin: () => Door;
@@ -107,7 +103,7 @@ export const setScene = async (controller: Supervised, database: Pool): Promise<
     apply,
     start: (subject, plan = 'two-platforms') => startedUnder(admin, subject, plan),
     ends: async (id) => {
-      await until(`rollout ${id} ends`, async () => statusOf(await readLog(database), id), PATIENCE);
+      await until(`rollout ${id} ends`, () => endOf(database, id), PATIENCE);
     },
     nothingLeft: async () => {
       await until('no task is left', async () => (await openTasks(database)).length === 0, PATIENCE);

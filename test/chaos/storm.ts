@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { ask, type Door } from '#test/kit/http';
-import { faultsOfLog, readLog } from '#test/kit/log';
+import { endOf, faultsOfLog, readLog } from '#test/kit/log';
 import { config, plan, signal, stage, target, track } from '#test/kit/manifests';
 import { TinyFleet, type Fault } from '#test/kit/tiny-fleet';
 import { until } from '#test/kit/until';
@@ -158,7 +158,7 @@ class Storm {
       const { id } = (await this.#command('/v1/rollouts', body)) as { readonly id: string };
       this.#changes.push({ id, config: name, expected });
       if (expected === 'either') await this.#interfere(id, random);
-      await until(`rollout ${id} ends`, async () => (await this.#endOf(id)) !== undefined, PATIENCE);
+      await until(`rollout ${id} ends`, () => endOf(this.#options.pool, id), PATIENCE);
     }
   }
 
@@ -185,14 +185,6 @@ class Storm {
     return rows[0]?.targets === TARGETS.length;
   }
 
-  async #endOf(id: string): Promise<string | undefined> {
-    const { rows } = await this.#options.pool.query<{ status: string }>(
-      `select status from read_models.rollout_summary where rollout = $1 and status in ('settled', 'rolled-back')`,
-      [id],
-    );
-    return rows[0]?.status;
-  }
-
   async #hasNewest(fleet: TinyFleet): Promise<boolean> {
     const { rows } = await this.#options.pool.query<{ target: string; generation: number }>(
       'select target, generation from delivery.rulesets',
@@ -208,7 +200,7 @@ class Storm {
     const { tasks, counted } = await readEvidenceOf(pool);
     const accepted = this.#changes.map(({ id }) => id);
     const history = { events, tasks, sightings: this.#sightings.all, accepted };
-    const ends = await Promise.all(this.#changes.map(({ id }) => this.#endOf(id)));
+    const ends = await Promise.all(this.#changes.map(({ id }) => endOf(pool, id)));
     const wrongEnds = this.#changes.flatMap(({ id, config: name, expected }, index) => {
       const wrong = expected === 'settles' ? ends[index] !== 'settled' : ends[index] !== 'rolled-back';
       return expected !== 'either' && wrong ? [`${name} ${id}: ${expected}, but ${String(ends[index])}`] : [];

@@ -44,6 +44,9 @@ const HARM = [
   { config: 'limits', revision: 1, signal: 'script-errors', perWindow: 5 },
 ];
 
+/** Tables that a later migration dropped: all that they said is folded from the log, which is compared below. */
+const DROPPED = ['read_models.rollout_summary'];
+
 const tasksOf = async (pool: Pool): Promise<readonly Task[]> =>
   (await pool.query<Task>('select id, attempts, done_at from process.tasks order by id')).rows;
 
@@ -98,7 +101,7 @@ describe.each(releases)('A database that release %s wrote', (release) => {
     await database.drop();
   });
 
-  it('is brought to the schema of today by the migrations that it lacks, by no other, and loses no row', async () => {
+  it('is brought to the schema of today by the migrations that it lacks, by no other, and loses no row that is read', async () => {
     const before = await countRows(database.pool);
     expect(before).toMatchObject(golden.rows);
     const { rows } = await database.pool.query('select number, name, checksum from schema_migrations order by number');
@@ -108,7 +111,9 @@ describe.each(releases)('A database that release %s wrote', (release) => {
     const missing = readMigrations(migrationsFolder()).filter(({ number }) => number > newest);
     const report = await migrate(database.pool);
     expect(report.applied).toEqual(missing.map(({ name }) => name));
-    expect(await countRows(database.pool)).toMatchObject(before);
+    const after = await countRows(database.pool);
+    expect(after).toMatchObject(Object.fromEntries(Object.entries(before).filter(([name]) => !DROPPED.includes(name))));
+    for (const name of DROPPED) expect(after).not.toHaveProperty([name]);
     expect((await migrate(database.pool)).applied).toEqual([]);
   });
 
@@ -242,22 +247,5 @@ describe.each(releases)('A database that release %s wrote', (release) => {
     expect(late.length).toBeGreaterThan(0);
     expect(after.filter(({ id }) => before.has(id))).toEqual([...before.values()]);
     expect(after.filter(({ id }) => !before.has(id)).map(({ id }) => id)).toEqual(late.toSorted());
-  });
-
-  it('has a table of rollouts that equals one made anew from its log', async () => {
-    await migrate(database.pool);
-    const read = () => database.pool.query('select * from read_models.rollout_summary order by rollout');
-    const kept = await read();
-    await database.pool.query(`
-      truncate read_models.rollout_summary;
-      create temporary table again (like event_store.events);
-      create trigger rollout_summary after insert on again referencing new table as written
-      for each statement execute function read_models.summarise_rollouts();
-      insert into again select * from event_store.events;`);
-    expect((await read()).rows).toEqual(kept.rows);
-    const statuses = rollouts.map(({ id, status }) => ({ rollout: id, status }));
-    expect(kept.rows.map(({ rollout, status }) => ({ rollout, status }))).toEqual(
-      statuses.toSorted((a, b) => (a.rollout < b.rollout ? -1 : 1)),
-    );
   });
 });

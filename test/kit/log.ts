@@ -18,6 +18,17 @@ export const headOf = async (pool: Pool): Promise<number> => {
   return rows[0]?.head ?? 0;
 };
 
+const ENDS = { RolloutSettled: 'settled', RolledBack: 'rolled-back' } as const;
+
+/** How a rollout ended, as its stream says; undefined while it has not. */
+export const endOf = async (pool: Pool, rollout: string): Promise<'settled' | 'rolled-back' | undefined> => {
+  const { rows } = await pool.query<{ type: keyof typeof ENDS }>(
+    'select type from event_store.log where stream_id = $1 and type = any ($2)',
+    [`rollout-${rollout}`, Object.keys(ENDS)],
+  );
+  return rows[0] && ENDS[rows[0].type];
+};
+
 const repeated = (keys: readonly string[]): string | undefined => {
   const seen = new Set<string>();
   return keys.find((key) => seen.size === seen.add(key).size);

@@ -45,7 +45,7 @@ const personal = (rollout: string, steering: string): CommandContext => {
   return { actor: { kind: 'token', name: 'bench' }, commandId, fingerprint, correlationId: commandId, reason: 'bench' };
 };
 
-/** Pauses a rollout that runs and resumes one that is paused: each call decides, appends one event and projects it. */
+/** Pauses a rollout that runs and resumes one that is paused: each call decides, and appends one event and its record. */
 const commands = async (core: Core, rollouts: readonly string[]): Promise<Work> => {
   await core.view.caughtUpWith(await core.store.head());
   const handler = new SteerRolloutHandler(core.runner, core.view, core.conductor);

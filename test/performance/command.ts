@@ -129,20 +129,18 @@ const rushed = async (fleet: Fleet, side: Side, size: Size): Promise<{ count: nu
   return { count: latencies(reports).length, perSecond: perSecond.reduce((sum, each) => sum + each, 0) };
 };
 
-/** What the log holds in the end has to be what was acknowledged, and the table beside it has to know each newest event. */
+/** What the log holds in the end has to be what was acknowledged: one event and one record of each command. */
 const check = async (url: string, acknowledged: number): Promise<void> => {
   const pool = createPool(url, { max: 1 });
-  const { rows } = await pool.query<{ written: number; behind: number }>(`
-    select (select count(*) from event_store.events
-            where body::json ->> 'type' in ('RolloutHeld', 'RolloutResumed')) as written,
-           (select count(*) from read_models.rollout_summary s
-            where s.version <> (select max(stream_version) from event_store.events e
-                                where e.stream_id = 'rollout-' || s.rollout)) as behind`);
+  const { rows } = await pool.query<{ written: number; recorded: number }>(`
+    select (select count(*) from event_store.log where type in ('RolloutHeld', 'RolloutResumed')) as written,
+           (select count(*) from event_store.commands where starts_with(id, 'bench/')) as recorded`);
   await pool.end();
   const [found] = rows;
   if (found?.written !== acknowledged)
     throw new Error(`${acknowledged} commands were acknowledged, and the log holds ${found?.written} of their events.`);
-  if (found.behind !== 0) throw new Error(`${found.behind} rows of rollout_summary are behind the log.`);
+  if (found.recorded !== acknowledged)
+    throw new Error(`${acknowledged} commands were acknowledged, and ${found.recorded} of them are recorded.`);
 };
 
 type Measured = Record<'p99' | 'p50' | 'rate', Record<Side, number[]>> & { acknowledged: number };
@@ -189,7 +187,7 @@ const measure = async (context: BenchContext): Promise<Figures> => {
   }
   const acknowledged = [...measured.values()].reduce((sum, each) => sum + each.acknowledged, 0);
   await check(url, acknowledged);
-  context.say(`  ${acknowledged} commands were acknowledged; each has its event in the log and its row in the table.`);
+  context.say(`  ${acknowledged} commands were acknowledged; each has its event in the log and its record.`);
   const [two, three] = [...measured].map(([controllers, each]) => report(context, controllers, each));
   const { ratio: threeRatio, sustained: threeSustained, ...threeControllers } = three ?? {};
   return { ...two, threeRatio, threeSustained, acknowledged, threeControllers };
@@ -218,7 +216,7 @@ const report = (context: BenchContext, controllers: number, { p99, p50, rate }: 
 
 export const command: Bench = {
   measures:
-    'pausing and resuming a rollout (decide, append, rollout_summary in the same transaction) by two controller processes, and then by three, whose readers follow the log, against one row inserted in one prepared autocommit transaction by the same processes into the same durable server',
+    'pausing and resuming a rollout (decide, then append one event and the record of the command; no read model is written with them, as views are folded in memory from the log, and no task follows from these events) by two controller processes, and then by three, whose readers follow the log, against one row inserted in one prepared autocommit transaction by the same processes into the same durable server',
   quick: '1 s a side at 200/s in each round instead of 10, and half a second at most speed instead of 4',
   musts: [
     { key: 'ratio', atMost: 3 },

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import type { Pool } from 'pg';
 import { createPool, startEmbeddedPostgres, type EmbeddedPostgres } from '#libs/postgres';
 import type { Door } from '#test/kit/http';
+import { endOf } from '#test/kit/log';
 import { config } from '#test/kit/manifests';
 import { until } from '#test/kit/until';
 import { startSimulator, type Simulator } from '../../apps/simulator/src/simulator.js';
@@ -193,14 +194,13 @@ class Soak {
   async #endOf(id: string): Promise<End> {
     const startedAt = Date.now();
     const read = async (): Promise<End | undefined> => {
-      const { rows } = await this.#pool.query<{ status: string; suspicious: boolean | null }>(
-        `select status, progress::text like '%too suspicious%' as suspicious
-         from read_models.rollout_summary left join read_models.rollout_progress using (rollout) where rollout = $1`,
+      const end = await endOf(this.#pool, id);
+      if (end !== undefined || Date.now() - startedAt <= HELD_MS) return end;
+      const { rows } = await this.#pool.query<{ suspicious: boolean }>(
+        `select progress::text like '%too suspicious%' as suspicious from read_models.rollout_progress where rollout = $1`,
         [id],
       );
-      const [row] = rows;
-      if (row?.status === 'settled' || row?.status === 'rolled-back') return row.status;
-      return row?.suspicious === true && Date.now() - startedAt > HELD_MS ? 'held' : undefined;
+      return rows[0]?.suspicious === true ? 'held' : undefined;
     };
     return until(`rollout ${id} ends`, read, { timeoutMs: LONGEST_MS, everyMs: 500 }).catch(() => 'unfinished');
   }

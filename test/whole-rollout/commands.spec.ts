@@ -124,6 +124,17 @@ describe('apply manifests', () => {
   });
 });
 
+describe('a refusal', () => {
+  it('is the answer to one moment and not remembered: the same command is decided anew when it is sent again', async () => {
+    const desk = new Desk();
+    await desk.apply([config('tone', { pool: 'a' }, { properties: { pool: { type: 'string' } } })]);
+    const wrong = [{ ...config('tone', {}), spec: { value: { pool: 7 } } }];
+    expect(await desk.apply(wrong, person('again'))).toMatchObject({ accepted: false });
+    await desk.apply([config('tone', { pool: 'a' }, {})]);
+    expect(await desk.apply(wrong, person('again'))).toMatchObject({ accepted: true, repeated: false });
+  });
+});
+
 describe('apply a config for the first time', () => {
   const schema = { type: 'object', properties: { pool: { type: 'string' } } };
   const given = (value: JsonObject, codeDefault: JsonObject): JsonObject => ({

@@ -20,6 +20,7 @@ export const EVENT_TYPES: readonly string[] = [
   'ExposureFailed',
   'TargetConverged',
   'VerdictRecorded',
+  'ParityJudged',
   'StagePassed',
   'RolloutHeld',
   'RolloutResumed',

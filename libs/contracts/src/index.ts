@@ -3,6 +3,7 @@ export * from './signal-type.js';
 export * from './sources.js';
 export * from './manifests.js';
 export * from './outcomes.js';
+export * from './comparisons.js';
 export * from './access.js';
 export * from './configs.js';
 export * from './rollouts.js';

@@ -47,12 +47,13 @@ type SignalFields = {
   readonly worse?: string | undefined;
   readonly range?: readonly [number, number] | undefined;
   readonly unit?: string | undefined;
+  readonly source?: unknown;
 };
 
 type SignalFault = { readonly field: keyof SignalFields; readonly message: string };
 
 /** Fields that do not fit the type, and those that it needs. */
-const signalFaults = ({ type, frequent, worse, range, unit }: SignalFields): readonly SignalFault[] => {
+const signalFaults = ({ type, frequent, worse, range, unit, source }: SignalFields): readonly SignalFault[] => {
   const isOfValues = type === 'mean' || type === 'distribution';
   const only = (field: keyof SignalFields, which: string): SignalFault => ({
     field,
@@ -63,6 +64,8 @@ const signalFaults = ({ type, frequent, worse, range, unit }: SignalFields): rea
   if (worse !== undefined && !isOfValues) faults.push(only('worse', 'mean or distribution'));
   if (unit !== undefined && !isOfValues) faults.push(only('unit', 'mean or distribution'));
   if (range !== undefined && type !== 'mean') faults.push(only('range', 'mean'));
+  if (source !== undefined && (type === 'invariant' || type === 'paired'))
+    faults.push(only('source', 'rate, mean or distribution'));
   if (range === undefined && type === 'mean')
     faults.push({
       field: 'range',
@@ -96,6 +99,8 @@ export const SignalManifest = z
         range: z.tuple([z.number().min(0).max(1e12), z.number().positive().max(1e12)]).optional(),
         /** Of a mean or a distribution: the unit as it reads in a sentence, such as ms. */
         unit: z.string().min(1).max(20).optional(),
+        /** Within what time after its request an outcome is known; left out, with the request. No stage passes sooner. */
+        delay: Duration.optional(),
         /** What counts it; left out, it comes as outcomes. */
         source: SignalSource.optional(),
       })

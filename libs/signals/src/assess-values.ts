@@ -37,6 +37,8 @@ const placesOf = (
     const binning = place.exposure.values.get(signal);
     if (binning === undefined) continue;
     if (place.exposure.assignment === 'unit' && unit === undefined) return unitRequired(config, signal);
+    const coin = unit === undefined ? undefined : scope.coinFault(config, place, unit);
+    if (coin !== undefined) return { field: 'unit', ...coin };
     const bin = binOf(value, binning);
     if (bin === undefined) return outOfRange(value, binning);
     if (place.exposure.shareBp > 0) placed.push({ place, bin });

@@ -224,6 +224,42 @@ describe('what counts for a rollout', () => {
   });
 });
 
+describe('a unit on an arm that its coin does not put it on', () => {
+  class Coins extends ToldExposures {
+    override coin = (_: unknown, unit: string) =>
+      unit.startsWith('c') ? ('candidate' as const) : ('control' as const);
+  }
+  const coins = new Coins();
+  coins.tell('api-tpu', 'router', 10, exposureOf('rollout-1', 1_000));
+  const arms = [{ config: 'router', revision: 2, requests: 4, units: ['c1', 'k1', 'c2'] }];
+  const assessed = (window: WindowInput) => assess(batchOf([window]), 'reporter', NOON, coins);
+
+  it('is refused by itself, with what to do, and proves no activation', () => {
+    const { facts, rejected } = assessed({ arms });
+    expect(facts.units.map(({ unit }) => unit)).toEqual(['c1', 'c2']);
+    expect(rejected).toMatchObject([{ pointer: '/windows/0/arms/0/units/1', code: 'arm-does-not-fit-unit' }]);
+    expect(rejected[0]?.detail).toContain('on control of router under generation 10');
+  });
+
+  it('is no bad outcome, and leaves its signal unmeasured in the window: nobody knows whose it was', () => {
+    const { facts, rejected } = assessed({ arms, bad: [badOf('k1', 2), badOf('c1', 2), badOf('k2', 1)] });
+    expect(rejected.map(({ pointer }) => pointer)).toContain('/windows/0/bad/0/unit');
+    expect(facts.unitBad.map(({ unit, arm }) => [unit, arm])).toEqual([
+      ['c1', 'candidate'],
+      ['k2', 'control'],
+    ]);
+    expect(facts.unmeasured.map(({ signal }) => signal)).toContain('script-error');
+  });
+
+  it('gives no value', () => {
+    const revisions = { router: 2 };
+    const values = ['k1', 'c1'].map((unit) => ({ signal: 'score', value: 0.5, unit, revisions }));
+    const { facts, rejected } = assessed({ values });
+    expect(rejected).toMatchObject([{ pointer: '/windows/0/values/0/unit', code: 'arm-does-not-fit-unit' }]);
+    expect(facts.unitValues.map(({ unit }) => unit)).toEqual(['c1']);
+  });
+});
+
 describe('a signal that its source counts', () => {
   const counted = new Map([['timeouts', null]]);
   const told = new ToldExposures();

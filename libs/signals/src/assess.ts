@@ -5,8 +5,8 @@ import type {
   OutcomeReceipt,
   OutcomeWindow,
   PairCount,
-  SignalType,
 } from '#libs/contracts';
+import { countedBySource, moreBadThanRequests, SENT_IN, unknownSignal, wrongKind } from './assess-faults.js';
 import { assessPairs, assessValue, type FieldFault } from './assess-values.js';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
@@ -33,44 +33,6 @@ type ArmCount = OutcomeWindow['arms'][number];
 export const assess = (batch: OutcomeBatch, reporter: string, now: number, lookup: ExposureLookup): Assessment => {
   const assessor = new Assessor(batch, reporter, now, lookup);
   return assessor.run();
-};
-
-const unknownSignal = (signal: string): Fault => ({
-  code: 'unknown-signal',
-  detail: `The signal ${signal} is not registered: apply its manifest first or correct the name.`,
-});
-
-const SENT_IN: Readonly<Record<SignalType, string>> = {
-  invariant: 'bad',
-  rate: 'bad',
-  mean: 'values',
-  distribution: 'values',
-  paired: 'pairs',
-};
-
-const wrongKind = (signal: string, type: SignalType): Fault => ({
-  code: 'wrong-kind-of-signal',
-  detail: `${signal} is of type ${type}: send it in "${SENT_IN[type]}".`,
-});
-
-const countedBySource = (signal: string, source: string): Fault => ({
-  code: 'counted-by-source',
-  detail: `${signal} is counted by its source (${source}), which its manifest names: leave it out of what instances send.`,
-});
-
-/** A window without requests may tell of earlier ones, which came out late. */
-const moreBadThanRequests = ({ requests, bad }: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined => {
-  if (requests === 0 || bad.length <= requests) return undefined;
-  const counts = new Map<string, number>();
-  for (const { signal } of bad) counts.set(signal, (counts.get(signal) ?? 0) + 1);
-  const most = [...counts].find(([, count]) => count > requests);
-  return (
-    most && {
-      pointer: '/bad',
-      code: 'more-bad-than-requests',
-      detail: `${most[1]} requests are bad in ${most[0]}, and there were ${requests}: count each once, and send late outcomes in a window with no requests.`,
-    }
-  );
 };
 
 const revisionsOfArms = ({ window }: WindowScope): readonly (readonly [config: string, revision: number])[] =>
@@ -226,7 +188,17 @@ class Assessor {
     if ('code' in place) return this.refuse(`${pointer}/${place.field}`, place);
     if (place.kind === 'background') return;
     if (place.kind === 'draining') this.addDraining(scope, count, place.rollout);
-    else this.addArm(scope, count, place);
+    else this.addArm(scope, { ...count, units: this.fittingUnits(scope, count, place, pointer) }, place);
+  }
+
+  /** Units that cannot have been on the arm are refused one by one: they prove no activation. */
+  private fittingUnits(scope: WindowScope, count: ArmCount, place: InRollout, pointer: string): readonly string[] {
+    if (place.arm === 'control') return [];
+    return count.units.filter((unit, index) => {
+      const fault = scope.coinFault(count.config, place, unit);
+      if (fault !== undefined) this.refuse(`${pointer}/units/${index}`, fault);
+      return fault === undefined;
+    });
   }
 
   /** Seen after its rollout was taken back: proves that the drain is not over, and is no evidence. */
@@ -237,7 +209,11 @@ class Assessor {
     this.facts.arms.push({ rollout, target, model, arm: 'candidate', generation: scope.window.generation, ...counts });
   }
 
-  private addArm(scope: WindowScope, count: ArmCount, { arm, exposure }: InRollout): void {
+  private addArm(
+    scope: WindowScope,
+    count: Omit<ArmCount, 'units'> & { readonly units: readonly string[] },
+    { arm, exposure }: InRollout,
+  ): void {
     const { target, model, until } = scope;
     const { rollout, shareBp } = exposure;
     const { requests, unassigned } = count;
@@ -249,13 +225,14 @@ class Assessor {
       for (const unit of count.units) this.facts.units.push({ rollout, target, model, unit, shareBp });
     if (requests === 0) return;
     for (const signal of [...exposure.signals, ...exposure.invariants])
-      if (!scope.measures(signal)) this.facts.unmeasured.push({ rollout, signal, target, model, arm, requests });
+      if (!scope.measures(signal))
+        this.facts.unmeasured.push({ rollout, signal, target, model, arm, shareBp, requests });
       else if (exposure.assignment === 'request')
         this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
   }
 
   private addRequestCell(
-    { target, model }: WindowScope,
+    { target, model, window }: WindowScope,
     { rollout, shareBp }: Exposure,
     signal: string,
     arm: Arm,
@@ -268,6 +245,7 @@ class Assessor {
       target,
       model,
       shareBp,
+      ...(window.requests === 0 ? { late: true } : {}),
       candidateBad: candidate ? bad : 0,
       controlBad: candidate ? 0 : bad,
       candidateRequests: candidate ? requests : 0,
@@ -349,6 +327,11 @@ class Assessor {
           code: 'unit-required',
           detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome, or count requests without a key as unassigned.`,
         });
+        return undefined;
+      }
+      const coin = signals.has(bad.signal) && bad.unit !== undefined && scope.coinFault(config, place, bad.unit);
+      if (coin) {
+        this.refuseBad(scope, bad, `${pointer}/unit`, coin);
         return undefined;
       }
       places.push(place);

@@ -38,6 +38,10 @@ export abstract class ExposureLookup {
   abstract running(target: string): readonly Running[];
   /** The rollout whose taken-back candidate this revision is, as long as it is not drained from the target. */
   abstract withdrawn(target: string, config: string, revision: number): string | undefined;
+  /** The arm that a unit's coin puts it on, by its key; undefined where that cannot be told. */
+  coin(_exposure: Exposure, _unit: string): 'candidate' | 'control' | undefined {
+    return undefined;
+  }
   abstract knowsTarget(target: string): boolean;
   abstract knowsModel(target: string, model: string): boolean;
   /** The model of a target that serves one only. */

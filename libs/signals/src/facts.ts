@@ -31,6 +31,8 @@ export type UnitBadFact = Of & {
 export type RequestCellFact = Of & {
   readonly signal: string;
   readonly shareBp: number;
+  /** Bad outcomes of requests that were counted before; there are no requests then. Default false. */
+  readonly late?: boolean | undefined;
   readonly candidateBad: number;
   readonly controlBad: number;
   readonly candidateRequests: number;
@@ -78,7 +80,12 @@ export type PairFact = Of & {
   readonly controlOnly: number;
 };
 /** Requests in which a signal of the rollout's plan was not measured. */
-export type UnmeasuredFact = Of & { readonly signal: string; readonly arm: Arm; readonly requests: number };
+export type UnmeasuredFact = Of & {
+  readonly signal: string;
+  readonly arm: Arm;
+  readonly shareBp: number;
+  readonly requests: number;
+};
 /** A window with requests that measured a signal; `*` stands for every one. */
 export type MeasuredFact = {
   readonly target: string;

@@ -91,10 +91,10 @@ const SIGNALS_SEEN = `
   on conflict (target, signal) do update set ${LATEST_SPAN}`;
 
 const UNMEASURED = `
-  insert into evidence.unmeasured as known (rollout, signal, target, model, arm, requests)
-  select rollout, signal, target, model, arm, requests from json_to_recordset($1::json)
-    as x(rollout text, signal text, target text, model text, arm text, requests bigint)
-  on conflict (rollout, signal, target, model, arm) do update set requests = known.requests + excluded.requests`;
+  insert into evidence.unmeasured as known (rollout, signal, target, model, arm, share_bp, requests)
+  select rollout, signal, target, model, arm, "shareBp", requests from json_to_recordset($1::json)
+    as x(rollout text, signal text, target text, model text, arm text, "shareBp" integer, requests bigint)
+  on conflict (rollout, signal, target, model, arm, share_bp) do update set requests = known.requests + excluded.requests`;
 
 const TRAFFIC_BAD = `
   insert into evidence.traffic_bad as known (signal, target, model, minute, bad)
@@ -164,11 +164,13 @@ const REQUEST_CELLS = `
   with cell as (
     select * from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
       "shareBp" integer, "candidateBad" bigint, "controlBad" bigint,
-      "candidateRequests" bigint, "controlRequests" bigint)
+      "candidateRequests" bigint, "controlRequests" bigint, late boolean)
   ), queued as (
     insert into evidence.pending
-      (rollout, signal, target, model, share_bp, candidate_bad, control_bad, candidate_requests, control_requests)
-    select * from cell
+      (rollout, signal, target, model, share_bp, candidate_bad, control_bad, candidate_requests, control_requests, late)
+    select rollout, signal, target, model, "shareBp", "candidateBad", "controlBad", "candidateRequests",
+      "controlRequests", coalesce(late, false)
+    from cell
   )
   insert into evidence.bad_counts as known (rollout, signal, target, model, arm, bad)
   select rollout, signal, target, model, arm, sum(bad)

@@ -78,7 +78,7 @@ export class Tally {
   readonly units = new Merged<UnitFact>((row) => key(row.rollout, row.target, row.model, row.unit), first);
   readonly unitBad = new Merged<UnitBadFact>((row) => key(row.rollout, row.signal, row.unit), first);
   readonly requestCells = new Merged<RequestCellFact>(
-    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp),
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp, row.late === true ? 'late' : ''),
     (a, b) => ({
       ...a,
       candidateBad: a.candidateBad + b.candidateBad,
@@ -120,7 +120,7 @@ export class Tally {
     }),
   );
   readonly unmeasured = new Merged<UnmeasuredFact>(
-    (row) => key(row.rollout, row.signal, row.target, row.model, row.arm),
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.arm, row.shareBp),
     (a, b) => ({ ...a, requests: a.requests + b.requests }),
   );
   readonly violationsSeen = new Merged<ViolationSeenFact>(

@@ -75,6 +75,17 @@ export class WindowScope {
     });
   }
 
+  /** Why a unit cannot have been on this arm: its key throws the same coin everywhere. */
+  coinFault(config: string, { arm, exposure }: InRollout, unit: string): Fault | undefined {
+    if (exposure.assignment !== 'unit' || exposure.shareBp === 0) return undefined;
+    const coin = this.lookup.coin(exposure, unit);
+    if (coin === undefined || coin === arm) return undefined;
+    return {
+      code: 'arm-does-not-fit-unit',
+      detail: `By its key this unit is on ${coin === 'control' ? 'control' : 'the candidate'} of ${config} under generation ${this.window.generation}, and not on ${arm === 'control' ? 'control' : 'the candidate'}: evaluate with the pseudonym that you report, and report what that evaluation gave.`,
+    };
+  }
+
   place(config: string, revision: number): Placement | Misplaced {
     const key = `${config} ${revision}`;
     const known = this.places.get(key);

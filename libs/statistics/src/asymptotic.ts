@@ -9,6 +9,13 @@ export const addToMoments = (moments: Moments, value: number, count: number): vo
   moments.squares += value * value * count;
 };
 
+/** Adds what others were taken from. */
+export const addMoments = (moments: Moments, { count, sum, squares }: Moments): void => {
+  moments.count += count;
+  moments.sum += sum;
+  moments.squares += squares;
+};
+
 /** The mean; NaN of nothing. */
 export const meanOf = ({ count, sum }: Moments): number => sum / count;
 
@@ -38,6 +45,28 @@ const logRatioOf = ({ candidate, control }: Stratum): Estimate | undefined => {
   return variance > 0 ? { difference: Math.log(high / low), variance } : undefined;
 };
 
+/** Squared half-width of the sequence for a unit variance of the estimate, after `count` values. */
+const widthAt = (count: number, alpha: number): number => {
+  const level = -2 * Math.log(alpha);
+  const scale = (count * (level + Math.log1p(level))) / TUNED_FOR;
+  return (2 * (scale + 1) * Math.log1p(Math.sqrt(scale + 1) / alpha)) / scale;
+};
+
+/**
+ * Asymptotic confidence sequence of one mean at level 1 - alpha, by the same formula as that of differences. Null without
+ * two values that differ.
+ */
+export const meanInterval = (
+  moments: Moments,
+  alpha: number,
+): { readonly low: number; readonly high: number } | null => {
+  if (moments.count < 2) return null;
+  const variance = varianceOf(moments) / moments.count;
+  if (!(variance > 0)) return null;
+  const half = Math.sqrt(widthAt(moments.count, alpha) * variance);
+  return { low: meanOf(moments) - half, high: meanOf(moments) + half };
+};
+
 /** An estimated difference and its confidence sequence. */
 export type DifferenceInterval = { readonly difference: number; readonly low: number; readonly high: number };
 
@@ -61,10 +90,7 @@ export const differenceInterval = (
     count += stratum.candidate.count;
   }
   if (precision === 0) return null;
-  const level = -2 * Math.log(alpha);
-  const scale = (count * (level + Math.log1p(level))) / TUNED_FOR;
-  const width = (2 * (scale + 1) * Math.log1p(Math.sqrt(scale + 1) / alpha)) / scale;
-  const half = Math.sqrt(width / precision);
+  const half = Math.sqrt(widthAt(count, alpha) / precision);
   const difference = weighted / precision;
   return { difference, low: difference - half, high: difference + half };
 };

@@ -30,10 +30,10 @@ import {
   EvidenceBell,
   GroupCommitIntake,
   OtlpReceiver,
+  PostgresComparisonIntake,
   PostgresCountedIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
-  Retention,
 } from '#libs/signals';
 import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
@@ -42,6 +42,7 @@ import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
+import { notKept } from './not-kept.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { SharedObservations } from './shared-observations.js';
 import { FleetSignalSources } from './signal-sources.js';
@@ -200,6 +201,7 @@ const openFleets = async (
   );
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
+  const comparisons = new PostgresComparisonIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
   const counted = new PostgresCountedIntake(instrumentPool(pool, 'counted', reached), exposures, bell);
   const otlp = new OtlpReceiver({
     sources: new FleetSignalSources(view),
@@ -208,7 +210,7 @@ const openFleets = async (
     outcomes: intake,
     knowGeneration: (generation) => knowGeneration(generation, view, store),
   });
-  return { feed, delivery, evidence, intake, counted, otlp };
+  return { feed, delivery, evidence, intake, comparisons, counted, otlp };
 };
 
 const startSync = async (
@@ -222,6 +224,9 @@ const startSync = async (
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
 };
+
+const handlersOf = (workers: Readonly<Record<string, Pick<Conductor, 'run'>>>) =>
+  Object.fromEntries(Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]));
 
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
 export const startCore = async (
@@ -255,10 +260,7 @@ export const startCore = async (
     [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
     [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
   };
-  const handlers = Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
-  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
+  const loop = new TaskLoop(queue, handlersOf(workers), () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
@@ -275,11 +277,7 @@ export const startCore = async (
     throw error;
   });
   if (config.role !== 'api') loop.start();
-  const forgetting = startForgetting(
-    new Retention(unhurried, config.unitDays),
-    () => clock.now(),
-    report('Old ids of units cannot be forgotten; trying again in ten minutes.'),
-  );
+  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, report }), () => clock.now());
   const stop = async (): Promise<void> => {
     await forgetting.stop();
     await sync?.close(1_000);

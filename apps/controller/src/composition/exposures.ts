@@ -1,7 +1,16 @@
-import { isOver, isServed, trackOf, type Desired } from '#libs/domain';
+import { isOnCandidate, isOver, isServed, trackOf, type Desired } from '#libs/domain';
 import type { LiveView } from '#libs/application';
 import { SignalType } from '#libs/contracts';
-import { ExposureLookup, type Binning, type Exposure, type Running } from '#libs/signals';
+import {
+  ExposureLookup,
+  type Binning,
+  type ComparisonLookup,
+  type Exposure,
+  type Running,
+  type Trial,
+} from '#libs/signals';
+
+const ASCII = /^[\x20-\x7e]*$/;
 
 /** What the intake needs of a plan. */
 type Signals = Pick<Exposure, 'assignment' | 'signals' | 'invariants' | 'values' | 'paired' | 'counted'>;
@@ -15,7 +24,7 @@ const binningOf = (type: SignalType | undefined, range: readonly unknown[] | nul
 };
 
 /** Answers the intake from the folded log: which arm a revision was, and with what share, under which generation. */
-export class FleetExposures extends ExposureLookup {
+export class FleetExposures extends ExposureLookup implements ComparisonLookup {
   readonly #view: LiveView;
   readonly #plans = new Map<string, Planned>();
 
@@ -42,6 +51,11 @@ export class FleetExposures extends ExposureLookup {
 
   withdrawn(target: string, config: string, revision: number): string | undefined {
     return this.#view.fleet.withdrawn(target, config, revision);
+  }
+
+  /** Other languages hash other bytes of what is not ASCII: there nothing is told. */
+  override coin({ rollout, shareBp }: Exposure, unit: string): 'candidate' | 'control' | undefined {
+    return ASCII.test(unit) ? (isOnCandidate(rollout, unit, shareBp) ? 'candidate' : 'control') : undefined;
   }
 
   knowsTarget(target: string): boolean {
@@ -76,6 +90,15 @@ export class FleetExposures extends ExposureLookup {
   knowsRevision(config: string, revision: number): boolean {
     const known = this.#view.fleet.configs.get(config);
     return known !== undefined && isServed(known.kind) && revision <= known.revisions.length;
+  }
+
+  trials(config: string, revision: number): readonly Trial[] {
+    const claims = this.#view.fleet.configs.get(config)?.claims ?? {};
+    return [...new Set(Object.values(claims))].flatMap((id) => {
+      const rollout = this.#view.rollouts.get(id)?.rollout;
+      if (rollout === undefined || isOver(rollout) || rollout.revision !== revision) return [];
+      return [{ rollout: id, startedAt: rollout.startedAt, targets: new Set(Object.keys(rollout.targets)) }];
+    });
   }
 
   #exposure(desired: Desired | undefined, target: string): Exposure | undefined {

@@ -7,7 +7,7 @@ const header = (name: string, description: string, example: string) =>
 
 const IDEMPOTENCY_KEY = header(
   'Idempotency-Key',
-  'Of 1 to 128 characters. The command is accepted once under it: sent again with the same body it gets the first outcome, with another body or to another address it is refused (422).',
+  'Of 1 to 128 characters. The command is accepted once under it: sent again with the same body it gets the first outcome, with another body or to another address it is refused (422). A refusal is not remembered: sent again the command is decided anew.',
   '6f6d0b8e-2f0c-4c1a-9f5e-0f6f4a1f3c11',
 );
 const IF_MATCH = header(
@@ -33,7 +33,7 @@ const REFUSALS: readonly (readonly [routes: RegExp, statuses: readonly number[]]
   [/^get \/v1\/rollouts\/\{id\}\/looks$/, [400, 404, 409]],
   [/^get \/v1\/(?:rollouts|events|events\/stream)$/, [400]],
   [/^get \/v1\/at$/, [400, 404]],
-  [/^post \/v1\/outcomes$/, [400]],
+  [/^post \/v1\/(?:outcomes|comparisons)$/, [400]],
   [/^put \/v1\/targets\/\{target\}\/instances\/\{instance\}$/, [400, 404]],
   [/^get \/v1\/targets\/\{target\}\/ruleset$/, [404]],
   [/^post \/v1\/tokens$/, [400, 409, 422]],

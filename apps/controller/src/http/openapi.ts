@@ -31,6 +31,7 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'get /v1/events/stream': 'Follow the log as it grows',
   'get /v1/at': 'What each target was desired to serve at a moment',
   'post /v1/outcomes': 'Report outcomes',
+  'post /v1/comparisons': 'Report the same work done on two targets',
   'post /v1/metrics': 'Send metrics (OTLP)',
   'post /v1/logs': 'Send records of evaluations (OTLP)',
   'get /v1/targets/{target}/ruleset': "Fetch a target's ruleset for evaluation in process",

@@ -20,11 +20,12 @@ import {
 } from '#libs/application';
 import { Clock, EventStore } from '#libs/kernel';
 import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
-import { OtlpReceiver, OutcomeIntake } from '#libs/signals';
+import { ComparisonIntake, OtlpReceiver, OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
 import { TokenChecker } from '../composition/token-checker.js';
 import { AuthGuard, checkCallers } from './auth.js';
 import { checkBodies } from './body-check.js';
+import { ComparisonsController } from './comparisons.controller.js';
 import { ConfigsController } from './configs.controller.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
@@ -63,6 +64,7 @@ class HttpModule {
       [RulesetFeed, core.feed],
       [OfrepEvaluator, new OfrepEvaluator(core.feed)],
       [OutcomeIntake, core.intake],
+      [ComparisonIntake, core.comparisons],
       [OtlpReceiver, core.otlp],
       [EventStore, core.store],
       [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
@@ -79,6 +81,7 @@ class HttpModule {
         ConfigsController,
         EventsController,
         FleetController,
+        ComparisonsController,
         OtlpController,
         TokensController,
         HealthController,

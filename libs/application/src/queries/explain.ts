@@ -1,7 +1,7 @@
 import type { EvidenceView, LookList, RolloutView } from '#libs/contracts';
-import { Explanation, WATCH, type ExplainedPool, type Rollout, type SliceCounts } from '#libs/domain';
+import { comparisonsOf, Explanation, WATCH, type ExplainedPool, type Rollout, type SliceCounts } from '#libs/domain';
 import { PROMOTION_GRID, RATIO_GRID } from '#libs/statistics';
-import type { Evidence, TargetSeen } from '../ports.js';
+import type { Compared, Evidence, TargetSeen } from '../ports.js';
 import { measuredSpan } from '../workers/coverage.js';
 import { chainedDigest } from '../workers/folded.js';
 import { SliceTable } from '../workers/slice-table.js';
@@ -43,20 +43,48 @@ const marginsOf = ({ plan }: Rollout, { signal, settleTolerate }: PlanSignal): E
   { track: '*', stage: WATCH, tolerate: settleTolerate },
 ];
 
+const OUTCOMES = 'outcomes reported by instances (POST /v1/outcomes)';
+
+const ON_FAIL = { 'roll-back': 'takes the rollout back', hold: 'holds the rollout', warn: 'is recorded and borne' };
+
+/** Where its counts come from, and what follows from that. */
+const sourceOf = ({ source, limit, onFail, worse }: PlanSignal): string => {
+  const counted = source === null ? OUTCOMES : `counted by ${source}, without units: approximate and outside alpha`;
+  const limited = limit === null ? [] : [`limit ${worse === 'lower' ? 'at least' : 'at most'} ${limit}`];
+  const failing = source === null && onFail === 'roll-back' ? [] : [`a fail ${ON_FAIL[onFail]}`];
+  return [counted, ...limited, ...failing].join('; ');
+};
+
 const freshnessOf = (signal: PlanSignal, seen: readonly TargetSeen[]): ExplainedSignal['freshness'] =>
   seen.map((target) => {
     const span = measuredSpan(target, signal);
     return { target: target.target, measuredUntil: span === undefined ? null : iso(span.until) };
   });
 
+const parityView = (
+  { plan }: Rollout,
+  parity: RolloutView['parity'][number],
+  compared: readonly Compared[],
+): EvidenceView['parity'][number] => ({
+  ...parity,
+  comparisons: comparisonsOf(plan, parity, compared).map(({ left, right, pairs, leftOnly, rightOnly, lastAt }) => ({
+    left,
+    right,
+    pairs,
+    leftOnly,
+    rightOnly,
+    lastAt: iso(lastAt),
+  })),
+});
+
 /**
  * What the verdicts of a rollout rest on, folded anew from its stored looks: it costs what they cost, and changes
- * nothing. `signals`: only these; default all of the plan. `verdicts` are those that stand.
+ * nothing. `signals`: only these; default all of the plan. `verdicts` and `parity` are those that stand.
  */
 export const explain = async (
   rollout: Rollout,
   evidence: Evidence,
-  verdicts: RolloutView['verdicts'],
+  { verdicts, parity }: Pick<RolloutView, 'verdicts' | 'parity'>,
   signals?: readonly string[],
 ): Promise<EvidenceView> => {
   const { plan } = rollout;
@@ -65,14 +93,16 @@ export const explain = async (
   const explanation = new Explanation(rollout, names);
   const counts = new SliceTable(wanted);
   let [looks, look, digest] = [0, 0, ''];
+  let compactedAt: number | null = null;
   for (;;) {
     const page = await evidence.readLooks(rollout.id, look, PAGE);
     for (const each of page) {
       explanation.fold(each);
       counts.addBad(each);
-      digest = chainedDigest(digest, each.digest);
+      digest = each.compacted?.chain ?? chainedDigest(digest, each.digest);
+      looks += each.compacted?.looks ?? 1;
+      compactedAt = each.compacted?.at ?? compactedAt;
     }
-    looks += page.length;
     look = page.at(-1)?.look ?? look;
     if (page.length < PAGE) break;
     await turn();
@@ -80,6 +110,8 @@ export const explain = async (
   counts.setRequests(await evidence.requests(rollout.id));
   const targets = plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
   const seen = await evidence.lastSeen(rollout.id, targets);
+  const asked = parity.filter(({ signal }) => signals?.includes(signal) ?? true);
+  const compared = asked.length === 0 ? [] : await evidence.comparisons(rollout.id);
   return {
     rollout: rollout.id,
     config: rollout.config,
@@ -89,6 +121,7 @@ export const explain = async (
     looks,
     look,
     digest,
+    compactedAt: compactedAt === null ? null : iso(compactedAt),
     grid: [...RATIO_GRID],
     promotionGrid: [...PROMOTION_GRID],
     signals: wanted.map((signal) => ({
@@ -98,15 +131,13 @@ export const explain = async (
       shadow: signal.shadow,
       harm: signal.harm,
       worse: signal.worse,
-      source:
-        signal.source === null
-          ? 'outcomes reported by instances (POST /v1/outcomes)'
-          : `metrics counted by its source (${signal.source}), without units`,
+      source: sourceOf(signal),
       verdicts: verdicts.filter((verdict) => verdict.signal === signal.signal),
       pools: explanation.of(signal.signal).map((pool) => poolView(pool, counts.of(signal.signal))),
       margins: marginsOf(rollout, signal),
       freshness: freshnessOf(signal, seen),
     })),
+    parity: asked.map((each) => parityView(rollout, each, compared)),
   };
 };
 
@@ -119,7 +150,13 @@ export const lookList = async (
   const looks = await evidence.readLooks(rollout, after, limit);
   return {
     // Stored members stand in alphabetical order and names are of ASCII, so this is the text that the digest is of.
-    items: looks.map(({ look, at, digest, cells }) => ({ look, at: iso(at), digest, cells: JSON.stringify(cells) })),
+    items: looks.map(({ look, at, digest, cells, compacted }) => ({
+      look,
+      at: iso(at),
+      digest,
+      cells: JSON.stringify(cells),
+      compacted: compacted === undefined ? null : { ...compacted, at: iso(compacted.at) },
+    })),
     next: looks.length < limit ? null : (looks.at(-1)?.look ?? null),
   };
 };

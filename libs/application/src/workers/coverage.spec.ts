@@ -1,45 +1,40 @@
-import { aPlan, aRollout, aSignal, SOME_SIGNALS } from '#libs/testing';
-import type { Rollout } from '#libs/domain';
 import { describe, expect, it } from 'vitest';
-import type { TargetSeen } from '../ports.js';
+import { aPlan, aRollout, aSignal, SOME_SIGNALS } from '#libs/testing';
+import type { Span, TargetSeen } from '../ports.js';
 import { coveredSpan, unmeasuredSince } from './coverage.js';
 
-const NOON = Date.parse('2025-09-01T12:00:00.000Z');
-const MINUTE = 60_000;
+const HOUR = 3_600_000;
+const NOW = 10 * HOUR;
+const LATE = SOME_SIGNALS.map((each) => (each.signal === 'script-errors' ? { ...each, delay: 2 * HOUR } : each));
+const { rollout } = aRollout(aPlan({ signals: [aSignal('wrong-pool'), aSignal('script-errors')] }, { signals: LATE }));
 
-/** A rollout whose `timeouts` a source counts, beside script errors that come as outcomes. */
-const rolloutOf = (missing: 'hold' | 'warn' = 'hold'): Rollout => {
-  const signals = [aSignal('script-errors'), aSignal('timeouts', { missing })];
-  const source = { type: 'otlp' };
-  const known = [...SOME_SIGNALS, { signal: 'timeouts', type: 'rate', title: 'timeouts', source }] as const;
-  return aRollout(aPlan({ signals, grace: 3 * MINUTE }, { signals: known })).rollout;
-};
-const seen = (measured: TargetSeen['measured']): ReadonlyMap<string, TargetSeen> =>
-  new Map([['api-us', { target: 'api-us', candidateAt: NOON, anyAt: NOON, flowingSince: undefined, measured }]]);
-const span = (fromMinutes: number, untilMinutes: number) => ({
-  from: NOON + fromMinutes * MINUTE,
-  until: NOON + untilMinutes * MINUTE,
-});
+const seen = (measured: Readonly<Record<string, Span>>): ReadonlyMap<string, TargetSeen> =>
+  new Map([['api-us', { target: 'api-us', candidateAt: NOW, anyAt: NOW, flowingSince: 0, measured }]]);
+const upTo = (until: number): Span => ({ from: 0, until });
+const missing = (measured: Readonly<Record<string, Span>>): readonly string[] =>
+  unmeasuredSince(rollout, ['api-us'], seen(measured), 0).map(({ signal }) => signal);
 
-describe('a signal that a source counts', () => {
-  it('rule 3: is not measured by outcomes, also where they name no signals', () => {
-    expect(coveredSpan(rolloutOf(), ['api-us'], seen({ '*': span(-9, 0) }), 0)).toBeUndefined();
-    expect(unmeasuredSince(rolloutOf(), ['api-us'], seen({ '*': span(-9, 0) }), NOON - 5 * MINUTE)).toEqual([
-      { target: 'api-us', signal: 'timeouts', ms: 5 * MINUTE },
-    ]);
+describe('A signal that is known up to two hours after its requests', () => {
+  const both = (late: number, other = NOW) => ({
+    '+': upTo(NOW),
+    'wrong-pool': upTo(other),
+    'script-errors': upTo(late),
   });
 
-  it('has to flow for the bake to go on, as outcomes have to', () => {
-    const both = seen({ '*': span(-9, 0), timeouts: span(-7, -1) });
-    expect(coveredSpan(rolloutOf(), ['api-us'], both, 0)).toEqual(span(-7, -1));
-    expect(coveredSpan(rolloutOf('warn'), ['api-us'], both, 0)).toEqual(span(-9, 0));
+  it('is not missing within that time, and is afterwards', () => {
+    expect(missing(both(NOW - 2 * HOUR))).toEqual([]);
+    expect(missing(both(NOW - 2 * HOUR - 1))).toEqual(['script-errors']);
   });
 
-  it('may come as late as its grace: metrics are sent every minute or so', () => {
-    const late = (minutes: number) => seen({ '*': span(-9, 0), timeouts: span(-9, -minutes) });
-    expect(unmeasuredSince(rolloutOf(), ['api-us'], late(2), NOON - 9 * MINUTE)).toEqual([]);
-    expect(unmeasuredSince(rolloutOf(), ['api-us'], late(4), NOON - 9 * MINUTE)).toMatchObject([
-      { signal: 'timeouts' },
-    ]);
+  it('does not let a bake stand still meanwhile', () => {
+    expect(coveredSpan(rollout, ['api-us'], seen(both(NOW - 2 * HOUR)), 0)?.until).toBe(NOW);
+    expect(coveredSpan(rollout, ['api-us'], seen(both(NOW - 3 * HOUR)), 0)?.until).toBe(NOW - HOUR);
+  });
+
+  it('does not keep a bake going when nothing else is measured', () => {
+    expect(coveredSpan(rollout, ['api-us'], seen(both(NOW, NOW - HOUR)), 0)?.until).toBe(NOW - HOUR);
+    const alone = aRollout(aPlan({ signals: [aSignal('script-errors')] }, { signals: LATE })).rollout;
+    const silent = { '+': upTo(NOW - HOUR), 'script-errors': upTo(NOW - HOUR) };
+    expect(coveredSpan(alone, ['api-us'], seen(silent), 0)?.until).toBe(NOW - HOUR);
   });
 });

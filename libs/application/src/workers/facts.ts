@@ -1,7 +1,9 @@
 import {
   assignmentSkew,
+  awaitsParity,
   isLeaving,
   isOfValues,
+  judgeParities,
   liveTargets,
   liveTracks,
   longestSilence,
@@ -9,6 +11,7 @@ import {
   toleratedSilenceMs,
   trackOf,
   type Facts,
+  type RecordedParity,
   type RecordedVerdict,
   type Rollout,
   type StageFacts,
@@ -125,6 +128,10 @@ const skewOf = async (rollout: Rollout, { evidence }: Sources): Promise<string |
   return counting && assignmentSkew(await evidence.assignments(rollout.id, counting.signal), 'units');
 };
 
+/** How the parity stands that tracks wait for; nothing is read where none does. */
+const parityOf = async (rollout: Rollout, { evidence }: Sources): Promise<readonly RecordedParity[]> =>
+  awaitsParity(rollout) ? judgeParities(rollout, await evidence.comparisons(rollout.id)) : [];
+
 /** Everything that an assessment of this rollout rests on, gathered now. */
 export const gatherFacts = async (
   rollout: Rollout,
@@ -140,7 +147,7 @@ export const gatherFacts = async (
     sources.evidence.activation(rollout.id),
   ]);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
-  const [targets, stages, watch, skew] = await Promise.all([
+  const [targets, stages, watch, skew, parity] = await Promise.all([
     Promise.all(
       reached.map(async (target) => {
         const known = await targetFacts(rollout, target, seen.get(target), sources);
@@ -150,6 +157,7 @@ export const gatherFacts = async (
     stageFacts(rollout, { seen, units, now }, sources),
     watchFacts(rollout, seen, now, sources),
     skewOf(rollout, sources),
+    parityOf(rollout, sources),
   ]);
   return {
     targets: Object.fromEntries(targets),
@@ -157,6 +165,7 @@ export const gatherFacts = async (
     verdicts,
     watch,
     skew,
+    parity,
     unmeasured: unmeasuredIn(rollout, seen),
     // Read from the evidence alone: a target that cannot be asked may be measured all the same.
     silentMs: silences(rollout, rollout.plan.tracks, seen, now),

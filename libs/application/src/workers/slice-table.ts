@@ -7,10 +7,10 @@ type Slice = { readonly target: string; readonly model: string };
 const inOrder = (a: Slice, b: Slice): number =>
   a.target === b.target ? (a.model < b.model ? -1 : 1) : a.target < b.target ? -1 : 1;
 
-/** Of which requests are not what was measured, but values or pairs. */
+/** Of which requests are not what was measured, but values or pairs; sources bring requests of their own. */
 const isSampled = (type: SignalSpec['type']): boolean => isOfValues({ type }) || type === 'paired';
 
-type Counted = Pick<SignalSpec, 'signal' | 'type'>;
+type Counted = Pick<SignalSpec, 'signal' | 'type'> & { readonly source?: string | null };
 
 /** What a rollout's slices have counted so far, signal by signal: bad outcomes as its looks bring them, requests as told. */
 export class SliceTable {
@@ -25,7 +25,7 @@ export class SliceTable {
 
   constructor(signals: readonly Counted[]) {
     this.#places = new Map(signals.map(({ signal }, place) => [signal, place]));
-    this.#byRequest = signals.map(({ type }) => !isSampled(type));
+    this.#byRequest = signals.map(({ type, source }) => source == null && !isSampled(type));
   }
 
   addBad({ cells }: StoredLook): void {

@@ -1,10 +1,20 @@
 import { logMeanE, logPromotion, ratioScale } from '#libs/statistics';
 import type { GroupEvidence } from './groups.js';
 import { groupName, groupsOf, namesOfCells, namesWith, startGroups } from './groups.js';
+import { amongThoseServed, withKnown } from './late.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
+import { strengthOf } from './counted.js';
 import { learn, take, type Told } from './take.js';
 import { likelihoodOfTally } from './tally.js';
-import { isOfValues, type CellCount, type CellKey, type EvidenceSpec, type Look, type SignalSpec } from './types.js';
+import {
+  isCounted,
+  isOfValues,
+  type CellCount,
+  type CellKey,
+  type EvidenceSpec,
+  type Look,
+  type SignalSpec,
+} from './types.js';
 import { logPromotionOfValues, openLooks, processesOf } from './values.js';
 import { cellShares, checkEvidenceSpec, HEADLINE_WEIGHT, keyOf, reserveShare, signalShares } from './weights.js';
 
@@ -13,6 +23,7 @@ const startCell = (key: CellKey, groups: readonly GroupEvidence[], weight: numbe
   groups,
   processes: null,
   values: null,
+  known: null,
   weight,
   logBound,
   tally: null,
@@ -21,6 +32,7 @@ const startCell = (key: CellKey, groups: readonly GroupEvidence[], weight: numbe
   isRaised: false,
   logE: 0,
   maxLogE: 0,
+  dispersion: 1,
 });
 
 /**
@@ -66,14 +78,28 @@ export const startEvidence = (spec: EvidenceSpec): RolloutEvidence => {
 /** The coins of values are the configured ones; pairs are done on both arms. */
 const PAIRED_SHARE = 0.5;
 
+const realised = (candidate: number, control: number): number =>
+  candidate <= 0 || control <= 0 ? 0 : candidate / (candidate + control);
+
+/** Of what a source counts nobody knows the coins: the share is the one that came of them. */
+const realisedShare = ({ bins, candidateRequests = 0, controlRequests = 0 }: CellCount): number => {
+  if (bins === undefined) return realised(candidateRequests, controlRequests);
+  let [candidate, control] = [0, 0];
+  for (const [, onCandidate, onControl] of bins) {
+    candidate += onCandidate;
+    control += onControl;
+  }
+  return realised(candidate, control);
+};
+
 /** The candidate's share of what was counted, or 0 where the count says nothing about the arms. */
-const shareOf = (count: CellCount, { type }: SignalSpec, isUnit: boolean): number => {
+const shareOf = (count: CellCount, { type, source }: SignalSpec, isUnit: boolean): number => {
+  if (isCounted({ source })) return realisedShare(count);
   if (isOfValues({ type })) return count.bins === undefined || count.shareBp >= 10_000 ? 0 : count.shareBp / 10_000;
   if (count.candidateBad + count.controlBad === 0) return 0;
   if (type === 'paired') return PAIRED_SHARE;
   if (isUnit) return count.shareBp >= 10_000 ? 0 : count.shareBp / 10_000;
-  const { candidateRequests = 0, controlRequests = 0 } = count;
-  return candidateRequests <= 0 || controlRequests <= 0 ? 0 : candidateRequests / (candidateRequests + controlRequests);
+  return realised(count.candidateRequests ?? 0, count.controlRequests ?? 0);
 };
 
 /** A slice that was not declared, on its part of the reserve. */
@@ -99,11 +125,16 @@ const cellOf = (state: RolloutEvidence, signal: SignalEvidence, { target, model 
 const told = (state: RolloutEvidence, look: Look): readonly Told[] => {
   const isUnit = state.spec.assignment === 'unit';
   const list: Told[] = [];
-  for (const count of look.cells) {
-    const signal = state.signals.get(count.signal);
-    const rho = signal === undefined ? 0 : shareOf(count, signal.spec, isUnit);
-    if (signal === undefined || rho === 0) continue;
+  for (const counted of look.cells) {
+    const signal = state.signals.get(counted.signal);
+    if (signal === undefined) continue;
+    const known = signal.cells.get(keyOf(counted.target, counted.model))?.known;
+    const count = isUnit || isCounted(signal.spec) ? counted : amongThoseServed(counted, known);
+    const rho = shareOf(count, signal.spec, isUnit);
+    // Values of one arm alone say nothing about the arms, but what they are.
+    if (rho === 0 && !(isCounted(signal.spec) && count.bins !== undefined)) continue;
     const cell = cellOf(state, signal, count);
+    cell.dispersion = count.dispersion ?? cell.dispersion;
     if (count.shareBp > cell.largestShareBp) {
       cell.largestShareBp = count.shareBp;
       cell.isRaised = true;
@@ -142,9 +173,19 @@ const settleCell = (cell: CellEvidence): boolean => {
   return cell.weight === 0 && cell.maxLogE >= cell.logBound;
 };
 
+/** Below this part of the bound what was shown is not shown any more. */
+const RELIEF = Math.log(10);
+
+const settleCounted = (state: RolloutEvidence, signal: SignalEvidence): void => {
+  const strength = strengthOf(signal);
+  if (strength >= signal.logBound) signal.failedAt ??= state.look;
+  else if (strength < signal.logBound - RELIEF) signal.failedAt = null;
+};
+
 const settleSignal = (state: RolloutEvidence, signal: SignalEvidence, isProvedByReserve: boolean): void => {
   signal.logE = mergedLogE(signal);
   if (signal.logE > signal.maxLogE) signal.maxLogE = signal.logE;
+  if (isCounted(signal.spec)) return settleCounted(state, signal);
   if (signal.failedAt !== null || (signal.maxLogE < signal.logBound && !isProvedByReserve)) return;
   signal.failedAt = state.look;
   if (!signal.spec.shadow) state.failed.push(signal.spec.signal);
@@ -203,6 +244,16 @@ export const highestPromotion = (
   margin: number,
 ): number | undefined => groupOf(signal, targets)?.shown.get(margin);
 
+/** Also of what said nothing about the arms: those requests are known to be bad all the same. */
+const noteKnown = (state: RolloutEvidence, { cells }: Look): void => {
+  for (const count of cells) {
+    const signal = state.signals.get(count.signal);
+    const cell = signal?.cells.get(keyOf(count.target, count.model));
+    const isCounted = signal?.spec.type === 'rate' || signal?.spec.type === 'invariant';
+    if (cell !== undefined && isCounted) cell.known = withKnown(cell.known, count);
+  }
+};
+
 /**
  * Folds one look in and returns the same evidence. A look that is not newer than the last one changes nothing, a look
  * without bad events costs nothing, and the order of the counts within a look does not matter.
@@ -210,10 +261,12 @@ export const highestPromotion = (
 export const foldLook = (state: RolloutEvidence, look: Look): RolloutEvidence => {
   if (look.look <= state.look) return state;
   state.look = look.look;
-  const list = told(state, look);
+  const all = told(state, look);
+  const list = all.filter(({ rho }) => rho > 0);
   for (const each of list) open(each, look.look);
   for (const each of list) take(state, each);
-  for (const each of list) learn(each);
+  for (const each of all) learn(each);
+  if (state.spec.assignment === 'request') noteKnown(state, look);
   const proved = new Map<SignalEvidence, boolean>();
   for (const { signal, cell } of list) proved.set(signal, settleCell(cell) || proved.get(signal) === true);
   for (const [signal, isProvedByReserve] of proved) {

@@ -16,6 +16,6 @@ export { packEvidence, Packer, unpackEvidence, Unpacker } from './packed.js';
 export type { Packed } from './packed.js';
 export { evidenceRecord } from './record.js';
 export type { EvidenceRecord } from './record.js';
-export { isOfValues } from './types.js';
+export { BEFORE_AFTER, isCounted, isOfValues } from './types.js';
 export type * from './types.js';
 export { DECLARED_SHARE, HEADLINE_WEIGHT } from './weights.js';

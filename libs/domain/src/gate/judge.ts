@@ -1,13 +1,18 @@
 import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
+import { countedMethod, isPastLimit, isWorseThanBefore, spreadOf } from './counted.js';
 import { groupOf, highestPromotion, likelihoodOf, promotionOf } from './evidence.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import {
   alsoPhrase,
+  beforePhrase,
+  countedPhrase,
   countsPhrase,
   explainedPhrase,
   harmPhrase,
+  limitPhrase,
   needPhrase,
   placesPhrase,
+  sincePhrase,
   valuesPhrase,
   whole,
   withinPhrase,
@@ -15,6 +20,7 @@ import {
 } from './sentence.js';
 import { likelihoodOfTally } from './tally.js';
 import {
+  isCounted,
   isOfValues,
   type ArmCounts,
   type GateMethod,
@@ -235,6 +241,41 @@ const judgeGuardrail = (all: Case): Finding => {
     : { verdict: 'inconclusive', sentence: `${said}; not yet shown to be ${withinPhrase(signal.spec, tolerate)}` };
 };
 
+/** What the slice as a whole came to; of values only what they are since the rollout. */
+const sinceOf = (all: Case): string =>
+  all.values === null ? beforePhrase(all.counts) : sincePhrase(all.signal.spec, all.values.candidate);
+
+/** Without arms: what a slice is now, against a limit and against what it was before. It never says that all is well. */
+const judgeBefore = (all: Case): Finding => {
+  const { signal, counts } = all;
+  const said = `${titleOf(signal)} ${placesOf(all)}: ${sinceOf(all)}`;
+  if (!isOfValues(signal.spec) && isWorseThanBefore(signal, counts))
+    return { verdict: 'fail', sentence: `${said}; shown to be worse than before, which may have another cause` };
+  return { verdict: 'inconclusive', sentence: `${said}; without arms it cannot show that the change is harmless` };
+};
+
+/** Evidence as far as the spread between units leaves it; it may go on while it is not shown harmful. */
+const judgeArms = (all: Case): Finding => {
+  const { signal, logPromote } = all;
+  const spread = spreadOf(signal);
+  return judgeGuardrail({ ...all, logPromote: logPromote === null ? null : logPromote / spread });
+};
+
+/** What a source counts: a limit first, then the arms, or the time before where there are none. */
+const judgeCounted = (all: Case): Finding => {
+  const { signal, counts, options } = all;
+  if (counts.candidateRequests === 0)
+    return { verdict: 'not-measured', sentence: `${titleOf(signal)}: nothing counted by ${signal.spec.source} yet` };
+  const isPast = isPastLimit(signal, counts, options.targets === null ? null : membersOf(options.targets));
+  const said = options.isBefore === true ? sinceOf(all) : saidOf(all);
+  const { verdict, sentence }: Finding = isPast
+    ? { verdict: 'fail', sentence: `${titleOf(signal)} ${placesOf(all)}: ${said}; ${limitPhrase(signal.spec)}` }
+    : options.isBefore === true
+      ? judgeBefore(all)
+      : judgeArms(all);
+  return { verdict, sentence: `${sentence}${countedPhrase(signal.spec, spreadOf(signal))}` };
+};
+
 const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Violations): Finding => {
   const { signal, slices, counts, options } = all;
   const { minRequests = 1 } = options;
@@ -270,6 +311,7 @@ const methodOf = ({ type, frequent }: SignalEvidence['spec']): GateMethod => {
 
 const find = (all: Case): Finding & Pick<Verdict, 'method'> => {
   const { spec } = all.signal;
+  if (isCounted(spec)) return { ...judgeCounted(all), method: countedMethod(spec, all.options.isBefore === true) };
   if (spec.type !== 'invariant') return { ...judgeGuardrail(all), method: methodOf(spec) };
   const violations = all.options.violations ?? { candidate: 0, controlInLookback: 0 };
   const { candidate, controlInLookback, explained = 0, suspects = [] } = violations;

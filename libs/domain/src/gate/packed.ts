@@ -4,7 +4,7 @@ import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { addLateCell } from './evidence.js';
 import type { GroupEvidence } from './groups.js';
 import type { Tally } from './tally.js';
-import { isOfValues, type SignalSpec } from './types.js';
+import { isCounted, isOfValues, type SignalSpec } from './types.js';
 import { processesOf, startValues, type ValueEvidence } from './values.js';
 
 /** Folded state as bare numbers in an order that its reader knows, and the names that no spec tells. */
@@ -172,6 +172,19 @@ const packLikelihood = (to: Packer, likelihood: Float64Array | null): void => {
 const unpackLikelihood = (from: Unpacker, ratios: number): Float64Array | null =>
   from.number() === 0 ? null : from.all(ratios);
 
+const packKnown = (to: Packer, known: CellEvidence['known']): void => {
+  to.number(known?.size ?? 0);
+  for (const [shareBp, { candidate, control }] of known ?? [])
+    for (const value of [shareBp, candidate, control]) to.number(value);
+};
+
+const unpackKnown = (from: Unpacker): CellEvidence['known'] => {
+  const known: NonNullable<CellEvidence['known']> = new Map();
+  for (let left = from.number(); left > 0; left -= 1)
+    known.set(from.number(), { candidate: from.number(), control: from.number() });
+  return known.size === 0 ? null : known;
+};
+
 const packTally = (to: Packer, { likelihood, shares }: Tally): void => {
   packLikelihood(to, likelihood);
   to.number(shares.length);
@@ -191,7 +204,8 @@ const unpackTally = (from: Unpacker, ratios: number): Tally => ({
 });
 
 // Between two looks nothing is raised, and the e-value of a slice is that of its processes: neither is written.
-const packCell = (to: Packer, { processes, tally, values, largestShareBp, touchedAt, maxLogE }: CellEvidence): void => {
+const packCell = (to: Packer, cell: CellEvidence, spec: SignalSpec): void => {
+  const { processes, tally, values, largestShareBp, touchedAt, maxLogE, dispersion } = cell;
   const isTold = processes !== null && (tally !== null || values !== null);
   to.number(isTold ? 1 : 0);
   if (!isTold) return;
@@ -199,6 +213,7 @@ const packCell = (to: Packer, { processes, tally, values, largestShareBp, touche
   if (values !== null) packValues(to, values);
   else if (tally !== null) packTally(to, tally);
   for (const value of [largestShareBp, touchedAt, maxLogE]) to.number(value);
+  if (isCounted(spec)) to.number(dispersion);
 };
 
 const unpackCell = (from: Unpacker, cell: CellEvidence, spec: SignalSpec, ratios: number): void => {
@@ -209,6 +224,7 @@ const unpackCell = (from: Unpacker, cell: CellEvidence, spec: SignalSpec, ratios
   cell.largestShareBp = from.number();
   cell.touchedAt = from.number();
   cell.maxLogE = from.number();
+  if (isCounted(spec)) cell.dispersion = from.number();
   cell.logE = logMeanE(cell.processes);
 };
 
@@ -254,7 +270,10 @@ const packSignal = (to: Packer, signal: SignalEvidence, { spec, scale }: Rollout
     to.name(key.model);
     to.number(logBound);
   }
-  for (const cell of signal.cells.values()) packCell(to, cell);
+  for (const cell of signal.cells.values()) {
+    packCell(to, cell, signal.spec);
+    if (spec.assignment === 'request') packKnown(to, cell.known);
+  }
 };
 
 const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvidence): void => {
@@ -266,7 +285,10 @@ const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvid
   for (const group of signal.groups.values()) unpackGroup(from, group, state.scale);
   for (let left = from.number(); left > 0; left -= 1)
     addLateCell(state, signal, { target: from.name(), model: from.name() }, from.number());
-  for (const cell of signal.cells.values()) unpackCell(from, cell, signal.spec, state.scale.ratios.length);
+  for (const cell of signal.cells.values()) {
+    unpackCell(from, cell, signal.spec, state.scale.ratios.length);
+    if (state.spec.assignment === 'request') cell.known = unpackKnown(from);
+  }
 };
 
 /** Writes down all that folding has made of the evidence, to the last bit, between two looks. */

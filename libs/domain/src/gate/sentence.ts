@@ -49,6 +49,30 @@ export const withinPhrase = ({ worse }: Pick<SignalSpec, 'worse'>, margin: numbe
 export const worsePhrase = ({ harm = 1, worse = 'higher' }: Pick<SignalSpec, 'harm' | 'worse'>): string =>
   harm === 1 ? `shown to be ${worse} than control` : `shown to be ${worse} than control by more than x${harm}`;
 
+/** Requests of a slice as a whole: those of the rollout's time, and those before it. */
+export const beforePhrase = ({ candidateBad, candidateRequests, controlBad, controlRequests }: ArmCounts): string =>
+  `${whole(candidateBad)} of ${whole(candidateRequests)} since the rollout against ` +
+  `${whole(controlBad)} of ${whole(controlRequests)} before it`;
+
+/** Values of a slice as a whole. */
+export const sincePhrase = ({ unit }: SignalSpec, values: ArmValues | null): string =>
+  `${values === null ? 'none' : armPhrase(values, unit)} since the rollout`;
+
+/** What was shown to be passed. */
+export const limitPhrase = ({ limit = 0, type, unit, worse }: SignalSpec): string => {
+  const bound = type === 'rate' ? `${Number((limit * 100).toPrecision(3))}%` : valuePhrase(limit, unit);
+  return `shown to be ${worse === 'lower' ? 'below' : 'above'} the limit of ${bound}`;
+};
+
+/** A spread of less than this is not worth a word. */
+const NOTABLE_SPREAD = 1.2;
+
+/** Where it comes from, and what that means. */
+export const countedPhrase = ({ source }: SignalSpec, spread: number): string => {
+  const apart = spread > NOTABLE_SPREAD ? `, spread x${Number(spread.toPrecision(2))} between units` : '';
+  return ` (counted by ${source} without units${apart}: approximate, outside alpha)`;
+};
+
 /** "on api/tpu": up to two slices by name, each with its model only where the rollout knows several; more as a number. */
 export const placesPhrase = (slices: readonly CellKey[], known: readonly CellKey[]): string => {
   if (slices.length > 2) return `over ${slices.length} slices`;

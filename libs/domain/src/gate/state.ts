@@ -1,4 +1,5 @@
 import type { RateProcess } from '#libs/statistics';
+import type { KnownBad } from './late.js';
 import type { GroupEvidence, Groups } from './groups.js';
 import type { Scaled, Tally } from './tally.js';
 import type { CellKey, EvidenceSpec, SignalSpec } from './types.js';
@@ -17,6 +18,8 @@ export type CellEvidence = {
   readonly weight: number;
   /** ln 1/(alpha w) for this slice alone. */
   readonly logBound: number;
+  /** Bad requests that were counted before, by share; null before the first, and always where the coin is per unit. */
+  known: KnownBad | null;
   /** Conditional likelihood of each ratio on the evidence's scale; null before the first event. */
   tally: Tally | null;
   largestShareBp: number;
@@ -24,6 +27,8 @@ export type CellEvidence = {
   isRaised: boolean;
   logE: number;
   maxLogE: number;
+  /** As the last look told; 1 where it told nothing. */
+  dispersion: number;
 };
 
 /** Evidence of one signal over all slices: half from the stratified headline, the rest from the slices. */
@@ -38,7 +43,7 @@ export type SignalEvidence = {
   /** Merged evidence of headline and declared slices, now and at its highest. */
   logE: number;
   maxLogE: number;
-  /** The first look at which the bound was reached; stays. */
+  /** The first look at which the bound was reached; stays, but for signals that a source counts. */
   failedAt: number | null;
   readonly groups: Groups;
 };

@@ -2,7 +2,7 @@ import { bet, betLogs, SHIFT_BETS } from '#libs/statistics';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { addEvents, addOddsToTally, addToTally, betsAt, emptyLikelihood, oddsLikelihood, oddsLogEs } from './tally.js';
 import { isOfValues, type CellCount } from './types.js';
-import { betValues, learnValues, logEsOfPromotion, logEsOfValues, startValues } from './values.js';
+import { betValues, learnValues, logEsOfPromotion, logEsOfValues, processesOf, startValues } from './values.js';
 
 /** A count of a look with the slice of its signal, and the candidate's share. */
 export type Told = {
@@ -66,6 +66,10 @@ export const take = (state: RolloutEvidence, told: Told): void => {
 };
 
 /** What a look told is learned once all its bets are made, so that the order of its counts does not matter. */
-export const learn = ({ signal, cell, count }: Told): void => {
+export const learn = ({ signal, cell, rho, count }: Told): void => {
+  if (rho === 0) {
+    cell.values ??= startValues();
+    cell.processes ??= processesOf(signal.spec);
+  }
   if (cell.values !== null) learnValues(signal.spec, cell.values, count.shareBp, count.bins ?? []);
 };

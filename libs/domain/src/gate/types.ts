@@ -27,7 +27,17 @@ export type SignalSpec = {
   readonly weight?: number;
   /** How sentences name it; default the signal's key. */
   readonly title?: string;
+  /**
+   * What counts it, without units. It is outside the bound: it takes no part of alpha, is weighed by the realised shares
+   * and the spread between units as far as that is known, and its `fail` ends when its evidence does. Default: outcomes.
+   */
+  readonly source?: string | undefined;
+  /** Of what a source counts: the worst rate or mean that is borne whatever control does. Default: none. */
+  readonly limit?: number | undefined;
 };
+
+/** Counted by a source, without units. */
+export const isCounted = ({ source }: Pick<SignalSpec, 'source'>): boolean => source !== undefined;
 
 /** `unit`: bad events are first ones per unit and the share is the configured one. `request`: realised shares. */
 export type GateAssignment = 'unit' | 'request';
@@ -54,8 +64,16 @@ export type CellCount = {
   /** Requests in this look; needed for `request`, where they give the realised share. */
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /**
+   * `request`, of bad requests that became known after the look they were served in: all requests of this share up to
+   * now, of which they are. There are no requests of the look then.
+   */
+  readonly candidateServed?: number;
+  readonly controlServed?: number;
   /** Of values: each with how often it was seen on either arm, first values of units or all; no bad events then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
+  /** Of what a source counts: how many times as much control's counts differ between units as they would by chance. */
+  readonly dispersion?: number;
 };
 
 /** Everything that newly arrived at one evaluation, in order of arrival. Numbers grow; repeated looks change nothing. */
@@ -79,7 +97,20 @@ export type EvidenceSpec = {
 export type VerdictKind = 'pass' | 'fail' | 'inconclusive' | 'not-measured';
 
 export type GateMethod =
-  'rate-grid-v1' | 'rate-odds-v1' | 'invariant-v1' | 'mean-bet-v1' | 'distribution-bet-v1' | 'paired-grid-v1';
+  | 'rate-grid-v1'
+  | 'rate-odds-v1'
+  | 'invariant-v1'
+  | 'mean-bet-v1'
+  | 'distribution-bet-v1'
+  | 'paired-grid-v1'
+  | 'counted-rate-v1'
+  | 'counted-odds-v1'
+  | 'counted-mean-v1'
+  | 'counted-distribution-v1'
+  | typeof BEFORE_AFTER;
+
+/** Of a slice as a whole, before the rollout and since: nothing is known of the arms. */
+export const BEFORE_AFTER = 'before-after-v1';
 
 /** What the values of one arm come to. `quantiles`: median, 90th and 99th percentile of a distribution. */
 export type ArmValues = { readonly count: number; readonly mean: number; readonly quantiles: readonly number[] | null };
@@ -116,6 +147,8 @@ export type JudgeOptions = {
   readonly counts: readonly SliceCounts[];
   /** Needed for invariants. */
   readonly violations?: Violations;
+  /** Of what a source counts without arms: the counts of control are those of the same slices before the rollout. */
+  readonly isBefore?: boolean;
   /** Candidate requests, over all slices in scope, without which nothing passes. Default 1. */
   readonly minRequests?: number;
 };

@@ -1,4 +1,5 @@
 import {
+  addMoments,
   addToMoments,
   betLogs,
   differenceInterval,
@@ -130,6 +131,14 @@ export const learnValues = ({ type }: SignalSpec, evidence: ValueEvidence, share
     if (isDistribution && candidate > 0)
       evidence.candidate.set(value, (evidence.candidate.get(value) ?? 0) + candidate);
   }
+};
+
+/** Moments of the candidate's values as they were measured. */
+export const candidateMoments = ({ type }: SignalSpec, { strata, candidate }: ValueEvidence): Moments => {
+  const all = noMoments();
+  if (type === 'distribution') for (const [value, count] of candidate) addToMoments(all, value, count);
+  else for (const stratum of strata) addMoments(all, stratum.candidate);
+  return all;
 };
 
 const SHOWN_QUANTILES = [0.5, 0.9, 0.99];

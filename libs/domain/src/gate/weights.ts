@@ -1,4 +1,4 @@
-import type { CellSpec, EvidenceSpec, SignalSpec } from './types.js';
+import { isCounted, type CellSpec, type EvidenceSpec, type SignalSpec } from './types.js';
 
 /** Part of alpha that signals known at the start share; the rest is kept for slices that appear later. */
 export const DECLARED_SHARE = 0.9;
@@ -13,15 +13,18 @@ export const keyOf = (target: string, model: string): string => `${target}\u0000
 
 const weightOf = (signal: SignalSpec): number => signal.weight ?? (signal.type === 'invariant' ? INVARIANT_WEIGHT : 1);
 
+/** A shadow decides nothing, and what a source counts is outside the bound. */
+const isSpending = (signal: SignalSpec): boolean => !signal.shadow && !isCounted(signal);
+
 /**
- * Part of alpha for each signal: in proportion to the weights of those that decide, 0.9 together. A shadow signal is
- * shown against the part that it would have beside them, and spends nothing.
+ * Part of alpha for each signal: in proportion to the weights of those that decide, 0.9 together. Others are weighed
+ * against the part that they would have beside them, and spend nothing.
  */
 export const signalShares = (signals: readonly SignalSpec[]): readonly number[] => {
-  const deciding = signals.filter(({ shadow }) => !shadow).reduce((sum, signal) => sum + weightOf(signal), 0);
+  const deciding = signals.filter(isSpending).reduce((sum, signal) => sum + weightOf(signal), 0);
   return signals.map((signal) => {
     const weight = weightOf(signal);
-    return (DECLARED_SHARE * weight) / (signal.shadow ? deciding + weight : deciding);
+    return (DECLARED_SHARE * weight) / (isSpending(signal) ? deciding : deciding + weight);
   });
 };
 

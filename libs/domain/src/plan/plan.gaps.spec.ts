@@ -28,6 +28,15 @@ describe('what a plan names before it is registered', () => {
     ]);
   });
 
+  it('is a signal that would take a rollout back, where each of them only holds or warns', () => {
+    const holds = [aSignal('wrong-pool', { onFail: 'hold' }), aSignal('script-errors', { onFail: 'warn' })];
+    expect(gapsOf({ signals: holds })).toEqual([
+      { field: '/spec/signals', message: expect.stringContaining('takes a rollout back by itself') },
+    ]);
+    expect(gapsOf({ signals: [...holds, aSignal('refusals', { shadow: true })] })).toHaveLength(1);
+    expect(gapsOf({ signals: [...holds, aSignal('refusals')] })).toEqual([]);
+  });
+
   it('is a choice by labels that no target fits', () => {
     const targets = { platform: 'vertex', hardware: 'tpu' };
     expect(gapsOf({ tracks: [aTrack('api'), aTrack('vertex', { targets })] })).toMatchObject([

@@ -2,7 +2,8 @@ import { accept, type Decision } from '#libs/kernel';
 import type { DrainOutcome, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import { absences, absenceWords } from './rollout.absent.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
-import { factsOfStage, missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
+import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
+import { changedParities, disparity, missingParity, standingParities } from './rollout.parity.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
 import { isLeaving, isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
 
@@ -104,25 +105,31 @@ const converged = (rollout: Rollout, facts: Facts): RolloutEvent[] =>
       : [];
   });
 
-const openTracks = (rollout: Rollout): RolloutEvent[] => {
-  const controls = Object.fromEntries(
-    Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
-  );
-  return liveTracks(rollout).flatMap((track) => {
-    if (track.after === null || trackOf(rollout, track.name).stage >= 0) return [];
-    const { track: other, stage } = track.after;
-    const reached = trackOf(rollout, other).passed.some(({ name }) => name === stage);
-    return reached ? enterStage(rollout, controls, track, 0) : [];
+/** Whether the stage of another track that this one waits for has passed, if it waits for any. */
+export const mayFollow = (rollout: Rollout, { after }: Track): boolean =>
+  after === null || trackOf(rollout, after.track).passed.some(({ name }) => name === after.stage);
+
+const controlsOf = (rollout: Rollout): Controls =>
+  Object.fromEntries(Object.entries(rollout.targets).map(([target, { control }]) => [target, control]));
+
+/** A track begins, with what was shown of the parity that it asked for. */
+export const openTrack = (rollout: Rollout, track: Track, facts: Facts): RolloutEvent[] => [
+  ...standingParities(rollout, track, facts),
+  ...enterStage(rollout, controlsOf(rollout), track, 0),
+];
+
+const openTracks = (rollout: Rollout, facts: Facts): RolloutEvent[] =>
+  liveTracks(rollout).flatMap((track) => {
+    const waits = (track.after !== null || track.parity.length > 0) && trackOf(rollout, track.name).stage < 0;
+    const may = waits && mayFollow(rollout, track) && missingParity(rollout, track, facts).length === 0;
+    return may ? openTrack(rollout, track, facts) : [];
   });
-};
 
 const sentencesOf = (facts: Facts, track: string | null): string[] =>
   facts.verdicts.filter((verdict) => verdict.track === track && !verdict.shadow).map(({ sentence }) => sentence);
 
 const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
-  const controls = Object.fromEntries(
-    Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
-  );
+  const controls = controlsOf(rollout);
   return liveTracks(rollout).flatMap((track): RolloutEvent[] => {
     const index = trackOf(rollout, track.name).stage;
     const stage = track.stages[index];
@@ -186,10 +193,17 @@ const lost = (rollout: Rollout, facts: Facts): Failure | undefined => {
   return { signal: absence.signal.signal, sentence, track: track?.name ?? null };
 };
 
+/** Signals that are shown to be bad, and hold the rollout for it. */
+const worry = (rollout: Rollout, facts: Facts): string | undefined => {
+  if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
+  const bad = facts.verdicts.filter((verdict) => isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'hold');
+  return bad.length > 0 ? bad.map(({ sentence }) => sentence).join('; ') : undefined;
+};
+
 const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
   status === 'staging' || status === 'watching' ? facts.skew : undefined;
 
-/** Holds that nobody asked for: a pause that has run out, and stages where nothing is measured. */
+/** Holds that nobody asked for: a pause that has run out, nothing measured, platforms that differ. */
 const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
   const { held, id } = rollout;
   if (held?.by === 'person') {
@@ -197,7 +211,12 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
       ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'the pause has run out' } }]
       : [];
   }
-  const reason = silence(rollout, facts) ?? blindness(rollout, facts) ?? skew(rollout, facts);
+  const reason =
+    silence(rollout, facts) ??
+    blindness(rollout, facts) ??
+    skew(rollout, facts) ??
+    disparity(rollout, facts) ??
+    worry(rollout, facts);
   if (reason !== undefined && held === null) {
     return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
   }
@@ -282,7 +301,7 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     case 'staging': {
       const passed = advance(rollout, facts);
       if (passed.length > 0) return passed;
-      const opened = openTracks(rollout);
+      const opened = openTracks(rollout, facts);
       if (opened.length > 0) return opened;
       return allTracksPassed(rollout)
         ? [{ type: 'FullyExposed', data: { rollout: rollout.id, holdbackBp: rollout.plan.holdbackBp } }]
@@ -315,8 +334,8 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 };
 
 /** A verdict that takes back what is still out: a shadow decides nothing, and what was taken back is settled. */
-export const isFailure = (rollout: Rollout, { verdict, shadow, track }: RecordedVerdict): boolean =>
-  verdict === 'fail' && !shadow && (track === null || !isTakenBack(rollout, track));
+export const isFailure = (rollout: Rollout, verdict: RecordedVerdict): boolean =>
+  isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'roll-back';
 
 /** What a degradation is found by: a verdict, or that there can be none. */
 type Failure = Pick<RecordedVerdict, 'signal' | 'sentence' | 'track'>;
@@ -353,6 +372,7 @@ export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<Rol
   const recorded = [
     ...out,
     ...changedVerdicts(rollout, facts.verdicts),
+    ...changedParities(rollout, facts),
     ...warnings(rollout, facts),
     ...holds(rollout, at, facts),
   ];

@@ -1,7 +1,11 @@
+import type { RecordedVerdict } from '../events/index.js';
+import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
+import { notYetKnown, roughly } from './rollout.delay.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
+import { waitsForParity } from './rollout.parity.js';
 import { trackOf, type Rollout } from './rollout.state.js';
-import { isLeaving, liveTargets, liveTracks, type Track } from './tracks.js';
+import { isLeaving, isTakenBack, liveTargets, liveTracks, type Track } from './tracks.js';
 
 /** Name of the stage in which verdicts are about the whole rollout. */
 export const WATCH = 'watch';
@@ -46,15 +50,35 @@ const notActivated = (track: Track, stage: Stage, facts: Facts): string[] =>
 const dispensable = (rollout: Rollout, facts: Facts): ReadonlySet<string> =>
   new Set(absences(rollout, facts, 'warn').map(({ signal }) => signal.signal));
 
+/** A `fail` of a signal that decides, on what is still out. */
+export const isBad = (rollout: Rollout, { verdict, shadow, track }: RecordedVerdict): boolean =>
+  verdict === 'fail' && !shadow && (track === null || !isTakenBack(rollout, track));
+
+/** What a `fail` of its signal does. */
+export const onFailOf = ({ plan }: Rollout, { signal }: RecordedVerdict): 'roll-back' | 'hold' | 'warn' =>
+  plan.signals.find((each) => each.signal === signal)?.onFail ?? 'roll-back';
+
+/** Says what a slice came to before and since: it may be bad, and is never proof that all is well. */
+const isObservation = ({ method, verdict }: RecordedVerdict): boolean => method === BEFORE_AFTER && verdict !== 'fail';
+
+const ONLY_OBSERVED = 'no signal compares the arms, so none can show that this is harmless: going on takes a promote';
+
 const unproven = (rollout: Rollout, facts: Facts, track: string | null, stage: string): string[] => {
   const without = dispensable(rollout, facts);
-  return rollout.plan.signals.flatMap(({ signal, title, shadow }) => {
-    if (shadow || without.has(signal)) return [];
+  const deciding = rollout.plan.signals.filter(({ signal, shadow }) => !shadow && !without.has(signal));
+  const judged = deciding.map(({ signal, title, onFail }) => {
     const verdict = facts.verdicts.find(
       (candidate) => candidate.signal === signal && candidate.track === track && candidate.stage === stage,
     );
-    return verdict?.verdict === 'pass' ? [] : [verdict?.sentence ?? `${title}: not measured`];
+    return { title, onFail, verdict };
   });
+  const missing = judged.flatMap(({ title, onFail, verdict }) => {
+    if (verdict === undefined) return [`${title}: not measured`];
+    const isBorne = verdict.verdict === 'fail' && onFail === 'warn';
+    return verdict.verdict === 'pass' || isBorne || isObservation(verdict) ? [] : [verdict.sentence];
+  });
+  const isOnlyObserved = judged.length > 0 && judged.every(({ verdict }) => verdict && isObservation(verdict));
+  return isOnlyObserved ? [ONLY_OBSERVED] : missing;
 };
 
 const unmeasured = (rollout: Rollout, targets: readonly string[], facts: Facts): string[] => {
@@ -62,6 +86,16 @@ const unmeasured = (rollout: Rollout, targets: readonly string[], facts: Facts):
   return (facts.unmeasured ?? [])
     .filter(({ target, signal }) => targets.includes(target) && !without.has(signal))
     .map(({ signal, target, ms }) => `${signal}: not measured on ${target} for ${seconds(ms)}`);
+};
+
+/** What the first requests of the stage came to need not be known yet, however good it looks. */
+const early = (rollout: Rollout, facts: Facts, lasted: string, ms: number): string[] => {
+  const without = dispensable(rollout, facts);
+  return notYetKnown(rollout, ms)
+    .filter(({ signal }) => !without.has(signal))
+    .map(
+      ({ title, delayMs }) => `${title}: known up to ${roughly(delayMs)} after the request, ${lasted} ${roughly(ms)}`,
+    );
 };
 
 /** What a track's stage still lacks before it may pass, in words; empty when it has all of it. */
@@ -74,6 +108,7 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
     ...(facts.skew === undefined ? [] : [facts.skew]),
     ...unconverged(rollout, track, facts),
     ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
+    ...early(rollout, facts, 'the stage has lasted', baked),
     ...notActivated(track, stage, facts),
     ...unmeasured(
       rollout,
@@ -92,6 +127,7 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []
     : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
+  ...early(rollout, facts, 'the watch has lasted', facts.watch.bakedMs),
   ...unmeasured(rollout, liveTargets(rollout), facts),
   ...(rollout.plan.rollbackScope === 'rollout'
     ? unproven(rollout, facts, null, WATCH)
@@ -110,13 +146,16 @@ const leaving = (rollout: Rollout): readonly string[] =>
 export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] => {
   switch (rollout.status) {
     case 'staging':
-      return liveTracks(rollout).flatMap((track) => {
-        const { stage } = trackOf(rollout, track.name);
-        const name = track.stages[stage]?.name;
-        return name === undefined
-          ? []
-          : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
-      });
+      return [
+        ...liveTracks(rollout).flatMap((track) => {
+          const { stage } = trackOf(rollout, track.name);
+          const name = track.stages[stage]?.name;
+          return name === undefined
+            ? []
+            : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
+        }),
+        ...waitsForParity(rollout, facts),
+      ];
     case 'watching':
       return missingForSettling(rollout, facts);
     case 'settling':

@@ -32,7 +32,7 @@ const evidenceSpec = (
 ): EvidenceSpec => ({
   alpha,
   assignment,
-  signals: plan.signals.map(({ signal, type, harm, shadow, weight, title, frequent, worse, unit }) => ({
+  signals: plan.signals.map(({ signal, type, harm, shadow, weight, title, frequent, worse, unit, source, limit }) => ({
     signal,
     type,
     harm,
@@ -40,8 +40,9 @@ const evidenceSpec = (
     weight,
     title,
     // Where first bad events of units count, nothing is known of how many units were not bad: they are judged as rare.
-    ...(frequent && assignment === 'request' ? { frequent } : {}),
+    ...(frequent && (assignment === 'request' || source !== null) ? { frequent } : {}),
     ...(isOfValues({ type }) ? { worse, ...(unit === null ? {} : { unit }) } : {}),
+    ...(source === null ? {} : { source, ...(limit === null ? {} : { limit }) }),
   })),
   cells: tracks.flatMap(({ targets }) =>
     targets.flatMap(({ target, models }) => models.map((model) => ({ target, model }))),
@@ -149,7 +150,12 @@ export const judgeScope = (
   pool: EvidencePool,
   scope: JudgedScope,
   signal: string,
-  counted: { readonly counts: readonly SliceCounts[]; readonly violations?: Violations | undefined },
+  counted: {
+    readonly counts: readonly SliceCounts[];
+    readonly violations?: Violations | undefined;
+    /** The counts of control are those before the rollout. */
+    readonly isBefore?: boolean | undefined;
+  },
 ): Verdict =>
   judge(pool.evidence, signal, {
     tolerate: scope.tolerate(signal),
@@ -157,6 +163,7 @@ export const judgeScope = (
     minRequests: Math.max(1, scope.samples),
     counts: pool.track === null ? counted.counts : counted.counts.filter(({ target }) => pool.targets.includes(target)),
     ...(counted.violations === undefined ? {} : { violations: counted.violations }),
+    ...(counted.isBefore === undefined ? {} : { isBefore: counted.isBefore }),
   });
 
 /** How long violations on control count against the claim that an invariant is never violated there. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '#libs/kernel';
 import type {
   Assigned,
+  Compared,
   LookCell,
   ObservedAsked,
   ObservedTotals,
@@ -119,10 +120,18 @@ export class MemoryEvidenceStore extends EvidenceStore {
     const bad = [...rows.pending.values()]
       .filter(({ candidateBad, controlBad }) => candidateBad + controlBad > 0)
       .map((cell) => cellOfCounts(cell, dispersionOf(rows.bucketsOf(cell))));
-    const cells: readonly LookCell[] = [...bad, ...[...rows.pendingValues.values()].map(cellOfValues)].toSorted(
-      inOrder,
-    );
+    const late = [...rows.pendingLate.values()].map((cell): LookCell => {
+      const { candidate: candidateServed, control: controlServed } = rows.servedOf(cell);
+      const { candidateBad, controlBad, model, shareBp, signal, target } = cell;
+      return { candidateBad, candidateServed, controlBad, controlServed, model, shareBp, signal, target };
+    });
+    const cells: readonly LookCell[] = [
+      ...bad,
+      ...late,
+      ...[...rows.pendingValues.values()].map(cellOfValues),
+    ].toSorted(inOrder);
     rows.pending.clear();
+    rows.pendingLate.clear();
     rows.pendingValues.clear();
     const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
     if (cells.length > 0) rows.looks.push(look);
@@ -189,6 +198,20 @@ export class MemoryEvidenceStore extends EvidenceStore {
       sums.set(`${target} ${shareBp}`, sum);
     }
     return [...sums.values()].toSorted((a, b) => compare(a.target, b.target) || a.shareBp - b.shareBp);
+  }
+
+  override async comparisons(rollout: string): Promise<readonly Compared[]> {
+    return this.rows.compared
+      .filter((fact) => fact.rollout === rollout)
+      .map(({ signal, left, right, pairs, leftOnly, rightOnly, lastAt }) => ({
+        signal,
+        left,
+        right,
+        pairs,
+        leftOnly,
+        rightOnly,
+        lastAt,
+      }));
   }
 
   override async totals(rollout: string): Promise<RolloutTotals> {

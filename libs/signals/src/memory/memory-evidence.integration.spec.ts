@@ -35,7 +35,7 @@ const counted = new Map<string, Binning | null>([
   ['rating', { low: 0, high: 1 }],
 ]);
 
-/** By unit on two targets, first 10%, then half, then taken back; by request on one of them. */
+/** By unit on two targets, first 10%, then half, then taken back; by request on one of them, first a fifth, then half. */
 const toldExposures = (): ToldExposures => {
   const told = new ToldExposures();
   for (const target of ['api-tpu', 'api-gpu']) {
@@ -43,12 +43,9 @@ const toldExposures = (): ToldExposures => {
     told.tell(target, 'router', 11, exposureOf('by-unit', 5_000, { counted }));
     told.withdraw(target, 'router', 2, 'by-unit');
   }
-  told.tell(
-    'api-tpu',
-    'sampling',
-    10,
-    exposureOf('by-request', 2_000, { assignment: 'request', candidate: 3, counted }),
-  );
+  const byRequest = { assignment: 'request', candidate: 3, counted } as const;
+  told.tell('api-tpu', 'sampling', 10, exposureOf('by-request', 2_000, byRequest));
+  told.tell('api-tpu', 'sampling', 11, exposureOf('by-request', 5_000, byRequest));
   return told;
 };
 
@@ -97,7 +94,8 @@ const window: fc.Arbitrary<WindowInput> = fc.record({
   from: secondsFromNoon.map((seconds) => new Date(NOON + seconds * 1_000).toISOString()),
   model: fc.constantFrom('haiku', 'haiku', 'sonnet', 'opus'),
   generation: fc.constantFrom(9, 10, 10, 11, 101),
-  requests: fc.nat(200),
+  // A window without requests tells of earlier ones.
+  requests: fc.oneof({ weight: 3, arbitrary: fc.nat(200) }, { weight: 1, arbitrary: fc.constant(0) }),
   arms: fc.array(arm, { maxLength: 4 }),
   bad: fc.array(bad, { maxLength: 40, size: 'max' }),
   values: fc.array(value, { maxLength: 12, size: 'max' }),

@@ -1,3 +1,4 @@
+import type { ComparisonFact } from '../comparisons.js';
 import { Covered, SILENCE_MS, TOUCHING_MS } from '../covered.js';
 import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
 import type {
@@ -34,6 +35,8 @@ const found = <V>(map: Map<string, V>, key: string, make: () => V): V => {
 /** Separates the parts of a key; no part holds it. */
 const key = (...parts: readonly (string | number)[]): string => parts.join('\u0000');
 
+type Where = Pick<LookCell, 'signal' | 'target' | 'model' | 'shareBp'>;
+
 export type BadRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'arm'> & { bad: number };
 export type ValueRow = Omit<LookCell, 'candidateBad' | 'controlBad'> & {
   readonly counts: Map<number, { candidate: number; control: number }>;
@@ -58,6 +61,8 @@ export class RolloutRows {
   readonly firstBad = new Set<string>();
   readonly badCounts = new Map<string, BadRow>();
   readonly pending = new Map<string, Writable<LookCell>>();
+  /** Bad outcomes that came later than their requests, where the coin is thrown per request. */
+  readonly pendingLate = new Map<string, Writable<LookCell>>();
   readonly firstValues = new Set<string>();
   readonly pendingValues = new Map<string, ValueRow>();
   readonly samples = new Map<string, SampleRow>();
@@ -107,13 +112,28 @@ export class RolloutRows {
   }
 
   addRequestCell(fact: RequestCellFact): void {
-    const cell = this.#cell(fact);
+    const cell = fact.late === true ? this.#lateCell(fact) : this.#cell(fact);
     cell.candidateBad += fact.candidateBad;
     cell.controlBad += fact.controlBad;
-    cell.candidateRequests = (cell.candidateRequests ?? 0) + fact.candidateRequests;
-    cell.controlRequests = (cell.controlRequests ?? 0) + fact.controlRequests;
+    if (fact.late !== true) this.#addRequests(cell, fact);
     this.#count(fact, 'candidate', fact.candidateBad);
     this.#count(fact, 'control', fact.controlBad);
+  }
+
+  #addRequests(cell: Writable<LookCell>, fact: RequestCellFact): void {
+    cell.candidateRequests = (cell.candidateRequests ?? 0) + fact.candidateRequests;
+    cell.controlRequests = (cell.controlRequests ?? 0) + fact.controlRequests;
+  }
+
+  /** All requests of a share that measured a signal, by arm. */
+  servedOf({ signal, target, model, shareBp }: Where): { readonly candidate: number; readonly control: number } {
+    const there = (row: Omit<Where, 'signal'>): boolean =>
+      row.target === target && row.model === model && row.shareBp === shareBp;
+    const served = { candidate: 0, control: 0 };
+    for (const row of this.arms.values()) if (there(row)) served[row.arm] += row.requests;
+    for (const row of this.unmeasured.values())
+      if (there(row) && row.signal === signal) served[row.arm] -= row.requests;
+    return served;
   }
 
   addUnitValue(fact: UnitValueFact): void {
@@ -164,8 +184,9 @@ export class RolloutRows {
   }
 
   addUnmeasured(fact: UnmeasuredFact): void {
-    const { signal, target, model, arm, requests } = fact;
-    found(this.unmeasured, key(signal, target, model, arm), () => ({ ...fact, requests: 0 })).requests += requests;
+    const { signal, target, model, arm, shareBp, requests } = fact;
+    found(this.unmeasured, key(signal, target, model, arm, shareBp), () => ({ ...fact, requests: 0 })).requests +=
+      requests;
   }
 
   addViolation(fact: ViolationFact): void {
@@ -178,8 +199,16 @@ export class RolloutRows {
     row.violations += 1;
   }
 
-  #cell({ signal, target, model, shareBp }: Omit<LookCell, 'candidateBad' | 'controlBad'>): Writable<LookCell> {
-    return found(this.pending, key(signal, target, model, shareBp), () => ({
+  #cell(where: Where): Writable<LookCell> {
+    return this.#cellIn(this.pending, where);
+  }
+
+  #lateCell(where: Where): Writable<LookCell> {
+    return this.#cellIn(this.pendingLate, where);
+  }
+
+  #cellIn(pending: Map<string, Writable<LookCell>>, { signal, target, model, shareBp }: Where): Writable<LookCell> {
+    return found(pending, key(signal, target, model, shareBp), () => ({
       signal,
       target,
       model,
@@ -200,6 +229,7 @@ export class RolloutRows {
 export class EvidenceRows {
   /** Id → digest of its content. */
   readonly batches = new Map<string, string>();
+  compared: readonly ComparisonFact[] = [];
   readonly traffic = new Map<string, Writable<TrafficFact>>();
   readonly trafficBad = new Map<string, Writable<TrafficBadFact>>();
   readonly targetsSeen = new Map<string, { readonly lastAt: number; readonly flowingSince: number }>();
