@@ -18,6 +18,7 @@ const ORDER = [
   'docs/how-to/connect-a-fleet.md',
   'docs/how-to/send-metrics.md',
   'docs/how-to/write-a-plan.md',
+  'docs/how-to/use-prometheus.md',
   'docs/how-to/outage.md',
 ];
 

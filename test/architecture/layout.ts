@@ -45,6 +45,12 @@ const INNER: readonly Area[] = [
     packages: ['canonicalize', 'kysely', 'pg', 'node:crypto', 'node:module', 'node:timers/promises'],
   },
   {
+    under: 'libs/signals/src/sources/',
+    libs: ['kernel', 'contracts'],
+    packages: ['@aws-sdk/client-cloudwatch', 'google-auth-library', 'pg', 'zod'],
+  },
+  { under: 'libs/emulators/', libs: [], packages: ['zod', 'node:http', 'node:net', 'node:zlib'] },
+  {
     under: 'libs/signals/',
     libs: ['kernel', 'contracts'],
     packages: ['kysely', 'pg', 'protobufjs', 'zod', 'node:crypto'],
@@ -90,6 +96,12 @@ const APPS: readonly Area[] = [
     packages: ['cli-table3', 'commander', 'eventsource-parser', 'picocolors', 'yaml', 'zod', 'node:*'],
   },
   {
+    // It needs no controller: the emulator runs in the process of the command.
+    under: 'apps/cli/src/commands/emulator.ts',
+    libs: ['emulators'],
+    packages: ['commander', 'node:*'],
+  },
+  {
     // A replay needs no controller: it runs the deciders and the gate itself.
     under: 'apps/cli/src/replay/',
     libs: ['contracts', 'domain'],
@@ -108,7 +120,7 @@ const APPS: readonly Area[] = [
   },
   {
     under: 'test/',
-    libs: [...CORE, 'domain', 'statistics', 'testing', ...ADAPTERS],
+    libs: [...CORE, 'domain', 'emulators', 'statistics', 'testing', ...ADAPTERS],
     packages: 'any',
     reaches: ['apps/'],
   },

@@ -94,6 +94,7 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
         return targets;
       }),
     traffic: (options) => evidence.traffic(options),
+    before: (asked) => turns.ask(life, 'read what sources counted', () => evidence.before(asked)),
     advanceBake: (...given) => turns.act(life, 'bake', () => evidence.advanceBake(...given)),
     bakedMs: (rollout) => evidence.bakedMs(rollout),
     onEvidence: (listener) => evidence.onEvidence(listener),

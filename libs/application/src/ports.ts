@@ -52,6 +52,9 @@ export type Traffic = {
   readonly bad: readonly (Slice & { readonly signal: string; readonly badPerSecond: number })[];
 };
 
+/** What sources counted of a signal in a slice, whatever ran there. */
+export type ObservedTotals = Slice & { readonly signal: string; readonly requests: number; readonly bad: number };
+
 /** What was seen of the fleets. Times are epoch ms. */
 export abstract class Evidence {
   /** Takes what arrived since the last look, with the requests counted up to the same moment. */
@@ -72,6 +75,13 @@ export abstract class Evidence {
   ): Promise<ViolationReport>;
   /** Every target on which the rollout was seen, and those named, seen or not. */
   abstract lastSeen(rollout: string, also?: readonly string[]): Promise<readonly TargetSeen[]>;
+  /** What sources counted in a time, by whole minutes; slices of which nothing was counted are missing. */
+  abstract before(asked: {
+    readonly signals: readonly string[];
+    readonly targets: readonly string[];
+    readonly fromMs: number;
+    readonly untilMs: number;
+  }): Promise<readonly ObservedTotals[]>;
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
   abstract advanceBake(
     rollout: string,

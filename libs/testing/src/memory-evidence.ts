@@ -89,12 +89,28 @@ const extend = (spans: Map<string, Span>, key: string, { from, until }: Span): v
   spans.set(key, { from: follows ? before.from : from, until });
 };
 
+/** What sources counted before a rollout. */
+type Observed = {
+  readonly signal: string;
+  readonly target: string;
+  readonly model: string;
+  readonly requests: number;
+  readonly bad: number;
+};
+
 /** Evidence in memory, one evaluation's worth at a time; each request counts as a unit of its own. */
 export class MemoryEvidence {
   readonly #rollouts = new Map<string, Rollout>();
   readonly #traffic = new Map<string, number>();
   readonly #measured = new Map<string, Map<string, Span>>();
   readonly #violations: SeenViolation[] = [];
+
+  /** What sources counted, whenever that was. */
+  observed: readonly Observed[] = [];
+
+  before({ signals }: { readonly signals: readonly string[] }): Promise<readonly Observed[]> {
+    return Promise.resolve(this.observed.filter(({ signal }) => signals.includes(signal)));
+  }
 
   /** Requests were served; those on the candidate of a rollout that was taken back have share 0. */
   serve(served: Served): void {

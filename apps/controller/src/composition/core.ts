@@ -14,6 +14,7 @@ import {
   SnapshotKeeper,
   TaskLoop,
   type Log,
+  type TaskHandlers,
 } from '#libs/application';
 import {
   PostgresDoorbell,
@@ -34,7 +35,9 @@ import {
   PostgresCountedIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
+  PostgresSourceStates,
 } from '#libs/signals';
+import { LiveSourceBoard, startAsking } from './asked-sources.js';
 import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
@@ -225,8 +228,15 @@ const startSync = async (
   });
 };
 
-const handlersOf = (workers: Readonly<Record<string, Pick<Conductor, 'run'>>>) =>
-  Object.fromEntries(Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]));
+const handlersOf = (deliverer: Deliverer, conductor: Conductor, reached: Instruments['reached']): TaskHandlers => {
+  const workers = {
+    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
+    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
+  };
+  return Object.fromEntries(
+    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
+  );
+};
 
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
 export const startCore = async (
@@ -256,15 +266,13 @@ export const startCore = async (
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
   const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
-  const workers = {
-    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
-    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
-  };
-  const loop = new TaskLoop(queue, handlersOf(workers), () => clock.now(), log);
+  const loop = new TaskLoop(queue, handlersOf(deliverer, conductor, reached), () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
+  const asking = config.role === 'api' ? undefined : startAsking({ queue, view, intake: counted, clock, log });
   const stopWork = async (): Promise<void> => {
+    await asking?.stop();
     await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
@@ -290,6 +298,7 @@ export const startCore = async (
     runner,
     tokens,
     ...fleets,
+    sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
     board,
     conductor,
     sync,

@@ -11,11 +11,15 @@ import {
   type Rollout,
   type SignalSpec,
 } from '#libs/domain';
-import type { Evidence, StoredLook, ViolationReport } from '../ports.js';
+import type { Evidence, ObservedTotals, StoredLook, ViolationReport } from '../ports.js';
+import { beforeRollout, isWithoutArms, withBefore } from './before.js';
 import { foldIn, startFolded, type Folded } from './folded.js';
 import type { SnapshotKeeper } from './snapshot-keeper.js';
 
 type Reports = ReadonlyMap<EvidencePool, ReadonlyMap<string, ViolationReport>>;
+
+/** What is read beside the looks. `before`: by each signal without arms, what was counted before the rollout. */
+type Beside = { readonly reports: Reports; readonly before: ReadonlyMap<string, readonly ObservedTotals[]> };
 
 /** Request ids stay in the unit store: an event lives for ever. */
 const named = (sentence: string, type: SignalSpec['type'], report: ViolationReport | undefined): string => {
@@ -49,19 +53,24 @@ export class Evaluator {
     const folded = await this.#catchUp(rollout, look);
     const reports = await this.#violations(rollout, folded.pools, now);
     folded.counts.setRequests(requests);
-    const verdicts = this.#judge(rollout, folded, reports);
+    const blind = rollout.plan.signals.filter((each) => isWithoutArms(each, folded.counts.of(each.signal)));
+    const names = blind.map(({ signal }) => signal);
+    const before = await beforeRollout(rollout, names, this.#evidence);
+    const verdicts = this.#judge(rollout, folded, { reports, before: new Map(names.map((name) => [name, before])) });
     this.#keeper?.offer(rollout.id, folded);
     return verdicts;
   }
 
-  #judge(rollout: Rollout, folded: Folded, reports: Reports): readonly RecordedVerdict[] {
+  #judge(rollout: Rollout, folded: Folded, { reports, before }: Beside): readonly RecordedVerdict[] {
     return judgedScopes(rollout).flatMap((scope) => {
       const pool = poolOf(folded.pools, scope);
       return rollout.plan.signals.map(({ signal, type }) => {
         const report = reports.get(pool)?.get(signal);
-        const counts = folded.counts.of(signal);
+        const past = before.get(signal);
+        const seen = folded.counts.of(signal);
+        const counts = past === undefined ? seen : withBefore(seen, signal, past);
         const violations = report && violationsOfArms(rollout, signal, report, this.#onTrial);
-        const verdict = judgeScope(pool, scope, signal, { counts, violations });
+        const verdict = judgeScope(pool, scope, signal, { counts, violations, isBefore: past !== undefined });
         return recordedVerdict(verdict, scope, {
           digest: folded.digest,
           sentence: named(verdict.sentence, type, report),
