@@ -16,6 +16,7 @@ const ORDER = [
   'README.md',
   'docs/how-to/run-a-controller.md',
   'docs/how-to/connect-a-fleet.md',
+  'docs/how-to/send-metrics.md',
   'docs/how-to/write-a-plan.md',
   'docs/how-to/use-prometheus.md',
   'docs/how-to/outage.md',
@@ -59,16 +60,24 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The body that a block before this one shows under the name of a schema. */
-const shownBody = (file: string): string => fencesOf(file).find(({ note }) => note === 'OutcomeBatch')?.text ?? '';
+/** Which schema the body is said to have that a command reads from a file. */
+const BODIES: Readonly<Record<string, string>> = {
+  '@outcomes.json': 'OutcomeBatch',
+  '@metrics.json': 'ExportMetricsServiceRequest',
+};
+
+/** The body that a block of the document shows under the name of its schema. */
+const shownBody = (file: string, body: string): string =>
+  fencesOf(file).find(({ note }) => note === BODIES[body])?.text ?? '';
 
 const send = async (command: ShellCommand, file: string): Promise<string | undefined> => {
   const { method, url, headers, body } = curlOf(command);
-  const content = body?.startsWith('@') === true ? shownBody(file) : body;
+  const content = body?.startsWith('@') === true ? shownBody(file, body) : body;
   const answer = await fetch(url, { method, headers, ...(content === undefined ? {} : { body: content }) });
   const text = await answer.text();
   if (!answer.ok) return `answered ${answer.status}: ${text}`;
-  const refused = url.endsWith('/v1/outcomes') && !text.includes('"rejected":[]');
+  const refused =
+    (url.endsWith('/v1/outcomes') && !text.includes('"rejected":[]')) || (url.endsWith('/v1/metrics') && text !== '{}');
   return refused ? `refused items: ${text}` : undefined;
 };
 

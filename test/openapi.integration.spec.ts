@@ -41,6 +41,8 @@ const ROUTES = [
   'get /v1/events/stream',
   'get /v1/at',
   'post /v1/outcomes',
+  'post /v1/metrics',
+  'post /v1/logs',
   'get /v1/targets/{target}/ruleset',
   'put /v1/targets/{target}/instances/{instance}',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags',

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { parseAllDocuments } from 'yaml';
 import { Acknowledgement, ComparisonBatch, Manifest, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
 import { Invocation } from '../apps/cli/src/invocation.js';
@@ -117,7 +118,9 @@ const faultOf = (command: ShellCommand): string | undefined => {
   }
 };
 
-const SCHEMAS = { Acknowledgement, ComparisonBatch, OutcomeBatch, OutcomeReceipt };
+/** Of OpenTelemetry's messages only the outermost part: docs.integration.spec.ts sends what is shown. */
+const ExportMetricsServiceRequest = z.strictObject({ resourceMetrics: z.array(z.object({})).min(1) });
+const SCHEMAS = { Acknowledgement, ComparisonBatch, ExportMetricsServiceRequest, OutcomeBatch, OutcomeReceipt };
 const isSchema = (name: string): name is keyof typeof SCHEMAS => name in SCHEMAS;
 
 const manifestsIn = ({ text }: Fence): unknown[] => parseAllDocuments(text).map((document): unknown => document.toJS());

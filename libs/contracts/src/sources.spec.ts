@@ -35,8 +35,8 @@ describe('the source of a signal', () => {
     ],
     ['rate', { type: 'otlp', builtIn: 'latency' }, /^\/spec\/source\/builtIn latency measures values/],
     ['distribution', { type: 'otlp', builtIn: 'errors' }, /^\/spec\/source\/builtIn errors counts bad requests/],
-    ['invariant', { type: 'otlp', builtIn: 'errors' }, /^\/spec\/source a source counts signals of type rate/],
-    ['paired', { type: 'otlp', values }, /^\/spec\/source a source counts/],
+    ['invariant', { type: 'otlp', builtIn: 'errors' }, /^\/spec\/source source is for signals of type rate/],
+    ['paired', { type: 'otlp', values }, /^\/spec\/source source is for/],
   ])('of a %s as %j is refused with what is missing or does not fit', (type, source, words) => {
     expect(faults(type, source)[0]).toMatch(words);
   });

@@ -87,10 +87,7 @@ const otlpFaults = (type: SignalType, source: OtlpSource): readonly SourceFault[
 
 /** What is missing for a signal of this type, and what does not fit it. */
 export const sourceFaults = (type: SignalType, source: SignalSource | undefined): readonly SourceFault[] => {
-  if (source === undefined) return [];
-  if (type === 'invariant' || type === 'paired') {
-    const message = `a source counts signals of type rate, mean or distribution: send those of type ${type} as outcomes`;
-    return [{ path: [], message }];
-  }
+  // Other types have no source at all: the manifest says so.
+  if (source === undefined || type === 'invariant' || type === 'paired') return [];
   return source.type === 'otlp' ? otlpFaults(type, source) : askedFaults(type, source);
 };

@@ -133,6 +133,8 @@ class CountedAssessor {
     const valueSum = sumOf(values, ([value, count]) => value * count);
     const minute = Math.floor(until / MINUTE_MS) * MINUTE_MS;
     this.facts.observed.push({ signal, target, model, minute, requests, bad, valueCount, valueSum });
+    // Plans predict from it, as they do from outcomes.
+    if (bad > 0) this.facts.trafficBad.push({ signal, target, model, minute, bad });
   }
 
   private addTo(item: Counted, { exposure, arm }: Place): void {

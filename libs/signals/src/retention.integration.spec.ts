@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { EvidenceBell, GroupCommitIntake, PostgresEvidenceStore, Retention } from './index.js';
+import { EvidenceBell, GroupCommitIntake, PostgresCountedIntake, PostgresEvidenceStore, Retention } from './index.js';
 import { badOf, batchOf, exposureOf, NOON, ToldExposures } from './spec-kit.js';
 
 const DAY = 86_400_000;
@@ -126,4 +126,32 @@ describe('Minutes of traffic and of violations', () => {
     expect(found).toEqual([{ requests: 300 }]);
     expect(await daysOf('traffic')).not.toContain('rest');
   });
+});
+
+it('what sources saw at last is gone after two days without them, and what they observed after two weeks', async () => {
+  const counted = new Map([['timeouts', null]]);
+  const exposures = new ToldExposures();
+  exposures.tell('api-tpu', 'router', 10, exposureOf('counted', 1_000, { counted }));
+  const bell = new EvidenceBell();
+  const intake = new PostgresCountedIntake(database.pool, exposures, bell);
+  const store = new PostgresEvidenceStore(database.pool, bell);
+  const item = { signal: 'timeouts', target: 'api-tpu', model: 'haiku', from: NOON - 60_000, until: NOON - 1, bad: 1 };
+  const arm = { config: 'router', revision: 2 };
+  const step = (state: unknown) => ({ state: 'seen', counted: [{ ...item, arm, requests: 9 }], result: state });
+  await intake.advance('otlp/a', step, NOON);
+  const before = await store.totals('counted');
+  const observed = () =>
+    store.before({ signals: ['timeouts'], targets: ['api-tpu'], fromMs: NOON - 120_000, untilMs: NOON });
+  const retention = new Retention(database.pool, 30);
+  const seen = async () =>
+    (await intake.advance('otlp/a', (state) => ({ state, counted: [], result: state }), NOON)).result;
+
+  await retention.forget(NOON + DAY);
+  expect(await seen()).toBe('seen');
+  await retention.forget(NOON + 3 * DAY);
+  expect(await seen()).toBeUndefined();
+  expect(await observed()).toMatchObject([{ requests: 9, bad: 1 }]);
+  await retention.forget(NOON + 15 * DAY);
+  expect(await observed()).toEqual([]);
+  expect(await store.totals('counted')).toEqual(before);
 });

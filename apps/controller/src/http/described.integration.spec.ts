@@ -133,4 +133,21 @@ describe('what the description says of answers', () => {
     expectDescribed(await one('nothing', body), 'post', `${BULK}/{key}`, 404);
     expectDescribed(await one('router.context', { context: {} }), 'post', `${BULK}/{key}`, 400);
   });
+
+  it('holds for OTLP, whose refusals are statuses of gRPC', async () => {
+    const sent = (path: string, body: unknown, over: Record<string, string> = {}, door = controller.service) =>
+      ask(door, 'POST', path, { body, headers: over });
+    const nothing = { resourceMetrics: [] };
+    const schema = operation('post', '/v1/metrics').requestBody?.content['application/json']?.schema ?? {};
+    expect(misfits(schema, nothing)).toEqual([]);
+    for (const path of ['/v1/metrics', '/v1/logs']) {
+      expectDescribed(await sent(path, nothing), 'post', path, 200);
+      const protobuf = { 'content-type': 'application/x-protobuf' };
+      expect((await sent(path, new Uint8Array(), protobuf)).type).toBe('application/x-protobuf');
+      expectDescribed(await sent(path, '{'), 'post', path, 400);
+      expectDescribed(await sent(path, 'a=b', { 'content-type': 'text/plain' }), 'post', path, 415);
+      expectDescribed(await sent(path, nothing, {}, controller.viewer), 'post', path, 403);
+      expectDescribed(await sent(path, nothing, {}, { url: controller.viewer.url }), 'post', path, 401);
+    }
+  });
 });
