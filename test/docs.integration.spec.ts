@@ -20,6 +20,7 @@ const ORDER = [
   'docs/how-to/write-a-plan.md',
   'docs/how-to/use-prometheus.md',
   'docs/how-to/outage.md',
+  'docs/how-to/verify-the-log.md',
 ];
 
 let database: TestDatabase;
@@ -49,6 +50,7 @@ beforeAll(async () => {
     }),
   );
   variables = { HEADGATE_URL: controller.url, HEADGATE_TOKEN: readText(tokenFile).trim() };
+  variables['AUDIT'] = folder;
   const service = await headgate('token', 'create', 'documents', '--role', 'service');
   variables['SERVICE_TOKEN'] = service.out.trim();
 });

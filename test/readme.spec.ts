@@ -70,7 +70,7 @@ const matchesRoute = (route: string, path: string): boolean =>
 
 const faultOfCurl = (command: ShellCommand): string | undefined => {
   const { method, url } = curlOf(command);
-  const path = url.replace('$HEADGATE_URL', '');
+  const path = url.replace('$HEADGATE_URL', '').replace(/\?.*/, '');
   if (['/healthz', '/readyz', '/openapi.json'].includes(path)) return undefined;
   const known = Object.entries(openApi.paths).some(
     ([route, methods]) => matchesRoute(route, path) && methods[method.toLowerCase()] !== undefined,

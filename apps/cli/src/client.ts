@@ -7,6 +7,8 @@ import {
   CreatedToken,
   EventList,
   EvidenceView,
+  LogHead,
+  LogKeys,
   LookList,
   OutcomeReceipt,
   PlanPreview,
@@ -198,6 +200,22 @@ export class HeadgateClient {
   /** Opens the event stream after a position; the caller parses and reconnects (see `follow`). */
   openEventStream(filter: EventFilter, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     return this.#transport.open('/v1/events/stream', { ...filter }, { 'last-event-id': String(after) }, signal);
+  }
+
+  /** The newest signed head of the log. */
+  logHead(): Promise<LogHead> {
+    return this.#read('/v1/log/head', {}, LogHead);
+  }
+
+  /** The public keys that sign the log, in the order in which they took over. */
+  async logKeys(): Promise<LogKeys['items']> {
+    return (await this.#read('/v1/log/keys', {}, LogKeys)).items;
+  }
+
+  /** The exact bytes of all events after a position, one a line. */
+  exportLog(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const ndjson = { type: 'application/x-ndjson', what: 'an export' };
+    return this.#transport.open('/v1/log/export', { after }, {}, signal, ndjson);
   }
 
   at(query: AtQuery): Promise<AtView> {

@@ -8,6 +8,8 @@ export const EXIT = {
   waitingForPerson: 5,
   conflict: 6,
   auth: 7,
+  altered: 8,
+  notAnchored: 9,
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -25,5 +27,10 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.waitingForPerson, 'with --fail-on-hold: the rollout is held until a person acts'],
   [EXIT.conflict, 'conflict: the state does not allow it, or it changed since --if-version'],
   [EXIT.auth, 'no token, a wrong token, or a role that may not do this'],
+  [EXIT.altered, 'for `verify`: the log was altered, or what it is compared with was'],
+  [
+    EXIT.notAnchored,
+    'for `verify`: the log is consistent with itself, and nothing from outside says that it is the true one',
+  ],
   [EXIT.interrupted, 'Ctrl-C; `watch` only detaches, the rollout goes on'],
 ];

@@ -74,25 +74,26 @@ export class Transport {
     throw new ReplyError(this.url, name, `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'unknown'}`);
   }
 
-  /** Opens a stream of events, once: throws `ProblemError` when refused, the error of fetch when unreachable. */
+  /** Opens a stream, of events unless said otherwise, once: throws `ProblemError` when refused, the error of fetch when unreachable. */
   async open(
     path: string,
     query: Request['query'],
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
+    wanted: { readonly type: string; readonly what: string } = { type: 'text/event-stream', what: 'an event stream' },
   ): Promise<ReadableStream<Uint8Array>> {
     const request: Request = {
       method: 'GET',
       path,
-      headers: { accept: 'text/event-stream', ...headers },
+      headers: { accept: wanted.type, ...headers },
       ...(query ? { query } : {}),
     };
     const response = await this.#fetch(request, signal);
     const type = response.headers.get('content-type') ?? '';
     if (!response.ok) throw new ProblemError(await problemOf(response), `GET ${path}`);
-    if (!response.body || !type.startsWith('text/event-stream')) {
+    if (!response.body || !type.startsWith(wanted.type)) {
       await response.body?.cancel();
-      throw new ReplyError(this.url, `GET ${path}`, `not an event stream but ${type || 'nothing'}`);
+      throw new ReplyError(this.url, `GET ${path}`, `not ${wanted.what} but ${type || 'nothing'}`);
     }
     return response.body;
   }

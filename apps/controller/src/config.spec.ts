@@ -16,3 +16,27 @@ describe('The ports in the environment', () => {
     expect(loadConfig({})).toMatchObject({ port: 7070, syncPort: 7071 });
   });
 });
+
+describe('The witness and the seal key in the environment', () => {
+  const secret = `whsec_${Buffer.alloc(24, 1).toString('base64')}`;
+
+  it.each([
+    [{ HEADGATE_WITNESS_URL: 'https://witness.example/heads' }, /HEADGATE_WITNESS_SECRET: must be set together/],
+    [{ HEADGATE_WITNESS_SECRET: secret }, /HEADGATE_WITNESS_SECRET: must be set together/],
+    [{ HEADGATE_WITNESS_URL: 'ftp://x', HEADGATE_WITNESS_SECRET: secret }, /HEADGATE_WITNESS_URL: /],
+    [{ HEADGATE_WITNESS_URL: 'https://x', HEADGATE_WITNESS_SECRET: 'short' }, /must be whsec_ and 24 to 64 bytes/],
+    [{ HEADGATE_SEAL_KEY: 'a', HEADGATE_SEAL_KEY_FILE: 'b' }, /HEADGATE_SEAL_KEY: must not be set beside/],
+  ])('%j is refused, with the variable', (env, message) => {
+    expect(() => loadConfig(env)).toThrow(message);
+  });
+
+  it('are taken together', () => {
+    const webhook = { url: 'https://witness.example/heads', secret };
+    const env = {
+      HEADGATE_WITNESS_URL: webhook.url,
+      HEADGATE_WITNESS_SECRET: secret,
+      HEADGATE_SEAL_KEY_FILE: '/keys/a',
+    };
+    expect(loadConfig(env)).toMatchObject({ webhook, sealKeyFile: '/keys/a', sealKey: undefined });
+  });
+});

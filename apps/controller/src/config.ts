@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { Name } from '#libs/contracts';
 
+const Secret = z.string().regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'must be whsec_ and 24 to 64 bytes in base64');
+
 const Port = z
   .string()
   .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, 'must be a whole number from 0 to 65535')
   .transform(Number);
 
 /** Everything that the environment may set. */
-const EnvSchema = z.object({
+const Variables = z.object({
   HEADGATE_DATA_DIR: z.string().min(1).default('.headgate'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   HEADGATE_HOST: z.string().min(1).default('127.0.0.1'),
@@ -26,8 +28,25 @@ const EnvSchema = z.object({
   HEADGATE_LOOK_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   /** How large a body of OTLP may be, in MiB, before and after it is unpacked. */
   HEADGATE_OTLP_MAX_MIB: z.coerce.number().int().min(1).max(1_024).default(64),
+  /** The key that signs the log: in a file, which is made where the log has none yet, or itself. */
+  HEADGATE_SEAL_KEY_FILE: z.string().min(1).optional(),
+  HEADGATE_SEAL_KEY: z.string().min(1).optional(),
+  /** A file outside the database that is told of each signed head; `off` for none. */
+  HEADGATE_WITNESS_FILE: z.string().min(1).optional(),
+  /** Who else is told, by Standard Webhooks. */
+  HEADGATE_WITNESS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  HEADGATE_WITNESS_SECRET: Secret.optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_SERVICE_NAME: Name.default('headgate'),
+});
+
+/** What belongs together. */
+const EnvSchema = Variables.superRefine((env, context) => {
+  const problem = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
+  if ((env.HEADGATE_WITNESS_URL === undefined) !== (env.HEADGATE_WITNESS_SECRET === undefined))
+    problem('HEADGATE_WITNESS_SECRET', 'must be set together with HEADGATE_WITNESS_URL');
+  if (env.HEADGATE_SEAL_KEY !== undefined && env.HEADGATE_SEAL_KEY_FILE !== undefined)
+    problem('HEADGATE_SEAL_KEY', 'must not be set beside HEADGATE_SEAL_KEY_FILE: one of them is enough');
 });
 
 export type ControllerConfig = {
@@ -43,6 +62,10 @@ export type ControllerConfig = {
   readonly unitDays: number;
   readonly lookDays: number;
   readonly otlpMostBytes: number;
+  readonly sealKeyFile: string | undefined;
+  readonly sealKey: string | undefined;
+  readonly witnessFile: string | undefined;
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined;
   readonly otlpEndpoint: string | undefined;
   readonly serviceName: string;
 };
@@ -50,6 +73,9 @@ export type ControllerConfig = {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
+
+const webhookOf = ({ HEADGATE_WITNESS_URL: url, HEADGATE_WITNESS_SECRET: secret }: z.output<typeof EnvSchema>) =>
+  url === undefined || secret === undefined ? undefined : { url, secret };
 
 /** Reads the environment. Throws `ConfigError` that lists everything that is wrong, at once; values are not shown. */
 export const loadConfig = (env: Readonly<Record<string, string | undefined>>): ControllerConfig => {
@@ -72,6 +98,10 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     unitDays: values.HEADGATE_UNIT_DAYS,
     lookDays: values.HEADGATE_LOOK_DAYS,
     otlpMostBytes: values.HEADGATE_OTLP_MAX_MIB * 1024 * 1024,
+    sealKeyFile: values.HEADGATE_SEAL_KEY_FILE,
+    sealKey: values.HEADGATE_SEAL_KEY,
+    witnessFile: values.HEADGATE_WITNESS_FILE,
+    webhook: webhookOf(values),
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceName: values.OTEL_SERVICE_NAME,
   };

@@ -12,6 +12,7 @@ export * from './configs.js';
 export * from './rollouts.js';
 export * from './evidence.js';
 export * from './history.js';
+export * from './log.js';
 export * from './problems.js';
 export { fieldFaults } from './words.js';
 export type { FieldFault, FoundIssue } from './words.js';

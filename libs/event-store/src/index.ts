@@ -15,3 +15,6 @@ export type { ProcessRunner, ProcessRunnerOptions } from './process-runner.js';
 export { runProcessManager } from './process-runner.js';
 export type { SubscriptionOptions } from './subscription.js';
 export { subscribe, Subscription } from './subscription.js';
+export * from './seal/index.js';
+export * from './tree/index.js';
+export * from './verify/index.js';

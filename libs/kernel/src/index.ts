@@ -4,3 +4,4 @@ export * from './decider.js';
 export * from './event-store.js';
 export * from './tasks.js';
 export * from './ports.js';
+export * from './log-tree.js';

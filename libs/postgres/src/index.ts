@@ -1,4 +1,6 @@
 export * from './embedded/start-embedded-postgres.js';
+export * from './embedded/local-url.js';
 export * from './databases.js';
 export * from './pool.js';
 export * from './migrate.js';
+export * from './app-role.js';

@@ -6,6 +6,7 @@ import type { Pool, PoolClient } from 'pg';
 
 /** Any number that nothing else in the database locks; these are the letters HGM1. */
 const MIGRATION_LOCK = 0x48474d31;
+const NOT_ALLOWED = '42501';
 const FILE_NAME = /^(\d{4})-([a-z0-9-]+)\.sql$/;
 
 type Migration = { readonly number: number; readonly name: string; readonly sql: string; readonly checksum: string };
@@ -79,10 +80,15 @@ const checkHistory = (known: readonly Migration[], applied: readonly Applied[]):
     );
 };
 
+const PRESENT = `select to_regclass('public.schema_migrations') is not null as present`;
+
 const readApplied = async (client: PoolClient): Promise<readonly Applied[]> => {
-  await client.query(`create table if not exists public.schema_migrations (
-    number integer primary key, name text not null, checksum text not null,
-    applied_at timestamptz not null default clock_timestamp())`);
+  const found = await client.query<{ present: boolean }>(PRESENT);
+  // Whoever only runs controllers may not make tables, not even one that is there.
+  if (found.rows[0]?.present !== true)
+    await client.query(`create table if not exists public.schema_migrations (
+      number integer primary key, name text not null, checksum text not null,
+      applied_at timestamptz not null default clock_timestamp())`);
   const { rows } = await client.query<Applied>(
     'select number, name, checksum from public.schema_migrations order by number',
   );
@@ -101,6 +107,11 @@ const applyOne = async (client: PoolClient, migration: Migration): Promise<void>
     await client.query('commit');
   } catch (cause) {
     await client.query('rollback');
+    if (cause instanceof Error && 'code' in cause && cause.code === NOT_ALLOWED)
+      throw new SchemaMismatchError(
+        `Migration ${migration.name} is due, and this role may not change the schema: run headgate migrate --database URL as its owner first.`,
+        { cause },
+      );
     throw new Error(`Migration ${migration.name} failed and was taken back: ${String(cause)}`, { cause });
   }
 };
@@ -136,9 +147,7 @@ export const migrate = async (pool: Pool, folder: string = migrationsFolder()): 
 /** Throws unless the schema is exactly what this build expects; changes nothing. */
 export const assertMigrated = async (pool: Pool, folder: string = migrationsFolder()): Promise<void> => {
   const known = readMigrations(folder);
-  const found = await pool.query<{ present: boolean }>(
-    `select to_regclass('public.schema_migrations') is not null as present`,
-  );
+  const found = await pool.query<{ present: boolean }>(PRESENT);
   const rows = found.rows[0]?.present
     ? (await pool.query<Applied>('select number, name, checksum from public.schema_migrations order by number')).rows
     : [];

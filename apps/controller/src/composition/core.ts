@@ -26,7 +26,7 @@ import {
   type ReaderHealth,
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platforms';
-import { createKysely, createPool, migrate } from '#libs/postgres';
+import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
@@ -47,6 +47,7 @@ import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { notKept } from './not-kept.js';
 import { PostgresProgressBoard } from './progress-board.js';
+import { openSealing } from './sealing.js';
 import { SharedObservations } from './shared-observations.js';
 import { FleetSignalSources } from './signal-sources.js';
 import { StartError } from './start-error.js';
@@ -75,12 +76,21 @@ class UuidIds extends Ids {
 const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
 
 /** Gives the number of the newest migration. */
-const migrated = async (databaseUrl: string, log: Log): Promise<number> => {
+const migrated = async (databaseUrl: string, log: Log, isEmbedded: boolean): Promise<number> => {
   // A migration may take its time.
   const pool = createPool(databaseUrl, { max: 2, connectTimeoutMs: PATIENCE.connectTimeoutMs });
-  const { applied, version } = await migrate(pool).finally(() => pool.end());
-  if (applied.length > 0) log.info('The schema of the database was brought up to date.', { applied });
-  return version;
+  try {
+    const { applied, version } = await migrate(pool);
+    if (applied.length > 0) log.info('The schema of the database was brought up to date.', { applied });
+    // The embedded database has no other role.
+    if (!isEmbedded && (await mayAlterLog(pool)))
+      log.info(
+        'The role of DATABASE_URL could alter the log by SQL: let controllers use one that cannot (headgate migrate --role).',
+      );
+    return version;
+  } finally {
+    await pool.end();
+  }
 };
 
 /**
@@ -96,9 +106,11 @@ const createUnhurriedPool = (databaseUrl: string): Pool => {
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
+type Opening = Pick<Instruments, 'reached'> & { readonly isEmbedded: boolean };
+
 /** The log and what reads it: database, store, tasks, the folded view. */
-const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached }: Instruments) => {
-  const schema = await migrated(databaseUrl, log);
+const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, isEmbedded }: Opening) => {
+  const schema = await migrated(databaseUrl, log, isEmbedded);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
   const database = new DatabaseWatch(databaseUrl, log, schema);
   /** An outage is reported once, by the watch. */
@@ -238,6 +250,27 @@ const handlersOf = (deliverer: Deliverer, conductor: Conductor, reached: Instrum
   );
 };
 
+const keepSnapshots = (pool: Pool, report: FleetSetting['report'], reached: Instruments['reached']): SnapshotKeeper =>
+  new SnapshotKeeper(new PostgresFoldSnapshots(instrumentPool(pool, 'snapshots', reached)), {
+    onError: report('Folded evidence cannot be kept: after a start, looks are folded from the first on.'),
+  });
+
+type Opened = Awaited<ReturnType<typeof openLog>>;
+type Fleets = Awaited<ReturnType<typeof openFleets>>;
+type Sealed = Opened & { readonly databaseUrl: string; readonly clock: Clock; readonly log: Log } & Pick<
+    Instruments,
+    'reached'
+  >;
+
+/** A key that cannot be used ends what was opened. */
+const sealLog = (config: ControllerConfig, { stop, ...opened }: Sealed, { intake, feed }: Fleets) =>
+  openSealing(config, opened).catch(async (error: unknown) => {
+    await intake.close();
+    await feed.close();
+    await stop();
+    throw error;
+  });
+
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
 export const startCore = async (
   config: ControllerConfig,
@@ -247,22 +280,20 @@ export const startCore = async (
 ) => {
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
-  const opened = await openLog(databaseUrl, clock, log, instruments);
+  const opened = await openLog(databaseUrl, clock, log, { reached, isEmbedded: config.databaseUrl === undefined });
   const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
     throw error;
   });
   const { feed, delivery, evidence, intake, counted } = fleets;
+  const sealing = await sealLog(config, { ...opened, databaseUrl, clock, log, reached }, fleets);
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
   const observed = new SharedObservations(delivery);
-  const snapshots = new PostgresFoldSnapshots(instrumentPool(unhurried, 'snapshots', reached));
-  const keeper = new SnapshotKeeper(snapshots, {
-    onError: report('Folded evidence cannot be kept: after a start, looks are folded from the first on.'),
-  });
+  const keeper = keepSnapshots(unhurried, report, reached);
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
   const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
   const deliverer = new Deliverer(runner, view, delivery);
@@ -276,6 +307,7 @@ export const startCore = async (
     await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
+    await sealing.stop();
     await keeper.close();
     await feed.close();
     await closeLog();
@@ -285,6 +317,7 @@ export const startCore = async (
     throw error;
   });
   if (config.role !== 'api') loop.start();
+  sealing.start();
   const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, report }), () => clock.now());
   const stop = async (): Promise<void> => {
     await forgetting.stop();
@@ -294,6 +327,7 @@ export const startCore = async (
   return {
     pool,
     store,
+    tree: sealing.tree,
     view,
     runner,
     tokens,

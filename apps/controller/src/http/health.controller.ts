@@ -3,9 +3,13 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Needs } from './auth.js';
 
-/** Whether this controller can do its work now; the reasons when it cannot. */
+/** Whether this controller can do its work now, the reasons when it cannot, and what is wrong all the same. */
 export abstract class Readiness {
-  abstract check(): Promise<{ readonly ready: boolean; readonly reasons: readonly string[] }>;
+  abstract check(): Promise<{
+    readonly ready: boolean;
+    readonly reasons: readonly string[];
+    readonly warnings?: readonly string[];
+  }>;
 }
 
 @ApiExcludeController()
@@ -21,7 +25,7 @@ export class HealthController {
 
   @Get('readyz')
   async ready(@Res() reply: FastifyReply): Promise<void> {
-    const { ready, reasons } = await this.readiness.check();
-    void reply.status(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not-ready', reasons });
+    const { ready, ...why } = await this.readiness.check();
+    void reply.status(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not-ready', ...why });
   }
 }

@@ -18,7 +18,7 @@ import {
   SteerRolloutHandler,
   UndoRevisionHandler,
 } from '#libs/application';
-import { Clock, EventStore } from '#libs/kernel';
+import { Clock, EventStore, LogTree } from '#libs/kernel';
 import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
 import { ComparisonIntake, OtlpReceiver, OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
@@ -32,6 +32,7 @@ import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
 import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
+import { LogController } from './log.controller.js';
 import { methodsAt } from './methods.js';
 import { describeApi } from './openapi.js';
 import { takeOtlp } from './otlp.js';
@@ -69,6 +70,7 @@ class HttpModule {
       [ComparisonIntake, core.comparisons],
       [OtlpReceiver, core.otlp],
       [EventStore, core.store],
+      [LogTree, core.tree],
       [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
       [TokenChecker, core.tokens],
       [Clock, core.clock],
@@ -83,6 +85,7 @@ class HttpModule {
         RolloutsController,
         ConfigsController,
         EventsController,
+        LogController,
         FleetController,
         ComparisonsController,
         OtlpController,
@@ -113,7 +116,9 @@ const readinessOf = (core: Core): Readiness => ({
       .map(({ name, error }) => `${name}: ${error ?? 'stopped'}`);
     const trouble = await core.database.check();
     const reasons = [...stopped, ...(trouble === undefined ? [] : [`database: ${trouble.message}`])];
-    return { ready: reasons.length === 0, reasons };
+    const { message } = core.tree.sealing();
+    const warnings = message === undefined ? {} : { warnings: [`seal: ${message}`] };
+    return { ready: reasons.length === 0, reasons, ...warnings };
   },
 });
 

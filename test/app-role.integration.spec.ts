@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import { createPool } from '#libs/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../apps/cli/src/program.js';
+import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
+import { ask, issueToken } from './kit/http.js';
+import { startInProcess } from './kit/in-process.js';
+import { until } from './kit/until.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
+
+const role = `headgate_app_${randomUUID().slice(0, 8)}`;
+let database: TestDatabase;
+let appUrl: string;
+
+const migrate = async (...words: readonly string[]) => {
+  const terminal = scriptedTerminal();
+  const status = await runCli(['migrate', '--database', database.url, ...words], terminal);
+  return { status, out: terminal.stdout(), err: terminal.stderr() };
+};
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await database.pool.query(`create role ${role} login password 'app'`);
+  const url = new URL(database.url);
+  url.username = role;
+  url.password = 'app';
+  appUrl = url.toString();
+});
+afterAll(async () => {
+  await database.pool.query(`drop owned by ${role}`);
+  await database.pool.query(`drop role ${role}`);
+  await database.drop();
+});
+
+describe('rule 9: the role that runs controllers', () => {
+  it('has to exist, and is no superuser', async () => {
+    expect(await migrate('--role', 'nobody-here')).toMatchObject({
+      status: 2,
+      err: expect.stringContaining('There is no role nobody-here') as string,
+    });
+    const { username } = new URL(database.url);
+    expect((await migrate('--role', username)).err).toMatch(/is a superuser/);
+  });
+
+  it('runs a controller that takes commands and seals', async () => {
+    expect(await migrate('--role', role)).toMatchObject({ status: 0, out: 'up to date\n' });
+    const controller = await startInProcess(appUrl);
+    try {
+      await issueToken(controller.admin, 'viewer');
+      await until('it is sealed', async () => {
+        const { size, position } = (await ask(controller.viewer, 'GET', '/v1/log/head')).json as Record<string, number>;
+        return position !== undefined && size === position;
+      });
+      expect((await ask(controller.viewer, 'GET', '/readyz')).json).toEqual({ status: 'ready', reasons: [] });
+      expect(controller.complaints).toEqual([]);
+    } finally {
+      await controller.stop();
+    }
+  });
+
+  it.each([
+    'update event_store.events set body = body',
+    'delete from event_store.events',
+    'truncate event_store.events',
+    'alter table event_store.events disable trigger all',
+    'drop trigger events_are_never_changed on event_store.events',
+    'set session_replication_role = replica',
+    'update event_store.tree_heads set root = root',
+    'delete from event_store.seal_keys',
+    'delete from event_store.tree_nodes',
+    'update event_store.commands set outcome = outcome',
+    'create table public.mine (n integer)',
+  ])('may not %s', async (statement) => {
+    const pool = createPool(appUrl, { max: 1 });
+    await expect(pool.query(statement)).rejects.toThrow(/permission denied|must be owner/);
+    await pool.end();
+  });
+});
