@@ -254,7 +254,7 @@ describe("OpenTelemetry's exporters", () => {
     expect((is?.unassigned ?? 0) - (was?.unassigned ?? 0)).toBe(1);
     const { rows } = await database.pool.query<{ unit: string }>(
       'select unit from evidence.candidate_units where rollout = $1 and unit ~ $2',
-      [rollout, '^[0-9a-f]{32}$'],
+      [rollout, '^sha256:[0-9a-f]{32}$'],
     );
     expect(rows.length).toBeGreaterThanOrEqual(Math.min(onCandidate, 64));
     const leaked = await database.pool.query(`select from evidence.candidate_units where unit like '%example.org%'`);

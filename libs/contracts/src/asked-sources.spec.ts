@@ -61,7 +61,7 @@ describe('signals that are asked of a source', () => {
     [
       'a paired signal',
       signal({ type: 'paired' }, { ...cloudWatch, builtIn: 'errors' }),
-      '/spec/source: a source counts',
+      '/spec/source: source is for',
     ],
     [
       'what is built in and own metrics',

@@ -9,7 +9,7 @@ import { noteBatches, writeTally } from './flush.js';
 import type { Reporter } from './intake.js';
 import { digestOfBatch, IntakeBusyError, IntakeClosedError, otherContent, OutcomeIntake } from './intake.js';
 import { SeenUnits } from './seen-units.js';
-import { inTransaction } from './sql.js';
+import { againOnNewDay, inTransaction } from './sql.js';
 import { Tally } from './tally.js';
 
 export type IntakeOptions = {
@@ -160,18 +160,6 @@ export class GroupCommitIntake extends OutcomeIntake {
     return { counted: new Set(written.counted), other: new Set(waiting.filter(isOther)) };
   }
 }
-
-const CHECK_VIOLATION = '23514';
-
-/** The day of a late row may get its table while the row is on its way to the rest: nothing was written then. */
-const againOnNewDay = async <T>(write: () => Promise<T>): Promise<T> => {
-  try {
-    return await write();
-  } catch (error) {
-    if ((error as { readonly code?: unknown }).code !== CHECK_VIOLATION) throw error;
-    return write();
-  }
-};
 
 const refusedReceipt = ({ batch }: Waiting): OutcomeReceipt => ({
   batch: batch.batch,

@@ -1,5 +1,6 @@
 import type { Counted } from './counted.js';
-import type { ExposureLookup } from './exposure.js';
+import type { Arm } from './evidence-store.js';
+import type { Exposure, ExposureLookup } from './exposure.js';
 
 /** Why something is refused: a code that stays, and what to do about it. */
 export type Fault = { readonly code: string; readonly detail: string };
@@ -49,4 +50,28 @@ export const misplaced = (
     return undefined;
   const detail = `Target ${target} never had the generation ${generation}: report the version of the ruleset that was in use.`;
   return { code: 'unknown-generation', detail };
+};
+
+type Tossed = {
+  readonly config: string;
+  readonly generation: number;
+  readonly arm: Arm;
+  readonly exposure: Exposure;
+  readonly unit: string;
+};
+
+const armName = (arm: Arm): string => (arm === 'control' ? 'control' : 'the candidate');
+
+/** Why a unit cannot have been on this arm: its key throws the same coin everywhere. */
+export const coinFault = (
+  { config, generation, arm, exposure, unit }: Tossed,
+  lookup: ExposureLookup,
+): Fault | undefined => {
+  if (exposure.assignment !== 'unit' || exposure.shareBp === 0) return undefined;
+  const coin = lookup.coin(exposure, unit);
+  if (coin === undefined || coin === arm) return undefined;
+  return {
+    code: 'arm-does-not-fit-unit',
+    detail: `By its key this unit is on ${armName(coin)} of ${config} under generation ${generation}, and not on ${armName(arm)}: evaluate with the pseudonym that you report, and report what that evaluation gave.`,
+  };
 };

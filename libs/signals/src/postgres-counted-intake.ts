@@ -5,7 +5,7 @@ import type { EvidenceBell } from './evidence-bell.js';
 import type { ExposureLookup } from './exposure.js';
 import { writeTally } from './flush.js';
 import { IntakeBusyError, IntakeClosedError } from './intake.js';
-import { inTransaction } from './sql.js';
+import { againOnNewDay, inTransaction } from './sql.js';
 import { Tally } from './tally.js';
 
 type Answer<R> = { readonly result: R; readonly refused: readonly CountedRefusal[] };
@@ -104,7 +104,9 @@ export class PostgresCountedIntake extends CountedIntake {
   /** Answers every step of the flush; never throws. */
   private async flush(items: readonly Waiting[]): Promise<void> {
     try {
-      const { done, touched } = await inTransaction(this.pool, (client) => this.count(client, items));
+      const { done, touched } = await againOnNewDay(() =>
+        inTransaction(this.pool, (client) => this.count(client, items)),
+      );
       for (const each of done) {
         if ('error' in each) each.item.reject(each.error);
         else each.item.resolve(each.answer);

@@ -30,3 +30,15 @@ export const toNumber = (value: BigInteger): number => {
 
 export const toOptionalNumber = (value: BigInteger | null): number | undefined =>
   value === null ? undefined : toNumber(value);
+
+const CHECK_VIOLATION = '23514';
+
+/** The day of a late row may get its table while the row is on its way to the rest: nothing was written then. */
+export const againOnNewDay = async <T>(write: () => Promise<T>): Promise<T> => {
+  try {
+    return await write();
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code !== CHECK_VIOLATION) throw error;
+    return write();
+  }
+};

@@ -2,7 +2,8 @@ import type { OutcomeWindow } from '#libs/contracts';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
 import type { RolloutFact } from './facts.js';
-import { unknownRevision, type Fault } from './place-faults.js';
+import { isHashedUnit } from './hashed-units.js';
+import { coinFault, unknownRevision, type Fault } from './place-faults.js';
 
 /** Served by a rollout, under the exposure of its generation. */
 export type InRollout = { readonly kind: 'rollout'; readonly arm: Arm; readonly exposure: Exposure };
@@ -78,13 +79,8 @@ export class WindowScope {
 
   /** Why a unit cannot have been on this arm: its key throws the same coin everywhere. */
   coinFault(config: string, { arm, exposure }: InRollout, unit: string): Fault | undefined {
-    if (exposure.assignment !== 'unit' || exposure.shareBp === 0) return undefined;
-    const coin = this.lookup.coin(exposure, unit);
-    if (coin === undefined || coin === arm) return undefined;
-    return {
-      code: 'arm-does-not-fit-unit',
-      detail: `By its key this unit is on ${coin === 'control' ? 'control' : 'the candidate'} of ${config} under generation ${this.window.generation}, and not on ${arm === 'control' ? 'control' : 'the candidate'}: evaluate with the pseudonym that you report, and report what that evaluation gave.`,
-    };
+    if (isHashedUnit(unit)) return undefined;
+    return coinFault({ config, generation: this.window.generation, arm, exposure, unit }, this.lookup);
   }
 
   place(config: string, revision: number): Placement | Misplaced {

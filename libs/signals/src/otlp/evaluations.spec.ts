@@ -1,6 +1,7 @@
 import { OutcomeBatch } from '#libs/contracts';
 import { describe, expect, it } from 'vitest';
-import { NOON, ToldExposures } from '../spec-kit.js';
+import { assess } from '../assess.js';
+import { exposureOf, NOON, ToldExposures } from '../spec-kit.js';
 import { evaluationsIn } from './evaluations.js';
 import type { LogRecord } from './model.js';
 import { sentOf } from './spec-kit.js';
@@ -69,8 +70,8 @@ describe('records of evaluations', () => {
   it('rule 11: name units by a pseudonym that no id can be read from, and the same each time', () => {
     const [window] = windowsOf([evaluated(), evaluated({}, 1), evaluated({ 'feature_flag.context.id': 'another' })]);
     expect(window?.arms[0]?.units).toEqual([
-      expect.stringMatching(/^[0-9a-f]{32}$/),
-      expect.stringMatching(/^[0-9a-f]{32}$/),
+      expect.stringMatching(/^sha256:[0-9a-f]{32}$/),
+      expect.stringMatching(/^sha256:[0-9a-f]{32}$/),
     ]);
     expect(JSON.stringify(read([evaluated()]).batches)).not.toContain('somebody');
   });
@@ -136,6 +137,21 @@ describe('records that are refused', () => {
       rejected: 1,
       message: expect.stringContaining(`(${code})`) as string,
     });
+  });
+
+  it('are those of a unit whose coin puts it on the other arm: only here its key is known', () => {
+    const coins = new (class extends ToldExposures {
+      override coin = () => 'control' as const;
+    })();
+    coins.tell('api-tpu', 'router', 10, exposureOf('rollout', 1_000));
+    const other = { 'feature_flag.result.variant': 'r1' };
+    const logs = [{ resource: sentOf({}), records: [evaluated(), evaluated(other)] }];
+    const { batches, refused } = evaluationsIn(logs, NOON, coins);
+    expect(refused.refusals('log records').message).toContain('(arm-does-not-fit-unit)');
+    expect(batches.flatMap(({ windows }) => windows.flatMap(({ arms }) => arms))).toMatchObject([{ revision: 1 }]);
+    // A hash throws another coin, which says nothing.
+    const [batch] = batches;
+    expect(batch && assess(batch, 'reporter', NOON, coins).rejected).toEqual([]);
   });
 
   it('are those of a time to come', () => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Name, type OutcomeBatch, type OutcomeWindow } from '#libs/contracts';
 import type { ExposureLookup } from '../exposure.js';
-import type { Fault } from '../place-faults.js';
+import { hashedUnit } from '../hashed-units.js';
+import { coinFault, type Fault } from '../place-faults.js';
 import type { Attributes, LogRecord, ResourceLogs } from './model.js';
 import { hashOf, sorted } from './selections.js';
 import { Tell } from './tell.js';
@@ -43,9 +44,6 @@ const textOf = (attributes: Attributes, name: string): string | undefined => {
   return typeof value === 'string' && value !== '' ? value : undefined;
 };
 
-/** What is kept instead of an id of a user. */
-const pseudonymOf = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 32);
-
 /** A UUID that only this content has. */
 const batchIdOf = (parts: readonly unknown[]): string => {
   const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex');
@@ -59,6 +57,17 @@ const fault = (code: string, detail: string): Fault => ({ code, detail });
 const modelOf = (target: string, attributes: Attributes, resource: Attributes, lookup: ExposureLookup) => {
   const name = 'gen_ai.request.model';
   return textOf(attributes, name) ?? textOf(resource, name) ?? lookup.onlyModel(target);
+};
+
+type Served = Pick<Evaluation, 'target' | 'config' | 'revision' | 'generation'> & { readonly unit: string };
+
+/** Looked at here, as only a hash of the key goes on. */
+const coinOf = ({ target, config, revision, generation, unit }: Served, lookup: ExposureLookup): Fault | undefined => {
+  const exposure = lookup.find(target, config, generation);
+  if (typeof exposure === 'string') return undefined;
+  if (revision !== exposure.candidate && revision !== exposure.control) return undefined;
+  const arm = revision === exposure.candidate ? 'candidate' : 'control';
+  return coinFault({ config, generation, arm, exposure, unit }, lookup);
 };
 
 /** Undefined where it is no evaluation of a ruleset of Headgate. */
@@ -94,7 +103,9 @@ const evaluationOf = (
   if (!(timeMs > 0) || timeMs > now + MAX_AHEAD_MS)
     return fault('in-the-future', 'Its time is missing, or more than a minute from now: set the clock.');
   const id = text('result.reason')?.toLowerCase() === 'default' ? undefined : text('context.id');
-  const unit = id === undefined ? undefined : pseudonymOf(id);
+  const coin = id === undefined ? undefined : coinOf({ target, config, revision, generation, unit: id }, lookup);
+  if (coin !== undefined) return coin;
+  const unit = id === undefined ? undefined : hashedUnit(id);
   const secondMs = Math.floor(timeMs / SECOND_MS) * SECOND_MS;
   return { target, model, generation, config, revision, unit, secondMs };
 };
@@ -154,6 +165,13 @@ const instanceOf = (resource: Attributes): string =>
 /** Whether a record is of an evaluation at all; newer and older exporters name events differently. */
 const isEvaluation = ({ eventName, attributes }: LogRecord): boolean =>
   eventName === EVENT || (eventName === '' && attributes.read().get('event.name') === EVENT);
+
+/** The newest generation under which anything was evaluated; 0 where none is told. */
+export const newestGenerationIn = (logs: readonly ResourceLogs[]): number =>
+  logs
+    .flatMap(({ records }) => records.filter(isEvaluation))
+    .map(({ attributes }) => Number(attributes.read().get('feature_flag.version')))
+    .reduce((newest, each) => (each > newest ? each : newest), 0);
 
 /** Turns records of evaluations into outcomes that measure no signal; other records are passed over. `now` in epoch ms. */
 export const evaluationsIn = (logs: readonly ResourceLogs[], now: number, lookup: ExposureLookup): Evaluations => {

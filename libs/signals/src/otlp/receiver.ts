@@ -4,7 +4,7 @@ import type { ExposureLookup } from '../exposure.js';
 import type { OutcomeIntake, Reporter } from '../intake.js';
 import type { RegisteredSource, SignalSources } from '../signal-sources.js';
 import type { Refusals } from './answers.js';
-import { evaluationsIn } from './evaluations.js';
+import { evaluationsIn, newestGenerationIn } from './evaluations.js';
 import * as json from './json.js';
 import type { Format, ResourceMetrics } from './model.js';
 import * as protobuf from './protobuf.js';
@@ -53,9 +53,9 @@ export class OtlpReceiver {
 
   async logs(body: Buffer, format: Format, reporter: Reporter, now: number): Promise<Refusals> {
     const { outcomes, exposures } = this.parts;
-    const { batches, refused } = evaluationsIn(DECODERS[format].decodeLogs(body), now, exposures);
-    const generations = batches.flatMap(({ windows }) => windows.map(({ generation }) => generation));
-    await this.parts.knowGeneration(generations.reduce((newest, each) => Math.max(newest, each), 0));
+    const sent = DECODERS[format].decodeLogs(body);
+    await this.parts.knowGeneration(newestGenerationIn(sent));
+    const { batches, refused } = evaluationsIn(sent, now, exposures);
     for (const receipt of await Promise.all(batches.map((batch) => outcomes.submit(batch, reporter, now))))
       addRejected(receipt, refused);
     return refused.refusals('log records');
