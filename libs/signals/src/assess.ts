@@ -138,7 +138,7 @@ class Assessor {
     const { target, from, until, window, measured } = scope;
     for (const [index, signal] of (window.signals ?? []).entries()) {
       const isKnown = this.lookup.knowsSignal(signal) !== undefined;
-      const fault = isKnown ? this.sourceFault(scope, signal, revisionsOfArms(scope)) : unknownSignal(signal);
+      const fault = isKnown ? this.sourceFault(scope, signal, () => revisionsOfArms(scope)) : unknownSignal(signal);
       if (fault !== undefined) this.refuse(`${pointer}/signals/${index}`, fault);
     }
     // Values and pairs are measured where some were taken, whatever else the window tells.
@@ -162,12 +162,12 @@ class Assessor {
   private sourceFault(
     scope: WindowScope,
     signal: string,
-    revisions: readonly (readonly [config: string, revision: number])[],
+    revisions: () => readonly (readonly [config: string, revision: number])[],
   ): Fault | undefined {
     const source = this.lookup.sourceOf(signal);
     if (source === undefined) return undefined;
     const isPinned = scope
-      .exposuresOf(revisions)
+      .exposuresOf(revisions())
       .some(
         ({ signals, invariants, values, paired }) =>
           signals.has(signal) || invariants.has(signal) || values.has(signal) || paired.has(signal),
@@ -271,7 +271,7 @@ class Assessor {
   private valueFault(scope: WindowScope, value: MeasuredValue): FieldFault | undefined {
     const binning = this.lookup.binningOf(value.signal);
     const revisions = Object.entries(value.revisions);
-    const counted = this.sourceFault(scope, value.signal, revisions);
+    const counted = this.sourceFault(scope, value.signal, () => revisions);
     if (counted !== undefined) return { field: 'signal', ...counted };
     const isPinned = scope.exposuresOf(revisions).some(({ values }) => values.has(value.signal));
     if (binning === undefined && !isPinned) return this.wrongKind(value.signal);
@@ -298,7 +298,7 @@ class Assessor {
     const type = this.lookup.knowsSignal(bad.signal);
     if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(bad.signal));
     // The rest of the window tells of it neither with this item nor without it.
-    const counted = this.sourceFault(scope, bad.signal, Object.entries(bad.revisions));
+    const counted = this.sourceFault(scope, bad.signal, () => Object.entries(bad.revisions));
     if (counted !== undefined) return this.refuse(`${pointer}/signal`, counted);
     const isPinned = scope
       .exposuresOf(Object.entries(bad.revisions))
