@@ -43,9 +43,17 @@ const INNER: readonly Area[] = [
   {
     under: 'libs/platforms/',
     libs: ['kernel', 'contracts'],
-    packages: ['@grpc/grpc-js', '@openfeature/core', '@openfeature/flagd-core', 'node:crypto'],
+    packages: [
+      '@aws-sdk/client-appconfig',
+      '@grpc/grpc-js',
+      '@openfeature/core',
+      '@openfeature/flagd-core',
+      'google-auth-library',
+      'node:crypto',
+    ],
   },
   { under: 'libs/postgres/', libs: ['kernel'], packages: ['kysely', 'pg', 'node:*'] },
+  { under: 'libs/emulators/', libs: ['kernel'], packages: ['zod', 'node:*'] },
   { under: 'libs/testing/', libs: ['contracts', 'domain', 'kernel', 'postgres', 'statistics'], packages: 'any' },
 ];
 
@@ -87,7 +95,7 @@ const APPS: readonly Area[] = [
   },
   {
     under: 'test/',
-    libs: [...CORE, 'domain', 'statistics', 'testing', ...ADAPTERS],
+    libs: [...CORE, 'domain', 'emulators', 'statistics', 'testing', ...ADAPTERS],
     packages: 'any',
     reaches: ['apps/'],
   },

@@ -1,5 +1,6 @@
 export * from './primitives.js';
 export * from './sources.js';
+export * from './drivers.js';
 export * from './manifests.js';
 export * from './outcomes.js';
 export * from './access.js';

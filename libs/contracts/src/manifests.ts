@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { Duration, Name, Reason, Share } from './primitives.js';
+import { Driver, DriverSettings, settingsIssues } from './drivers.js';
+import { Assignment, Duration, Name, Reason, Share } from './primitives.js';
 import { SignalSource } from './sources.js';
 
 export const API_VERSION = 'headgate.dev/v1';
@@ -10,10 +11,6 @@ const head = { apiVersion: z.literal(API_VERSION), metadata: Metadata };
 
 /** What every manifest begins with, whatever its kind. */
 export const ManifestHead = z.object(head);
-
-/** How traffic is split: by sticky key, by request, or by whole processes. */
-export const Assignment = z.enum(['unit', 'request', 'instance']);
-export type Assignment = z.output<typeof Assignment>;
 
 export const ConfigManifest = z
   .strictObject({
@@ -115,12 +112,20 @@ export const TargetManifest = z
   .strictObject({
     ...head,
     kind: z.literal('Target'),
-    spec: z.strictObject({
-      platform: Name,
-      labels: z.record(Name, z.string().min(1).max(100)).default({}),
-      models: z.array(Name).min(1).max(50),
-      driver: z.enum(['pull']).default('pull'),
-    }),
+    spec: z
+      .strictObject({
+        platform: Name,
+        labels: z.record(Name, z.string().min(1).max(100)).default({}),
+        models: z.array(Name).min(1).max(50),
+        /** How its rulesets get there. */
+        driver: Driver.default('pull'),
+        /** Where there is, and how: by driver. Never a secret. */
+        settings: DriverSettings.default({}),
+      })
+      .superRefine(({ driver, settings }, context) => {
+        for (const { path, message } of settingsIssues(driver, settings))
+          context.addIssue({ code: 'custom', path: ['settings', ...path], message: message });
+      }),
   })
   .meta({ id: 'TargetManifest' });
 

@@ -1,5 +1,6 @@
 export { PlatformDriver } from './driver.js';
 export type { Capabilities, Heartbeat, Instance, Observation, Outcome, TargetRuleset } from './driver.js';
+export { AppConfigDriver, type AppConfigDriverOptions } from './aws-appconfig/appconfig-driver.js';
 export { RulesetCache, RulesetFeed } from './feed.js';
 export type { RulesetSnapshot } from './feed.js';
 export { MemoryDriver, MemoryPlatform } from './memory/memory-driver.js';

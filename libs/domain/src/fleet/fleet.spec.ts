@@ -8,7 +8,7 @@ const target = (name: string): HeadgateEvent => {
   const { platform = 'api', labels = {}, models = [] } = SOME_TARGETS.find((known) => known.target === name) ?? {};
   return {
     type: 'TargetRegistered',
-    data: { target: name, platform, labels: { ...labels }, models: [...models], driver: 'pull' },
+    data: { target: name, platform, labels: { ...labels }, models: [...models], driver: 'pull', settings: {} },
   };
 };
 const config = (key = KEY, kind: 'quality' | 'signal' = 'quality'): HeadgateEvent => ({
@@ -242,7 +242,7 @@ describe('a revision on trial', () => {
 describe('what the fleet knows', () => {
   it('keeps labels, models and retirement of targets', () => {
     const fleet = fleetAfter(
-      { type: 'TargetLabelled', data: { target: 'api-us', labels: { pool: 'a' }, models: ['haiku'] } },
+      { type: 'TargetLabelled', data: { target: 'api-us', labels: { pool: 'a' }, models: ['haiku'], settings: {} } },
       { type: 'TargetRetired', data: { target: 'api-eu' } },
     );
     expect(fleet.targets.get('api-us')).toMatchObject({

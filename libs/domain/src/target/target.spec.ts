@@ -8,7 +8,7 @@ const labels = { region: 'us', hardware: 'tpu' };
 
 const registered: TargetEvent = {
   type: 'TargetRegistered',
-  data: { target: 'api-us', platform: 'api', labels, models: ['sonnet'], driver: 'pull' },
+  data: { target: 'api-us', platform: 'api', labels, models: ['sonnet'], driver: 'pull', settings: {} },
 };
 const register = (change: Partial<Extract<TargetCommand, { type: 'RegisterTarget' }>> = {}): TargetCommand => ({
   type: 'RegisterTarget',
@@ -76,7 +76,7 @@ describe('acknowledge a generation', () => {
       targetDecider,
       registered,
       { type: 'GenerationAcknowledged', data: { target: 'api-us', generation: 7, instances: 3 } },
-      { type: 'TargetLabelled', data: { target: 'api-us', labels: {}, models: ['haiku'] } },
+      { type: 'TargetLabelled', data: { target: 'api-us', labels: {}, models: ['haiku'], settings: {} } },
       { type: 'TargetRetired', data: { target: 'api-us' } },
     );
     expect(state).toMatchObject({ status: 'retired', acknowledged: 7, models: ['haiku'] });
