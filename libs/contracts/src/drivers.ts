@@ -16,6 +16,11 @@ const EnvironmentName = z
   .regex(/^[A-Z_][A-Z0-9_]{0,99}$/, 'name an environment variable, such as FLEET_SECRET');
 const GoogleProject = z.string().regex(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/, 'give the id of the project');
 const GoogleLocation = z.string().regex(/^[a-z]+(-[a-z]+\d+)?$/, 'give global or a region, such as europe-west1');
+const google = {
+  endpoint: Url.optional(),
+  /** A variable with an access token that something else keeps fresh; default: the usual places of Google's library. */
+  accessTokenEnv: EnvironmentName.optional(),
+};
 const AppConfigId = z
   .string()
   .regex(/^[a-z0-9]{4,7}$/, 'give the id (4 to 7 lower-case letters and digits), not the name');
@@ -51,7 +56,7 @@ const ParameterManagerSettings = z.strictObject({
   project: GoogleProject,
   location: GoogleLocation.default('global'),
   parameter: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/, 'letters, digits, dashes and underscores, 63 at most'),
-  endpoint: Url.optional(),
+  ...google,
   ...polled,
 });
 export type ParameterManagerSettings = z.output<typeof ParameterManagerSettings>;
@@ -69,7 +74,7 @@ const VertexSettings = z.strictObject({
       z.string().regex(/^\d{1,20}$/, 'give the id of a deployed model'),
     )
     .refine((models) => Object.keys(models).length > 0, 'name the deployed model of one revision at least'),
-  endpoint: Url.optional(),
+  ...google,
   ...watched,
 });
 export type VertexSettings = z.output<typeof VertexSettings>;

@@ -3,6 +3,9 @@ import type { JsonObject } from '#libs/kernel';
 
 export type { Capabilities } from '#libs/contracts';
 
+/** Variables of the process, in which secrets are. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * How an apply ended.
  * - `applied`: the target holds this generation, by this call or an earlier one.

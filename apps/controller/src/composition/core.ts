@@ -3,6 +3,8 @@ import type { Pool } from 'pg';
 import { Clock, Ids, type ClaimedTask } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
+  AUDIT,
+  Auditor,
   CommandRunner,
   CONDUCT,
   conductor as conductorProcess,
@@ -14,6 +16,7 @@ import {
   SnapshotKeeper,
   TaskLoop,
   type Log,
+  type TaskHandlers,
 } from '#libs/application';
 import {
   PostgresDoorbell,
@@ -41,6 +44,7 @@ import { hastenLooks } from './hasten.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { SharedObservations } from './shared-observations.js';
+import { TargetDrivers } from './target-drivers.js';
 import { StartError } from './start-error.js';
 import { TokenChecker } from './token-checker.js';
 
@@ -179,12 +183,13 @@ const openFleets = async (
     pool,
     onError: report('Rulesets cannot be followed; trying again.'),
   });
-  const driver = new PullDriver({ database: pool, clock, feed, leaseMs: config.instanceLeaseMs });
-  const delivery = instrument(driver, reached, {
+  const pull = instrument(new PullDriver({ database: pool, clock, feed, leaseMs: config.instanceLeaseMs }), reached, {
+    acknowledge: 'acknowledge',
+  });
+  const delivery = instrument(new TargetDrivers(view, pull, { clock, environment: process.env }), reached, {
     apply: 'deliver:apply',
     observe: 'deliver:observe',
     read: 'deliver:read',
-    acknowledge: 'acknowledge',
   });
   const bell = new EvidenceBell();
   const evidence = instrument(
@@ -197,7 +202,7 @@ const openFleets = async (
   );
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
-  return { feed, delivery, evidence, intake };
+  return { feed, pull, delivery, evidence, intake };
 };
 
 const startSync = async (
@@ -210,6 +215,20 @@ const startSync = async (
   return startSyncServer({ host, port: syncPort, feed, authenticate }).catch((cause: unknown) => {
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
+};
+
+type Workers = { readonly conductor: Conductor; readonly deliverer: Deliverer; readonly auditor: Auditor };
+
+/** Who does tasks of which kind. */
+const handlersOf = ({ conductor, deliverer, auditor }: Workers, reached: Instruments['reached']): TaskHandlers => {
+  const workers = {
+    [AUDIT]: instrument(auditor, reached, { run: 'task:audit' }),
+    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
+    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
+  };
+  return Object.fromEntries(
+    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
+  );
 };
 
 /** Everything of a controller but its HTTP side, joined and running. The one place that names adapters. */
@@ -227,7 +246,7 @@ export const startCore = async (
     await closeLog();
     throw error;
   });
-  const { feed, delivery, evidence, intake } = fleets;
+  const { feed, pull, delivery, evidence, intake } = fleets;
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -239,14 +258,12 @@ export const startCore = async (
   });
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
   const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
-  const deliverer = new Deliverer(runner, view, delivery);
   const workers = {
-    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
-    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
+    conductor,
+    deliverer: new Deliverer(runner, view, delivery),
+    auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
-  const handlers = Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
+  const handlers = handlersOf(workers, reached);
   const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
@@ -281,6 +298,7 @@ export const startCore = async (
     runner,
     tokens,
     feed,
+    pull,
     delivery,
     evidence,
     intake,

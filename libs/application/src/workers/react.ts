@@ -29,7 +29,9 @@ export const react = (recorded: RecordedEvent): readonly Task[] => {
         : [deliver(event.position, event.data.target), audit(event.data.target)];
     case 'TargetLabelled':
       // Only where settings can lead to another place.
-      return Object.keys(event.data.settings).length === 0 ? [] : [deliver(event.position, event.data.target)];
+      return Object.keys(event.data.settings).length === 0
+        ? []
+        : [deliver(event.position, event.data.target), audit(event.data.target)];
     case 'DriftFound':
       return event.data.action === 'put-back' ? [deliver(event.position, event.data.target)] : [];
     case 'RevisionProposed':

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { ZodError } from 'zod';
 import { AppConfig } from './appconfig/appconfig.js';
+import { ParameterManager } from './parameter-manager/parameter-manager.js';
+import { Vertex } from './vertex/vertex.js';
 import { StoreScript, STORES, type Store, type StoreFault, type StoreFaultStep } from './script.js';
 import { json, type EmulatedStore, type StoreAnswer, type StoreRequest } from './wire.js';
 
@@ -47,9 +49,11 @@ const text = (status: number, body: string): StoreAnswer => ({
 /** AppConfig with AppConfig Data, Parameter Manager and Vertex endpoints on one port, with an empty memory. */
 export class StoreEmulator {
   readonly appConfig: AppConfig;
+  readonly parameterManager: ParameterManager;
+  readonly vertex: Vertex;
   /** How long deployments of AppConfig and operations of Vertex take from now on, in ms. */
   takesMs = 0;
-  readonly #services: Readonly<Record<Store, EmulatedStore | undefined>>;
+  readonly #services: Readonly<Record<Store, EmulatedStore>>;
   readonly #script = new StoreScript();
   readonly #down = new Set<Store>();
   readonly #counts = new Map<string, number>();
@@ -59,7 +63,10 @@ export class StoreEmulator {
 
   private constructor(now: () => number) {
     this.appConfig = new AppConfig(now, () => this.takesMs);
-    this.#services = { appconfig: this.appConfig, 'parameter-manager': undefined, vertex: undefined };
+    this.parameterManager = new ParameterManager(now);
+    this.vertex = new Vertex(now, () => this.takesMs);
+    const { appConfig, parameterManager, vertex } = this;
+    this.#services = { appconfig: appConfig, 'parameter-manager': parameterManager, vertex };
   }
 
   /** Rejects when it cannot listen there. */
@@ -130,7 +137,7 @@ export class StoreEmulator {
     const request = { method: incoming.method ?? 'GET', url, headers: flat(incoming.headers), body };
     if (request.method === 'PUT' && url.pathname === '/emulator/faults') return send(response, this.#playAnswer(body));
     for (const service of STORES) {
-      const operation = this.#services[service]?.operationOf(request);
+      const operation = this.#services[service].operationOf(request);
       if (operation !== undefined) return this.#answer(service, operation, request, response);
     }
     return send(response, text(404, 'None of the emulated services has such a request.\n'));
@@ -138,7 +145,6 @@ export class StoreEmulator {
 
   async #answer(service: Store, operation: string, request: StoreRequest, response: ServerResponse): Promise<void> {
     const emulated = this.#services[service];
-    if (!emulated) return;
     this.#count(service, operation);
     const fault = this.#down.has(service) ? 'unavailable' : this.#script.next(service, operation);
     const held = this.#holds.find(

@@ -1,6 +1,6 @@
-import type { AppConfigSettings } from '#libs/contracts';
 import { platformDriverConformance, type PlatformFault } from '#test/conformance/platform-driver';
-import { emulatedAppConfig, type StoreEmulator } from '#test/kit/emulated-appconfig';
+import { emulatedAppConfig } from '#test/kit/emulated-appconfig';
+import { oneFault } from '#test/kit/one-fault';
 import { describe, expect, it } from 'vitest';
 import { AppConfigDriver } from '../index.js';
 
@@ -14,27 +14,12 @@ const FAULTS = {
   nonsense: { fault: 'nonsense' },
 } as const satisfies Readonly<Record<PlatformFault, unknown>>;
 
-/** What is to go wrong with one apply does not go wrong with a later one. */
-class OneFaultADriver extends AppConfigDriver {
-  constructor(
-    private readonly emulator: StoreEmulator,
-    settingsOf: (target: string) => AppConfigSettings,
-    now: () => number,
-  ) {
-    super({ settingsOf, clock: { now }, timeoutMs: 5_000 });
-  }
-
-  override async apply(...what: Parameters<AppConfigDriver['apply']>): ReturnType<AppConfigDriver['apply']> {
-    return super.apply(...what).finally(() => this.emulator.play([]));
-  }
-}
-
 platformDriverConformance('AppConfig', async () => {
   let passed = 0;
   const now = () => Date.now() + passed;
   const { emulator, settingsOf } = await emulatedAppConfig({ now });
   return {
-    driver: () => new OneFaultADriver(emulator, settingsOf, now),
+    driver: () => oneFault(new AppConfigDriver({ settingsOf, clock: { now } }), () => emulator.play([])),
     breakNext: (when) => emulator.play([{ service: 'appconfig', ...FAULTS[when] }]),
     advance: (ms) => {
       passed += ms;
