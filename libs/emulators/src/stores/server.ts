@@ -53,6 +53,8 @@ export class StoreEmulator {
   readonly vertex: Vertex;
   /** How long deployments of AppConfig and operations of Vertex take from now on, in ms. */
   takesMs = 0;
+  /** How long a second of a poll interval of AppConfig Data lasts, in ms: less, where fleets are played in fast motion. */
+  pollSecondMs = 1_000;
   readonly #services: Readonly<Record<Store, EmulatedStore>>;
   readonly #script = new StoreScript();
   readonly #down = new Set<Store>();
@@ -62,7 +64,11 @@ export class StoreEmulator {
   #url = '';
 
   private constructor(now: () => number) {
-    this.appConfig = new AppConfig(now, () => this.takesMs);
+    this.appConfig = new AppConfig(
+      now,
+      () => this.takesMs,
+      () => this.pollSecondMs,
+    );
     this.parameterManager = new ParameterManager(now);
     this.vertex = new Vertex(now, () => this.takesMs);
     const { appConfig, parameterManager, vertex } = this;

@@ -93,9 +93,10 @@ export class AppConfig implements EmulatedStore {
   constructor(
     private readonly now: () => number,
     deployMs: () => number,
+    secondMs: () => number,
   ) {
     this.state = new AppConfigState(now, deployMs);
-    this.#sessions = new ConfigurationSessions(this.state, now);
+    this.#sessions = new ConfigurationSessions(this.state, now, secondMs);
   }
 
   operationOf(request: StoreRequest): string | undefined {

@@ -21,6 +21,8 @@ export class ConfigurationSessions {
   constructor(
     private readonly state: AppConfigState,
     private readonly now: () => number,
+    /** How long a second between two polls lasts, in ms. */
+    private readonly secondMs: () => number,
   ) {}
 
   start(wanted: Wanted): string {
@@ -45,7 +47,7 @@ export class ConfigurationSessions {
     if (!held) throw new Refusal('BadRequestException', 'The token is not known, or was used before.');
     if (this.now() - held.at > TOKEN_MS) throw new Refusal('BadRequestException', 'The token has expired.');
     const { session } = held;
-    if (session.readAt !== undefined && this.now() - session.readAt < session.leastSeconds * 1_000)
+    if (session.readAt !== undefined && this.now() - session.readAt < session.leastSeconds * this.secondMs())
       throw new Refusal('BadRequestException', `Polled again within ${session.leastSeconds} s.`);
     const served = this.state.served(session.application, session.environment, session.profile);
     if (!served) throw new Refusal('ResourceNotFoundException', 'Nothing is deployed yet.');
