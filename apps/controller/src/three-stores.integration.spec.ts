@@ -72,7 +72,12 @@ beforeAll(async () => {
   };
   fleet.silent = ['bedrock-gpu'];
   fleet.start();
-});
+  const hasTraffic = (name: string) => (fleet.counted.get(name) ?? 0) > 0;
+  await until('every target has traffic', () => TARGETS.every(hasTraffic), SLOW).catch(async (error: unknown) => {
+    const held = TARGETS.map((name) => `${name}: ${fleet.rulesets.get(name)?.metadata.version}`);
+    throw new Error(`${String(error)} ${held.join()} ${fleet.rejected.length} ${controller.complaints.join('; ')}`);
+  });
+}, 120_000);
 
 afterAll(async () => {
   await fleet.stop();

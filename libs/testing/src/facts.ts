@@ -21,6 +21,7 @@ export type Shortcomings = {
   readonly watch?: Partial<Facts['watch']>;
   readonly unmeasured?: Facts['unmeasured'];
   readonly silentMs?: Facts['silentMs'];
+  readonly drift?: Facts['drift'];
 };
 
 /** A verdict on a signal in a stage of a track, or on the whole rollout (track null). */
@@ -100,4 +101,5 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
   },
   unmeasured: missing.unmeasured ?? [],
   ...(missing.silentMs === undefined ? {} : { silentMs: missing.silentMs }),
+  ...(missing.drift === undefined ? {} : { drift: missing.drift }),
 });

@@ -6,6 +6,7 @@ import type { CommandRunner } from '../commands/runner.js';
 import type { Delivery } from '../ports.js';
 import type { LiveView } from '../queries/live-view.js';
 import { rulesetOf } from './deliver.js';
+import { targetCapabilities } from './targets-known.js';
 import type { Disposition } from './task-loop.js';
 
 /** What is seen once may be an answer that came late: it is looked at again after this. */
@@ -50,8 +51,8 @@ export class Auditor {
   readonly #head: () => Promise<number>;
   /** Target → the drift that was seen at the last look. */
   readonly #suspected = new Map<string, string>();
-  /** Target → the newest generation that was seen to be there. */
-  readonly #seen = new Map<string, number>();
+  /** Target → the newest generation that was seen to be there, and since when. */
+  readonly #seen = new Map<string, { readonly generation: number; readonly since: number }>();
 
   constructor(runner: CommandRunner, view: LiveView, delivery: Delivery, head: () => Promise<number>) {
     this.#runner = runner;
@@ -88,8 +89,8 @@ export class Auditor {
     if (found === undefined) {
       this.#suspected.delete(target.target);
       if (live?.generation !== generation) return false;
-      this.#seen.set(target.target, generation);
       if (target.drift !== null) await this.#record(target.target, { type: 'RecordDriftEnd', generation });
+      await this.#note(target);
       return true;
     }
     const suspicion = JSON.stringify([generation, found]);
@@ -100,8 +101,20 @@ export class Auditor {
     return true;
   }
 
+  /** What has been there for as long as its readers need is theirs: after a restart, it is known to have been there. */
+  async #note(target: FleetTarget): Promise<void> {
+    const { generation, acknowledged } = target;
+    const known = this.#seen.get(target.target);
+    const now = this.#runner.now();
+    const seen = known?.generation === generation ? known : { generation, since: now };
+    this.#seen.set(target.target, seen);
+    const { acknowledgesInstances, worstCaseDelayMs } = targetCapabilities(target);
+    if (acknowledgesInstances || acknowledged >= generation || now - seen.since < worstCaseDelayMs) return;
+    await this.#record(target.target, { type: 'RecordAcknowledgement', generation, instances: 0 });
+  }
+
   #wasDelivered({ target, generation, acknowledged }: FleetTarget): boolean {
-    if (acknowledged >= generation || (this.#seen.get(target) ?? 0) >= generation) return true;
+    if (acknowledged >= generation || (this.#seen.get(target)?.generation ?? 0) >= generation) return true;
     return [...this.#view.rollouts.values()].some(
       ({ rollout }) => (rollout.targets[target]?.delivered ?? 0) >= generation,
     );
