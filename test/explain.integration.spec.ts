@@ -6,17 +6,13 @@ import { runCli } from '../apps/cli/src/program.js';
 import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
 import { ask, clientOf, problemIn } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { manifest, TARGETS, world } from '#test/kit/manifests';
-import { reachesStatus } from '#test/kit/rollouts';
-import { TinyFleet } from '#test/kit/tiny-fleet';
-import { until } from '#test/kit/until';
+import { harmfulRollout } from '#test/kit/harmful-rollout';
+import { manifest } from '#test/kit/manifests';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 
 let database: TestDatabase;
 let controller: InProcess;
 let rollout: string;
-
-const harm = { config: 'router.context', signal: 'script-errors' } as const;
 
 const headgate = async (...args: string[]) => {
   const { url, token } = controller.operator;
@@ -28,23 +24,7 @@ const headgate = async (...args: string[]) => {
 beforeAll(async () => {
   database = await createTestDatabase();
   controller = await startInProcess(database.url);
-  const client = clientOf(controller.operator);
-  await client.apply({ manifests: world(), reason: 'for the test' });
-  const revised = world().filter(({ kind, metadata }) => kind === 'Config' && metadata.name === 'router.context');
-  await client.apply({
-    manifests: revised.map((each) => ({ ...each, spec: { ...each.spec, value: { window: 1_000_000 } } })),
-    reason: 'a wider window',
-  });
-  const fleet = new TinyFleet(() => controller.service, TARGETS);
-  fleet.faults = [
-    { ...harm, revision: 2, perWindow: 30 },
-    { ...harm, revision: 1, perWindow: 5 },
-  ];
-  fleet.start();
-  await until('every target has traffic', () => TARGETS.every((target) => (fleet.counted.get(target) ?? 0) > 0));
-  ({ id: rollout } = await client.start({ config: 'router.context', plan: 'three-platforms', reason: 'for the test' }));
-  await reachesStatus(client, rollout, 'rolled-back');
-  await fleet.stop();
+  rollout = await harmfulRollout(controller);
 });
 
 afterAll(async () => {

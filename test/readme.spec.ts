@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { Acknowledgement, Manifest, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
+import { Acknowledgement, ComparisonBatch, Manifest, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
 import { Invocation } from '../apps/cli/src/invocation.js';
 import { buildProgram } from '../apps/cli/src/program.js';
 import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
@@ -117,7 +117,7 @@ const faultOf = (command: ShellCommand): string | undefined => {
   }
 };
 
-const SCHEMAS = { Acknowledgement, OutcomeBatch, OutcomeReceipt };
+const SCHEMAS = { Acknowledgement, ComparisonBatch, OutcomeBatch, OutcomeReceipt };
 const isSchema = (name: string): name is keyof typeof SCHEMAS => name in SCHEMAS;
 
 const manifestsIn = ({ text }: Fence): unknown[] => parseAllDocuments(text).map((document): unknown => document.toJS());

@@ -24,7 +24,12 @@ const CORE = ['application', 'contracts', 'kernel'];
 const PURE: readonly Area[] = [
   { under: 'libs/kernel/', libs: [], packages: [], pure: true },
   { under: 'libs/statistics/', libs: ['kernel'], packages: [], pure: true },
-  { under: 'libs/domain/', libs: ['kernel', 'statistics'], packages: ['zod', 'ajv', 're2js'], pure: true },
+  {
+    under: 'libs/domain/',
+    libs: ['kernel', 'statistics'],
+    packages: ['zod', 'ajv', 're2js', 'imurmurhash'],
+    pure: true,
+  },
   { under: 'libs/contracts/', libs: ['kernel'], packages: ['zod'], pure: true },
 ];
 
@@ -39,7 +44,11 @@ const INNER: readonly Area[] = [
     libs: ['kernel'],
     packages: ['canonicalize', 'kysely', 'pg', 'node:crypto', 'node:module', 'node:timers/promises'],
   },
-  { under: 'libs/signals/', libs: ['kernel', 'contracts'], packages: ['kysely', 'pg', 'zod', 'node:crypto'] },
+  {
+    under: 'libs/signals/',
+    libs: ['kernel', 'contracts'],
+    packages: ['kysely', 'pg', 'protobufjs', 'zod', 'node:crypto'],
+  },
   {
     under: 'libs/platforms/',
     libs: ['kernel', 'contracts'],
@@ -67,7 +76,19 @@ const APPS: readonly Area[] = [
     // Routes of the fleets hand these calls straight on. They are abstract, or made by composition/, or free of state.
     names: {
       platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
-      signals: ['AlteredLookError', 'IntakeBusyError', 'IntakeClosedError', 'OutcomeIntake'],
+      signals: [
+        'AlteredLookError',
+        'ComparisonIntake',
+        'IntakeBusyError',
+        'IntakeClosedError',
+        'MalformedOtlpError',
+        'OutcomeIntake',
+        'encodeAnswer',
+        'encodeStatus',
+        'Format',
+        'OtlpReceiver',
+        'Refusals',
+      ],
     },
     packages: 'any',
   },

@@ -84,6 +84,7 @@ export const EXAMPLES: DataOf = {
           source: null,
           onFail: 'roll-back',
           limit: null,
+          delayMs: 7_200_000,
         },
         {
           signal: 'wrong-pool',
@@ -102,6 +103,7 @@ export const EXAMPLES: DataOf = {
           source: null,
           onFail: 'roll-back',
           limit: null,
+          delayMs: null,
         },
       ],
       tracks: [
@@ -161,6 +163,26 @@ export const EXAMPLES: DataOf = {
       logBound: 7.06,
       look: 17,
       digest: '0f343b0931126a20f133d67c2b018a3b7ab7e0e2b3b8a3e2c6e5a4a3e2d1c0bf',
+    },
+  },
+  ParityJudged: {
+    rollout,
+    parity: {
+      track: 'vertex',
+      signal: 'golden-answers',
+      between: ['api', 'bedrock'],
+      withinBp: 200,
+      verdict: 'inconclusive',
+      sentence:
+        'parity of api and bedrock on golden answers: 120 pairs, difference −7.56% to 12.16%, needs to lie within ±2%',
+      method: 'parity-bet-v1',
+      counts: { pairs: 120, leftOnly: 5, rightOnly: 3 },
+      difference: 0.016666666666666666,
+      interval: [-0.0756, 0.1216],
+      logE: -0.19661625082367995,
+      logBound: 2.995732273553991,
+      logAgainst: -0.24167602157404744,
+      logAgainstBound: 5.298317366548036,
     },
   },
   StagePassed: { ...at, bakedMs: 903_500, sentences: ['script errors on api: not shown harmful'] },

@@ -18,8 +18,11 @@ export const manifest = (kind: string, name: string, spec: Spec): ManifestText =
 export const config = (name: string, value: Spec, over: Spec = {}): ManifestText =>
   manifest('Config', name, { value, ...over });
 
-export const signal = (name: string, type: 'rate' | 'invariant', title = name.replaceAll('-', ' ')): ManifestText =>
-  manifest('Signal', name, { type, title });
+export const signal = (
+  name: string,
+  type: 'rate' | 'invariant' | 'paired',
+  title = name.replaceAll('-', ' '),
+): ManifestText => manifest('Signal', name, { type, title });
 
 export const target = (name: string, platform: string, hardware: string, models = ['haiku']): ManifestText =>
   manifest('Target', name, { platform, labels: { hardware }, models });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutcomeReceipt } from '#libs/contracts';
+import { isOnCandidate } from '#libs/domain';
 import type { Door } from './http.js';
 import { ask } from './http.js';
 import type { Reader } from './store-readers.js';
@@ -52,6 +53,19 @@ export const armsOf = (ruleset: Ruleset, config: string): readonly Arm[] => {
   if (!flag.targeting) return [{ revision: revisionOf(flag.defaultVariant), shareBp: 10_000 }];
   const [, ...splits] = flag.targeting.if[1].fractional as readonly (readonly [string, number])[];
   return splits.map(([variant, shareBp]) => ({ revision: revisionOf(variant), shareBp }));
+};
+
+/** A name that begins so, of a unit whose coin puts it on this revision of a config. */
+export const unitOn = (ruleset: Ruleset, config: string, revision: number, name: string): string => {
+  const [salted, ...splits] = ruleset.flags[config]?.targeting?.if[1].fractional ?? [];
+  const [candidate] = splits as readonly (readonly [string, number])[];
+  if (candidate === undefined) return name;
+  const [rollout] = (salted as { readonly cat: readonly [string] }).cat;
+  const wanted = revisionOf(candidate[0]) === revision;
+  for (let n = 0; ; n += 1) {
+    const unit = `${name}-${n}`;
+    if (isOnCandidate(rollout, unit, candidate[1]) === wanted) return unit;
+  }
 };
 
 /**
@@ -157,7 +171,7 @@ export class TinyFleet {
         config,
         revision,
         requests: Math.round((REQUESTS * shareBp) / 10_000),
-        units: [0, 1, 2, 3].map((n) => `${target}-${this.#rounds}-${n}`),
+        units: [0, 1, 2, 3].map((n) => unitOn(ruleset, config, revision, `${target}-${this.#rounds}-${n}`)),
       })),
     );
     const bad = this.faults
@@ -168,14 +182,15 @@ export class TinyFleet {
         return Array.from({ length: isServed ? perWindow : 0 }, () => ({
           signal,
           revisions,
-          unit: `bad-${(this.#bad += 1)}`,
+          unit: unitOn(ruleset, config, revision, `bad-${(this.#bad += 1)}`),
         }));
       });
     const values = this.measurements.flatMap(({ config, signal, perWindow, valueOf }) =>
       armsOf(ruleset, config).flatMap(({ revision, shareBp }) =>
         Array.from({ length: Math.round((perWindow * shareBp) / 10_000) }, () => {
           const n = (this.#measured += 1);
-          return { signal, value: valueOf(revision, n), unit: `measured-${n}`, revisions: { [config]: revision } };
+          const unit = unitOn(ruleset, config, revision, `measured-${n}`);
+          return { signal, value: valueOf(revision, n), unit, revisions: { [config]: revision } };
         }),
       ),
     );

@@ -6,6 +6,7 @@ import { uniformAt } from '#libs/statistics';
 import type { Pool } from 'pg';
 import type { Bench, BenchContext, Figures } from './harness.js';
 import { ratioOf, summarise, takeTurns } from './harness.js';
+import { openPoints, POINTS, PROCESSES } from './intake-points.js';
 
 const SIGNALS = ['bad-json', 'refusals', 'cut-off', 'syntax-errors'];
 const TARGETS = Array.from({ length: 4 }, (_, n) => `target-${n}`);
@@ -28,14 +29,19 @@ class OneRollout extends ExposureLookup {
       candidate: 2,
       control: 1,
       shareBp: 1_000,
+      startedAt: 0,
       assignment: 'unit',
       signals: new Set(SIGNALS),
       ...none,
     };
   }
+  override newest = (): number => 10;
+  override running = (): readonly [] => [];
   override withdrawn = (): undefined => undefined;
   override knowsTarget = (): boolean => true;
   override knowsModel = (): boolean => true;
+  override onlyModel = (): undefined => undefined;
+  override sourceOf = (): undefined => undefined;
   override knowsSignal = () => 'rate' as const;
   override binningOf = (): undefined => undefined;
   override knowsRevision = (): boolean => true;
@@ -145,30 +151,39 @@ const measure = async (context: BenchContext): Promise<Figures> => {
   };
   const raw = async (): Promise<number> =>
     rateOf(outcomesOf(context.seed + round, batches), byRaw(pool, `raw-${(round += 1)}`));
-  for (const warmUp of [ours, raw]) await warmUp();
-  const measured = await takeTurns(rounds, { ours, raw });
+  const metrics = openPoints(pool);
+  const bodies = context.quick ? 10 : 30;
+  const points = (): Promise<number> => metrics.rate(bodies);
+  for (const warmUp of [ours, raw, points]) await warmUp();
+  const measured = await takeTurns(rounds, { ours, raw, points });
   await intake.close();
+  await metrics.close();
   await pool.end();
-  const [side, floor] = [summarise(measured.ours), summarise(measured.raw)];
+  const [side, floor, otlp] = [summarise(measured.ours), summarise(measured.raw), summarise(measured.points)];
   const ratio = ratioOf(measured.ours, measured.raw);
   context.say(`  ${batches} batches of ${BATCH} bad outcomes a round, ${AT_ONCE} at once, ${rounds} rounds`);
   context.say(`  the intake                                ${side.median} outcomes/s (spread ${side.spread})`);
   context.say(`  one upsert and commit for each batch      ${floor.median} outcomes/s (spread ${floor.spread})`);
+  context.say(`  ${bodies} bodies of ${POINTS} points of OTLP of each of ${PROCESSES} processes a round`);
+  context.say(`  metrics, from the body on                 ${otlp.median} points/s (spread ${otlp.spread})`);
   return {
     ratio: ratio.median,
     spread: ratio.spread,
     outcomes: side.median,
+    points: otlp.median,
+    pointsPerSecond: otlp,
     outcomesPerSecond: { ours: side, raw: floor },
   };
 };
 
 export const intake: Bench = {
   measures:
-    'bad outcomes made durable, each unit counted once for a signal, with everything that is counted beside them, against a bare upsert of the same rows in one statement and commit for each batch',
-  quick: '60 batches a round instead of 200, 5 rounds instead of 7',
+    'bad outcomes made durable, each unit counted once for a signal, with everything that is counted beside them, against a bare upsert of the same rows in one statement and commit for each batch; beside it points of metrics (OTLP in protobuf, deltas) that signals select, made durable',
+  quick: '60 batches a round instead of 200, 10 bodies of each process instead of 30, 5 rounds instead of 7',
   musts: [
     { key: 'ratio', atLeast: 0.6 },
     { key: 'outcomes', atLeast: 20_000 },
+    { key: 'points', atLeast: 50_000 },
   ],
   run: measure,
 };

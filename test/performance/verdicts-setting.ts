@@ -8,7 +8,7 @@ import {
 } from '#libs/application';
 import { Manifest, OutcomeBatch } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
-import { uniformAt } from '#libs/statistics';
+import { isOnCandidate } from '#libs/domain';
 import { loadConfig } from '../../apps/controller/src/config.js';
 import { startCore, type Core } from '../../apps/controller/src/composition/core.js';
 import { makeLog } from '../../apps/controller/src/composition/log.js';
@@ -86,7 +86,7 @@ const REQUESTS = 20;
 
 /**
  * What the fleets report between two evaluations: in every slice requests on both arms of every rollout, and so many bad
- * answers, each of another user and signal. The arm of each answer is a coin of its own for every rollout.
+ * answers, each of another user and signal. The user's coin puts each answer on an arm of every rollout.
  */
 export const outcomesOf = (
   core: Core,
@@ -94,12 +94,19 @@ export const outcomesOf = (
 ): readonly OutcomeBatch[] => {
   const { seed, rollouts, badPerSlice } = round;
   const configs = Array.from({ length: rollouts }, (_, n) => configName(n));
-  let drawn = 0;
-  const coin = (): number => (uniformAt(seed, drawn++) < 0.5 ? 2 : 1);
   const from = new Date(core.clock.now() - 1_000).toISOString();
   const generation = core.view.position;
-  return PLACES.map(({ target }, place) =>
-    OutcomeBatch.parse({
+  return PLACES.map(({ target }, place) => {
+    const desired = new Map(core.view.fleet.desired(target).map((each) => [each.config, each]));
+    const revisionsOf = (unit: string) =>
+      Object.fromEntries(
+        configs.map((config) => {
+          const { rollout = null, shareBp = 0 } = desired.get(config) ?? {};
+          return [config, rollout !== null && isOnCandidate(rollout, unit, shareBp) ? 2 : 1];
+        }),
+      );
+    const answer = (unit: string) => ({ unit, revisions: revisionsOf(unit) });
+    return OutcomeBatch.parse({
       batch: randomUUID(),
       target,
       instance: `${target}-1`,
@@ -112,8 +119,7 @@ export const outcomesOf = (
           part.flatMap((config) => [1, 2].map((revision) => ({ config, revision, requests: REQUESTS / 2 })));
         const bad = Array.from({ length: badPerSlice }, (_, n) => ({
           signal: RATES[(place + m + n + seed) % RATES.length],
-          unit: randomUUID(),
-          revisions: Object.fromEntries(configs.map((config) => [config, coin()])),
+          ...answer(randomUUID()),
         }));
         return parts.map((part, index) => ({
           ...base,
@@ -122,6 +128,6 @@ export const outcomesOf = (
           bad: index === 0 ? bad : [],
         }));
       }),
-    }),
-  );
+    });
+  });
 };

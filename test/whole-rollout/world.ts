@@ -216,7 +216,7 @@ export class World {
   }
 }
 
-const configRegistered = (key: string, kind: 'quality' | 'signal' | 'plan'): HeadgateEvent => ({
+export const configRegistered = (key: string, kind: 'quality' | 'signal' | 'plan'): HeadgateEvent => ({
   type: 'ConfigRegistered',
   data: { key, kind, assignment: kind === 'quality' ? 'unit' : null, description: null, schema: null },
 });

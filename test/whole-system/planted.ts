@@ -2,7 +2,17 @@ import { conductor, CONDUCT, DELIVER, Evaluator, react, rulesetOf } from '#libs/
 import type { RolloutState } from '#libs/domain';
 import { MemoryPlatform } from '#libs/platforms';
 import type { Planted } from './play.js';
-import { appending, Chatty, deciding, isDown, LastComes, seeing, verdictsAs, type Command } from './planting.js';
+import {
+  appending,
+  Chatty,
+  deciding,
+  isDown,
+  LastComes,
+  parityAs,
+  seeing,
+  verdictsAs,
+  type Command,
+} from './planting.js';
 
 /** Faults that might have been made, and the rule that each of them breaks. */
 export const PLANTED: readonly {
@@ -70,6 +80,17 @@ export const PLANTED: readonly {
         return new Evaluator(Object.assign({}, evidence, { violations }), onTrial);
       },
     },
+  },
+  {
+    rule: 3,
+    what: 'a decider that begins a track although no parity is shown',
+    planted: seeing(parityAs('pass')),
+  },
+  {
+    rule: 3,
+    what: 'a decider that goes on while platforms are shown to differ',
+    seed: 641,
+    planted: seeing(parityAs('inconclusive', 'fail')),
   },
   {
     rule: 3,

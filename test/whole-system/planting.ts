@@ -42,6 +42,15 @@ export const verdictsAs =
     ),
   });
 
+export const parityAs =
+  (to: 'pass' | 'inconclusive', from?: string) =>
+  (facts: Facts): Facts => ({
+    ...facts,
+    parity: (facts.parity ?? []).map((parity) =>
+      from === undefined || parity.verdict === from ? { ...parity, verdict: to } : parity,
+    ),
+  });
+
 /** A log that does something else than it was asked to. */
 export const appending = (
   other: (request: AppendRequest, store: EventStore) => ReturnType<EventStore['append']>,

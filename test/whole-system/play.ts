@@ -210,8 +210,9 @@ const OVER = new Set(['RolledBack', 'RolloutSettled', 'RolloutSuperseded']);
 const faultOf = (luck: number) =>
   (['refuses', 'does not answer', 'forgets to answer', 'is slow'] as const)[luck % 4] ?? 'refuses';
 
-/** More evidence may never come, and a long plan is not over yet; everything else comes by itself. */
-const MAY_TAKE_LONG = /activation: |candidate requests that are needed|not yet shown|suspicious|no request measured/;
+/** More evidence may never come, platforms may differ, and a long plan is not over yet; everything else comes by itself. */
+const MAY_TAKE_LONG =
+  /parity of |no pair measured|activation: |candidate requests that are needed|not yet shown|suspicious|no request measured/;
 
 const stuckOn = (rollout: Rollout, progress: Progress | undefined): string | undefined => {
   if (rollout.status === 'settling') return 'it settles';

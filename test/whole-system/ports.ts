@@ -85,6 +85,7 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
         looks.newest.get(rollout)?.violations.set(reportKey(signal, options.targets ?? []), report);
         return report;
       }),
+    comparisons: (rollout) => turns.ask(life, 'read comparisons', () => evidence.comparisons(rollout)),
     activation: (rollout) => turns.ask(life, 'read activation', () => evidence.activation(rollout)),
     lastSeen: (rollout, also) =>
       turns.ask(life, 'read what was seen', async () => {

@@ -28,6 +28,9 @@ export const SIGNALS = [
   { signal: 'wrong-pool', type: 'invariant' },
 ] as const;
 
+/** By it two platforms are compared. */
+export const GOLDEN = 'golden-answers';
+
 export const planName = (index: number): string => `plan-${index}`;
 
 const manifest = (kind: string, name: string, spec: JsonObject): JsonObject => ({
@@ -42,6 +45,7 @@ const FIXED: readonly JsonObject[] = [
     manifest('Target', target, { platform, labels: { hardware }, models: [...models] }),
   ),
   ...SIGNALS.map(({ signal, type }) => manifest('Signal', signal, { type, title: signal })),
+  manifest('Signal', GOLDEN, { type: 'paired', title: 'golden answers' }),
 ];
 
 const given = (raw: JsonObject) => ({ raw, parsed: Manifest.parse(raw) });

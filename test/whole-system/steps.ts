@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { JsonObject } from '#libs/kernel';
+import { GOLDEN } from './setting.js';
 
 /** What can be wrong with a target, seen from a controller. */
 export const TARGET_FAULTS = [
@@ -167,12 +168,21 @@ const track = (name: string, after: string | undefined, own: readonly JsonObject
 /** One after the other, side by side, only some of them, or everything at once. */
 const tracks: fc.Arbitrary<JsonObject[]> = fc
   .record({
-    shape: fc.constantFrom('in a row', 'side by side', 'after the first', 'all'),
+    shape: fc.constantFrom('in a row', 'side by side', 'after the first', 'all', 'after parity'),
     platforms: fc.subarray(PLATFORMS, { minLength: 1 }),
     own: fc.tuple(stages('100%'), stages('100%'), stages('100%')),
     isEarly: fc.boolean(),
   })
   .map(({ shape, platforms, own, isEarly }) => {
+    if (shape === 'after parity') {
+      const parity = [{ signal: GOLDEN, between: ['api', 'bedrock'], within: '5%' }];
+      const after = isEarly ? `api/${own[0][0]?.exposure ?? '100%'}` : undefined;
+      return [
+        track('api', undefined, own[0]),
+        track('bedrock', undefined, own[1]),
+        { ...track('vertex', after, own[2]), parity },
+      ];
+    }
     if (shape === 'all') return [track('all', undefined, own[0])];
     return platforms.map((platform, index) => {
       const other = shape === 'side by side' ? -1 : shape === 'in a row' ? index - 1 : Math.min(0, index - 1);

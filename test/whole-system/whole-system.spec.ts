@@ -33,7 +33,10 @@ const came = new Map<string, number>();
 
 const note = (seed: number, history: History): void => {
   for (const [what, times] of history.witness.came) came.set(what, (came.get(what) ?? 0) + times);
-  for (const { type } of history.events) came.set(type, (came.get(type) ?? 0) + 1);
+  for (const { type, data } of history.events) {
+    came.set(type, (came.get(type) ?? 0) + 1);
+    if (type === 'ParityJudged') came.set(`parity: ${(data['parity'] as { verdict: string }).verdict}`, 1);
+  }
   for (const what of brokenBy(history)) {
     const rule = Number(/^rule (\d+)/.exec(what)?.[1]);
     if (!failures.has(rule)) failures.set(rule, { seed, rule });
@@ -99,6 +102,8 @@ const MUST_COME = [
   'outcomes: repeated',
   'outcomes: unknown-generation',
   'outcomes: a signal is not measured',
+  'parity: pass',
+  'parity: fail',
 ];
 
 describe('the runs of the whole system that are played', () => {

@@ -64,6 +64,8 @@ export class Witness {
   readonly activation = new Map<number, ReadonlyMap<string, number>>();
   /** How long the stage had baked by the evidence, by the position of the event that let it pass. */
   readonly baked = new Map<number, number>();
+  /** Rollout → pairs of answers that were sent for it, each once. */
+  readonly compared = new Map<string, number>();
   readonly answers: Answer[] = [];
   /** What must not be and shows in no event. */
   readonly faults: string[] = [];

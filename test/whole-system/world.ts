@@ -7,6 +7,7 @@ import { MemoryEvidenceStore } from '#libs/signals';
 import { CountedIds, MemoryProgressBoard, VirtualClock } from '#libs/testing';
 import { randomOf } from '../chaos/points.js';
 import { Controller, type Parts, type Shared } from './controller.js';
+import { Comparers } from './comparers.js';
 import { Fleets } from './fleets.js';
 import { People } from './people.js';
 import { CONFIGS, furnish, SIGNALS, TARGETS } from './setting.js';
@@ -32,6 +33,7 @@ export class World {
   readonly people: People;
   readonly turns: Turns;
   readonly fleets: Fleets;
+  readonly #comparers: Comparers;
   readonly #traffic: Traffic;
   readonly chance: () => number;
   readonly #slots: { controller: Controller | undefined; offsetMs: number; lives: number }[];
@@ -51,6 +53,7 @@ export class World {
     const { turns, witness, store, evidence, board, tasks, clock, chance } = this;
     this.#traffic = new Traffic(chance);
     this.fleets = new Fleets({ clock, witness, platform, evidence, tasks, chance }, this.#traffic);
+    this.#comparers = new Comparers({ witness, evidence, tasks, chance });
     const processes = new MemoryProcessStore({ store, tasks });
     const outside = { turns, witness, store, evidence, board, trouble: (isDone: boolean) => this.#trouble(isDone) };
     const faultOf = (target: string) => this.faults.get(target);
@@ -125,7 +128,9 @@ export class World {
   /** Lets time pass: fleets serve, and tell one of those that they reach. */
   pass(ms: number): void {
     this.clock.advance(ms);
-    this.fleets.pass(ms, this.#reachable()[0]);
+    const [told] = this.#reachable();
+    this.fleets.pass(ms, told);
+    if (told) this.#comparers.pass(told);
   }
 
   /** Everything is well again but for what was broken on purpose: quality, and the targets named here. */

@@ -22,6 +22,10 @@ const EnvSchema = z.object({
   HEADGATE_INSTANCE_LEASE_MS: z.coerce.number().int().min(1_000).max(600_000).default(15_000),
   /** After how many days ids of units and requests are forgotten. */
   HEADGATE_UNIT_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  /** So many days after the end of a rollout its looks become one for each hour. */
+  HEADGATE_LOOK_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  /** How large a body of OTLP may be, in MiB, before and after it is unpacked. */
+  HEADGATE_OTLP_MAX_MIB: z.coerce.number().int().min(1).max(1_024).default(64),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_SERVICE_NAME: Name.default('headgate'),
 });
@@ -37,6 +41,8 @@ export type ControllerConfig = {
   readonly log: 'json' | 'pretty' | 'quiet';
   readonly instanceLeaseMs: number;
   readonly unitDays: number;
+  readonly lookDays: number;
+  readonly otlpMostBytes: number;
   readonly otlpEndpoint: string | undefined;
   readonly serviceName: string;
 };
@@ -64,6 +70,8 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     log: values.HEADGATE_LOG,
     instanceLeaseMs: values.HEADGATE_INSTANCE_LEASE_MS,
     unitDays: values.HEADGATE_UNIT_DAYS,
+    lookDays: values.HEADGATE_LOOK_DAYS,
+    otlpMostBytes: values.HEADGATE_OTLP_MAX_MIB * 1024 * 1024,
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceName: values.OTEL_SERVICE_NAME,
   };

@@ -63,7 +63,8 @@ const openCore = async (
 
 const openHttp = async (config: ControllerConfig, core: Core, steps: Step[]): Promise<HttpServer | undefined> => {
   if (config.role === 'worker') return undefined;
-  const http = await startHttp(core, config.host, config.port).catch((error: unknown) => {
+  const { host, port, otlpMostBytes } = config;
+  const http = await startHttp(core, host, port, { otlpMostBytes }).catch((error: unknown) => {
     throw cannotListen(httpDoor(config), error);
   });
   steps.push(() => http.close());

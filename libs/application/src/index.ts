@@ -17,6 +17,7 @@ export * from './workers/audit.js';
 export * from './workers/conduct.js';
 export * from './workers/deliver.js';
 export * from './workers/evaluator.js';
+export { chainedDigest } from './workers/folded.js';
 export * from './workers/react.js';
 export * from './workers/snapshot-keeper.js';
 export * from './workers/targets-known.js';

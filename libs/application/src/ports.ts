@@ -1,12 +1,17 @@
 import type { JsonObject } from '#libs/kernel';
-import type { Assigned, Look, ViolationsSeen } from '#libs/domain';
+import type { Assigned, Comparison, Look, ViolationsSeen } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 
 /** A span of time, epoch ms; empty where it ends before it begins. */
 export type Span = { readonly from: number; readonly until: number };
 
-export type StoredLook = Look & { readonly at: number; readonly digest: string };
+export type StoredLook = Look & {
+  readonly at: number;
+  readonly digest: string;
+  /** Of a look that stands for several: when that was done, for how many, and the digest chained up to the last of them. */
+  readonly compacted?: { readonly at: number; readonly looks: number; readonly chain: string } | undefined;
+};
 export type SliceTotals = Slice & {
   readonly candidateRequests: number;
   readonly controlRequests: number;
@@ -37,6 +42,8 @@ export type Violation = Slice & {
   readonly reporter: string;
   readonly at: number;
 };
+/** The same work done on two targets since the rollout started. */
+export type Compared = Comparison & { /** When it was done last. */ readonly lastAt: number };
 export type ViolationReport = ViolationsSeen & {
   readonly first: Violation | undefined;
 };
@@ -55,6 +62,8 @@ export abstract class Evidence {
   abstract requests(rollout: string): Promise<RequestTotals>;
   /** Units by their first values of this signal; requests where it is null. */
   abstract assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]>;
+  /** By signal and pair of targets. */
+  abstract comparisons(rollout: string): Promise<readonly Compared[]>;
   abstract activation(rollout: string): Promise<readonly (Slice & { readonly units: number })[]>;
   abstract violations(
     rollout: string,
@@ -128,4 +137,6 @@ export type Progress = {
   /** Track → the stage that its time is of; missing in what was kept before there was such a thing. */
   readonly bakedIn?: Readonly<Record<string, string | null>>;
   readonly verdicts: readonly JsonObject[];
+  /** Default: no track waits for any. */
+  readonly parity?: readonly JsonObject[];
 };

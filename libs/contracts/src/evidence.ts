@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { VerdictView } from './rollouts.js';
+import { ParityView, VerdictView } from './rollouts.js';
 
 const Moment = z.string();
 const LogE = z.number();
@@ -65,10 +65,30 @@ export const EvidenceView = z
     looks: z.int(),
     look: z.int(),
     digest: z.string(),
+    /** Since when the looks of an hour are one; null while they are as they were folded. */
+    compactedAt: Moment.nullable(),
     /** Ratios that the bets are spread over, and those of going on as parts of a margin. */
     grid: z.array(z.number()),
     promotionGrid: z.array(z.number()),
     signals: z.array(ExplainedSignal),
+    /** What tracks wait for of others, with what was compared. */
+    parity: z
+      .array(
+        ParityView.extend({
+          comparisons: z.array(
+            z.object({
+              left: z.string(),
+              right: z.string(),
+              pairs: z.number(),
+              leftOnly: z.number(),
+              rightOnly: z.number(),
+              /** When it was done last. */
+              lastAt: Moment,
+            }),
+          ),
+        }),
+      )
+      .default([]),
   })
   .meta({ id: 'EvidenceView' });
 export type EvidenceView = z.output<typeof EvidenceView>;
@@ -84,6 +104,11 @@ export const LookList = z
         digest: z.string(),
         /** Canonical JSON (RFC 8785): counts by signal, slice and share. */
         cells: z.string(),
+        /**
+         * Of a look that stands for several, which it does some time after the end of its rollout: since when, for how
+         * many, and the digest chained over all looks up to the last of them, as verdicts name it. Null: as it was folded.
+         */
+        compacted: z.object({ at: Moment, looks: z.int(), chain: z.string() }).nullable(),
       }),
     ),
     /** Give it as `after` for the next page; null after the last. */

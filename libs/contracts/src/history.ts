@@ -22,6 +22,7 @@ export const EVENT_TYPES: readonly string[] = [
   'ExposureFailed',
   'TargetConverged',
   'VerdictRecorded',
+  'ParityJudged',
   'StagePassed',
   'RolloutHeld',
   'RolloutResumed',

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Driver, DriverSettings, settingsIssues } from './drivers.js';
 import { Assignment, Duration, Name, Reason, Share } from './primitives.js';
-import { SignalSource } from './sources.js';
+import { SignalType } from './signal-type.js';
+import { SignalSource, sourceFaults } from './sources.js';
 
 export const API_VERSION = 'headgate.dev/v1';
 
@@ -36,9 +37,6 @@ export const ConfigManifest = z
     }),
   })
   .meta({ id: 'ConfigManifest' });
-
-export const SignalType = z.enum(['invariant', 'rate', 'mean', 'distribution', 'paired']);
-export type SignalType = z.output<typeof SignalType>;
 
 type SignalFields = {
   readonly type: SignalType;
@@ -98,12 +96,16 @@ export const SignalManifest = z
         range: z.tuple([z.number().min(0).max(1e12), z.number().positive().max(1e12)]).optional(),
         /** Of a mean or a distribution: the unit as it reads in a sentence, such as ms. */
         unit: z.string().min(1).max(20).optional(),
+        /** Within what time after its request an outcome is known; left out, with the request. No stage passes sooner. */
+        delay: Duration.optional(),
         /** What counts it; left out, it comes as outcomes. */
         source: SignalSource.optional(),
       })
       .superRefine((spec, context) => {
         for (const { field, message } of signalFaults(spec))
           context.addIssue({ code: 'custom', path: [field], message });
+        for (const { path, message } of sourceFaults(spec.type, spec.source))
+          context.addIssue({ code: 'custom', path: ['source', ...path], message });
       }),
   })
   .meta({ id: 'SignalManifest' });

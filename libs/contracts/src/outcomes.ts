@@ -64,6 +64,7 @@ export const OutcomeWindow = z
     ms: z.int().min(100).max(3_600_000),
     model: Name,
     generation: z.int().min(0),
+    /** None in a window that tells of earlier requests: what it says of them came late. */
     requests: Count,
     /**
      * Signals that were measured in this window, bad or not. Of others it tells nothing, so a check that has died is

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { SignalType } from './manifests.js';
 import { Name, Reason } from './primitives.js';
+import { SignalType } from './signal-type.js';
 
 export const StartRolloutRequest = z
   .strictObject({
@@ -53,6 +53,25 @@ export const PlanPreview = z
     control: z.record(z.string(), z.int()),
     stages: z.array(StagePrediction),
     totalMs: z.number().nullable(),
+    /** Pairs that tracks have to wait for, by how many of them differ. */
+    parity: z
+      .array(
+        z.object({
+          track: z.string(),
+          signal: z.string(),
+          between: z.tuple([z.string(), z.string()]),
+          withinBp: z.number(),
+          pairs: z.array(
+            z.object({
+              /** Part of the pairs of which one is bad and the other is not, as often on either side. */
+              discordant: z.number(),
+              /** What it takes on average; null: it can not be shown. */
+              pairs: z.int().nullable(),
+            }),
+          ),
+        }),
+      )
+      .default([]),
     /** What the watch can see, against the holdback; of signals of rates. */
     watch: z.object({
       watchMs: z.number(),
@@ -140,6 +159,32 @@ export const VerdictView = z
   .meta({ id: 'VerdictView' });
 export type VerdictView = z.output<typeof VerdictView>;
 
+/** How two tracks stand by the same work done on both, for a track that waits for their parity or waited for it. */
+export const ParityView = z
+  .object({
+    /** The track that waits for it. */
+    track: z.string(),
+    signal: z.string(),
+    between: z.tuple([z.string(), z.string()]),
+    withinBp: z.number(),
+    verdict: z.enum(['pass', 'fail', 'inconclusive', 'not-measured']),
+    sentence: z.string(),
+    method: z.string(),
+    counts: z.object({ pairs: z.number(), leftOnly: z.number(), rightOnly: z.number() }),
+    /** Share of bad answers on the left less that on the right; null before the first pair. */
+    difference: z.number().nullable(),
+    /** Differences that the pairs do not speak against. */
+    interval: z.tuple([z.number(), z.number()]),
+    /** Logarithms of the e-value for parity, and of what shows it; of the one against it, and of what refutes it. */
+    logE: z.number(),
+    logBound: z.number(),
+    logAgainst: z.number(),
+    logAgainstBound: z.number(),
+    at: z.string(),
+  })
+  .meta({ id: 'ParityView' });
+export type ParityView = z.output<typeof ParityView>;
+
 export const RolloutStatus = z.enum([
   'staging',
   'watching',
@@ -203,6 +248,8 @@ export const RolloutView = z
       }),
     ),
     verdicts: z.array(VerdictView),
+    /** What tracks wait for of others, or waited for. */
+    parity: z.array(ParityView).default([]),
     /** First violation of each invariant on the candidate; only where one rollout is read by itself. */
     violations: z
       .array(

@@ -1,7 +1,8 @@
 import type { MeasuredValue, PairCount } from '#libs/contracts';
 import { binOf, SIZES, type Binning } from './bins.js';
 import type { Facts } from './facts.js';
-import { isStorable, unstorable, type Fault, type InRollout, type WindowScope } from './window-scope.js';
+import type { Fault } from './place-faults.js';
+import { isStorable, unstorable, type InRollout, type WindowScope } from './window-scope.js';
 
 /** Why an item was refused, and in which of its fields. */
 export type FieldFault = Fault & { readonly field: string };
@@ -36,6 +37,8 @@ const placesOf = (
     const binning = place.exposure.values.get(signal);
     if (binning === undefined) continue;
     if (place.exposure.assignment === 'unit' && unit === undefined) return unitRequired(config, signal);
+    const coin = unit === undefined ? undefined : scope.coinFault(config, place, unit);
+    if (coin !== undefined) return { field: 'unit', ...coin };
     const bin = binOf(value, binning);
     if (bin === undefined) return outOfRange(value, binning);
     if (place.exposure.shareBp > 0) placed.push({ place, bin });

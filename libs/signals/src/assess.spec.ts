@@ -223,3 +223,80 @@ describe('what counts for a rollout', () => {
     expect([facts.unitBad, facts.violations, facts.trafficBad.length]).toEqual([[], [], 1]);
   });
 });
+
+describe('a unit on an arm that its coin does not put it on', () => {
+  class Coins extends ToldExposures {
+    override coin = (_: unknown, unit: string) =>
+      unit.startsWith('c') ? ('candidate' as const) : ('control' as const);
+  }
+  const coins = new Coins();
+  coins.tell('api-tpu', 'router', 10, exposureOf('rollout-1', 1_000));
+  const arms = [{ config: 'router', revision: 2, requests: 4, units: ['c1', 'k1', 'c2'] }];
+  const assessed = (window: WindowInput) => assess(batchOf([window]), 'reporter', NOON, coins);
+
+  it('is refused by itself, with what to do, and proves no activation', () => {
+    const { facts, rejected } = assessed({ arms });
+    expect(facts.units.map(({ unit }) => unit)).toEqual(['c1', 'c2']);
+    expect(rejected).toMatchObject([{ pointer: '/windows/0/arms/0/units/1', code: 'arm-does-not-fit-unit' }]);
+    expect(rejected[0]?.detail).toContain('on control of router under generation 10');
+  });
+
+  it('is no bad outcome, and leaves its signal unmeasured in the window: nobody knows whose it was', () => {
+    const { facts, rejected } = assessed({ arms, bad: [badOf('k1', 2), badOf('c1', 2), badOf('k2', 1)] });
+    expect(rejected.map(({ pointer }) => pointer)).toContain('/windows/0/bad/0/unit');
+    expect(facts.unitBad.map(({ unit, arm }) => [unit, arm])).toEqual([
+      ['c1', 'candidate'],
+      ['k2', 'control'],
+    ]);
+    expect(facts.unmeasured.map(({ signal }) => signal)).toContain('script-error');
+  });
+
+  it('gives no value', () => {
+    const revisions = { router: 2 };
+    const values = ['k1', 'c1'].map((unit) => ({ signal: 'score', value: 0.5, unit, revisions }));
+    const { facts, rejected } = assessed({ values });
+    expect(rejected).toMatchObject([{ pointer: '/windows/0/values/0/unit', code: 'arm-does-not-fit-unit' }]);
+    expect(facts.unitValues.map(({ unit }) => unit)).toEqual(['c1']);
+  });
+});
+
+describe('a signal that its source counts', () => {
+  const counted = new Map([['timeouts', null]]);
+  const told = new ToldExposures();
+  told.tell('api-tpu', 'router', 10, exposureOf('rollout-1', 1_000, { counted }));
+  told.tell('api-tpu', 'router', 5, exposureOf('rollout-0', 1_000, { signals: new Set(['timeouts']) }));
+  const assessed = (window: WindowInput) => assess(batchOf([window]), 'reporter', NOON, told);
+  const arms = [{ config: 'router', revision: 2, requests: 4 }];
+  const value = { signal: 'duration', value: 12, unit: 'u1', revisions: { router: 2 } };
+
+  it('is not taken as outcomes, and the refusal says what counts it', () => {
+    const window = { arms, signals: ['timeouts'], bad: [badOf('u1', 2, 'timeouts'), badOf('u2', 2)], values: [value] };
+    const { rejected, facts } = assessed(window);
+    expect(rejected.map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([
+      '/windows/0/bad/0/signal counted-by-source',
+      '/windows/0/values/0/signal counted-by-source',
+      '/windows/0/signals/0 counted-by-source',
+    ]);
+    expect(rejected[0]?.detail).toContain('timeouts is counted by its source (otlp)');
+    expect(facts.unitBad).toMatchObject([{ signal: 'script-error' }]);
+    expect(facts.trafficBad).toMatchObject([{ signal: 'script-error' }]);
+  });
+
+  it('leaves windows that say nothing of it whole: they measured all that comes as outcomes', () => {
+    const { facts } = assessed({ arms, bad: [badOf('u1', 2, 'timeouts')] });
+    expect(facts.measured.map(({ signal }) => signal)).toEqual(['*']);
+    expect(facts.unmeasured).toEqual([]);
+  });
+
+  it('is taken as before for a rollout that was started when it came as outcomes', () => {
+    const { rejected, facts } = assessed({
+      generation: 5,
+      arms,
+      signals: ['timeouts'],
+      bad: [badOf('u1', 2, 'timeouts')],
+    });
+    expect(rejected).toEqual([]);
+    expect(facts.unitBad).toMatchObject([{ rollout: 'rollout-0', signal: 'timeouts' }]);
+    expect(facts.measured.map(({ signal }) => signal)).toContain('timeouts');
+  });
+});

@@ -5,14 +5,15 @@ import type {
   OutcomeReceipt,
   OutcomeWindow,
   PairCount,
-  SignalType,
 } from '#libs/contracts';
+import { countedBySource, moreBadThanRequests, SENT_IN, unknownSignal, wrongKind } from './assess-faults.js';
 import { assessPairs, assessValue, type FieldFault } from './assess-values.js';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
 import { noFacts } from './facts.js';
-import type { Fault, InRollout } from './window-scope.js';
+import type { Fault } from './place-faults.js';
+import type { InRollout } from './window-scope.js';
 import { ANY_SIGNAL, EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
 
 export type Rejected = OutcomeReceipt['rejected'][number];
@@ -34,38 +35,8 @@ export const assess = (batch: OutcomeBatch, reporter: string, now: number, looku
   return assessor.run();
 };
 
-const unknownSignal = (signal: string): Fault => ({
-  code: 'unknown-signal',
-  detail: `The signal ${signal} is not registered: apply its manifest first or correct the name.`,
-});
-
-const SENT_IN: Readonly<Record<SignalType, string>> = {
-  invariant: 'bad',
-  rate: 'bad',
-  mean: 'values',
-  distribution: 'values',
-  paired: 'pairs',
-};
-
-const wrongKind = (signal: string, type: SignalType): Fault => ({
-  code: 'wrong-kind-of-signal',
-  detail: `${signal} is of type ${type}: send it in "${SENT_IN[type]}".`,
-});
-
-/** A window without requests may tell of earlier ones, which came out late. */
-const moreBadThanRequests = ({ requests, bad }: OutcomeWindow): (Fault & { readonly pointer: string }) | undefined => {
-  if (requests === 0 || bad.length <= requests) return undefined;
-  const counts = new Map<string, number>();
-  for (const { signal } of bad) counts.set(signal, (counts.get(signal) ?? 0) + 1);
-  const most = [...counts].find(([, count]) => count > requests);
-  return (
-    most && {
-      pointer: '/bad',
-      code: 'more-bad-than-requests',
-      detail: `${most[1]} requests are bad in ${most[0]}, and there were ${requests}: count each once, and send late outcomes in a window with no requests.`,
-    }
-  );
-};
+const revisionsOfArms = ({ window }: WindowScope): readonly (readonly [config: string, revision: number])[] =>
+  window.arms.map(({ config, revision }) => [config, revision]);
 
 const revisionsOf = ({ revisions }: BadOutcome): string =>
   JSON.stringify(Object.fromEntries(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1))));
@@ -164,9 +135,11 @@ class Assessor {
   /** A listed signal that is not registered is refused by itself: nothing waits for it. */
   private addMeasured(scope: WindowScope, pointer: string): void {
     const { target, from, until, window, measured } = scope;
-    for (const [index, signal] of (window.signals ?? []).entries())
-      if (this.lookup.knowsSignal(signal) === undefined)
-        this.refuse(`${pointer}/signals/${index}`, unknownSignal(signal));
+    for (const [index, signal] of (window.signals ?? []).entries()) {
+      const isKnown = this.lookup.knowsSignal(signal) !== undefined;
+      const fault = isKnown ? this.sourceFault(scope, signal, revisionsOfArms(scope)) : unknownSignal(signal);
+      if (fault !== undefined) this.refuse(`${pointer}/signals/${index}`, fault);
+    }
     // Values and pairs are measured where some were taken, whatever else the window tells.
     for (const signal of scope.sampled) this.facts.measured.push({ target, signal, from, until });
     if (window.requests === 0) return;
@@ -180,14 +153,33 @@ class Assessor {
 
   /** What the rollouts are judged by that the window tells of. */
   private signalsOf(scope: WindowScope): ReadonlySet<string> {
-    const exposures = scope.exposuresOf(scope.window.arms.map(({ config, revision }) => [config, revision]));
+    const exposures = scope.exposuresOf(revisionsOfArms(scope));
     return new Set(exposures.flatMap(({ signals, invariants }) => [...signals, ...invariants]));
+  }
+
+  /** What a source counts does not come as outcomes, but for a rollout that was started when it did. */
+  private sourceFault(
+    scope: WindowScope,
+    signal: string,
+    revisions: readonly (readonly [config: string, revision: number])[],
+  ): Fault | undefined {
+    const source = this.lookup.sourceOf(signal);
+    if (source === undefined) return undefined;
+    const isPinned = scope
+      .exposuresOf(revisions)
+      .some(
+        ({ signals, invariants, values, paired }) =>
+          signals.has(signal) || invariants.has(signal) || values.has(signal) || paired.has(signal),
+      );
+    return isPinned ? undefined : countedBySource(signal, source);
   }
 
   /** Whether a signal comes as bad outcomes: by its type now, or for a rollout that was started when it did. */
   private isCounted(scope: WindowScope, signal: string): boolean {
     const type = this.lookup.knowsSignal(signal);
-    return type !== undefined && (SENT_IN[type] === 'bad' || this.signalsOf(scope).has(signal));
+    if (type === undefined) return false;
+    const comesAsBad = SENT_IN[type] === 'bad' && this.lookup.sourceOf(signal) === undefined;
+    return comesAsBad || this.signalsOf(scope).has(signal);
   }
 
   private takeArm(scope: WindowScope, count: ArmCount, pointer: string): void {
@@ -196,7 +188,17 @@ class Assessor {
     if ('code' in place) return this.refuse(`${pointer}/${place.field}`, place);
     if (place.kind === 'background') return;
     if (place.kind === 'draining') this.addDraining(scope, count, place.rollout);
-    else this.addArm(scope, count, place);
+    else this.addArm(scope, { ...count, units: this.fittingUnits(scope, count, place, pointer) }, place);
+  }
+
+  /** Units that cannot have been on the arm are refused one by one: they prove no activation. */
+  private fittingUnits(scope: WindowScope, count: ArmCount, place: InRollout, pointer: string): readonly string[] {
+    if (place.arm === 'control') return [];
+    return count.units.filter((unit, index) => {
+      const fault = scope.coinFault(count.config, place, unit);
+      if (fault !== undefined) this.refuse(`${pointer}/units/${index}`, fault);
+      return fault === undefined;
+    });
   }
 
   /** Seen after its rollout was taken back: proves that the drain is not over, and is no evidence. */
@@ -207,7 +209,11 @@ class Assessor {
     this.facts.arms.push({ rollout, target, model, arm: 'candidate', generation: scope.window.generation, ...counts });
   }
 
-  private addArm(scope: WindowScope, count: ArmCount, { arm, exposure }: InRollout): void {
+  private addArm(
+    scope: WindowScope,
+    count: Omit<ArmCount, 'units'> & { readonly units: readonly string[] },
+    { arm, exposure }: InRollout,
+  ): void {
     const { target, model, until } = scope;
     const { rollout, shareBp } = exposure;
     const { requests, unassigned } = count;
@@ -219,13 +225,14 @@ class Assessor {
       for (const unit of count.units) this.facts.units.push({ rollout, target, model, unit, shareBp });
     if (requests === 0) return;
     for (const signal of [...exposure.signals, ...exposure.invariants])
-      if (!scope.measures(signal)) this.facts.unmeasured.push({ rollout, signal, target, model, arm, requests });
+      if (!scope.measures(signal))
+        this.facts.unmeasured.push({ rollout, signal, target, model, arm, shareBp, requests });
       else if (exposure.assignment === 'request')
         this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
   }
 
   private addRequestCell(
-    { target, model }: WindowScope,
+    { target, model, window }: WindowScope,
     { rollout, shareBp }: Exposure,
     signal: string,
     arm: Arm,
@@ -238,6 +245,7 @@ class Assessor {
       target,
       model,
       shareBp,
+      ...(window.requests === 0 ? { late: true } : {}),
       candidateBad: candidate ? bad : 0,
       controlBad: candidate ? 0 : bad,
       candidateRequests: candidate ? requests : 0,
@@ -253,7 +261,10 @@ class Assessor {
 
   private valueFault(scope: WindowScope, value: MeasuredValue): FieldFault | undefined {
     const binning = this.lookup.binningOf(value.signal);
-    const isPinned = scope.exposuresOf(Object.entries(value.revisions)).some(({ values }) => values.has(value.signal));
+    const revisions = Object.entries(value.revisions);
+    const counted = this.sourceFault(scope, value.signal, revisions);
+    if (counted !== undefined) return { field: 'signal', ...counted };
+    const isPinned = scope.exposuresOf(revisions).some(({ values }) => values.has(value.signal));
     if (binning === undefined && !isPinned) return this.wrongKind(value.signal);
     return assessValue(scope, value, binning, this.facts);
   }
@@ -277,6 +288,9 @@ class Assessor {
   private takeBad(scope: WindowScope, bad: BadOutcome, pointer: string): void {
     const type = this.lookup.knowsSignal(bad.signal);
     if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(bad.signal));
+    // The rest of the window tells of it neither with this item nor without it.
+    const counted = this.sourceFault(scope, bad.signal, Object.entries(bad.revisions));
+    if (counted !== undefined) return this.refuse(`${pointer}/signal`, counted);
     const isPinned = scope
       .exposuresOf(Object.entries(bad.revisions))
       .some(({ signals, invariants }) => signals.has(bad.signal) || invariants.has(bad.signal));
@@ -313,6 +327,11 @@ class Assessor {
           code: 'unit-required',
           detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome, or count requests without a key as unassigned.`,
         });
+        return undefined;
+      }
+      const coin = signals.has(bad.signal) && bad.unit !== undefined && scope.coinFault(config, place, bad.unit);
+      if (coin) {
+        this.refuseBad(scope, bad, `${pointer}/unit`, coin);
         return undefined;
       }
       places.push(place);

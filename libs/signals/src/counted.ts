@@ -14,7 +14,7 @@ export type Counted = {
   /** Of a rate: requests, and the bad ones among them. */
   readonly requests: number;
   readonly bad: number;
-  /** Of signals of values: each value with how often it was measured. */
+  /** Of signals of values, and of no others: each value with how often it was measured. */
   readonly values?: readonly (readonly [value: number, count: number])[];
   /** Number of the hash bucket of units that it is of, by which the spread between units is estimated. */
   readonly bucket?: number | undefined;
@@ -23,8 +23,13 @@ export type Counted = {
 /** What a source saw at last, as JSON: it alone knows what it means. */
 export type SourceState = unknown;
 
-/** `where`: names the item within what was counted, such as `metric gen_ai.client.operation.duration`. */
-export type CountedRefusal = { readonly where: string; readonly code: string; readonly detail: string };
+/** `where`: names the item within what was counted, such as `errors on api-tpu`; `index`: its place there. */
+export type CountedRefusal = {
+  readonly where: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly index: number;
+};
 
 export type SourceStep<R> = {
   readonly state: SourceState;

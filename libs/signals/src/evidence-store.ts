@@ -16,6 +16,17 @@ export type LookCell = Slice & {
   readonly controlBad: number;
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /**
+   * Of bad outcomes that came later than their requests, where the coin is per request: all requests of this share up to
+   * the look that measured the signal, in place of the requests of the look.
+   */
+  readonly candidateServed?: number;
+  readonly controlServed?: number;
+  /**
+   * Of signals that a source counts by hash buckets of units: how many times the spread of bad outcomes over the buckets
+   * of control is what chance alone would make of independent requests, 1 at least. Absent below 8 buckets.
+   */
+  readonly dispersion?: number;
   /** Of signals of values: each value in ascending order, with how often it was seen; bad outcomes are 0 then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
 };
@@ -30,6 +41,17 @@ export type StoredLook = {
   readonly cells: readonly LookCell[];
   /** SHA-256 of the canonical JSON of the cells, in hexadecimal. */
   readonly digest: string;
+  /** Of a look that stands for several, after its rollout has ended; it has the number and the time of the last of them. */
+  readonly compacted?: Compacted | undefined;
+};
+
+export type Compacted = {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** How many looks that saw something it stands for. */
+  readonly looks: number;
+  /** Digest chained over the looks as they were folded, from the first one to the last that it stands for. */
+  readonly chain: string;
 };
 
 /** Requests since the rollout started, under generations whose share was above zero. */
@@ -145,7 +167,38 @@ export type RequestRate = Slice & { readonly requestsPerSecond: number };
 export type BadRate = Slice & { readonly signal: string; readonly badPerSecond: number };
 export type Traffic = { readonly requests: readonly RequestRate[]; readonly bad: readonly BadRate[] };
 
+/** What sources counted of a signal in a slice, whatever ran there. */
+export type ObservedTotals = Slice & {
+  readonly signal: string;
+  readonly requests: number;
+  readonly bad: number;
+  readonly valueCount: number;
+  /** Of the values as they were counted, not of their bins. */
+  readonly valueSum: number;
+};
+
+export type ObservedAsked = {
+  readonly signals: readonly string[];
+  readonly targets: readonly string[];
+  /** Epoch milliseconds; only whole minutes between the two count. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+};
+
 export type StageBake = { readonly track: string; readonly stage: string; readonly bakedMs: number };
+
+/** How often the same work was done on two targets, and was bad on one of them only. */
+export type Compared = {
+  readonly signal: string;
+  /** The one of the two targets whose name comes first. */
+  readonly left: string;
+  readonly right: string;
+  readonly pairs: number;
+  readonly leftOnly: number;
+  readonly rightOnly: number;
+  /** When it was done last, epoch milliseconds. */
+  readonly lastAt: number;
+};
 
 /** Distinct units that are kept per rollout, target and model; enough to prove activation. */
 export const UNIT_CAP = 512;
@@ -164,6 +217,8 @@ export abstract class EvidenceStore {
   abstract requests(rollout: string): Promise<RequestTotals>;
   /** Units by their first values of this signal, by target and share; requests where it is null. */
   abstract assignments(rollout: string, signal: string | null): Promise<readonly Assigned[]>;
+  /** What was compared for the rollout since it started, by signal and pair of targets. */
+  abstract comparisons(rollout: string): Promise<readonly Compared[]>;
   abstract totals(rollout: string): Promise<RolloutTotals>;
   abstract activation(rollout: string): Promise<readonly SliceActivation[]>;
   abstract violations(rollout: string, signal: string, options: ViolationOptions): Promise<ViolationReport>;
@@ -171,6 +226,8 @@ export abstract class EvidenceStore {
   abstract lastSeen(rollout: string, also?: readonly string[]): Promise<readonly TargetSeen[]>;
   /** Rates over the last `spanMs`, or since a slice was first seen if that is later. */
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
+  /** What sources counted in a time, such as before a rollout; slices of which nothing was counted are missing. */
+  abstract before(asked: ObservedAsked): Promise<readonly ObservedTotals[]>;
   /**
    * Adds what the span covers and was not added before to the stage's bake. What lies before the first call never
    * counts, nor what lies in a silence of all controllers, but for its last `maxGapMs`. Without a span the time up to now

@@ -9,6 +9,8 @@ export type Exposure = {
   readonly control: number;
   /** Share on the candidate in basis points, 0..10000. */
   readonly shareBp: number;
+  /** When the rollout first showed its candidate there, epoch ms. */
+  readonly startedAt: number;
   /** `unit`: a sticky coin per unit, first bad events count. `request`: a fresh coin per request, each bad one counts. */
   readonly assignment: 'unit' | 'request';
   /** Rate signals of the plan. */
@@ -23,16 +25,31 @@ export type Exposure = {
   readonly counted: ReadonlyMap<string, Binning | null>;
 };
 
+/** What runs on a target now. */
+export type Running = Exposure & { readonly config: string };
+
 /** What is registered, and what ran where under which generation. Asked for every outcome, so it answers from memory. */
 export abstract class ExposureLookup {
   /** `none`: no rollout of this config ran there under that generation. */
   abstract find(target: string, config: string, generation: number): Exposure | 'none' | 'unknown-generation';
+  /** The newest generation of a target; 0 for an unknown one. */
+  abstract newest(target: string): number;
+  /** Rollouts that show their candidate on a target now. */
+  abstract running(target: string): readonly Running[];
   /** The rollout whose taken-back candidate this revision is, as long as it is not drained from the target. */
   abstract withdrawn(target: string, config: string, revision: number): string | undefined;
+  /** The arm that a unit's coin puts it on, by its key; undefined where that cannot be told. */
+  coin(_exposure: Exposure, _unit: string): 'candidate' | 'control' | undefined {
+    return undefined;
+  }
   abstract knowsTarget(target: string): boolean;
   abstract knowsModel(target: string, model: string): boolean;
+  /** The model of a target that serves one only. */
+  abstract onlyModel(target: string): string | undefined;
   /** As it is registered now; a rollout that runs may have been started when it was of another type. */
   abstract knowsSignal(signal: string): SignalType | undefined;
+  /** The kind of source that counts a signal now; undefined where it comes as outcomes. */
+  abstract sourceOf(signal: string): string | undefined;
   /** How values of a signal that is registered now are put into bins; undefined where it has none. */
   abstract binningOf(signal: string): Binning | undefined;
   abstract knowsRevision(config: string, revision: number): boolean;

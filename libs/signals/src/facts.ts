@@ -31,6 +31,8 @@ export type UnitBadFact = Of & {
 export type RequestCellFact = Of & {
   readonly signal: string;
   readonly shareBp: number;
+  /** Bad outcomes of requests that were counted before; there are no requests then. Default false. */
+  readonly late?: boolean | undefined;
   readonly candidateBad: number;
   readonly controlBad: number;
   readonly candidateRequests: number;
@@ -46,6 +48,29 @@ export type ValueCellFact = Of & {
   readonly candidate: number;
   readonly control: number;
 };
+/** How many requests of a rate a source counted: those it is judged on. */
+export type SampleFact = Of & {
+  readonly signal: string;
+  readonly shareBp: number;
+  readonly candidate: number;
+  readonly control: number;
+};
+/** What a source counted on control in one hash bucket of units. */
+export type BucketFact = Of & {
+  readonly signal: string;
+  readonly bucket: number;
+  readonly bad: number;
+  readonly requests: number;
+};
+/** What a source counted on a target, whatever ran there. */
+export type ObservedFact = At & {
+  readonly signal: string;
+  readonly minute: number;
+  readonly requests: number;
+  readonly bad: number;
+  readonly valueCount: number;
+  readonly valueSum: number;
+};
 /** Pairs of answers, and those of them that say something. */
 export type PairFact = Of & {
   readonly signal: string;
@@ -55,7 +80,12 @@ export type PairFact = Of & {
   readonly controlOnly: number;
 };
 /** Requests in which a signal of the rollout's plan was not measured. */
-export type UnmeasuredFact = Of & { readonly signal: string; readonly arm: Arm; readonly requests: number };
+export type UnmeasuredFact = Of & {
+  readonly signal: string;
+  readonly arm: Arm;
+  readonly shareBp: number;
+  readonly requests: number;
+};
 /** A window with requests that measured a signal; `*` stands for every one. */
 export type MeasuredFact = {
   readonly target: string;
@@ -96,6 +126,9 @@ export type Facts = {
   readonly unitValues: UnitValueFact[];
   readonly valueCells: ValueCellFact[];
   readonly pairs: PairFact[];
+  readonly samples: SampleFact[];
+  readonly buckets: BucketFact[];
+  readonly observed: ObservedFact[];
   readonly measured: MeasuredFact[];
   readonly unmeasured: UnmeasuredFact[];
   readonly violations: ViolationFact[];
@@ -113,6 +146,9 @@ export const noFacts = (): Facts => ({
   unitValues: [],
   valueCells: [],
   pairs: [],
+  samples: [],
+  buckets: [],
+  observed: [],
   measured: [],
   unmeasured: [],
   violations: [],

@@ -91,10 +91,10 @@ const SIGNALS_SEEN = `
   on conflict (target, signal) do update set ${LATEST_SPAN}`;
 
 const UNMEASURED = `
-  insert into evidence.unmeasured as known (rollout, signal, target, model, arm, requests)
-  select rollout, signal, target, model, arm, requests from json_to_recordset($1::json)
-    as x(rollout text, signal text, target text, model text, arm text, requests bigint)
-  on conflict (rollout, signal, target, model, arm) do update set requests = known.requests + excluded.requests`;
+  insert into evidence.unmeasured as known (rollout, signal, target, model, arm, share_bp, requests)
+  select rollout, signal, target, model, arm, "shareBp", requests from json_to_recordset($1::json)
+    as x(rollout text, signal text, target text, model text, arm text, "shareBp" integer, requests bigint)
+  on conflict (rollout, signal, target, model, arm, share_bp) do update set requests = known.requests + excluded.requests`;
 
 const TRAFFIC_BAD = `
   insert into evidence.traffic_bad as known (signal, target, model, minute, bad)
@@ -164,11 +164,13 @@ const REQUEST_CELLS = `
   with cell as (
     select * from json_to_recordset($1::json) as x(rollout text, signal text, target text, model text,
       "shareBp" integer, "candidateBad" bigint, "controlBad" bigint,
-      "candidateRequests" bigint, "controlRequests" bigint)
+      "candidateRequests" bigint, "controlRequests" bigint, late boolean)
   ), queued as (
     insert into evidence.pending
-      (rollout, signal, target, model, share_bp, candidate_bad, control_bad, candidate_requests, control_requests)
-    select * from cell
+      (rollout, signal, target, model, share_bp, candidate_bad, control_bad, candidate_requests, control_requests, late)
+    select rollout, signal, target, model, "shareBp", "candidateBad", "controlBad", "candidateRequests",
+      "controlRequests", coalesce(late, false)
+    from cell
   )
   insert into evidence.bad_counts as known (rollout, signal, target, model, arm, bad)
   select rollout, signal, target, model, arm, sum(bad)
@@ -227,6 +229,30 @@ const PAIRS = `
   ), sums as (
     select rollout, signal, target, model, "shareBp" as share_bp, pairs as candidate, pairs as control from pair
   ) ${SAMPLES}`;
+
+const COUNTED_SAMPLES = `
+  with sums as (
+    select rollout, signal, target, model, "shareBp" as share_bp, candidate, control from json_to_recordset($1::json)
+      as x(rollout text, signal text, target text, model text, "shareBp" integer, candidate bigint, control bigint)
+  ) ${SAMPLES}`;
+
+const BUCKETS = `
+  insert into evidence.buckets as known (rollout, signal, target, model, bucket, bad, requests)
+  select rollout, signal, target, model, bucket, bad, requests from json_to_recordset($1::json)
+    as x(rollout text, signal text, target text, model text, bucket integer, bad bigint, requests bigint)
+  on conflict (rollout, signal, target, model, bucket)
+    do update set bad = known.bad + excluded.bad, requests = known.requests + excluded.requests`;
+
+const OBSERVED = `
+  insert into evidence.observed as known (signal, target, model, minute, requests, bad, value_count, value_sum)
+  select signal, target, model, minute, requests, bad, "valueCount", "valueSum" from json_to_recordset($1::json)
+    as x(signal text, target text, model text, minute bigint, requests bigint, bad bigint, "valueCount" bigint,
+      "valueSum" double precision)
+  on conflict (signal, target, model, minute) do update set
+    requests = known.requests + excluded.requests,
+    bad = known.bad + excluded.bad,
+    value_count = known.value_count + excluded.value_count,
+    value_sum = known.value_sum + excluded.value_sum`;
 
 const VIOLATIONS = `
   with counted as (
@@ -340,6 +366,9 @@ export const writeTally = async (
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());
   await write(client, VALUE_CELLS, tally.valueCells.sorted());
   await write(client, PAIRS, tally.pairs.sorted());
+  await write(client, COUNTED_SAMPLES, tally.samples.sorted());
+  await write(client, BUCKETS, tally.buckets.sorted());
+  await write(client, OBSERVED, tally.observed.sorted());
   await writeViolations(client, tally.violations);
   await write(client, VIOLATIONS_SEEN, tally.violationsSeen.sorted());
 };

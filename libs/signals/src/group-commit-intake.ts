@@ -122,7 +122,7 @@ export class GroupCommitIntake extends OutcomeIntake {
   /** Answers every batch of the flush; never throws. */
   private async flush(waiting: readonly Waiting[]): Promise<void> {
     try {
-      const { counted, other } = await this.write(waiting);
+      const { counted, other } = await againOnNewDay(() => this.write(waiting));
       for (const item of waiting)
         item.resolve(
           other.has(item) ? refusedReceipt(item) : receiptOf(item.batch.batch, item.assessment, !counted.has(item)),
@@ -160,6 +160,18 @@ export class GroupCommitIntake extends OutcomeIntake {
     return { counted: new Set(written.counted), other: new Set(waiting.filter(isOther)) };
   }
 }
+
+const CHECK_VIOLATION = '23514';
+
+/** The day of a late row may get its table while the row is on its way to the rest: nothing was written then. */
+const againOnNewDay = async <T>(write: () => Promise<T>): Promise<T> => {
+  try {
+    return await write();
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code !== CHECK_VIOLATION) throw error;
+    return write();
+  }
+};
 
 const refusedReceipt = ({ batch }: Waiting): OutcomeReceipt => ({
   batch: batch.batch,

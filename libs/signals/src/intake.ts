@@ -4,11 +4,16 @@ import type { OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
 /** Who sent a batch: the name of its token, never the secret. */
 export type Reporter = { readonly token: string };
 
-/** Too many outcomes wait for the database: the sender keeps the batch and sends it again, under the same id. */
+/** Too much waits for the database: the sender keeps what it has and sends it again, outcomes under the same id. */
 export class IntakeBusyError extends Error {
   override readonly name = 'IntakeBusyError';
-  constructor(readonly waiting: number) {
-    super(`${waiting} outcomes already wait to be written: send this batch again in a few seconds, under the same id.`);
+  constructor(
+    readonly waiting: number,
+    what = 'outcomes',
+  ) {
+    super(
+      `${waiting} ${what} already wait to be written: send this again in a few seconds, a batch under the same id.`,
+    );
   }
 }
 

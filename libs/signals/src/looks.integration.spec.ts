@@ -52,3 +52,30 @@ describe('the requests of a look', () => {
     expect([...seen.values()]).toEqual([48, 48]);
   });
 });
+
+describe('outcomes by request that come later than their requests', () => {
+  it('are a cell of their own, beside all requests of their share so far that measured the signal', async () => {
+    const exposures = new ToldExposures();
+    exposures.tell('api-tpu', 'router', 10, exposureOf('late', 1_000, { assignment: 'request' }));
+    exposures.tell('api-tpu', 'router', 11, exposureOf('late', 5_000, { assignment: 'request' }));
+    const own = new GroupCommitIntake(database.pool, exposures, new EvidenceBell(), { lingerMs: 0 });
+    const arms = (candidate: number, control: number) => [
+      { config: 'router', revision: 2, requests: candidate },
+      { config: 'router', revision: 1, requests: control },
+    ];
+    const send = (...windows: Parameters<typeof batchOf>[0]) => own.submit(batchOf(windows), { token: 'fleet' }, NOON);
+    await send({ arms: arms(10, 90) }, { arms: arms(3, 5), signals: ['refusal'] });
+    await store.foldLook('late', NOON);
+    const bad = { ...badOf('u1', 2), unit: undefined };
+    await send(
+      { generation: 11, arms: arms(50, 50), bad: [bad] },
+      { requests: 0, bad: [bad, { ...bad, revisions: { router: 1 } }] },
+    );
+    const here = { signal: 'script-error', target: 'api-tpu', model: 'haiku' };
+    expect((await store.foldLook('late', NOON)).cells).toEqual([
+      { ...here, shareBp: 1_000, candidateBad: 1, candidateServed: 10, controlBad: 1, controlServed: 90 },
+      { ...here, shareBp: 5_000, candidateBad: 1, candidateRequests: 50, controlBad: 0, controlRequests: 50 },
+    ]);
+    expect(await store.readLooks('late', 0)).toHaveLength(1);
+  });
+});

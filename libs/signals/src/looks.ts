@@ -23,9 +23,16 @@ type LookRow = {
   readonly looked_at: BigInteger;
   readonly cells: string;
   readonly digest: string;
+  readonly stands_for: number;
+  /** Null: it is as it was folded. */
+  readonly chain: string | null;
+  readonly compacted_at: BigInteger | null;
 };
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Fewer hash buckets tell too little of how they differ. */
+export const LEAST_BUCKETS = 8;
 
 const NOTHING = { cells: [], digest: digestOf('[]') };
 
@@ -37,9 +44,14 @@ export type LookAsked = { readonly rollout: string; readonly at: number };
 /**
  * Takes what arrived since the last look of each rollout, all in one statement. The row of a rollout's fold is locked
  * first, so looks of one rollout come one after another, and rollouts are locked in one order. A cell without bad
- * outcomes says nothing about a ratio, whatever its requests: it is taken and not kept. The text is RFC 8785's: members
- * stand in alphabetical order, and names are of ASCII. Requests are read by the same statement, and so as of the moment
- * of the look.
+ * outcomes says nothing about a ratio, whatever its requests: it is taken and not kept. Outcomes that came later than
+ * their requests are cells of their own, beside all requests of their share so far. The text is RFC 8785's: members stand
+ * in alphabetical order, and names are of ASCII. Requests are read by the same statement, and so as of the moment of the
+ * look.
+ *
+ * The spread over hash buckets is Pearson's statistic of control's counts so far, over its degrees of freedom: the usual
+ * estimate of how many times the variance of bad outcomes is that of independent ones (McCullagh and Nelder, Generalized
+ * Linear Models, 4.5). Below 8 buckets it says too little, and less than 1 is chance.
  */
 const TAKE = `
   with asked as (
@@ -52,9 +64,9 @@ const TAKE = `
   ), taken as (
     delete from evidence.pending using counted where pending.rollout = counted.rollout returning pending.*
   ), bad as (
-    select rollout, signal, target, model, share_bp, sum(candidate_bad) as candidate_bad, sum(control_bad) as control_bad,
+    select rollout, signal, target, model, share_bp, late, sum(candidate_bad) as candidate_bad, sum(control_bad) as control_bad,
       sum(candidate_requests) as candidate_requests, sum(control_requests) as control_requests
-    from taken group by rollout, signal, target, model, share_bp
+    from taken group by rollout, signal, target, model, share_bp, late
     having sum(candidate_bad) + sum(control_bad) > 0
   ), taken_values as (
     delete from evidence.pending_values using counted where pending_values.rollout = counted.rollout
@@ -62,13 +74,38 @@ const TAKE = `
   ), bin as (
     select rollout, signal, target, model, share_bp, value, sum(candidate) as candidate, sum(control) as control
     from taken_values group by rollout, signal, target, model, share_bp, value
+  ), bucket as (
+    select rollout, signal, target, model, bad, requests,
+      sum(bad) over slice / sum(requests) over slice as rate, count(*) over slice as buckets
+    from evidence.buckets where rollout = any ($1) and requests > 0
+    window slice as (partition by rollout, signal, target, model)
+  ), spread as (
+    select rollout, signal, target, model, trim_scale(round(greatest(1,
+      sum((bad - requests * rate) ^ 2 / (requests * rate * (1 - rate))) / (max(buckets) - 1)), 2)) as dispersion
+    from bucket where buckets >= ${LEAST_BUCKETS} and rate > 0 and rate < 1 group by rollout, signal, target, model
   ), cell as (
-    select rollout, signal, target, model, share_bp,
-      '{"candidateBad":' || candidate_bad || coalesce(',"candidateRequests":' || candidate_requests, '')
-      || ',"controlBad":' || control_bad || coalesce(',"controlRequests":' || control_requests, '') as numbers
-    from bad
+    select bad.rollout, bad.signal, bad.target, bad.model, bad.share_bp, bad.late,
+      '{"candidateBad":' || candidate_bad
+      || case when late then ',"candidateServed":' || served.candidate
+        else coalesce(',"candidateRequests":' || candidate_requests, '') end
+      || ',"controlBad":' || control_bad
+      || case when late then ',"controlServed":' || served.control
+        else coalesce(',"controlRequests":' || control_requests, '') end
+      || coalesce(',"dispersion":' || dispersion, '') as numbers
+    from bad left join spread using (rollout, signal, target, model) cross join lateral (
+      select coalesce(sum(requests) filter (where arm = 'candidate'), 0) as candidate,
+        coalesce(sum(requests) filter (where arm = 'control'), 0) as control
+      from (
+        select arm, requests from evidence.arms
+        where bad.late and (rollout, target, model, share_bp) = (bad.rollout, bad.target, bad.model, bad.share_bp)
+        union all
+        select arm, -requests from evidence.unmeasured
+        where bad.late and (rollout, signal, target, model, share_bp)
+          = (bad.rollout, bad.signal, bad.target, bad.model, bad.share_bp)
+      ) measured
+    ) served
     union all
-    select rollout, signal, target, model, share_bp,
+    select rollout, signal, target, model, share_bp, false,
       '{"bins":[' || string_agg('[' || value || ',' || candidate || ',' || control || ']', ',' order by value)
       || '],"candidateBad":0,"controlBad":0' as numbers
     from bin group by rollout, signal, target, model, share_bp
@@ -76,7 +113,7 @@ const TAKE = `
     select rollout, '[' || string_agg(
       numbers || ',"model":' || to_json(model) || ',"shareBp":' || share_bp
       || ',"signal":' || to_json(signal) || ',"target":' || to_json(target) || '}',
-      ',' order by signal collate "C", target collate "C", model collate "C", share_bp) || ']' as cells
+      ',' order by signal collate "C", target collate "C", model collate "C", share_bp, late) || ']' as cells
     from cell group by rollout
   ), kept as (
     insert into evidence.looks (rollout, look, looked_at, cells, digest)
@@ -164,22 +201,24 @@ export class AlteredLookError extends Error {
   }
 }
 
-const storedLook = ({ rollout, look, looked_at: at, cells, digest }: LookRow): StoredLook => {
+const storedLook = (row: LookRow): StoredLook => {
+  const { rollout, look, looked_at: at, cells, digest, chain, stands_for: looks } = row;
   if (digestOf(cells) !== digest) throw new AlteredLookError(rollout, look);
-  return { rollout, look, at: toNumber(at), cells: parseCells(cells), digest };
+  const stored = { rollout, look, at: toNumber(at), cells: parseCells(cells), digest };
+  return chain === null ? stored : { ...stored, compacted: { at: Number(row.compacted_at ?? 0), looks, chain } };
 };
 
 /** The stored looks of these rollouts, which are all different. */
 export const readLooks = async (
-  pool: Pool,
+  pool: Pick<Pool, 'query'>,
   asked: readonly LooksAsked[],
 ): Promise<readonly (readonly StoredLook[])[]> => {
   const { rows } = await pool.query<LookRow>({
     name: 'evidence_read_looks',
-    text: `select kept.rollout, look, looked_at, cells, digest
+    text: `select kept.rollout, look, kept.looked_at, cells, digest, stands_for, chain, compacted_at
       from unnest($1::text[], $2::integer[], $3::integer[]) as asked(rollout, after, most) cross join lateral (
         select * from evidence.looks where looks.rollout = asked.rollout and look > after order by look limit most
-      ) kept
+      ) kept left join evidence.folds on folds.rollout = kept.rollout
       order by kept.rollout, look`,
     values: [asked.map(({ rollout }) => rollout), asked.map(({ after }) => after), asked.map(({ most }) => most)],
   });

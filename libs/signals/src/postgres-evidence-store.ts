@@ -4,6 +4,9 @@ import { advanceBakes, bakeKey, readBakes } from './bakes.js';
 import type { EvidenceBell } from './evidence-bell.js';
 import type {
   Assigned,
+  Compared,
+  ObservedAsked,
+  ObservedTotals,
   RequestTotals,
   RolloutTotals,
   SliceActivation,
@@ -19,6 +22,7 @@ import type {
 import { EvidenceStore } from './evidence-store.js';
 import type { LookAsked, LooksAsked } from './looks.js';
 import { lookCount, readLooks, takeLooks } from './looks.js';
+import { readObserved } from './observed.js';
 import type { AssignmentsAsked, SightAsked } from './reads.js';
 import {
   readActivation,
@@ -30,6 +34,7 @@ import {
   readViolated,
   readViolations,
 } from './reads.js';
+import { readComparisons } from './postgres-comparison-intake.js';
 import { Together } from './together.js';
 
 const NO_VIOLATIONS: ViolationReport = { candidate: [], elsewhere: [], first: undefined };
@@ -40,6 +45,7 @@ export class PostgresEvidenceStore extends EvidenceStore {
   private readonly looks: Together<LooksAsked, readonly StoredLook[]>;
   private readonly served: Together<string, RequestTotals>;
   private readonly assigned: Together<AssignmentsAsked, readonly Assigned[]>;
+  private readonly compared: Together<string, readonly Compared[]>;
   private readonly violated: Together<string, boolean>;
   private readonly activated: Together<string, readonly SliceActivation[]>;
   private readonly seen: Together<SightAsked, readonly TargetSeen[]>;
@@ -55,6 +61,7 @@ export class PostgresEvidenceStore extends EvidenceStore {
     this.looks = new Together({ answer: (asked) => readLooks(pool, asked), keyOf: ({ rollout }) => rollout });
     this.served = new Together({ answer: (rollouts) => readRequests(pool, rollouts) });
     this.assigned = new Together({ answer: (asked) => readAssignments(pool, asked), keyOf: ({ rollout }) => rollout });
+    this.compared = new Together({ answer: (rollouts) => readComparisons(pool, rollouts) });
     this.violated = new Together({ answer: (signals) => readViolated(pool, signals) });
     this.activated = new Together({ answer: (rollouts) => readActivation(pool, rollouts) });
     this.seen = new Together({ answer: (asked) => readLastSeen(pool, asked), keyOf: ({ rollout }) => rollout });
@@ -84,6 +91,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
     return this.assigned.ask({ rollout, signal });
   }
 
+  override comparisons(rollout: string): Promise<readonly Compared[]> {
+    return this.compared.ask(rollout);
+  }
+
   override totals(rollout: string): Promise<RolloutTotals> {
     return readTotals(this.pool, rollout);
   }
@@ -103,6 +114,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
 
   override traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
     return readTraffic(this.pool, options);
+  }
+
+  override before(asked: ObservedAsked): Promise<readonly ObservedTotals[]> {
+    return readObserved(this.pool, asked);
   }
 
   override advanceBake(

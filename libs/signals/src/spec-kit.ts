@@ -2,7 +2,7 @@ import { OutcomeBatch, type SignalType } from '#libs/contracts';
 import type { Binning } from './bins.js';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import type { Exposure } from './exposure.js';
+import type { Exposure, Running } from './exposure.js';
 import { ExposureLookup } from './exposure.js';
 
 /** What the specs agree on: 2025-09-01 12:00 UTC. */
@@ -18,10 +18,15 @@ const SIGNALS: Readonly<Record<string, SignalType>> = {
   'first-token': 'distribution',
   score: 'mean',
   agreement: 'paired',
+  timeouts: 'rate',
+  duration: 'distribution',
+  rating: 'mean',
 };
+/** Signals that a source counts. */
+const COUNTED = ['timeouts', 'duration', 'rating'];
 const NEWEST_REVISION = 5;
 
-/** A lookup that says what it was told. Generations 0..100 exist; configs have the revisions 1..5. */
+/** A lookup that says what it was told; api targets serve both models. Generations 0..100 exist; configs have the revisions 1..5. */
 export class ToldExposures extends ExposureLookup {
   private readonly exposures = new Map<string, Exposure>();
   private readonly drains = new Map<string, string>();
@@ -33,6 +38,26 @@ export class ToldExposures extends ExposureLookup {
 
   withdraw(target: string, config: string, revision: number, rollout: string): void {
     this.drains.set(`${target} ${config} ${revision}`, rollout);
+  }
+
+  override newest(target: string): number {
+    return Math.max(0, ...this.told(target).map(({ generation }) => generation));
+  }
+
+  override running(target: string): readonly Running[] {
+    const newest = new Map(
+      this.told(target)
+        .toSorted((a, b) => a.generation - b.generation)
+        .map(({ config, exposure }) => [config, { ...exposure, config }]),
+    );
+    return [...newest.values()].filter(({ shareBp }) => shareBp > 0);
+  }
+
+  private told(target: string) {
+    return [...this.exposures].flatMap(([key, exposure]) => {
+      const [there, config = '', generation] = key.split(' ');
+      return there === target ? [{ config, generation: Number(generation), exposure }] : [];
+    });
   }
 
   override find(target: string, config: string, generation: number): Exposure | 'none' | 'unknown-generation' {
@@ -49,7 +74,15 @@ export class ToldExposures extends ExposureLookup {
   }
 
   override knowsModel(target: string, model: string): boolean {
-    return this.knowsTarget(target) && MODELS.includes(model);
+    return this.knowsTarget(target) && MODELS.slice(0, target === 'bedrock-east' ? 1 : 2).includes(model);
+  }
+
+  override onlyModel(target: string): string | undefined {
+    return target === 'bedrock-east' ? 'haiku' : undefined;
+  }
+
+  override sourceOf(signal: string): string | undefined {
+    return COUNTED.includes(signal) ? 'otlp' : undefined;
   }
 
   override knowsSignal(signal: string): SignalType | undefined {
@@ -72,6 +105,7 @@ export const exposureOf = (rollout: string, shareBp: number, more: Partial<Expos
   candidate: 2,
   control: 1,
   shareBp,
+  startedAt: NOON - 3_600_000,
   assignment: 'unit',
   signals: new Set(['script-error', 'refusal']),
   invariants: new Set(['misrouted']),

@@ -1,11 +1,14 @@
 import { Covered } from './covered.js';
 import type {
   ArmFact,
+  BucketFact,
   Facts,
   MeasuredFact,
+  ObservedFact,
   PairFact,
   RequestCellFact,
   RolloutFact,
+  SampleFact,
   TrafficBadFact,
   TrafficFact,
   UnitBadFact,
@@ -75,7 +78,7 @@ export class Tally {
   readonly units = new Merged<UnitFact>((row) => key(row.rollout, row.target, row.model, row.unit), first);
   readonly unitBad = new Merged<UnitBadFact>((row) => key(row.rollout, row.signal, row.unit), first);
   readonly requestCells = new Merged<RequestCellFact>(
-    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp),
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp, row.late === true ? 'late' : ''),
     (a, b) => ({
       ...a,
       candidateBad: a.candidateBad + b.candidateBad,
@@ -98,8 +101,26 @@ export class Tally {
       controlOnly: a.controlOnly + b.controlOnly,
     }),
   );
+  readonly samples = new Merged<SampleFact>(
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp),
+    (a, b) => ({ ...a, candidate: a.candidate + b.candidate, control: a.control + b.control }),
+  );
+  readonly buckets = new Merged<BucketFact>(
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.bucket),
+    (a, b) => ({ ...a, bad: a.bad + b.bad, requests: a.requests + b.requests }),
+  );
+  readonly observed = new Merged<ObservedFact>(
+    (row) => key(row.signal, row.target, row.model, row.minute),
+    (a, b) => ({
+      ...a,
+      requests: a.requests + b.requests,
+      bad: a.bad + b.bad,
+      valueCount: a.valueCount + b.valueCount,
+      valueSum: a.valueSum + b.valueSum,
+    }),
+  );
   readonly unmeasured = new Merged<UnmeasuredFact>(
-    (row) => key(row.rollout, row.signal, row.target, row.model, row.arm),
+    (row) => key(row.rollout, row.signal, row.target, row.model, row.arm, row.shareBp),
     (a, b) => ({ ...a, requests: a.requests + b.requests }),
   );
   readonly violationsSeen = new Merged<ViolationSeenFact>(
@@ -122,6 +143,9 @@ export class Tally {
     this.unitValues.add(facts.unitValues);
     this.valueCells.add(facts.valueCells);
     this.pairs.add(facts.pairs);
+    this.samples.add(facts.samples);
+    this.buckets.add(facts.buckets);
+    this.observed.add(facts.observed);
     this.violationsSeen.add(facts.violationsSeen);
     for (const violation of facts.violations) this.violations.push(violation);
   }

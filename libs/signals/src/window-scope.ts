@@ -2,8 +2,7 @@ import type { OutcomeWindow } from '#libs/contracts';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
 import type { RolloutFact } from './facts.js';
-
-export type Fault = { readonly code: string; readonly detail: string };
+import { unknownRevision, type Fault } from './place-faults.js';
 
 /** Served by a rollout, under the exposure of its generation. */
 export type InRollout = { readonly kind: 'rollout'; readonly arm: Arm; readonly exposure: Exposure };
@@ -76,6 +75,17 @@ export class WindowScope {
     });
   }
 
+  /** Why a unit cannot have been on this arm: its key throws the same coin everywhere. */
+  coinFault(config: string, { arm, exposure }: InRollout, unit: string): Fault | undefined {
+    if (exposure.assignment !== 'unit' || exposure.shareBp === 0) return undefined;
+    const coin = this.lookup.coin(exposure, unit);
+    if (coin === undefined || coin === arm) return undefined;
+    return {
+      code: 'arm-does-not-fit-unit',
+      detail: `By its key this unit is on ${coin === 'control' ? 'control' : 'the candidate'} of ${config} under generation ${this.window.generation}, and not on ${arm === 'control' ? 'control' : 'the candidate'}: evaluate with the pseudonym that you report, and report what that evaluation gave.`,
+    };
+  }
+
   place(config: string, revision: number): Placement | Misplaced {
     const key = `${config} ${revision}`;
     const known = this.places.get(key);
@@ -86,7 +96,7 @@ export class WindowScope {
   }
 
   private lookUp(config: string, revision: number): Placement | Misplaced {
-    const unknown = this.unknownRevision(config, revision);
+    const unknown = unknownRevision(config, revision, this.lookup);
     if (unknown !== undefined) return unknown;
     const exposure = this.lookup.find(this.target, config, this.window.generation);
     const arm = typeof exposure === 'object' ? armOf(exposure, revision) : undefined;
@@ -107,22 +117,6 @@ export class WindowScope {
       field: 'revision',
       code: 'arm-mismatch',
       detail: `Under generation ${this.window.generation} ${this.target} serves revision ${exposure.candidate} or ${exposure.control} of ${config}, not ${revision}: report generation and revision of the same ruleset.`,
-    };
-  }
-
-  private unknownRevision(config: string, revision: number): Misplaced | undefined {
-    if (this.lookup.knowsRevision(config, revision)) return undefined;
-    // Revisions are numbered from 1, so a config without one is not registered.
-    if (this.lookup.knowsRevision(config, 1))
-      return {
-        field: 'revision',
-        code: 'unknown-revision',
-        detail: `${config} has no revision ${revision}: report the revision that the ruleset named.`,
-      };
-    return {
-      field: 'config',
-      code: 'unknown-config',
-      detail: `The config ${config} is not registered: apply its manifest first or correct the name.`,
     };
   }
 }

@@ -23,6 +23,19 @@ export { exactLower, exactUpper, klBernoulli, limitCandidateRequests } from './l
 export type { LimitOf } from './limits.js';
 export { foldMeans, learnSpread, limitCandidateValues, logEOfMeans, meanLogEs, noSpread, startMeans } from './means.js';
 export type { MeanProcess, Spread, ValueBet, ValueBin } from './means.js';
+export {
+  DISPARITY_ALPHA,
+  differenceSequence,
+  logAbove,
+  logBelow,
+  logDisparity,
+  logParity,
+  pairsToShow,
+  PARITY_ALPHA,
+  PARITY_BETS,
+  parityOf,
+} from './parity.js';
+export type { PairedCounts, ParityVerdict } from './parity.js';
 export { chanceToSee, eventsToPromote, smallestHarm, timeToPromote } from './predict.js';
 export type { ExpectedBad, Sight } from './predict.js';
 export { bet, betLogs, logEValue, openLook, startProcess } from './process.js';

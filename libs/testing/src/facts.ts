@@ -1,6 +1,8 @@
 import {
   judgedScopes,
+  judgeParities,
   trackOf,
+  type Comparison,
   type Facts,
   type RecordedVerdict,
   type Rollout,
@@ -22,6 +24,8 @@ export type Shortcomings = {
   readonly unmeasured?: Facts['unmeasured'];
   readonly silentMs?: Facts['silentMs'];
   readonly drift?: Facts['drift'];
+  /** What was compared for parity; default: so much that all of it is shown. */
+  readonly comparisons?: readonly Comparison[];
 };
 
 /** A verdict on a signal in a stage of a track, or on the whole rollout (track null). */
@@ -89,6 +93,17 @@ const verdictsOf = (rollout: Rollout, kinds: Readonly<Record<string, Kind>> = {}
     }),
   );
 
+/** No pair differs, of so many that any margin is shown. */
+const alike = ({ plan }: Rollout): readonly Comparison[] =>
+  plan.tracks.flatMap(({ parity }) =>
+    parity.map(({ signal, between }) => {
+      const [left = '', right = ''] = between.map(
+        (name) => plan.tracks.find((track) => track.name === name)?.targets[0]?.target,
+      );
+      return { signal, left, right, pairs: 100_000, leftOnly: 0, rightOnly: 0 };
+    }),
+  );
+
 /** Facts under which the rollout may go on, but for what is named. */
 export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {}): Facts => ({
   targets: targetsOf(rollout, now, missing.targets),
@@ -100,6 +115,7 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
     ...missing.watch,
   },
   unmeasured: missing.unmeasured ?? [],
+  parity: judgeParities(rollout, missing.comparisons ?? alike(rollout)),
   ...(missing.silentMs === undefined ? {} : { silentMs: missing.silentMs }),
   ...(missing.drift === undefined ? {} : { drift: missing.drift }),
 });

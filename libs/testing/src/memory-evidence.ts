@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 type Slice = { readonly target: string; readonly model: string };
 type Cell = Slice & {
   readonly signal: string;
@@ -7,6 +8,9 @@ type Cell = Slice & {
   candidateRequests: number;
   controlRequests: number;
 };
+/** As stored looks have it: of their JSON. */
+const digestOf = (cells: readonly Cell[]): string => createHash('sha256').update(JSON.stringify(cells)).digest('hex');
+
 type Look = { readonly look: number; readonly at: number; readonly digest: string; readonly cells: readonly Cell[] };
 type Span = { readonly from: number; readonly until: number };
 type Bake = { readonly track: string; readonly stage: string } & {
@@ -22,6 +26,15 @@ type Violation = Slice & {
   readonly request: string | undefined;
   readonly reporter: string;
   readonly at: number;
+};
+type Compared = {
+  readonly signal: string;
+  readonly left: string;
+  readonly right: string;
+  readonly pairs: number;
+  readonly leftOnly: number;
+  readonly rightOnly: number;
+  readonly lastAt: number;
 };
 type Revisions = Readonly<Record<string, number>>;
 type SeenViolation = Violation & { readonly signal: string; readonly revisions: Revisions };
@@ -54,6 +67,7 @@ class Rollout {
   readonly bakes = new Map<string, Bake>();
   readonly violations: SeenViolation[] = [];
   candidate: Candidate | undefined;
+  compared: readonly Compared[] = [];
   look = 0;
 }
 
@@ -152,7 +166,7 @@ export class MemoryEvidence {
     rollout.look += 1;
     const cells = [...rollout.pending.values()];
     rollout.pending.clear();
-    const look = { look: rollout.look, at, digest: JSON.stringify(cells), cells };
+    const look = { look: rollout.look, at, digest: digestOf(cells), cells };
     if (cells.length > 0) rollout.looks.push(look);
     return look;
   }
@@ -172,6 +186,15 @@ export class MemoryEvidence {
 
   async assignments(): Promise<readonly never[]> {
     return [];
+  }
+
+  /** The same work was done on two targets, so often since the rollout started. */
+  compare(id: string, compared: readonly Compared[]): void {
+    this.#of(id).compared = compared;
+  }
+
+  async comparisons(id: string): Promise<readonly Compared[]> {
+    return this.#of(id).compared;
   }
 
   async activation(id: string): Promise<readonly (Slice & { readonly units: number })[]> {

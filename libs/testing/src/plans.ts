@@ -32,6 +32,9 @@ export const SOME_SIGNALS: readonly KnownSignal[] = [
   { signal: 'refusals', type: 'rate', title: 'refusals' },
 ];
 
+/** The same work done twice: by it parity is told. */
+export const A_PAIRED_SIGNAL: KnownSignal = { signal: 'golden-answers', type: 'paired', title: 'golden answers' };
+
 /** A stage by its share in basis points: bakes for 60 s, wants 50 units. */
 export const aStage = (exposure: number, change: Partial<Stage> = {}): Stage => ({
   exposure,

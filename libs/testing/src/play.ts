@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {
   rolloutDecider,
+  type Comparison,
   type Facts,
   type PlanSpec,
   type Recorded,
@@ -10,8 +11,8 @@ import {
   type RolloutState,
 } from '#libs/domain';
 import type { Decision } from '#libs/kernel';
-import { aVerdict, factsOf } from './facts.js';
-import { aPlan, aSignal, aStage, aTrack } from './plans.js';
+import { aVerdict, factsOf, type Shortcomings } from './facts.js';
+import { A_PAIRED_SIGNAL, aPlan, aSignal, aStage, aTrack, SOME_SIGNALS } from './plans.js';
 import { aStart } from './rollouts.js';
 import { T0 } from './specification.js';
 
@@ -93,6 +94,9 @@ const exposures = fc
   .uniqueArray(fc.integer({ min: 1, max: 9_998 }), { maxLength: 3 })
   .map((shares) => [...shares.toSorted((a, b) => a - b), 10_000]);
 
+const PARITY = [{ signal: A_PAIRED_SIGNAL.signal, between: ['api', 'bedrock'] as const, within: 200 }];
+const catalogue = { signals: [...SOME_SIGNALS, A_PAIRED_SIGNAL] };
+
 const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
   .record({
     holdback: fc.constantFrom(0, 1, 100, 5_000),
@@ -100,12 +104,13 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
     bedrock: exposures,
     after: fc.boolean(),
     byTrack: fc.boolean(),
+    parity: fc.boolean(),
     shadow: fc.boolean(),
     missing: fc.constantFrom('hold' as const, 'hold' as const, 'warn' as const, 'roll-back' as const),
     bake: fc.constantFrom(0, 60_000),
     activation: fc.constantFrom(0, 50),
   })
-  .map(({ holdback, api, bedrock, after, byTrack, shadow, missing, bake, activation }) => {
+  .map(({ holdback, api, bedrock, after, byTrack, parity, shadow, missing, bake, activation }) => {
     const stages = (shares: readonly number[]) =>
       (holdback === 0 && shares.length === 1 ? [1, ...shares] : shares).map((share) =>
         aStage(share, { bake, activation }),
@@ -116,7 +121,8 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
       rollbackScope: byTrack ? 'track' : 'rollout',
       signals: [aSignal('wrong-pool'), aSignal('script-errors', { missing }), aSignal('refusals', { shadow })],
       tracks: [
-        aTrack('api', { stages: stages(api) }),
+        aTrack('api', { stages: stages(api), targets: parity ? ['api-us'] : { platform: 'api' } }),
+        ...(parity ? [aTrack('eu', { stages: stages(api), targets: ['api-eu'], parity: PARITY })] : []),
         aTrack('bedrock', { stages: stages(bedrock), after: after ? 'api' : undefined }),
       ],
     };
@@ -131,7 +137,7 @@ const steadily = (looks: number): readonly Move[] =>
 /** Random plans with random commands and facts, after a while in which all goes well. */
 export const lives: fc.Arbitrary<Life> = fc
   .record({
-    plan: planSpec.map((spec) => aPlan(spec)),
+    plan: planSpec.map((spec) => aPlan(spec, catalogue)),
     well: fc.nat(24),
     moves: fc.array(move, { minLength: 5, maxLength: 50, size: 'max' }),
     takesOver: fc.boolean(),
@@ -145,6 +151,18 @@ const drawnVerdicts = ({ plan }: { readonly plan: ResolvedPlan }, { kinds, dice 
   return Object.fromEntries(plan.signals.map(({ signal }, index) => [`${prefix}${signal}`, kinds[index] ?? 'pass']));
 };
 
+const compared = (pairs: number, leftOnly: number, rightOnly: number): readonly Comparison[] => [
+  { signal: A_PAIRED_SIGNAL.signal, left: 'api-us', right: 'bedrock-us', pairs, leftOnly, rightOnly },
+];
+
+/** Shown in most draws, otherwise not compared, open or refuted. */
+const drawnComparisons = ({ dice, perfect }: Luck): Pick<Shortcomings, 'comparisons'> => {
+  const die = perfect ? 0 : (dice[1] ?? 0);
+  if (die < 0.5) return {};
+  if (die < 0.65) return { comparisons: [] };
+  return { comparisons: die < 0.8 ? compared(120, 5, 3) : compared(2_000, 20, 200) };
+};
+
 const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
   if (state.status === 'none') return { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
   const { dice, perfect } = luck;
@@ -152,7 +170,7 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
   if (perfect) return factsOf(state, now, { verdicts });
   let drawn = 0;
   const die = (): number => dice[(drawn += 1) % dice.length] ?? 0;
-  const good = factsOf(state, now, { verdicts });
+  const good = factsOf(state, now, { verdicts, ...drawnComparisons(luck) });
   const targets = Object.fromEntries(
     Object.entries(good.targets).flatMap(([target, known]) => {
       if (die() < 0.15) return [];
@@ -189,8 +207,11 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
       die() < 0.6 && die() < 0.6 ? [{ signal, target, ms: die() < 0.5 ? 90_000 : 20_000 }] : [],
     ),
   );
-  return { targets, stages, watch, unmeasured, verdicts: good.verdicts.filter(() => die() < 0.9) };
+  return { ...good, targets, stages, watch, unmeasured, verdicts: good.verdicts.filter(() => die() < 0.9) };
 };
+
+/** Whether a promote means one track alone. */
+const isOdd = ({ dice }: Luck): boolean => (dice[2] ?? 0) < 0.3;
 
 /** Facts as another look saw them: of the stage before, or none of the current ones. */
 const outdated = (facts: Facts): Facts => ({
@@ -212,7 +233,7 @@ const commandOf = (state: RolloutState, now: number, drawn: Move): RolloutComman
       const facts = drawn.luck.stale ? outdated(fresh) : fresh;
       return drawn.do === 'look'
         ? { type: 'AssessRollout', at: now, facts }
-        : { type: 'PromoteRollout', reason: 'drawn', track: null, stages: null, facts };
+        : { type: 'PromoteRollout', reason: 'drawn', track: isOdd(drawn.luck) ? 'eu' : null, stages: null, facts };
     }
     case 'deliver':
     case 'fail': {

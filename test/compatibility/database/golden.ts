@@ -31,7 +31,7 @@ const TABLES = `
      from pg_index i, unnest(i.indkey) with ordinality k(attnum, n) join pg_attribute a using (attnum)
      where i.indrelid = c.oid and i.indisprimary and a.attrelid = c.oid), '[]') as key
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema') and c.relname <> 'schema_migrations'
+  where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not in ('pg_catalog', 'information_schema') and c.relname <> 'schema_migrations'
   order by 1`;
 
 const SEQUENCES = `

@@ -1,3 +1,4 @@
+import { differingHolds, parityComesFirst, parityComesOutAgain } from './parity.js';
 import { CHECKS, type History as Recorded } from '../../chaos/history-checker.js';
 import { configDecider, type ConfigEvent, type ConfigState } from '#libs/domain';
 import { SECRET } from '../traffic.js';
@@ -99,6 +100,8 @@ export const RULES: Readonly<Record<number, readonly Rule[]>> = {
   2: [missed(2), abortIsAlwaysTaken, failuresLeadBack],
   3: [
     onlyMeasuredPasses,
+    parityComesFirst,
+    differingHolds,
     onlyMeasuredSettles,
     onlySeenTargetsPass,
     onlyWhatMayIsGoneWithout,
@@ -116,7 +119,7 @@ export const RULES: Readonly<Record<number, readonly Rule[]>> = {
     allEndOnTheLast,
   ],
   11: [nothingOfUsers],
-  12: [looksAreWhole, verdictsComeOutAgain],
+  12: [looksAreWhole, verdictsComeOutAgain, parityComesOutAgain],
 };
 
 /** Everything that a run breaks of a rule, or of all of them. */

@@ -53,7 +53,7 @@ const scopeOf = ({ plan }: Rollout, { signal, track: name, stage: at }: Recorded
 };
 
 /** What the looks so far have counted of one signal, and the requests that were read with the last of them. */
-const countsOf = (looks: readonly StoredLook[], seen: Seen, signal: string): readonly SliceCounts[] => {
+const countsOf = (looks: readonly StoredLook[], seen: Seen, { signal, type }: Signal): readonly SliceCounts[] => {
   const counts = new Map<string, { -readonly [field in keyof SliceCounts]: SliceCounts[field] }>();
   const of = ({ target, model }: { readonly target: string; readonly model: string }) => {
     const none = { target, model, candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
@@ -66,12 +66,19 @@ const countsOf = (looks: readonly StoredLook[], seen: Seen, signal: string): rea
     of(cell).candidateBad += cell.candidateBad;
     of(cell).controlBad += cell.controlBad;
   }
-  for (const slice of seen.requests.slices ?? []) {
+  // Of pairs only those count that were compared.
+  const isPaired = type === 'paired';
+  for (const sample of isPaired ? seen.requests.samples : []) {
+    if (sample.signal !== signal) continue;
+    of(sample).candidateRequests += sample.candidate;
+    of(sample).controlRequests += sample.control;
+  }
+  for (const slice of isPaired ? [] : seen.requests.slices) {
     of(slice).candidateRequests += slice.candidateRequests;
     of(slice).controlRequests += slice.controlRequests;
   }
-  for (const slice of seen.requests.unmeasured ?? []) {
-    if (slice.signal !== signal) continue;
+  for (const slice of seen.requests.unmeasured) {
+    if (slice.signal !== signal || isPaired) continue;
     of(slice).candidateRequests -= slice.candidateRequests;
     of(slice).controlRequests -= slice.controlRequests;
   }
@@ -94,7 +101,9 @@ const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollo
   const report = reportOf(seen, pool, verdict.signal);
   const onTrial: OnTrial = (...which) => seen.trials.get(trialKey(...which));
   const violations = report && violationsOfArms(seen.rollout, verdict.signal, report, onTrial);
-  const counts = countsOf(looks, seen, verdict.signal);
+  const signal = rollout.plan.signals.find((each) => each.signal === verdict.signal);
+  if (!signal) return undefined;
+  const counts = countsOf(looks, seen, signal);
   return { ...judgeScope(pool, scope, verdict.signal, { counts, violations }), digest };
 };
 

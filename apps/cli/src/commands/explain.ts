@@ -6,16 +6,21 @@ import { recomputed, type Recomputed } from '../recompute/index.js';
 import { resolveRollout } from '../resolve.js';
 
 const recompute = async (invocation: Invocation, rollout: string, signal: string | undefined): Promise<void> => {
-  const { looks, verdicts } = await recomputed(invocation.client, rollout);
+  const { looks, verdicts, parities } = await recomputed(invocation.client, rollout);
   const wanted = verdicts.filter(({ verdict }) => signal === undefined || verdict.signal === signal);
+  const asked = parities.filter(({ parity }) => signal === undefined || parity.signal === signal);
   const differing = wanted.filter(({ differs }) => differs.length > 0);
+  const disagreeing = asked.filter(({ differs }) => differs.length > 0);
   invocation.print({
-    data: { looks, verdicts: wanted },
-    text: (look) => renderRecomputed(wanted, look),
-    names: wanted.map(({ position }) => `event/${position}`),
+    data: { looks, verdicts: wanted, parities: asked },
+    text: (look) => renderRecomputed(wanted, asked, look),
+    names: [...wanted, ...asked].map(({ position }) => `event/${position}`),
   });
   invocation.note(summaryOf(wanted, differing, looks));
-  if (differing.length > 0) invocation.exitCode = EXIT.conflict;
+  if (asked.length > 0) invocation.note(paritySummary(asked.length, disagreeing.length));
+  const since = wanted.find(({ compacted }) => compacted !== null)?.compacted?.at;
+  if (since !== undefined) invocation.note(compactedWords(since));
+  if (differing.length + disagreeing.length > 0) invocation.exitCode = EXIT.conflict;
 };
 
 const summaryOf = (all: readonly Recomputed[], differing: readonly Recomputed[], looks: number): string => {
@@ -25,6 +30,15 @@ const summaryOf = (all: readonly Recomputed[], differing: readonly Recomputed[],
     ? `${done.length} of ${done.length} verdicts come out the same from ${looks} stored looks`
     : `${differing.length} of ${done.length} verdicts come out otherwise: the stored looks or the log were altered, or another version judged`;
 };
+
+const paritySummary = (all: number, differing: number): string =>
+  differing === 0
+    ? `${all} of ${all} judgements of parity come out the same from their counts`
+    : `${differing} of ${all} judgements of parity come out otherwise: the log was altered, or another version judged`;
+
+const compactedWords = (since: string): string =>
+  `compacted on ${since.slice(0, 10)}: the verdicts of this rollout can be checked up to the hour, their digests against ` +
+  'the stored chain; e-values, which change with each look, and what follows from them are not compared';
 
 /** explain */
 export const addExplainCommand = (program: Command, invocation: Invocation): void => {

@@ -158,9 +158,11 @@ const VERBS: readonly Verb[] = [
 const stagesSeen = (rollout: RolloutView): readonly string[] =>
   rollout.status === 'watching'
     ? ['watch']
-    : rollout.tracks.flatMap(({ name, status, stage }) =>
-        status === 'in-stage' && stage !== null ? [`${name}/${stage}`] : [],
-      );
+    : rollout.tracks.flatMap(({ name, status, stage }) => {
+        if (status === 'in-stage' && stage !== null) return [`${name}/${stage}`];
+        // A track that waits for parity can be promoted by its name; without one nothing but stages is meant.
+        return status === 'waiting' && rollout.parity.some(({ track }) => track === name) ? [`${name}/parity`] : [];
+      });
 
 interface VerbFlags {
   readonly reason?: string;
@@ -181,7 +183,8 @@ const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => 
       'only if the rollout is still at this version (exit code 6 otherwise)',
       integer(0),
     );
-  if (verb.name === 'promote') command.option('--track <name>', 'only this track; by default all');
+  if (verb.name === 'promote')
+    command.option('--track <name>', 'only this track, which may wait for parity; by default all that are in a stage');
   if (verb.name === 'pause') command.option('--for <duration>', 'go on by itself after this time', duration);
   command.action(async (reference: string, flags: VerbFlags) => {
     const rollout = await resolveRollout(invocation.client, reference, 'act');

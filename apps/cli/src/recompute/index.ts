@@ -3,17 +3,19 @@ import type { EventView } from '#libs/contracts';
 import {
   backtest,
   isNewStop,
+  recomputeParities,
   recomputeVerdicts,
   type Backtested,
   type JudgingPlan,
   type LoggedEvent,
   type Recomputed,
+  type RecomputedParity,
   type RolloutEvent,
 } from '#libs/domain';
 import type { HeadgateClient } from '../client.js';
 
 export { isNewStop };
-export type { Backtested, JudgingPlan, Recomputed };
+export type { Backtested, JudgingPlan, Recomputed, RecomputedParity };
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -54,13 +56,21 @@ const looksOf = async (client: HeadgateClient, rollout: string) => {
   return looks;
 };
 
-/** The verdicts that were recorded for a rollout, computed again here from its log and its stored looks. */
+/** The verdicts that were recorded for a rollout, computed again here from its log and its stored looks; parity from its counts. */
 export const recomputed = async (
   client: HeadgateClient,
   rollout: string,
-): Promise<{ readonly looks: number; readonly verdicts: readonly Recomputed[] }> => {
+): Promise<{
+  readonly looks: number;
+  readonly verdicts: readonly Recomputed[];
+  readonly parities: readonly RecomputedParity[];
+}> => {
   const [events, looks] = [await streamOf(client, rollout), await looksOf(client, rollout)];
-  return { looks: looks.length, verdicts: recomputeVerdicts(events, looks, sha256) };
+  return {
+    looks: looks.length,
+    verdicts: recomputeVerdicts(events, looks, sha256),
+    parities: recomputeParities(events),
+  };
 };
 
 /** What a plan would have stopped of the rollouts that were started after a position; `progress` is told of each. */

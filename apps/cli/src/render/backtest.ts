@@ -40,7 +40,15 @@ export const renderBacktest = (all: readonly Backtested[], look: Look): string =
     look,
     ['STARTED', 'ENDED'],
   );
-  if (blind.length === 0) return rows;
   const where = all.filter(({ unmeasured }) => unmeasured.length > 0).length;
-  return `${rows}\n\n${look.paint.yellow(`not measured in ${where} of them: ${plain(blind.join(', '))}`)}`;
+  const compacted = all.filter(({ isCompacted }) => isCompacted).length;
+  const notes = [
+    ...(blind.length === 0 ? [] : [look.paint.yellow(`not measured in ${where} of them: ${plain(blind.join(', '))}`)]),
+    ...(compacted === 0
+      ? []
+      : [
+          `the looks of ${compacted} of them are kept by the hour: the plan may stop those up to an hour sooner than shown`,
+        ]),
+  ];
+  return [rows, ...notes].join('\n\n');
 };

@@ -1,9 +1,9 @@
 import type { EvidenceView } from '#libs/contracts';
 import { plain, showAgo, showCount, showTime } from '../format.js';
 import { paintStatus, table, type Look } from '../look.js';
-import type { Recomputed } from '../recompute/index.js';
+import type { Recomputed, RecomputedParity } from '../recompute/index.js';
 import { hang, solid } from '../wrap.js';
-import { verdictCells } from './rollouts.js';
+import { parityTable, verdictCells } from './rollouts.js';
 
 type Signal = EvidenceView['signals'][number];
 type Pool = Signal['pools'][number];
@@ -54,6 +54,8 @@ const summaryRow = (signal: Signal, pool: Pool, look: Look): readonly string[] =
     against(pool),
   ];
 };
+
+const inPercent = (difference: number): string => `${Number((difference * 100).toFixed(2))}%`;
 
 const BARS = '▁▂▃▄▅▆▇█';
 
@@ -181,9 +183,43 @@ const signalLines = (signal: Signal, look: Look): readonly string[] => {
   ];
 };
 
+/** What tracks wait for of others, and what was compared for it. */
+const parityLines = ({ parity }: EvidenceView, look: Look): readonly string[] => {
+  const rows = parity.flatMap(({ track, signal, comparisons }) =>
+    comparisons.map(({ left, right, pairs, leftOnly, rightOnly, lastAt }) => [
+      plain(track),
+      plain(signal),
+      plain(`${left} × ${right}`),
+      showCount(pairs),
+      `${showCount(leftOnly)} / ${showCount(rightOnly)}`,
+      `${showTime(lastAt, look.zone)} (${showAgo(lastAt, look.now)})`,
+    ]),
+  );
+  const compared = table(['TRACK', 'SIGNAL', 'TARGETS', 'PAIRS', 'BAD ON ONE ONLY', 'LAST'], rows, look, ['LAST']);
+  const estimates = table(
+    ['TRACK', 'SIGNAL', 'DIFFERENCE [95% AT EACH END]', 'FOR PARITY', 'AGAINST IT', 'METHOD'],
+    parity.map((each) => [
+      plain(each.track),
+      plain(each.signal),
+      `${each.difference === null ? '-' : inPercent(each.difference)}  [${each.interval.map(inPercent).join(' to ')}]`,
+      `${showE(each.logE)} of ${showE(each.logBound)}`,
+      `${showE(each.logAgainst)} of ${showE(each.logAgainstBound)}`,
+      plain(each.method),
+    ]),
+    look,
+    ['METHOD'],
+  );
+  if (parity.length === 0) return [];
+  return [
+    ...part('Parity', parityTable(parity, look), look),
+    ...part('Estimates of parity', estimates, look),
+    ...part('Compared', rows.length === 0 ? 'nothing so far' : compared, look),
+  ];
+};
+
 const headLine = (view: EvidenceView, look: Look): string =>
   hang(
-    `${look.paint.bold(`${plain(view.config)} r${view.revision}`)}, rollout ${view.rollout}: ${showCount(view.looks)} looks with evidence, digest ${view.digest.slice(0, 16) || 'none'}`,
+    `${look.paint.bold(`${plain(view.config)} r${view.revision}`)}, rollout ${view.rollout}: ${showCount(view.looks)} looks with evidence, digest ${view.digest.slice(0, 16) || 'none'}${view.compactedAt === null ? '' : `; kept by the hour since ${showTime(view.compactedAt, look.zone)}`}`,
     look.width,
     2,
   );
@@ -191,7 +227,11 @@ const headLine = (view: EvidenceView, look: Look): string =>
 /** All signals in a line each, or one of them in full. */
 export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look): string => {
   if (isFull)
-    return [headLine(view, look), ...view.signals.flatMap((signal) => ['', ...signalLines(signal, look)])].join('\n');
+    return [
+      headLine(view, look),
+      ...view.signals.flatMap((signal) => ['', ...signalLines(signal, look)]),
+      ...parityLines(view, look),
+    ].join('\n');
   const rows = view.signals.flatMap((signal) => signal.pools.map((pool) => summaryRow(signal, pool, look)));
   const summary = table(
     ['SIGNAL', 'TRACK', 'VERDICT', 'CANDIDATE / CONTROL', 'RATIO [95%]', 'E-VALUE AND BOUND'],
@@ -199,20 +239,53 @@ export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look):
     look,
     ['TRACK', 'RATIO [95%]'],
   );
-  return [headLine(view, look), '', summary].join('\n');
+  return [headLine(view, look), '', summary, ...parityLines(view, look)].join('\n');
 };
 
-/** Each recorded verdict, and whether it comes out the same. */
-export const renderRecomputed = (all: readonly Recomputed[], look: Look): string =>
-  table(
-    ['POSITION', 'LOOK', 'SIGNAL', 'STAGE', 'VERDICT', 'COMPUTED AGAIN'],
-    all.map(({ position, verdict, differs, skipped }) => [
-      `#${position}`,
-      String(verdict.look),
-      plain(verdict.signal),
-      plain([verdict.track, verdict.stage].filter((each) => each !== null).join('/') || '-'),
-      paintStatus(verdict.verdict, look.paint),
-      differs.length > 0 ? look.paint.red(plain(differs.join('; '))) : (skipped ?? look.paint.green('the same')),
-    ]),
-    look,
-  );
+const sameWords = (compacted: Recomputed['compacted']): string =>
+  compacted === null ? 'the same' : `the same ${compacted.compared.join(', ')}`;
+
+type Again = Pick<Recomputed, 'differs' | 'skipped'> & { readonly compacted?: Recomputed['compacted'] };
+
+const againCell = ({ differs, skipped, compacted = null }: Again, look: Look): string =>
+  differs.length > 0 ? look.paint.red(plain(differs.join('; '))) : (skipped ?? look.paint.green(sameWords(compacted)));
+
+const recomputedParities = (all: readonly RecomputedParity[], look: Look): readonly string[] =>
+  all.length === 0
+    ? []
+    : [
+        '',
+        table(
+          ['POSITION', 'SIGNAL', 'PARITY OF', 'VERDICT', 'COMPUTED AGAIN'],
+          all.map(({ position, parity, ...again }) => [
+            `#${position}`,
+            plain(parity.signal),
+            plain(parity.between.join(' and ')),
+            paintStatus(parity.verdict, look.paint),
+            againCell(again, look),
+          ]),
+          look,
+        ),
+      ];
+
+/** Each recorded verdict and judgement of parity, and whether it comes out the same. */
+export const renderRecomputed = (
+  all: readonly Recomputed[],
+  parities: readonly RecomputedParity[],
+  look: Look,
+): string =>
+  [
+    table(
+      ['POSITION', 'LOOK', 'SIGNAL', 'STAGE', 'VERDICT', 'COMPUTED AGAIN'],
+      all.map(({ position, verdict, differs, skipped, compacted }) => [
+        `#${position}`,
+        String(verdict.look),
+        plain(verdict.signal),
+        plain([verdict.track, verdict.stage].filter((each) => each !== null).join('/') || '-'),
+        paintStatus(verdict.verdict, look.paint),
+        againCell({ differs, skipped, compacted }, look),
+      ]),
+      look,
+    ),
+    ...recomputedParities(parities, look),
+  ].join('\n');

@@ -16,6 +16,7 @@ const stageCells = (stage: StagePrediction): readonly string[] => [
 ];
 
 type Prediction = StagePrediction['signals'][number];
+type Parity = PlanPreview['parity'][number];
 type Sight = Pick<Prediction, 'smallestHarm' | 'nearlySure'>;
 
 /** Of what is seen without any ratio, and of what is not predicted. */
@@ -42,6 +43,23 @@ const watchLines = ({ watch }: PlanPreview, look: Look): readonly string[] => {
   const seen = table(['SIGNAL', 'SMALLEST HARM SEEN (80%)', 'HARMED ANSWERS BY THEN'], rows, look);
   const head = `watch    ${showDuration(watch.watchMs)} against a holdback of ${showShare(watch.holdbackBp)}: ${showCount(Math.round(watch.requests))} requests on the candidate`;
   return ['', hang(head, look.width, 9), ...(seen === '' ? [] : [seen])];
+};
+
+const pairsWords = ({ discordant, pairs }: Parity['pairs'][number]): string => {
+  const when = discordant === 0 ? 'where none differs' : `where ${showShare(discordant * 10_000)} differ`;
+  return pairs === null ? `never ${when}` : `${showCount(pairs)} ${when}`;
+};
+
+const parityLines = ({ parity }: PlanPreview, look: Look): readonly string[] => {
+  const rows = parity.map(({ track, signal, between, withinBp, pairs }) => [
+    plain(track),
+    plain(between.join(' and ')),
+    plain(signal),
+    `±${showShare(withinBp)}`,
+    pairs.map(pairsWords).join('; '),
+  ]);
+  const needs = table(['TRACK', 'WAITS FOR PARITY OF', 'SIGNAL', 'WITHIN', 'PAIRS IT TAKES ON AVERAGE'], rows, look);
+  return rows.length === 0 ? [] : ['', needs];
 };
 
 const signalCells = (stage: StagePrediction): readonly (readonly string[])[] =>
@@ -93,6 +111,7 @@ export const renderPlan = (preview: PlanPreview, look: Look): string => {
     '',
     stages,
     ...(signals === '' ? [] : ['', signals]),
+    ...parityLines(preview, look),
     ...watchLines(preview, look),
     '',
     `total    ${total}`,

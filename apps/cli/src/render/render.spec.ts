@@ -2,10 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { compareMoments, compareTwoTargets } from '../compare.js';
 import { paintFor, wantsColour } from '../look.js';
 import type { Look } from '../look.js';
-import { at, event, failVerdict, OTHER_ID, preview, rollout, ROLLOUT_ID, rolledBack } from '../testing/fixtures.js';
+import type { EvidenceView } from '#libs/contracts';
+import {
+  at,
+  event,
+  failVerdict,
+  openParity,
+  OTHER_ID,
+  preview,
+  rollout,
+  ROLLOUT_ID,
+  rolledBack,
+} from '../testing/fixtures.js';
 import { renderAt, renderDifferences, showLive } from './at.js';
 import { renderApply, summariseApply } from './changes.js';
 import { renderEventLine, renderHistory } from './events.js';
+import { renderEvidence, renderRecomputed } from './evidence.js';
 import { renderPlan } from './plan.js';
 import { idLength, renderRollout, renderRollouts } from './rollouts.js';
 import { renderTokens } from './tokens.js';
@@ -60,6 +72,15 @@ describe('one rollout in full', () => {
     expect(text).toContain('- api/5%: 1,204 more units');
     expect(text).toContain('held     by a policy until 2025-08-29 12:20:00: no outcomes from api-tpu');
     expect(text).toContain('staging, held');
+  });
+
+  it('shows how the parity stands that a track waits for, and nothing of it where none does', () => {
+    const text = renderRollout(rollout({ parity: [openParity()] }), look);
+    expect(lineWith(text, 'WAITS FOR PARITY OF')).toMatch(/^VERDICT\s+TRACK\s+WAITS FOR PARITY OF\s+EVIDENCE$/);
+    expect(lineWith(text, '120 pairs')).toMatch(
+      /^inconclusive\s+vertex\s+api and bedrock\s+parity of api and bedrock on golden answers: 120 pairs, difference/,
+    );
+    expect(renderRollout(rollout(), look)).not.toContain('PARITY');
   });
 
   it('says why it is held once, in its own line, and below only what else it waits for', () => {
@@ -173,6 +194,81 @@ describe('a plan', () => {
     expect(text).toContain('traffic  api-tpu 1,204.5/s (requests, over the last 1 h)');
     expect(text).toContain('total    never, with the traffic of today');
     expect(text).toContain('warning  refusals cannot be judged at 1%');
+  });
+});
+
+describe('a plan in which a track waits for parity', () => {
+  const parity = {
+    track: 'vertex',
+    signal: 'golden-answers',
+    between: ['api', 'bedrock'] as [string, string],
+    withinBp: 200,
+    pairs: [
+      { discordant: 0, pairs: 273 },
+      { discordant: 0.05, pairs: 1_937 },
+      { discordant: 0.2, pairs: null },
+    ],
+  };
+
+  it('shows how many pairs that takes, by how many of them differ', () => {
+    expect(lineWith(renderPlan({ ...preview(), parity: [parity] }, look), 'golden-answers')).toMatch(
+      /^vertex\s+api and bedrock\s+golden-answers\s+±2%\s+273 where none differs; 1,937 where 5% differ; never where 20% differ$/,
+    );
+    expect(renderPlan(preview(), look)).not.toContain('PARITY');
+  });
+});
+
+describe('the evidence of parity', () => {
+  const parity = {
+    ...openParity(),
+    comparisons: [
+      {
+        left: 'api-us',
+        right: 'bedrock-us',
+        pairs: 120,
+        leftOnly: 5,
+        rightOnly: 3,
+        lastAt: '2025-08-29T12:10:00.000Z',
+      },
+    ],
+  };
+  const view: EvidenceView = {
+    rollout: ROLLOUT_ID,
+    config: 'router.context',
+    revision: 2,
+    alpha: 0.001,
+    assignment: 'unit',
+    looks: 0,
+    look: 0,
+    digest: '',
+    compactedAt: null,
+    grid: [],
+    promotionGrid: [],
+    signals: [],
+    parity: [parity],
+  };
+
+  it('shows the difference with its interval, the e-values for and against it, and what was compared', () => {
+    const text = renderEvidence(view, true, look);
+    expect(lineWith(text, '[-7.56%')).toMatch(
+      /^vertex\s+golden-answers\s+1.67%\s+\[-7.56% to 12.16%\]\s+0.82 of 20\s+0.79 of 200\s+parity-bet-v1$/,
+    );
+    expect(lineWith(text, 'api-us × bedrock-us')).toMatch(
+      /^vertex\s+golden-answers\s+api-us × bedrock-us\s+120\s+5 \/ 3\s+2025-08-29 12:10:00 \(5 min ago\)$/,
+    );
+  });
+
+  it('says so where nothing was compared', () => {
+    expect(renderEvidence({ ...view, parity: [{ ...parity, comparisons: [] }] }, false, look)).toContain(
+      'nothing so far',
+    );
+  });
+
+  it('that is computed again is the same, or says what differs', () => {
+    const again = { position: 7, parity: openParity(), differs: ['verdict fail'], skipped: null };
+    const text = renderRecomputed([], [again, { ...again, position: 9, differs: [] }], look);
+    expect(lineWith(text, '#7')).toMatch(/^#7\s+golden-answers\s+api and bedrock\s+inconclusive\s+verdict fail$/);
+    expect(lineWith(text, '#9')).toMatch(/the same$/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { showShare } from '#libs/contracts';
-import type { RolloutView, VerdictView } from '#libs/contracts';
+import type { ParityView, RolloutView, VerdictView } from '#libs/contracts';
 import { plain, showAgo, showChance, showDuration, showTime } from '../format.js';
 import { paintStatus, table } from '../look.js';
 import type { Look } from '../look.js';
@@ -110,6 +110,23 @@ export const verdictCells = (verdict: VerdictView, look: Look): readonly string[
   plain(verdict.sentence),
 ];
 
+/** `pass  vertex  api and bedrock  parity of … is shown: 1,200 pairs …`. */
+export const parityCells = (parity: ParityView, look: Look): readonly string[] => [
+  paintStatus(parity.verdict, look.paint),
+  plain(parity.track),
+  plain(parity.between.join(' and ')),
+  plain(parity.sentence),
+];
+
+export const parityTable = (parities: readonly ParityView[], look: Look): string =>
+  parities.length === 0
+    ? ''
+    : table(
+        ['VERDICT', 'TRACK', 'WAITS FOR PARITY OF', 'EVIDENCE'],
+        parities.map((parity) => parityCells(parity, look)),
+        look,
+      );
+
 const heldLine = ({ held }: RolloutView, look: Look): readonly string[] => {
   if (!held) return [];
   const until = held.until === null ? '' : ` until ${showTime(held.until, look.zone)}`;
@@ -178,6 +195,7 @@ export const renderRollout = (rollout: RolloutView, look: Look): string => {
     ...section('Stages', stages, look),
     ...section('Targets', targets, look),
     ...section('Verdicts', verdicts, look),
+    ...section('Parity', parityTable(rollout.parity, look), look),
     ...section('Violations', rollout.violations.length === 0 ? '' : violations, look),
     ...section(
       'Waiting for',

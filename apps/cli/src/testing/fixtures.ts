@@ -1,4 +1,4 @@
-import type { AtView, EventView, PlanPreview, Problem, RolloutView, VerdictView } from '#libs/contracts';
+import type { AtView, EventView, ParityView, PlanPreview, Problem, RolloutView, VerdictView } from '#libs/contracts';
 
 export const ROLLOUT_ID = '01990a3c-5b10-7cc1-8b0a-2f4f3a9d0c11';
 export const OTHER_ID = '01990a3c-9f44-7d02-9c1b-6a7f1e2d3b44';
@@ -20,6 +20,27 @@ export const failVerdict = (): VerdictView => ({
   method: 'mixture-sprt/1',
   digest: 'sha256:ab',
   at: '2025-08-29T12:10:00.000Z',
+});
+
+/** Of a track that waits for the parity of two others: open so far. */
+export const openParity = (over: Partial<ParityView> = {}): ParityView => ({
+  track: 'vertex',
+  signal: 'golden-answers',
+  between: ['api', 'bedrock'],
+  withinBp: 200,
+  verdict: 'inconclusive',
+  sentence:
+    'parity of api and bedrock on golden answers: 120 pairs, difference −7.56% to 12.16%, needs to lie within ±2%',
+  method: 'parity-bet-v1',
+  counts: { pairs: 120, leftOnly: 5, rightOnly: 3 },
+  difference: 2 / 120,
+  interval: [-0.0756, 0.1216],
+  logE: -0.2,
+  logBound: Math.log(20),
+  logAgainst: -0.24,
+  logAgainstBound: Math.log(200),
+  at: '2025-08-29T12:10:00.000Z',
+  ...over,
 });
 
 const tracks = (): RolloutView['tracks'] => [
@@ -113,6 +134,7 @@ export const rollout = (over: Partial<RolloutView> = {}): RolloutView => ({
   tracks: tracks(),
   targets: targets(),
   verdicts: [],
+  parity: [],
   violations: [],
   cause: null,
   bypass: null,
@@ -194,6 +216,7 @@ export const preview = (): PlanPreview => ({
       ],
     },
   ],
+  parity: [],
   watch: {
     watchMs: 86_400_000,
     holdbackBp: 100,

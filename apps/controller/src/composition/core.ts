@@ -1,6 +1,6 @@
 import { uuidv7 } from './ids.js';
 import type { Pool } from 'pg';
-import { Clock, Ids, type ClaimedTask } from '#libs/kernel';
+import { Clock, Ids, type ClaimedTask, type EventStore } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
   AUDIT,
@@ -32,19 +32,24 @@ import { createKysely, createPool, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
+  OtlpReceiver,
+  PostgresComparisonIntake,
+  PostgresCountedIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
-  Retention,
 } from '#libs/signals';
 import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
+import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
+import { notKept } from './not-kept.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { SharedObservations } from './shared-observations.js';
 import { TargetDrivers } from './target-drivers.js';
+import { FleetSignalSources } from './signal-sources.js';
 import { StartError } from './start-error.js';
 import { TokenChecker } from './token-checker.js';
 
@@ -175,8 +180,7 @@ type FleetSetting = {
 /** Both ways to the fleets: rulesets out, acknowledgements and outcomes in. */
 const openFleets = async (
   config: ControllerConfig,
-  pool: Pool,
-  view: LiveView,
+  { pool, view, store }: { readonly pool: Pool; readonly view: LiveView; readonly store: EventStore },
   { clock, reached, report }: FleetSetting,
 ) => {
   const feed = await PostgresRulesetFeed.start({
@@ -202,7 +206,16 @@ const openFleets = async (
   );
   const exposures = new FleetExposures(view);
   const intake = new GroupCommitIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
-  return { feed, pull, delivery, evidence, intake };
+  const comparisons = new PostgresComparisonIntake(instrumentPool(pool, 'intake', reached), exposures, bell);
+  const counted = new PostgresCountedIntake(instrumentPool(pool, 'counted', reached), exposures, bell);
+  const otlp = new OtlpReceiver({
+    sources: new FleetSignalSources(view),
+    exposures,
+    counted,
+    outcomes: intake,
+    knowGeneration: (generation) => knowGeneration(generation, view, store),
+  });
+  return { feed, pull, delivery, evidence, intake, comparisons, counted, otlp };
 };
 
 const startSync = async (
@@ -242,11 +255,11 @@ export const startCore = async (
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
   const opened = await openLog(databaseUrl, clock, log, instruments);
   const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
-  const fleets = await openFleets(config, pool, view, { clock, reached, report }).catch(async (error: unknown) => {
+  const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
     throw error;
   });
-  const { feed, pull, delivery, evidence, intake } = fleets;
+  const { feed, delivery, evidence, intake, counted } = fleets;
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
@@ -269,7 +282,7 @@ export const startCore = async (
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
   const stopWork = async (): Promise<void> => {
-    await intake.close();
+    await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
     await keeper.close();
@@ -281,11 +294,7 @@ export const startCore = async (
     throw error;
   });
   if (config.role !== 'api') loop.start();
-  const forgetting = startForgetting(
-    new Retention(unhurried, config.unitDays),
-    () => clock.now(),
-    report('Old ids of units cannot be forgotten; trying again in ten minutes.'),
-  );
+  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, report }), () => clock.now());
   const stop = async (): Promise<void> => {
     await forgetting.stop();
     await sync?.close(1_000);
@@ -297,11 +306,7 @@ export const startCore = async (
     view,
     runner,
     tokens,
-    feed,
-    pull,
-    delivery,
-    evidence,
-    intake,
+    ...fleets,
     board,
     conductor,
     sync,

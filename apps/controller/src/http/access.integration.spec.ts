@@ -32,6 +32,7 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   'GET /v1/events/stream': ['admin', 'operator', 'viewer'],
   'GET /v1/at': ['admin', 'operator', 'viewer'],
   'POST /v1/outcomes': ['admin', 'service'],
+  'POST /v1/comparisons': ['admin', 'service'],
   'GET /v1/targets/{target}/ruleset': ['admin', 'service'],
   'PUT /v1/targets/{target}/instances/{instance}': ['admin', 'service'],
   'POST /v1/targets/{target}/ofrep/v1/evaluate/flags': ['admin', 'service'],

@@ -37,7 +37,7 @@ export const faultOfJson = (body: unknown): Fault | undefined => {
 };
 
 /** Fleets send much and often, and what they send is checked item by item where it is read. */
-const isOfFleet = (url: string): boolean => /^\/v1\/(outcomes|targets\/)/.test(url);
+const isOfFleet = (url: string): boolean => /^\/v1\/(outcomes|metrics|logs|targets\/)/.test(url);
 
 /** Refuses bodies that could be read but never kept, before anybody looks at them. */
 export const checkBodies = (server: FastifyInstance): void => {

@@ -44,10 +44,11 @@ export class EvidenceController {
     @Query({ schema: EvidenceQuery }) { signal }: z.output<typeof EvidenceQuery>,
   ): Promise<EvidenceView> {
     const entry = this.entryOf(id);
-    const known = entry.rollout.plan.signals.map((each) => each.signal);
+    const { signals, tracks } = entry.rollout.plan;
+    const known = [...signals, ...tracks.flatMap(({ parity }) => parity)].map((each) => each.signal);
     if (signal !== undefined && !known.includes(signal))
       throw new ProblemError('signal-not-in-plan', `The plan of this rollout has no signal ${signal}.`, [
-        { pointer: '/signal', detail: `one of ${known.join(', ')}` },
+        { pointer: '/signal', detail: `one of ${[...new Set(known)].join(', ')}` },
       ]);
     const explained = this.running.then(() => this.explain(entry, signal));
     this.running = explained.catch(() => undefined);
@@ -63,8 +64,8 @@ export class EvidenceController {
 
   private async explain(entry: RolloutEntry, signal: string | undefined): Promise<EvidenceView> {
     const progress = await this.board.get([entry.rollout.id]);
-    const { verdicts } = rolloutView(entry, progress.get(entry.rollout.id));
-    return explain(entry.rollout, this.evidence, verdicts, signal === undefined ? undefined : [signal]);
+    const standing = rolloutView(entry, progress.get(entry.rollout.id));
+    return explain(entry.rollout, this.evidence, standing, signal === undefined ? undefined : [signal]);
   }
 
   private entryOf(id: string): RolloutEntry {

@@ -6,6 +6,7 @@ import { Clock, EventStore } from '#libs/kernel';
 import { LiveView } from '#libs/application';
 import { OfrepEvaluator, PullDriver, RulesetFeed, rulesetResponse, type OfrepResponse } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
+import { knowGeneration } from '../composition/known-generation.js';
 import { Needs, type Caller } from './auth.js';
 import { isStorable } from './body-check.js';
 import { ProblemError } from './problem.js';
@@ -74,15 +75,9 @@ export class FleetController {
   @HttpCode(202)
   @ApiAcceptedResponse({ standardSchema: OutcomeReceipt })
   async outcomes(@Body({ schema: OutcomeBatch }) batch: OutcomeBatch, @Req() request: Caller): Promise<OutcomeReceipt> {
-    await this.knowGenerationsOf(batch);
+    const newest = batch.windows.reduce((most, { generation }) => Math.max(most, generation), 0);
+    await knowGeneration(newest, this.view, this.store);
     return this.intake.submit(batch, { token: request.caller?.subject ?? '' }, this.clock.now());
-  }
-
-  /** A fleet may have its ruleset from another controller, a moment before this one has folded what led to it. */
-  private async knowGenerationsOf({ windows }: OutcomeBatch): Promise<void> {
-    const newest = windows.reduce((most, { generation }) => Math.max(most, generation), 0);
-    if (newest <= this.view.position || newest > (await this.store.head())) return;
-    await this.view.caughtUpWith(newest);
   }
 
   @Post('targets/:target/ofrep/v1/evaluate/flags')

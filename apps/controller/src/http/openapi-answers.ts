@@ -33,7 +33,7 @@ const REFUSALS: readonly (readonly [routes: RegExp, statuses: readonly number[]]
   [/^get \/v1\/rollouts\/\{id\}\/looks$/, [400, 404, 409]],
   [/^get \/v1\/(?:rollouts|events|events\/stream)$/, [400]],
   [/^get \/v1\/at$/, [400, 404]],
-  [/^post \/v1\/outcomes$/, [400]],
+  [/^post \/v1\/(?:outcomes|comparisons)$/, [400]],
   [/^put \/v1\/targets\/\{target\}\/instances\/\{instance\}$/, [400, 404]],
   [/^get \/v1\/targets\/\{target\}\/ruleset$/, [404]],
   [/^post \/v1\/tokens$/, [400, 409, 422]],

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Problem } from '#libs/contracts';
 import { addAnswers, type Operation } from './openapi-answers.js';
 import { addOfrep, OFREP_SCHEMAS } from './openapi-ofrep.js';
+import { addOtlp, OTLP_SCHEMAS } from './openapi-otlp.js';
 
 /** What each operation does, as a list of them shows it. */
 const SUMMARIES: Readonly<Record<string, string>> = {
@@ -30,6 +31,9 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'get /v1/events/stream': 'Follow the log as it grows',
   'get /v1/at': 'What each target was desired to serve at a moment',
   'post /v1/outcomes': 'Report outcomes',
+  'post /v1/comparisons': 'Report the same work done on two targets',
+  'post /v1/metrics': 'Send metrics (OTLP)',
+  'post /v1/logs': 'Send records of evaluations (OTLP)',
   'get /v1/targets/{target}/ruleset': "Fetch a target's ruleset for evaluation in process",
   'put /v1/targets/{target}/instances/{instance}': 'Acknowledge a generation; a heartbeat',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags': 'Evaluate all configs (OFREP)',
@@ -44,6 +48,7 @@ const complete = (route: string, operation: Operation): void => {
   const summary = SUMMARIES[route];
   if (summary !== undefined) operation.summary = summary;
   addOfrep(route, operation);
+  addOtlp(route, operation);
   addAnswers(route, operation);
 };
 
@@ -61,7 +66,12 @@ export const describeApi = (app: NestFastifyApplication): OpenAPIObject => {
   const { $schema: _, ...schema } = z.toJSONSchema(z.object(Problem.shape));
   document.components = {
     ...document.components,
-    schemas: { ...document.components?.schemas, ...(OFREP_SCHEMAS as object), Problem: schema as never },
+    schemas: {
+      ...document.components?.schemas,
+      ...(OFREP_SCHEMAS as object),
+      ...(OTLP_SCHEMAS as object),
+      Problem: schema as never,
+    },
   };
   for (const [path, { get, put, post, delete: remove }] of Object.entries(document.paths))
     for (const [method, operation] of Object.entries({ get, put, post, delete: remove }))

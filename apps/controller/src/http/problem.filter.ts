@@ -2,9 +2,10 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import { trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ViewStoppedError, type Log } from '#libs/application';
-import { AlteredLookError, IntakeBusyError, IntakeClosedError } from '#libs/signals';
+import { AlteredLookError, IntakeBusyError, IntakeClosedError, MalformedOtlpError } from '#libs/signals';
 import { databaseTrouble } from '../composition/database-trouble.js';
 import type { DatabaseWatch } from '../composition/database-watch.js';
+import { isOtlp, sendStatus } from './otlp.js';
 import { ProblemError } from './problem.js';
 
 type Asked = { readonly method: string; readonly path: string };
@@ -73,6 +74,7 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const path = request.url.split('?')[0] ?? '';
     const known = this.expected(error, { method: request.method, path });
+    if (known && isOtlp(path)) return sendStatus(reply, request, known);
     const traceId = trace.getActiveSpan()?.spanContext().traceId;
     if (known) {
       const problem = { ...known.toProblem(path), ...(traceId === undefined ? {} : { traceId }) };
@@ -90,6 +92,7 @@ export class ProblemFilter implements ExceptionFilter {
     });
     const detail =
       'Headgate failed to answer this request; the reason is in its log. Nothing was half-written: send it again.';
+    if (isOtlp(path)) return sendStatus(reply, request, { status: 500, message: detail });
     const problem = {
       type: 'urn:headgate:problem:internal',
       title: 'Internal error',
@@ -107,14 +110,17 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof HttpException) return fromHttp(error, asked, this.methodsAt);
     if (error instanceof IntakeBusyError || error instanceof IntakeClosedError)
       return new ProblemError('busy', error.message, [], { 'retry-after': '2' });
+    if (error instanceof MalformedOtlpError) return new ProblemError('invalid-request', error.message);
     if (error instanceof AlteredLookError) return new ProblemError('evidence-altered', error.message);
     const trouble = databaseTrouble(error);
     if (trouble !== undefined) {
       this.database.note(error);
-      const detail = `${trouble.message} Whether this was written is not known: send it again under the same Idempotency-Key.`;
+      const again = isOtlp(asked.path) ? ', nothing is counted twice' : ' under the same Idempotency-Key';
+      const detail = `${trouble.message} Whether this was written is not known: send it again${again}.`;
       return new ProblemError('database-unavailable', detail, [], { 'retry-after': '2' });
     }
-    if (error instanceof ViewStoppedError) return new ProblemError('not-ready', error.message);
+    if (error instanceof ViewStoppedError)
+      return new ProblemError('not-ready', error.message, [], { 'retry-after': '2' });
     return typeof error === 'object' && error !== null ? fromFastify(error) : undefined;
   }
 }

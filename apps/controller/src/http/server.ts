@@ -20,11 +20,12 @@ import {
 } from '#libs/application';
 import { Clock, EventStore } from '#libs/kernel';
 import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
-import { OutcomeIntake } from '#libs/signals';
+import { ComparisonIntake, OtlpReceiver, OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
 import { TokenChecker } from '../composition/token-checker.js';
 import { AuthGuard, checkCallers } from './auth.js';
 import { checkBodies } from './body-check.js';
+import { ComparisonsController } from './comparisons.controller.js';
 import { ConfigsController } from './configs.controller.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
@@ -33,6 +34,8 @@ import { FleetController } from './fleet.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { methodsAt } from './methods.js';
 import { describeApi } from './openapi.js';
+import { takeOtlp } from './otlp.js';
+import { OtlpController } from './otlp.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
@@ -61,6 +64,8 @@ class HttpModule {
       [RulesetFeed, core.feed],
       [OfrepEvaluator, new OfrepEvaluator(core.feed)],
       [OutcomeIntake, core.intake],
+      [ComparisonIntake, core.comparisons],
+      [OtlpReceiver, core.otlp],
       [EventStore, core.store],
       [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
       [TokenChecker, core.tokens],
@@ -76,6 +81,8 @@ class HttpModule {
         ConfigsController,
         EventsController,
         FleetController,
+        ComparisonsController,
+        OtlpController,
         TokensController,
         HealthController,
       ],
@@ -113,7 +120,12 @@ export type HttpServer = {
 };
 
 /** Serves the HTTP API of a running core. */
-export const startHttp = async (core: Core, host: string, port: number): Promise<HttpServer> => {
+export const startHttp = async (
+  core: Core,
+  host: string,
+  port: number,
+  { otlpMostBytes = 64 * 1024 * 1024 }: { readonly otlpMostBytes?: number } = {},
+): Promise<HttpServer> => {
   const adapter = new FastifyAdapter({
     bodyLimit: MOST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -128,11 +140,12 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   const app = await NestFactory.create<NestFastifyApplication>(HttpModule.with(core), adapter, {
     logger: false,
     abortOnError: false,
-    // Fastify reads JSON by itself; nothing else is taken.
+    // Fastify reads JSON by itself; nothing else is taken but what exporters send.
     bodyParser: false,
   });
   const server = adapter.getInstance();
   server.removeContentTypeParser('text/plain');
+  takeOtlp(server, otlpMostBytes);
   checkCallers(server, { tokens: core.tokens, view: core.view }, MOST_BODY_BYTES);
   checkBodies(server);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => invalidRequest(issues) }));

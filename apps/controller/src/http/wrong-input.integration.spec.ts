@@ -504,6 +504,7 @@ const routesWithBody: readonly (readonly [string, string, 'operator' | 'service'
   ['POST', '/v1/plan-previews', 'operator'],
   ['POST', '/v1/rollouts/01890000-0000-7000-8000-000000000000/abort', 'operator'],
   ['POST', '/v1/outcomes', 'service'],
+  ['POST', '/v1/comparisons', 'service'],
   ['PUT', '/v1/targets/api-tpu/instances/i', 'service'],
   ['POST', '/v1/tokens', 'admin'],
 ];

@@ -1,7 +1,7 @@
 import type { EvidenceView, LookList, RolloutView } from '#libs/contracts';
-import { Explanation, WATCH, type ExplainedPool, type Rollout, type SliceCounts } from '#libs/domain';
+import { comparisonsOf, Explanation, WATCH, type ExplainedPool, type Rollout, type SliceCounts } from '#libs/domain';
 import { PROMOTION_GRID, RATIO_GRID } from '#libs/statistics';
-import type { Evidence, TargetSeen } from '../ports.js';
+import type { Compared, Evidence, TargetSeen } from '../ports.js';
 import { measuredSpan } from '../workers/coverage.js';
 import { chainedDigest } from '../workers/folded.js';
 import { SliceTable } from '../workers/slice-table.js';
@@ -61,14 +61,30 @@ const freshnessOf = (signal: PlanSignal, seen: readonly TargetSeen[]): Explained
     return { target: target.target, measuredUntil: span === undefined ? null : iso(span.until) };
   });
 
+const parityView = (
+  { plan }: Rollout,
+  parity: RolloutView['parity'][number],
+  compared: readonly Compared[],
+): EvidenceView['parity'][number] => ({
+  ...parity,
+  comparisons: comparisonsOf(plan, parity, compared).map(({ left, right, pairs, leftOnly, rightOnly, lastAt }) => ({
+    left,
+    right,
+    pairs,
+    leftOnly,
+    rightOnly,
+    lastAt: iso(lastAt),
+  })),
+});
+
 /**
  * What the verdicts of a rollout rest on, folded anew from its stored looks: it costs what they cost, and changes
- * nothing. `signals`: only these; default all of the plan. `verdicts` are those that stand.
+ * nothing. `signals`: only these; default all of the plan. `verdicts` and `parity` are those that stand.
  */
 export const explain = async (
   rollout: Rollout,
   evidence: Evidence,
-  verdicts: RolloutView['verdicts'],
+  { verdicts, parity }: Pick<RolloutView, 'verdicts' | 'parity'>,
   signals?: readonly string[],
 ): Promise<EvidenceView> => {
   const { plan } = rollout;
@@ -77,14 +93,16 @@ export const explain = async (
   const explanation = new Explanation(rollout, names);
   const counts = new SliceTable(wanted);
   let [looks, look, digest] = [0, 0, ''];
+  let compactedAt: number | null = null;
   for (;;) {
     const page = await evidence.readLooks(rollout.id, look, PAGE);
     for (const each of page) {
       explanation.fold(each);
       counts.addBad(each);
-      digest = chainedDigest(digest, each.digest);
+      digest = each.compacted?.chain ?? chainedDigest(digest, each.digest);
+      looks += each.compacted?.looks ?? 1;
+      compactedAt = each.compacted?.at ?? compactedAt;
     }
-    looks += page.length;
     look = page.at(-1)?.look ?? look;
     if (page.length < PAGE) break;
     await turn();
@@ -92,6 +110,8 @@ export const explain = async (
   counts.setRequests(await evidence.requests(rollout.id));
   const targets = plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
   const seen = await evidence.lastSeen(rollout.id, targets);
+  const asked = parity.filter(({ signal }) => signals?.includes(signal) ?? true);
+  const compared = asked.length === 0 ? [] : await evidence.comparisons(rollout.id);
   return {
     rollout: rollout.id,
     config: rollout.config,
@@ -101,6 +121,7 @@ export const explain = async (
     looks,
     look,
     digest,
+    compactedAt: compactedAt === null ? null : iso(compactedAt),
     grid: [...RATIO_GRID],
     promotionGrid: [...PROMOTION_GRID],
     signals: wanted.map((signal) => ({
@@ -116,6 +137,7 @@ export const explain = async (
       margins: marginsOf(rollout, signal),
       freshness: freshnessOf(signal, seen),
     })),
+    parity: asked.map((each) => parityView(rollout, each, compared)),
   };
 };
 
@@ -128,7 +150,13 @@ export const lookList = async (
   const looks = await evidence.readLooks(rollout, after, limit);
   return {
     // Stored members stand in alphabetical order and names are of ASCII, so this is the text that the digest is of.
-    items: looks.map(({ look, at, digest, cells }) => ({ look, at: iso(at), digest, cells: JSON.stringify(cells) })),
+    items: looks.map(({ look, at, digest, cells, compacted }) => ({
+      look,
+      at: iso(at),
+      digest,
+      cells: JSON.stringify(cells),
+      compacted: compacted === undefined ? null : { ...compacted, at: iso(compacted.at) },
+    })),
     next: looks.length < limit ? null : (looks.at(-1)?.look ?? null),
   };
 };

@@ -1,12 +1,15 @@
 import {
   predictStage,
+  roughly,
   vetoWords,
   type ResolvedPlan,
   type StageForecast,
   type StageToPredict,
   type StageTraffic,
 } from '#libs/domain';
+import { showShare } from '#libs/contracts';
 import type { PlanPreview, StagePrediction } from '#libs/contracts';
+import { pairsToShow } from '#libs/statistics';
 import type { Prepared } from '../commands/prepare-rollout.js';
 import type { Traffic } from '../ports.js';
 
@@ -37,22 +40,28 @@ const signalsOf = (plan: ResolvedPlan, track: Pick<Track, 'targets'>, traffic: T
   const requests = total(
     traffic.requests.filter(({ target }) => targets.has(target)).map(({ requestsPerSecond }) => requestsPerSecond),
   );
-  return plan.signals.map(({ signal, type, harm, weight, shadow, title }) => {
+  return plan.signals.map(({ signal, type, harm, weight, shadow, title, delayMs }) => {
     const bad = total(
       traffic.bad
         .filter((cell) => cell.signal === signal && targets.has(cell.target))
         .map(({ badPerSecond }) => badPerSecond),
     );
-    return { signal, type, harm, weight, shadow, title, badPerRequest: requests > 0 ? bad / requests : null };
+    const known = { signal, type, harm, weight, shadow, title, delayMs: delayMs ?? undefined };
+    return { ...known, badPerRequest: requests > 0 ? bad / requests : null };
   });
 };
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
-const noteOf = (
-  { type, shadow, tolerate }: Pick<Signals[number], 'type' | 'shadow' | 'tolerate'>,
-  isPredicted: boolean,
-): string => {
+type Noted = Pick<Signals[number], 'type' | 'shadow' | 'tolerate' | 'delayMs'>;
+
+const noteOf = (signal: Noted, isPredicted: boolean): string => {
+  const { delayMs } = signal;
+  const late = delayMs === undefined ? '' : `; known up to ${roughly(delayMs)} after the request`;
+  return `${decidesBy(signal, isPredicted)}${late}`;
+};
+
+const decidesBy = ({ type, shadow, tolerate }: Noted, isPredicted: boolean): string => {
   if (type === 'invariant') return 'stops at the first violation';
   if (shadow) return 'shadow: decides nothing';
   const asked = tolerate === null ? 'goes on when not shown harmful' : `must be shown below ${tolerate} times control`;
@@ -60,14 +69,14 @@ const noteOf = (
 };
 
 const signalPrediction = (
-  { signal, type, shadow, tolerate }: Signals[number],
+  { signal, type, shadow, tolerate, delayMs }: Signals[number],
   { reasons, sees }: StageForecast,
 ): StagePrediction['signals'][number] => {
   const reason = reasons.find((candidate) => candidate.reason === 'tolerate' && candidate.signal === signal);
   const { likely: smallestHarm = null, nearlySure = null } = sees.find((sight) => sight.signal === signal) ?? {};
   const isPredicted = type === 'rate' || type === 'invariant';
   const predictedMs = isPredicted || tolerate === null || shadow ? (reason ? reason.ms : 0) : null;
-  const note = noteOf({ type, shadow, tolerate }, isPredicted);
+  const note = noteOf({ type, shadow, tolerate, delayMs }, isPredicted);
   return { signal, type, predictedMs, tolerate, smallestHarm, nearlySure, note };
 };
 
@@ -159,6 +168,20 @@ const watchSight = (plan: ResolvedPlan, traffic: Traffic): PlanPreview['watch'] 
   };
 };
 
+/** How many of the pairs differ is known only once they are there: three cases tell how much hangs on it. */
+const DISCORDANT = [0, 0.05, 0.2];
+
+const parityNeeds = (plan: ResolvedPlan): PlanPreview['parity'] =>
+  plan.tracks.flatMap(({ name: track, parity }) =>
+    parity.map(({ signal, between, withinBp }) => ({
+      track,
+      signal,
+      between: [between[0], between[1]],
+      withinBp,
+      pairs: DISCORDANT.map((discordant) => ({ discordant, pairs: pairsToShow(withinBp / 10_000, discordant) })),
+    })),
+  );
+
 /** Whether nothing could ever tell that the rollout does harm: it has rates alone, and too little traffic for each. */
 const isBlind = (plan: ResolvedPlan, traffic: Traffic, preview: Pick<PlanPreview, 'stages' | 'watch'>): boolean => {
   const everywhere = { targets: plan.tracks.flatMap(({ targets }) => targets) };
@@ -184,7 +207,8 @@ export const previewOf = (
   spanMs: number,
   unattended: readonly string[],
 ): { readonly preview: PlanPreview; readonly impossible: readonly string[]; readonly isBlind: boolean } => {
-  const { plan, config, revision, controls } = prepared;
+  const { config, revision, controls } = prepared;
+  const plan = prepared.bypasses ? withoutDelays(prepared.plan) : prepared.plan;
   const tracks = plan.tracks.map((track) => forecastTrack(plan, track, traffic));
   const stages = tracks.flatMap((track) => track.stages);
   const perTarget: Record<string, number> = {};
@@ -198,9 +222,15 @@ export const previewOf = (
     control: { ...controls },
     stages,
     totalMs: totalOf(plan, stages),
+    parity: parityNeeds(plan),
     watch: watchSight(plan, traffic),
     traffic: { spanMs, perTarget },
-    warnings: [...refusalWarnings(prepared), ...unattendedWarnings(unattended), ...warningsOf(plan, stages)],
+    warnings: [
+      ...refusalWarnings(prepared),
+      ...unattendedWarnings(unattended),
+      ...parityWarnings({ parity: parityNeeds(plan) }),
+      ...warningsOf(plan, stages),
+    ],
   };
   if (prepared.bypasses) return { preview, impossible: [], isBlind: false };
   const blind = isBlind(plan, traffic, preview);
@@ -211,6 +241,12 @@ export const previewOf = (
   };
 };
 
+/** Whatever goes without stages waits for nothing to become known. */
+const withoutDelays = (plan: ResolvedPlan): ResolvedPlan => ({
+  ...plan,
+  signals: plan.signals.map((signal) => ({ ...signal, delayMs: null })),
+});
+
 const blindWarning = ({ acceptBlind }: ResolvedPlan): string =>
   acceptBlind === null
     ? 'With this traffic none of its signals could ever tell that the change does harm: a start is refused, unless the plan says why that is accepted (acceptBlind).'
@@ -218,18 +254,28 @@ const blindWarning = ({ acceptBlind }: ResolvedPlan): string =>
 
 /** Tracks run side by side unless one waits for another: the longest chain, then the watch. */
 const totalOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): number | null => {
+  const latest = (times: readonly (number | null)[]): number | null =>
+    times.includes(null) ? null : Math.max(0, ...times.map((time) => time ?? 0));
+  /** Parity needs both tracks to have begun; how long it takes from there nobody knows. */
+  const startOf = (track: Track | undefined): number | null =>
+    latest([
+      ...(track?.after ? [passedAt(track.after.track, track.after.stage)] : []),
+      ...(track?.parity ?? [])
+        .flatMap(({ between }) => between)
+        .map((name) => startOf(plan.tracks.find((each) => each.name === name))),
+    ]);
   const passedAt = (track: string, stage: string): number | null => {
     const own = plan.tracks.find(({ name }) => name === track);
-    const start = own?.after ? passedAt(own.after.track, own.after.stage) : 0;
-    let at: number | null = start;
+    let at: number | null = startOf(own);
     for (const each of stages.filter((candidate) => candidate.track === track)) {
       at = at === null || each.predictedMs === null ? null : at + each.predictedMs;
       if (each.stage === stage) return at;
     }
     return at;
   };
+  const delays = plan.signals.map(({ delayMs, shadow }) => (shadow ? 0 : (delayMs ?? 0)));
   const ends = plan.tracks.map((track) => passedAt(track.name, track.stages.at(-1)?.name ?? ''));
-  return ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) + plan.watchMs;
+  return ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) + Math.max(plan.watchMs, ...delays);
 };
 
 /** What a start would be refused for, whatever the plan. */
@@ -259,6 +305,12 @@ const unpredicted = (stages: readonly StagePrediction[]): string[] => {
         `The time until ${names.join(', ')} is shown to be within its margin is in no prediction here: nothing is kept of values and pairs outside of rollouts.`,
       ];
 };
+
+const parityWarnings = ({ parity }: Pick<PlanPreview, 'parity'>): string[] =>
+  parity.map(
+    ({ track, signal, between, withinBp }) =>
+      `Track ${track} begins only once ${signal} is shown to differ by less than ${showShare(withinBp)} between ${between.join(' and ')}: how long that takes hangs on who compares them, and is in no prediction here.`,
+  );
 
 const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): string[] => [
   ...unpredicted(stages),

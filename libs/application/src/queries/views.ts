@@ -6,13 +6,15 @@ import {
   stageName,
   summarise,
   asHeadgateEvent,
+  parityKey,
   trackOf,
   vetoesOf,
+  type RecordedParity,
   type RecordedVerdict,
   type Rollout,
 } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
-import type { ConfigView, EventView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
+import type { ConfigView, EventView, ParityView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
 import type { Delivery, Evidence, Progress } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
 
@@ -84,6 +86,18 @@ const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictVi
   return [...fresh, ...recorded];
 };
 
+/** As of the newest assessment, and as recorded where that tells nothing any more. */
+const paritiesOf = (rollout: Rollout, progress: Progress | undefined): ParityView[] => {
+  const live = (progress?.parity ?? []) as unknown as readonly RecordedParity[];
+  const keys = new Set(live.map(parityKey));
+  return [
+    ...live.map((parity) => ({ ...parity, at: iso(progress?.at ?? rollout.startedAt) })),
+    ...Object.values(rollout.parities)
+      .filter((parity) => !keys.has(parityKey(parity)))
+      .map((parity) => ({ ...parity, at: iso(parity.at) })),
+  ];
+};
+
 const targetViews = (rollout: Rollout): RolloutView['targets'] =>
   Object.entries(rollout.targets).map(
     ([target, { control, wanted, delivered, converged, readBack, ended, error }]) => ({
@@ -120,6 +134,7 @@ export const rolloutView = (
   tracks: rollout.plan.tracks.map((track) => trackView(rollout, track, progress)),
   targets: targetViews(rollout),
   verdicts: verdictsOf(rollout, rollout.endedAt === null ? progress : undefined),
+  parity: paritiesOf(rollout, rollout.endedAt === null ? progress : undefined),
   violations: [],
   cause: rollout.cause,
   bypass: rollout.bypass,

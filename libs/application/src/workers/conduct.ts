@@ -151,4 +151,5 @@ export const progressOf = (rollout: Rollout, version: number, facts: Facts, at: 
   },
   bakedIn: Object.fromEntries(Object.entries(facts.stages).map(([track, { stage }]) => [track, stage])),
   verdicts: facts.verdicts.map((verdict): JsonObject => ({ ...verdict, counts: { ...verdict.counts } })),
+  parity: (facts.parity ?? []).map((parity): JsonObject => ({ ...parity, counts: { ...parity.counts } })),
 });

@@ -7,28 +7,35 @@ type Seen = ReadonlyMap<string, TargetSeen>;
 const TURNS_MS = 10_000;
 const EVERY_SIGNAL = '*';
 /** Stands for windows that name what they measured, whatever that was. */
-const ANY_SIGNAL = { signal: '+', type: 'rate' } as const;
+const ANY_SIGNAL = { signal: '+', type: 'rate', source: null } as const;
 
 type Signal = Rollout['plan']['signals'][number];
+type Kind = Pick<Signal, 'signal' | 'type' | 'source'>;
 
 /** Comes now and then, of some requests: that a window says nothing of it says nothing. */
-const isSampled = (signal: Pick<Signal, 'type'>): boolean => isOfValues(signal) || signal.type === 'paired';
+const isSampled = ({ type, source }: Kind): boolean => source === null && (isOfValues({ type }) || type === 'paired');
+
+/** Windows of outcomes that name no signals tell of it. */
+const isInEveryWindow = (signal: Kind): boolean => signal.source === null && !isSampled(signal);
 
 const decidingSignals = ({ plan }: Rollout): readonly Signal[] => plan.signals.filter(({ shadow }) => !shadow);
 
-/** Without these a bake stands still. */
-const flowing = (rollout: Rollout): readonly Pick<Signal, 'signal' | 'type'>[] => {
+type Flowing = Kind & { readonly delayMs: number | null };
+
+/** Without these a bake stands still; of what comes late, windows come all the same. */
+const flowing = (rollout: Rollout): readonly Flowing[] => {
   const signals = decidingSignals(rollout).filter((signal) => !isSampled(signal) && signal.missing !== 'warn');
-  return signals.length > 0 ? signals : [ANY_SIGNAL];
+  return signals.some(({ delayMs }) => delayMs === null) ? signals : [...signals, { ...ANY_SIGNAL, delayMs: null }];
 };
 
+/** Until when a signal is covered: what comes late may still come. */
+const coveredUntil = (span: Span | undefined, { delayMs }: Flowing): number =>
+  span === undefined ? Number.NEGATIVE_INFINITY : span.until + (delayMs ?? 0);
+
 /** Since and until when a signal was measured on a target without a gap, by windows that name it or by those that name none. */
-export const measuredSpan = (
-  seen: TargetSeen | undefined,
-  { signal, type }: Pick<Signal, 'signal' | 'type'>,
-): Span | undefined => {
-  const every = isSampled({ type }) ? undefined : seen?.measured[EVERY_SIGNAL];
-  const own = seen?.measured[signal];
+export const measuredSpan = (seen: TargetSeen | undefined, signal: Kind): Span | undefined => {
+  const every = isInEveryWindow(signal) ? seen?.measured[EVERY_SIGNAL] : undefined;
+  const own = seen?.measured[signal.signal];
   if (!every || !own) return every ?? own;
   if (every.from <= own.until && own.from <= every.until)
     return { from: Math.min(every.from, own.from), until: Math.max(every.until, own.until) };
@@ -46,9 +53,11 @@ export const coveredSpan = (
   silenceMs: number,
 ): Span | undefined => {
   const signals = flowing(rollout);
-  const spans = targets.flatMap((target) => signals.map((signal) => measuredSpan(seen.get(target), signal)));
-  const from = Math.max(...spans.map((span) => span?.from ?? Number.POSITIVE_INFINITY));
-  const until = Math.min(...spans.map((span) => span?.until ?? Number.NEGATIVE_INFINITY)) + silenceMs;
+  const spans = targets.flatMap((target) =>
+    signals.map((signal) => ({ signal, span: measuredSpan(seen.get(target), signal) })),
+  );
+  const from = Math.max(...spans.map(({ span }) => span?.from ?? Number.POSITIVE_INFINITY));
+  const until = Math.min(...spans.map(({ span, signal }) => coveredUntil(span, signal))) + silenceMs;
   return Number.isFinite(from) && Number.isFinite(until) ? { from, until } : undefined;
 };
 
@@ -65,7 +74,7 @@ export const unmeasuredSince = (
       .map((signal) => {
         const until = measuredSpan(there, signal)?.until ?? 0;
         const grace = graceOf(rollout, signal);
-        const leastMs = isSampled(signal) ? grace : Math.min(TURNS_MS, grace);
+        const leastMs = isInEveryWindow(signal) ? Math.max(Math.min(TURNS_MS, grace), signal.delayMs ?? 0) : grace;
         return { target, signal: signal.signal, ms: (there?.anyAt ?? 0) - Math.max(since, until), leastMs };
       })
       .filter(({ ms, leastMs }) => ms > leastMs)

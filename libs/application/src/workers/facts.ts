@@ -1,7 +1,9 @@
 import {
   assignmentSkew,
+  awaitsParity,
   isLeaving,
   isOfValues,
+  judgeParities,
   servesAlike,
   liveTargets,
   liveTracks,
@@ -10,6 +12,7 @@ import {
   toleratedSilenceMs,
   trackOf,
   type Facts,
+  type RecordedParity,
   type RecordedVerdict,
   type Rollout,
   type StageFacts,
@@ -154,7 +157,8 @@ const unmeasuredIn = (rollout: Rollout, seen: ReadonlyMap<string, TargetSeen>): 
 const skewOf = async (rollout: Rollout, { evidence }: Sources): Promise<string | undefined> => {
   if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
   if (rollout.assignment === 'request') return assignmentSkew(await evidence.assignments(rollout.id, null), 'requests');
-  const counting = rollout.plan.signals.find((signal) => signal.source === null && isOfValues(signal));
+  // What a source counts has no units.
+  const counting = rollout.plan.signals.find((signal) => isOfValues(signal) && signal.source === null);
   return counting && assignmentSkew(await evidence.assignments(rollout.id, counting.signal), 'units');
 };
 
@@ -165,6 +169,9 @@ const driftOf = (rollout: Rollout, { targets }: Sources): string | undefined => 
   );
   return found.length > 0 ? found.join('; ') : undefined;
 };
+/** How the parity stands that tracks wait for; nothing is read where none does. */
+const parityOf = async (rollout: Rollout, { evidence }: Sources): Promise<readonly RecordedParity[]> =>
+  awaitsParity(rollout) ? judgeParities(rollout, await evidence.comparisons(rollout.id)) : [];
 
 /** Everything that an assessment of this rollout rests on, gathered now. */
 export const gatherFacts = async (
@@ -181,7 +188,7 @@ export const gatherFacts = async (
     sources.evidence.activation(rollout.id),
   ]);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
-  const [targets, stages, watch, skew] = await Promise.all([
+  const [targets, stages, watch, skew, parity] = await Promise.all([
     Promise.all(
       reached.map(async (target) => {
         const known = await targetFacts(rollout, target, seen.get(target), sources);
@@ -191,6 +198,7 @@ export const gatherFacts = async (
     stageFacts(rollout, { seen, units, now }, sources),
     watchFacts(rollout, seen, now, sources),
     skewOf(rollout, sources),
+    parityOf(rollout, sources),
   ]);
   return {
     targets: Object.fromEntries(targets),
@@ -199,6 +207,7 @@ export const gatherFacts = async (
     watch,
     drift: driftOf(rollout, sources),
     skew,
+    parity,
     unmeasured: unmeasuredIn(rollout, seen),
     // Read from the evidence alone: a target that cannot be asked may be measured all the same.
     silentMs: silences(rollout, rollout.plan.tracks, seen, now),

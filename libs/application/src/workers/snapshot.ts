@@ -6,7 +6,7 @@ import { startFolded, type Folded } from './folded.js';
  * Raise it with every change of what is folded, of how, or of how it is written: a snapshot of another format is not
  * read. Old looks are folded anew then, as always when a snapshot does not fit.
  */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** Numbers are written as the machine has them; one of another byte order does not read them. */
 const BYTE_ORDER = Buffer.from(Float64Array.of(1).buffer).toString('hex');

@@ -53,7 +53,7 @@ export const eventVersions: Readonly<Record<string, number>> = Object.fromEntrie
 );
 
 /** Whether an event of this type records what was measured, which is no act of whoever's command it came with. */
-export const isMeasured = (type: string): boolean => type === 'VerdictRecorded';
+export const isMeasured = (type: string): boolean => type === 'VerdictRecorded' || type === 'ParityJudged';
 
 export const newestVersion = (type: string): number => {
   const version = eventVersions[type];

@@ -40,6 +40,8 @@ const ResolvedSignal = ThirdSignal.extend({
   onFail: z.enum(['roll-back', 'hold', 'warn']),
   /** The worst rate or mean that is borne whatever control does; null: none is named. */
   limit: z.number().nullable(),
+  /** How long after the request an outcome may become known; null: it is known with the request. */
+  delayMs: z.number().nullable(),
 });
 
 /** A plan as one rollout runs it: targets chosen, defaults filled in, signals with their types. */
@@ -114,6 +116,33 @@ export const RecordedVerdict = z.object({
   digest: z.string(),
 });
 export type RecordedVerdict = z.output<typeof RecordedVerdict>;
+
+/**
+ * How two tracks stand by the same work done on both, for a track that waits for their parity. It rests on the counts
+ * alone: they give the same verdict again.
+ */
+export const RecordedParity = z.object({
+  /** The track that waits for it. */
+  track: z.string(),
+  signal: z.string(),
+  /** The left track and the right one. */
+  between: z.tuple([z.string(), z.string()]),
+  withinBp: z.number(),
+  verdict: z.enum(['pass', 'fail', 'inconclusive', 'not-measured']),
+  sentence: z.string(),
+  method: z.string(),
+  counts: z.object({ pairs: z.number(), leftOnly: z.number(), rightOnly: z.number() }),
+  /** Share of bad answers on the left less that on the right; null before the first pair. */
+  difference: z.number().nullable(),
+  /** Differences that the pairs do not speak against; each end is wrong at any time with a chance of at most 5%. */
+  interval: z.tuple([z.number(), z.number()]),
+  /** Logarithms of the e-value for parity, and of what shows it; of the one against it, and of what refutes it. */
+  logE: z.number(),
+  logBound: z.number(),
+  logAgainst: z.number(),
+  logAgainstBound: z.number(),
+});
+export type RecordedParity = z.output<typeof RecordedParity>;
 
 export const ExposurePurpose = z.enum(['stage', 'settle', 'rollback']);
 const FirstDrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
@@ -192,6 +221,7 @@ export const rolloutEvents = {
     1: z.object({ rollout: Rollout, verdict: RecordedVerdict.omit({ values: true }) }),
     2: z.object({ rollout: Rollout, verdict: RecordedVerdict }),
   },
+  ParityJudged: { 1: z.object({ rollout: Rollout, parity: RecordedParity }) },
   StagePassed: { 1: z.object({ ...TrackStage, bakedMs: z.number(), sentences: z.array(z.string()) }) },
   RolloutHeld: {
     1: z.object({
@@ -233,8 +263,8 @@ const withPlan = (data: JsonObject, change: (plan: JsonObject) => JsonObject): J
 /** What a signal is that only counts bad events, and holds where it is missing. */
 const OF_EVENTS = { frequent: false, worse: 'higher', range: null, unit: null, missing: 'hold', graceMs: null };
 
-/** What a signal is that comes as outcomes. */
-const OF_OUTCOMES = { source: null, onFail: 'roll-back', limit: null };
+/** What a signal is that comes as outcomes, with their requests. */
+const OF_OUTCOMES = { source: null, onFail: 'roll-back', limit: null, delayMs: null };
 
 /**
  * Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery; before

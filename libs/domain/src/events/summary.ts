@@ -47,6 +47,7 @@ const words: Words = {
       ? `${target}: converged, every instance has had the time to take generation ${generation}`
       : `${target}: converged, ${instances} instances on generation ${generation}`,
   VerdictRecorded: ({ verdict }) => `${verdict.verdict}${verdict.shadow ? ' (shadow)' : ''}: ${verdict.sentence}`,
+  ParityJudged: ({ parity }) => `${parity.verdict}: ${parity.sentence}`,
   StagePassed: ({ track, stage, bakedMs }) => `${track} passed ${stage} after a bake of ${seconds(bakedMs)}`,
   RolloutHeld: ({ by, reason }) => `held by ${by}: ${reason}`,
   RolloutResumed: ({ reason }) => `resumed: ${reason}`,

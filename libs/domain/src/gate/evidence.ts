@@ -1,6 +1,7 @@
 import { logMeanE, logPromotion, ratioScale } from '#libs/statistics';
 import type { GroupEvidence } from './groups.js';
 import { groupName, groupsOf, namesOfCells, namesWith, startGroups } from './groups.js';
+import { amongThoseServed, withKnown } from './late.js';
 import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 import { strengthOf } from './counted.js';
 import { learn, take, type Told } from './take.js';
@@ -22,6 +23,7 @@ const startCell = (key: CellKey, groups: readonly GroupEvidence[], weight: numbe
   groups,
   processes: null,
   values: null,
+  known: null,
   weight,
   logBound,
   tally: null,
@@ -123,9 +125,11 @@ const cellOf = (state: RolloutEvidence, signal: SignalEvidence, { target, model 
 const told = (state: RolloutEvidence, look: Look): readonly Told[] => {
   const isUnit = state.spec.assignment === 'unit';
   const list: Told[] = [];
-  for (const count of look.cells) {
-    const signal = state.signals.get(count.signal);
+  for (const counted of look.cells) {
+    const signal = state.signals.get(counted.signal);
     if (signal === undefined) continue;
+    const known = signal.cells.get(keyOf(counted.target, counted.model))?.known;
+    const count = isUnit || isCounted(signal.spec) ? counted : amongThoseServed(counted, known);
     const rho = shareOf(count, signal.spec, isUnit);
     // Values of one arm alone say nothing about the arms, but what they are.
     if (rho === 0 && !(isCounted(signal.spec) && count.bins !== undefined)) continue;
@@ -240,6 +244,16 @@ export const highestPromotion = (
   margin: number,
 ): number | undefined => groupOf(signal, targets)?.shown.get(margin);
 
+/** Also of what said nothing about the arms: those requests are known to be bad all the same. */
+const noteKnown = (state: RolloutEvidence, { cells }: Look): void => {
+  for (const count of cells) {
+    const signal = state.signals.get(count.signal);
+    const cell = signal?.cells.get(keyOf(count.target, count.model));
+    const isCounted = signal?.spec.type === 'rate' || signal?.spec.type === 'invariant';
+    if (cell !== undefined && isCounted) cell.known = withKnown(cell.known, count);
+  }
+};
+
 /**
  * Folds one look in and returns the same evidence. A look that is not newer than the last one changes nothing, a look
  * without bad events costs nothing, and the order of the counts within a look does not matter.
@@ -252,6 +266,7 @@ export const foldLook = (state: RolloutEvidence, look: Look): RolloutEvidence =>
   for (const each of list) open(each, look.look);
   for (const each of list) take(state, each);
   for (const each of all) learn(each);
+  if (state.spec.assignment === 'request') noteKnown(state, look);
   const proved = new Map<SignalEvidence, boolean>();
   for (const { signal, cell } of list) proved.set(signal, settleCell(cell) || proved.get(signal) === true);
   for (const [signal, isProvedByReserve] of proved) {

@@ -33,6 +33,16 @@ describe('the prediction of a stage', () => {
     expect(predictStage(stage)).toMatchObject({ ms: 20_000, impossible: [] });
   });
 
+  it('is no shorter than the time within which outcomes become known, and proof comes later by as much', () => {
+    const [errors] = asking(2).signals;
+    if (errors === undefined) throw new Error('There is no signal.');
+    const late = { ...asking(2), signals: [{ ...errors, delayMs: 7_200_000 }] };
+    expect(reason(late, 'delay')).toBe(7_200_000);
+    expect(reason(late, 'tolerate')).toBe((reason(asking(2), 'tolerate') ?? 0) + 7_200_000);
+    expect(predictStage({ ...late, signals: [{ ...errors, tolerate: null, delayMs: 7_200_000 }] }).ms).toBe(7_200_000);
+    expect(reason({ ...late, signals: [{ ...errors, delayMs: 7_200_000, shadow: true }] }, 'delay')).toBeUndefined();
+  });
+
   it('takes into account that units come back, and that there are only so many of them', () => {
     const few = {
       ...stage,

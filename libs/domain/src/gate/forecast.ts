@@ -21,6 +21,8 @@ export type SignalForecast = SignalSpec & {
   readonly badPerRequest: number | null;
   /** Margin that the stage asks of it; null asks for no proof. */
   readonly tolerate: number | null;
+  /** How long after the request an outcome may become known, in ms; default: with the request. */
+  readonly delayMs?: number | undefined;
   /** Bad events expected in earlier stages: what was shown by them counts. Default none. */
   readonly before?: readonly ExpectedBad[];
 };
@@ -41,7 +43,7 @@ export type StageToPredict = {
 
 /** One reason for a stage to last, and how long; null where it can not be told. */
 export type StageReason = {
-  readonly reason: 'activation' | 'samples' | 'tolerate' | 'bake';
+  readonly reason: 'activation' | 'samples' | 'tolerate' | 'bake' | 'delay';
   readonly signal: string | null;
   readonly ms: number | null;
 };
@@ -138,17 +140,22 @@ const impossibilities = (stage: StageToPredict): readonly StageImpossible[] => {
 const toMs = (seconds: number | null): number | null => (seconds === null ? null : Math.ceil(seconds * 1000));
 
 const tolerateReasons = (stage: StageToPredict): readonly StageReason[] =>
-  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, before, source }) => {
+  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, before, delayMs = 0, source }) => {
     if (tolerate === null || type !== 'rate' || shadow || isCounted({ source })) return [];
     const bad = badPerRequest ?? 0;
     const perSecond = stage.traffic.map((each) => ({
       candidate: candidateRate(each) * bad,
       control: controlRate(each) * bad,
     }));
-    return [
-      { reason: 'tolerate', signal, ms: toMs(timeToPromote(perSecond, tolerate, PROMOTION_ALPHA, before)) } as const,
-    ];
+    const ms = toMs(timeToPromote(perSecond, tolerate, PROMOTION_ALPHA, before));
+    // What shows it is served in that time, and known later.
+    return [{ reason: 'tolerate', signal, ms: ms === null ? null : ms + delayMs } as const];
   });
+
+const delayReasons = ({ signals }: StageToPredict): readonly StageReason[] =>
+  signals.flatMap(({ signal, shadow, delayMs }) =>
+    delayMs === undefined || shadow ? [] : [{ reason: 'delay', signal, ms: delayMs } as const],
+  );
 
 const activationReason = ({ traffic, activationUnits }: StageToPredict): StageReason => {
   const seconds = traffic.map((each) => activationSeconds(each, activationUnits));
@@ -191,6 +198,7 @@ export const predictStage = (stage: StageToPredict): StageForecast => {
     samplesReason(stage),
     ...tolerateReasons(stage),
     { reason: 'bake', signal: null, ms: stage.bakeMs },
+    ...delayReasons(stage),
   ];
   const isKnown = impossible.length === 0 && reasons.every(({ ms }) => ms !== null);
   const longest = Math.max(...reasons.map(({ ms }) => ms ?? 0));

@@ -172,6 +172,19 @@ const packLikelihood = (to: Packer, likelihood: Float64Array | null): void => {
 const unpackLikelihood = (from: Unpacker, ratios: number): Float64Array | null =>
   from.number() === 0 ? null : from.all(ratios);
 
+const packKnown = (to: Packer, known: CellEvidence['known']): void => {
+  to.number(known?.size ?? 0);
+  for (const [shareBp, { candidate, control }] of known ?? [])
+    for (const value of [shareBp, candidate, control]) to.number(value);
+};
+
+const unpackKnown = (from: Unpacker): CellEvidence['known'] => {
+  const known: NonNullable<CellEvidence['known']> = new Map();
+  for (let left = from.number(); left > 0; left -= 1)
+    known.set(from.number(), { candidate: from.number(), control: from.number() });
+  return known.size === 0 ? null : known;
+};
+
 const packTally = (to: Packer, { likelihood, shares }: Tally): void => {
   packLikelihood(to, likelihood);
   to.number(shares.length);
@@ -257,7 +270,10 @@ const packSignal = (to: Packer, signal: SignalEvidence, { spec, scale }: Rollout
     to.name(key.model);
     to.number(logBound);
   }
-  for (const cell of signal.cells.values()) packCell(to, cell, signal.spec);
+  for (const cell of signal.cells.values()) {
+    packCell(to, cell, signal.spec);
+    if (spec.assignment === 'request') packKnown(to, cell.known);
+  }
 };
 
 const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvidence): void => {
@@ -269,7 +285,10 @@ const unpackSignal = (from: Unpacker, signal: SignalEvidence, state: RolloutEvid
   for (const group of signal.groups.values()) unpackGroup(from, group, state.scale);
   for (let left = from.number(); left > 0; left -= 1)
     addLateCell(state, signal, { target: from.name(), model: from.name() }, from.number());
-  for (const cell of signal.cells.values()) unpackCell(from, cell, signal.spec, state.scale.ratios.length);
+  for (const cell of signal.cells.values()) {
+    unpackCell(from, cell, signal.spec, state.scale.ratios.length);
+    if (state.spec.assignment === 'request') cell.known = unpackKnown(from);
+  }
 };
 
 /** Writes down all that folding has made of the evidence, to the last bit, between two looks. */

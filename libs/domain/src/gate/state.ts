@@ -1,4 +1,5 @@
 import type { RateProcess } from '#libs/statistics';
+import type { KnownBad } from './late.js';
 import type { GroupEvidence, Groups } from './groups.js';
 import type { Scaled, Tally } from './tally.js';
 import type { CellKey, EvidenceSpec, SignalSpec } from './types.js';
@@ -17,6 +18,8 @@ export type CellEvidence = {
   readonly weight: number;
   /** ln 1/(alpha w) for this slice alone. */
   readonly logBound: number;
+  /** Bad requests that were counted before, by share; null before the first, and always where the coin is per unit. */
+  known: KnownBad | null;
   /** Conditional likelihood of each ratio on the evidence's scale; null before the first event. */
   tally: Tally | null;
   largestShareBp: number;

@@ -64,6 +64,12 @@ export type CellCount = {
   /** Requests in this look; needed for `request`, where they give the realised share. */
   readonly candidateRequests?: number;
   readonly controlRequests?: number;
+  /**
+   * `request`, of bad requests that became known after the look they were served in: all requests of this share up to
+   * now, of which they are. There are no requests of the look then.
+   */
+  readonly candidateServed?: number;
+  readonly controlServed?: number;
   /** Of values: each with how often it was seen on either arm, first values of units or all; no bad events then. */
   readonly bins?: readonly (readonly [value: number, candidate: number, control: number])[];
   /** Of what a source counts: how many times as much control's counts differ between units as they would by chance. */

@@ -1,14 +1,8 @@
-import { reject, type Rejection } from '#libs/kernel';
+import type { Rejection } from '#libs/kernel';
+import { duplicate, faults, waitsForItself } from './plan.fault.js';
+import { parityFaults } from './plan.parity.js';
 import { afterOf, stageName } from './plan.names.js';
 import type { PlanSpec } from './plan.types.js';
-
-const duplicate = (names: readonly string[]): string | undefined =>
-  names.find((name, index) => names.indexOf(name) !== index);
-
-const faults = (code: string, pointer: string, message: string): Rejection[] => {
-  const decision = reject(code, message, pointer);
-  return decision.accepted ? [] : [decision.rejection];
-};
 
 const stageFaults = (plan: PlanSpec): Rejection[] =>
   plan.tracks.flatMap((track, t) =>
@@ -57,18 +51,6 @@ const stageFaults = (plan: PlanSpec): Rejection[] =>
     }),
   );
 
-const waitsForItself = (plan: PlanSpec, name: string): boolean => {
-  const seen = new Set<string>();
-  let current: string | undefined = name;
-  while (current !== undefined && !seen.has(current)) {
-    seen.add(current);
-    const after: string | undefined = plan.tracks.find((track) => track.name === current)?.after;
-    current = after === undefined ? undefined : afterOf(after).track;
-    if (current === name) return true;
-  }
-  return false;
-};
-
 const trackFaults = (plan: PlanSpec): Rejection[] =>
   plan.tracks.flatMap((track, t) => {
     if (track.after === undefined) return [];
@@ -89,11 +71,11 @@ const trackFaults = (plan: PlanSpec): Rejection[] =>
         `Track ${track.name} waits for ${name}/${stage}; the stages of ${name} are ${names}.`,
       );
     }
-    return waitsForItself(plan, track.name)
+    return waitsForItself(plan, track.name) && waitsForItself(plan, name)
       ? faults(
           'track-cycle',
           pointer,
-          `Track ${track.name} waits for itself by way of ${name}: break the circle of "after".`,
+          `Track ${track.name} waits for itself by way of ${name}: break the circle of "after" and "parity".`,
         )
       : [];
   });
@@ -128,5 +110,6 @@ export const planFaults = (plan: PlanSpec): readonly Rejection[] => {
       : []),
     ...stageFaults(plan),
     ...trackFaults(plan),
+    ...parityFaults(plan),
   ];
 };

@@ -1,3 +1,4 @@
+import { paritySignals, wrongForParity } from './plan.parity.js';
 import type { KnownSignal, KnownTarget, PlanSpec } from './plan.types.js';
 
 /** Something that a plan names and nobody has registered so far, or that it should have and does not. */
@@ -50,9 +51,18 @@ const gapsOfGuards = (name: string, { signals }: PlanSpec, catalogue: Catalogue)
   return [{ field: '/spec/signals', message }];
 };
 
+const gapsOfParity = (name: string, spec: PlanSpec, { signals }: Catalogue): readonly PlanGap[] =>
+  paritySignals(spec).flatMap(({ signal, field }): readonly PlanGap[] => {
+    const known = signals.find((each) => each.signal === signal);
+    if (known === undefined)
+      return [{ field, message: `Plan ${name} asks for parity by signal ${signal}, which is not registered: ${NEXT}` }];
+    const wrong = wrongForParity(known);
+    return wrong === undefined ? [] : [{ field, message: `Plan ${name} ${wrong}` }];
+  });
+
 /**
- * What a plan names that is not registered: it can be applied, since that may come later, but no rollout can start by it.
- * And that nothing in it would take a rollout back.
+ * What a plan names that is not registered, or not as it needs it: it can be applied, since that may come later, but no
+ * rollout can start by it. And that nothing in it would take a rollout back.
  */
 export const planGaps = (name: string, spec: PlanSpec, catalogue: Catalogue): readonly PlanGap[] => [
   ...spec.signals.flatMap(({ signal }, index): readonly PlanGap[] =>
@@ -66,5 +76,6 @@ export const planGaps = (name: string, spec: PlanSpec, catalogue: Catalogue): re
         ],
   ),
   ...gapsOfGuards(name, spec, catalogue),
+  ...gapsOfParity(name, spec, catalogue),
   ...spec.tracks.flatMap((track, index) => gapsOfTrack(name, track, index, catalogue)),
 ];

@@ -3,6 +3,7 @@ import type { ResolvedPlan } from '../events/index.js';
 import { planFaults } from './plan.faults.js';
 import { matches } from './plan.gaps.js';
 import { afterOf, stageName } from './plan.names.js';
+import { paritySignals, wrongForParity } from './plan.parity.js';
 import type { KnownSignal, KnownTarget, PlanSpec, Tolerate } from './plan.types.js';
 
 const DEFAULT_SETTLE_MARGIN = 1.5;
@@ -87,6 +88,19 @@ const resolveTrack = (
   })),
 });
 
+const parityRejection = (name: string, spec: PlanSpec, { signals }: Catalogue): Rejection | undefined => {
+  for (const { signal, field } of paritySignals(spec)) {
+    const known = signals.find((each) => each.signal === signal);
+    if (known === undefined) {
+      const message = `Plan ${name} asks for parity by signal ${signal}, which is not registered. Apply its manifest first.`;
+      return { code: 'signal-not-found', message, field };
+    }
+    const wrong = wrongForParity(known);
+    if (wrong !== undefined) return { code: 'signal-not-paired', message: `Plan ${name} ${wrong}.`, field };
+  }
+  return undefined;
+};
+
 /** Chooses targets and fills in margins, so that a rollout pins all of it. A rejection names the plan's field. */
 export const resolvePlan = (
   name: string,
@@ -107,7 +121,7 @@ export const resolvePlan = (
     const observational = spec.holdback === 0;
     const settleTolerate =
       known.type !== 'invariant' && !observational ? marginOf(tolerate, DEFAULT_SETTLE_MARGIN) : null;
-    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null, source } = known;
+    const { signal, type, title, frequent = false, worse = 'higher', range, unit = null, delay, source } = known;
     // What no bound covers does not take anything back unless it is told to.
     const { onFail = source === undefined ? 'roll-back' : 'hold', limit = null } = wanted;
     const kind = {
@@ -123,9 +137,12 @@ export const resolvePlan = (
       const message = `Plan ${name} sets a limit for ${signal}, which comes as outcomes: a limit is for signals that a source counts. Leave it out; harm compares it with control.`;
       return { rejection: { code: 'limit-needs-source', message, field: `/spec/signals/${index}/limit` } };
     }
-    const policy = { missing, graceMs, onFail, limit, source: source?.type ?? null };
+    const delayMs = delay ?? null;
+    const policy = { delayMs, missing, graceMs, onFail, limit, source: source?.type ?? null };
     signals.push({ ...kind, harm, weight, shadow, settleTolerate, ...policy });
   }
+  const unfit = parityRejection(name, spec, catalogue);
+  if (unfit) return { rejection: unfit };
   const tracks: ResolvedPlan['tracks'] = [];
   const owner = new Map<string, string>();
   for (const [index, track] of spec.tracks.entries()) {

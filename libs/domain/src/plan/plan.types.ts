@@ -55,6 +55,8 @@ export type KnownSignal = {
   readonly worse?: 'higher' | 'lower' | undefined;
   readonly range?: readonly [number, number] | undefined;
   readonly unit?: string | undefined;
+  /** How long after the request an outcome may become known, in ms; default: with the request. */
+  readonly delay?: number | undefined;
   /** What counts it, where it does not come as outcomes. */
   readonly source?: { readonly type: string } | undefined;
 };

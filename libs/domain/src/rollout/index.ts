@@ -7,9 +7,18 @@ export * from './rollout.state.js';
 export * from './rollout.facts.js';
 export * from './let-go.js';
 export { longestSilence, silences } from './rollout.silence.js';
+export { roughly } from './rollout.delay.js';
 export { graceOf } from './rollout.absent.js';
 export { isLeaving, isNotReached, isTakenBack, liveTargets, liveTracks } from './tracks.js';
 export { WATCH, waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';
+export {
+  awaitsParity,
+  comparisonsOf,
+  judgeCounts,
+  judgeParities,
+  PARITY_METHOD,
+  type Comparison,
+} from './rollout.parity.js';
 export type { RolloutCommand } from './rollout.decide.js';
 
 export const rolloutDecider: {

@@ -7,7 +7,9 @@ type Signal = Rollout['plan']['signals'][number];
 /** A signal that decides and that nobody has measured on these targets for longer than its grace. */
 export type Absence = { readonly signal: Signal; readonly targets: readonly string[] };
 
-export const graceOf = ({ plan }: Rollout, { graceMs }: Pick<Signal, 'graceMs'>): number => graceMs ?? plan.graceMs;
+/** How long a signal may be missing: no shorter than the time after which its outcomes become known. */
+export const graceOf = ({ plan }: Rollout, { graceMs, delayMs }: Pick<Signal, 'graceMs' | 'delayMs'>): number =>
+  Math.max(graceMs ?? plan.graceMs, delayMs ?? 0);
 
 /** Targets on which nothing at all is measured for longer than this. */
 const silentTargets = (rollout: Rollout, facts: Facts, graceMs: number): readonly string[] => {

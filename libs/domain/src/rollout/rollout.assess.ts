@@ -3,6 +3,7 @@ import type { DrainOutcome, RecordedVerdict, RolloutEvent } from '../events/inde
 import { absences, absenceWords } from './rollout.absent.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
+import { changedParities, disparity, missingParity, standingParities } from './rollout.parity.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
 import { isLeaving, isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
 
@@ -110,25 +111,31 @@ const converged = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =
       : [];
   });
 
-const openTracks = (rollout: Rollout): RolloutEvent[] => {
-  const controls = Object.fromEntries(
-    Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
-  );
-  return liveTracks(rollout).flatMap((track) => {
-    if (track.after === null || trackOf(rollout, track.name).stage >= 0) return [];
-    const { track: other, stage } = track.after;
-    const reached = trackOf(rollout, other).passed.some(({ name }) => name === stage);
-    return reached ? enterStage(rollout, controls, track, 0) : [];
+/** Whether the stage of another track that this one waits for has passed, if it waits for any. */
+export const mayFollow = (rollout: Rollout, { after }: Track): boolean =>
+  after === null || trackOf(rollout, after.track).passed.some(({ name }) => name === after.stage);
+
+const controlsOf = (rollout: Rollout): Controls =>
+  Object.fromEntries(Object.entries(rollout.targets).map(([target, { control }]) => [target, control]));
+
+/** A track begins, with what was shown of the parity that it asked for. */
+export const openTrack = (rollout: Rollout, track: Track, facts: Facts): RolloutEvent[] => [
+  ...standingParities(rollout, track, facts),
+  ...enterStage(rollout, controlsOf(rollout), track, 0),
+];
+
+const openTracks = (rollout: Rollout, facts: Facts): RolloutEvent[] =>
+  liveTracks(rollout).flatMap((track) => {
+    const waits = (track.after !== null || track.parity.length > 0) && trackOf(rollout, track.name).stage < 0;
+    const may = waits && mayFollow(rollout, track) && missingParity(rollout, track, facts).length === 0;
+    return may ? openTrack(rollout, track, facts) : [];
   });
-};
 
 const sentencesOf = (facts: Facts, track: string | null): string[] =>
   facts.verdicts.filter((verdict) => verdict.track === track && !verdict.shadow).map(({ sentence }) => sentence);
 
 const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
-  const controls = Object.fromEntries(
-    Object.entries(rollout.targets).map(([target, { control }]) => [target, control]),
-  );
+  const controls = controlsOf(rollout);
   return liveTracks(rollout).flatMap((track): RolloutEvent[] => {
     const index = trackOf(rollout, track.name).stage;
     const stage = track.stages[index];
@@ -205,7 +212,7 @@ const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
 const drift = ({ status }: Rollout, facts: Facts): string | undefined =>
   status === 'staging' || status === 'watching' || status === 'settling' ? facts.drift : undefined;
 
-/** Holds that nobody asked for: a pause that has run out, and stages where nothing is measured. */
+/** Holds that nobody asked for: a pause that has run out, nothing measured, platforms that differ. */
 const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
   const { held, id } = rollout;
   if (held?.by === 'person') {
@@ -218,6 +225,7 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
     silence(rollout, facts) ??
     blindness(rollout, facts) ??
     skew(rollout, facts) ??
+    disparity(rollout, facts) ??
     worry(rollout, facts);
   if (reason !== undefined && held === null) {
     return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
@@ -309,7 +317,7 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
     case 'staging': {
       const passed = advance(rollout, facts);
       if (passed.length > 0) return passed;
-      const opened = openTracks(rollout);
+      const opened = openTracks(rollout, facts);
       if (opened.length > 0) return opened;
       return allTracksPassed(rollout)
         ? [{ type: 'FullyExposed', data: { rollout: rollout.id, holdbackBp: rollout.plan.holdbackBp } }]
@@ -380,6 +388,7 @@ export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<Rol
   const recorded = [
     ...out,
     ...changedVerdicts(rollout, facts.verdicts),
+    ...changedParities(rollout, facts),
     ...warnings(rollout, facts),
     ...holds(rollout, at, facts),
   ];

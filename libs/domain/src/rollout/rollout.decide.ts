@@ -1,10 +1,10 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { assess, enterStage, isFailure, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
+import { assess, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
 import type { Facts } from './rollout.facts.js';
-import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
-import { isOver, trackOf, type Rollout, type RolloutState } from './rollout.state.js';
-import { isLeaving, liveTargets, liveTracks } from './tracks.js';
+import { finished, promote, type PromoteRollout } from './rollout.promote.js';
+import { isOver, type Rollout, type RolloutState } from './rollout.state.js';
+import { isLeaving } from './tracks.js';
 
 export type RolloutCommand =
   | {
@@ -25,14 +25,7 @@ export type RolloutCommand =
     }
   | { readonly type: 'PauseRollout'; readonly reason: string; readonly until: number | null }
   | { readonly type: 'ResumeRollout'; readonly reason: string }
-  | {
-      readonly type: 'PromoteRollout';
-      readonly reason: string;
-      readonly track: string | null;
-      /** What the caller saw it in, such as `api/10%` or `watch`; null: whatever it is in now. */
-      readonly stages: readonly string[] | null;
-      readonly facts: Facts;
-    }
+  | PromoteRollout
   | {
       readonly type: 'AbortRollout';
       readonly reason: string;
@@ -79,7 +72,7 @@ const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<Rollo
     );
   }
   const first: RolloutEvent[] = plan.tracks
-    .filter(({ after }) => after === null)
+    .filter(({ after, parity }) => after === null && parity.length === 0)
     .flatMap((track) => enterStage({ id: rollout, config, revision }, controls, track, 0));
   const entered = new Set(first.flatMap((event) => (event.type === 'ExposureRequested' ? [event.data.target] : [])));
   const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
@@ -97,12 +90,6 @@ const start = (state: RolloutState, command: Of<'StartRollout'>): Decision<Rollo
   );
 };
 
-const finished = (state: Rollout): Decision<never> =>
-  reject(
-    'rollout-already-finished',
-    `Rollout ${state.id} is ${state.status}: nothing can be changed any more. Start another one.`,
-  );
-
 const pause = (state: Rollout, { reason, until }: Of<'PauseRollout'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   if (state.status === 'rolling-back') {
@@ -118,92 +105,6 @@ const resume = (state: Rollout, { reason }: Of<'ResumeRollout'>): Decision<Rollo
   if (isOver(state)) return finished(state);
   if (state.held?.by !== 'person') return accept();
   return accept<RolloutEvent>({ type: 'RolloutResumed', data: { rollout: state.id, by: 'person', reason } });
-};
-
-const failing = (state: Rollout, facts: Facts): string | undefined =>
-  [...facts.verdicts, ...Object.values(state.verdicts)].find((verdict) => isFailure(state, verdict))?.sentence;
-
-const movedOn = (state: Rollout, stages: readonly string[]): Decision<never> =>
-  reject(
-    'stage-has-passed',
-    `Rollout ${state.id} is not in ${stages.join(', ')} any more: look again, then promote. See: headgate status ${state.id}`,
-    '/stages',
-  );
-
-const promoteStages = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
-  const inStage = liveTracks(state).filter((track) => {
-    const name = track.stages[trackOf(state, track.name).stage]?.name;
-    const isMeant = command.stages === null || command.stages.includes(`${track.name}/${name}`);
-    return name !== undefined && isMeant && (command.track === null || command.track === track.name);
-  });
-  if (inStage.length === 0) {
-    if (command.stages !== null) return movedOn(state, command.stages);
-    const which = command.track === null ? 'no track' : `track ${command.track} not`;
-    return reject(
-      'nothing-to-promote',
-      `In rollout ${state.id} ${which} is in a stage now. See: headgate status ${state.id}`,
-      '/track',
-    );
-  }
-  return accept<RolloutEvent>(
-    ...inStage.flatMap((track): RolloutEvent[] => {
-      const { stage } = trackOf(state, track.name);
-      const name = track.stages[stage]?.name ?? '';
-      const { id: rollout } = state;
-      const known = command.facts.stages[track.name];
-      const bakedMs = known?.stage === name ? known.bakedMs : 0;
-      const missing = [...missingForStage(state, track, command.facts)];
-      return [
-        { type: 'BakeSkipped', data: { rollout, track: track.name, stage: name, reason: command.reason, missing } },
-        { type: 'StagePassed', data: { rollout, track: track.name, stage: name, bakedMs, sentences: [] } },
-        ...(stage + 1 < track.stages.length ? enterStage(state, controlsOf(state), track, stage + 1) : []),
-      ];
-    }),
-  );
-};
-
-const controlsOf = (state: Rollout): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(state.targets).map(([target, { control }]) => [target, control]));
-
-/** A track that is named must be there, and have a stage of its own to be sent on from. */
-const trackFault = (state: Rollout, track: string | null): Decision<never> | undefined => {
-  if (track === null) return undefined;
-  const names = state.plan.tracks.map(({ name }) => name);
-  if (!names.includes(track))
-    return reject(
-      'track-not-found',
-      `Rollout ${state.id} has no track ${track}. Its tracks: ${names.join(', ')}.`,
-      '/track',
-    );
-  if (state.status === 'staging') return undefined;
-  const message = `Rollout ${state.id} is watched as a whole: leave the track out to end its watch.`;
-  return reject('nothing-to-promote', message, '/track');
-};
-
-const promote = (state: Rollout, command: Of<'PromoteRollout'>): Decision<RolloutEvent> => {
-  if (isOver(state)) return finished(state);
-  if (state.status === 'rolling-back') {
-    return reject('rollback-under-way', `Rollout ${state.id} is being rolled back: it cannot be promoted.`);
-  }
-  const fault = failing(state, command.facts);
-  if (fault !== undefined)
-    return reject('guardrail-failed', `Rollout ${state.id} cannot be promoted past a failed signal: ${fault}`);
-  if (state.held?.by === 'person') {
-    return reject('rollout-held', `Rollout ${state.id} is paused (${state.held.reason}): resume it first.`);
-  }
-  const wrongTrack = trackFault(state, command.track);
-  if (wrongTrack) return wrongTrack;
-  if (state.status === 'staging') return promoteStages(state, command);
-  if (command.stages !== null && !command.stages.includes(WATCH)) return movedOn(state, command.stages);
-  if (state.status === 'settling') return accept();
-  const missing = [...missingForSettling(state, command.facts)];
-  return accept<RolloutEvent>(
-    {
-      type: 'BakeSkipped',
-      data: { rollout: state.id, track: '*', stage: 'watch', reason: command.reason, missing },
-    },
-    ...liveTargets(state).map((target) => requestExposure(state, target, 10_000, 'settle')),
-  );
 };
 
 const supersede = (state: Rollout, { by, bypasses }: Of<'SupersedeRollout'>): Decision<RolloutEvent> => {

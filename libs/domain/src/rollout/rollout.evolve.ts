@@ -1,7 +1,14 @@
 import { unreachable } from '#libs/kernel';
 import type { Recorded, RolloutEvent } from '../events/index.js';
 import { withTakenBack } from './tracks.js';
-import { trackOf, verdictKey, type Rollout, type RolloutState, type TargetProgress } from './rollout.state.js';
+import {
+  parityKey,
+  trackOf,
+  verdictKey,
+  type Rollout,
+  type RolloutState,
+  type TargetProgress,
+} from './rollout.state.js';
 
 type Of<T extends RolloutEvent['type']> = Recorded<Extract<RolloutEvent, { type: T }>>;
 
@@ -36,6 +43,7 @@ const planned = ({ data, at }: Of<'RolloutPlanned'>): Rollout => ({
     ]),
   ),
   verdicts: {},
+  parities: {},
   without: [],
   cause: null,
   rollbackAt: null,
@@ -105,6 +113,10 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
         ...state,
         verdicts: { ...state.verdicts, [verdictKey(event.data.verdict)]: { ...event.data.verdict, at: event.at } },
       };
+    case 'ParityJudged': {
+      const { parity } = event.data;
+      return { ...state, parities: { ...state.parities, [parityKey(parity)]: { ...parity, at: event.at } } };
+    }
     case 'RolloutHeld': {
       const { by, reason, until } = event.data;
       return { ...state, held: { by, reason, until } };

@@ -1,4 +1,4 @@
-import type { RecordedVerdict } from '../events/index.js';
+import type { RecordedParity, RecordedVerdict } from '../events/index.js';
 
 /** What is known of one target when a rollout is assessed. Times are epoch ms. */
 export type TargetFacts = {
@@ -46,6 +46,8 @@ export type Facts = {
   readonly watch: { readonly bakedMs: number; readonly silentMs: number };
   /** What targets hold against what was asked, where that holds the rollout. */
   readonly drift?: string | undefined;
+  /** One for each parity that a track waits for; default: nothing was compared. */
+  readonly parity?: readonly RecordedParity[];
   /** Why the arms cannot be compared: they have not as many units as their shares say. */
   readonly skew?: string | undefined;
   /** Default: every signal is measured wherever outcomes arrive. */

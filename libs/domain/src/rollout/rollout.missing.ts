@@ -1,7 +1,9 @@
 import type { RecordedVerdict } from '../events/index.js';
 import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
+import { notYetKnown, roughly } from './rollout.delay.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
+import { waitsForParity } from './rollout.parity.js';
 import { trackOf, type Rollout } from './rollout.state.js';
 import { isLeaving, isTakenBack, liveTargets, liveTracks, type Track } from './tracks.js';
 
@@ -88,6 +90,16 @@ const unmeasured = (rollout: Rollout, targets: readonly string[], facts: Facts):
     .map(({ signal, target, ms }) => `${signal}: not measured on ${target} for ${seconds(ms)}`);
 };
 
+/** What the first requests of the stage came to need not be known yet, however good it looks. */
+const early = (rollout: Rollout, facts: Facts, lasted: string, ms: number): string[] => {
+  const without = dispensable(rollout, facts);
+  return notYetKnown(rollout, ms)
+    .filter(({ signal }) => !without.has(signal))
+    .map(
+      ({ title, delayMs }) => `${title}: known up to ${roughly(delayMs)} after the request, ${lasted} ${roughly(ms)}`,
+    );
+};
+
 /** What a track's stage still lacks before it may pass, in words; empty when it has all of it. */
 export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): readonly string[] => {
   const stage = track.stages[trackOf(rollout, track.name).stage];
@@ -98,6 +110,7 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
     ...(facts.skew === undefined ? [] : [facts.skew]),
     ...unconverged(rollout, track, facts),
     ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
+    ...early(rollout, facts, 'the stage has lasted', baked),
     ...notActivated(track, stage, facts),
     ...unmeasured(
       rollout,
@@ -116,6 +129,7 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []
     : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
+  ...early(rollout, facts, 'the watch has lasted', facts.watch.bakedMs),
   ...unmeasured(rollout, liveTargets(rollout), facts),
   ...(rollout.plan.rollbackScope === 'rollout'
     ? unproven(rollout, facts, null, WATCH)
@@ -134,13 +148,16 @@ const leaving = (rollout: Rollout): readonly string[] =>
 export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] => {
   switch (rollout.status) {
     case 'staging':
-      return liveTracks(rollout).flatMap((track) => {
-        const { stage } = trackOf(rollout, track.name);
-        const name = track.stages[stage]?.name;
-        return name === undefined
-          ? []
-          : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
-      });
+      return [
+        ...liveTracks(rollout).flatMap((track) => {
+          const { stage } = trackOf(rollout, track.name);
+          const name = track.stages[stage]?.name;
+          return name === undefined
+            ? []
+            : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
+        }),
+        ...waitsForParity(rollout, facts),
+      ];
     case 'watching':
       return missingForSettling(rollout, facts);
     case 'settling':

@@ -53,6 +53,8 @@ const isLost = ({ plan, status, tracks }: Rollout, { unmeasured = [], stages, wa
     return Math.max(0, ...silent, ...blind.map(({ ms }) => ms)) > plan.graceMs;
   });
 };
+const hasBegun = (rollout: Rollout | undefined, track: string): boolean =>
+  rollout !== undefined && trackOf(rollout, track).stage >= 0;
 const reached = (rollout: Rollout): string[] =>
   Object.entries(rollout.targets).flatMap(([target, { wanted }]) => (wanted ? [target] : []));
 
@@ -214,6 +216,45 @@ describe('whatever happens to a rollout', () => {
         }
       }
     });
+  });
+
+  it('rule 4: a track that asks for the parity of others begins only once it is shown, or by a named promote', () => {
+    let [begun, kept] = [0, 0];
+    holds((steps) => {
+      for (const step of steps) {
+        const rollout = runningBefore(step);
+        const { command } = step;
+        const asking = rollout?.plan.tracks.filter(({ parity }) => parity.length > 0) ?? [];
+        for (const { name } of asking) {
+          const begins = step.events.some(
+            (event) => event.type === 'StageEntered' && event.data.track === name && !hasBegun(rollout, name),
+          );
+          if (!begins) kept += 1;
+          else if (command.type === 'AssessRollout') {
+            begun += 1;
+            expect(command.facts.parity?.every(({ verdict }) => verdict === 'pass')).toBe(true);
+            expect(['api', 'bedrock'].every((other) => hasBegun(rollout, other))).toBe(true);
+          } else expect(command).toMatchObject({ type: 'PromoteRollout', track: name });
+        }
+      }
+    });
+    expect(Math.min(begun, kept)).toBeGreaterThan(0);
+  });
+
+  it('rule 3: nothing but a takeback or what was already under way happens while platforms are shown to differ', () => {
+    let differing = 0;
+    holds((steps) => {
+      for (const step of steps) {
+        const rollout = runningBefore(step);
+        if (step.command.type !== 'AssessRollout' || rollout?.status !== 'staging') continue;
+        const fails = step.command.facts.parity?.some(({ verdict }) => verdict === 'fail') ?? false;
+        if (!fails || has(step, 'RollbackStarted')) continue;
+        differing += 1;
+        expect(has(step, 'StageEntered') || has(step, 'FullyExposed')).toBe(false);
+        expect(step.after).toMatchObject({ held: expect.anything() });
+      }
+    });
+    expect(differing).toBeGreaterThan(0);
   });
 
   it('rule 5: a rollback ends only when every exposed target was read back and has drained, or was given up by a person', () => {

@@ -1,4 +1,4 @@
-import type { DrainOutcome, RecordedVerdict, ResolvedPlan } from '../events/index.js';
+import type { DrainOutcome, RecordedParity, RecordedVerdict, ResolvedPlan } from '../events/index.js';
 
 export type Exposure = {
   /** Position of the event that asked for it: the target's generation. */
@@ -66,6 +66,8 @@ export type Rollout = {
   readonly targets: Readonly<Record<string, TargetProgress>>;
   /** Newest recorded verdict by `<track or *>/<signal>`. */
   readonly verdicts: Readonly<Record<string, RecordedVerdict & { readonly at: number }>>;
+  /** Newest recorded judgement of each parity that a track waits for, by `parityKey`. */
+  readonly parities: Readonly<Record<string, RecordedParity & { readonly at: number }>>;
   /** Signals that are missing and without which it goes on. */
   readonly without: readonly string[];
   /** Why it was taken back. */
@@ -77,6 +79,10 @@ export type RolloutState = { readonly status: 'none' } | Rollout;
 
 export const verdictKey = (verdict: { readonly track: string | null; readonly signal: string }): string =>
   `${verdict.track ?? '*'}/${verdict.signal}`;
+
+/** What a track waits for of two others, by one signal. */
+export const parityKey = ({ track, signal, between }: Pick<RecordedParity, 'track' | 'signal' | 'between'>): string =>
+  `${track}/${signal}/${between.join('/')}`;
 
 export const trackOf = (rollout: Rollout, name: string): TrackProgress =>
   rollout.tracks[name] ?? { stage: -1, enteredAt: [], passed: [], skipping: false, takenBack: false };

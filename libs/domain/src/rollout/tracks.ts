@@ -1,5 +1,5 @@
 import type { ResolvedPlan } from '../events/index.js';
-import { trackOf, type Rollout, type TargetProgress } from './rollout.state.js';
+import { parityKey, trackOf, type Rollout, type TargetProgress } from './rollout.state.js';
 
 export type Track = ResolvedPlan['tracks'][number];
 
@@ -12,14 +12,32 @@ export const withTakenBack = (rollout: Rollout, track: string): Rollout => ({
 /** Whether this track alone was taken back; when the whole rollout is, its status says so. */
 export const isTakenBack = (rollout: Rollout, track: string): boolean => trackOf(rollout, track).takenBack;
 
-/** The track taken back before a stage passed that this one waits for, itself or through others; so it never begins. */
+const blockedByTrack = (rollout: Rollout, name: string): string | undefined => {
+  if (isTakenBack(rollout, name)) return name;
+  const track = rollout.plan.tracks.find((each) => each.name === name);
+  return track === undefined ? undefined : blockedBy(rollout, track);
+};
+
+/** Tracks that this one still waits for: one for a stage of it, others for their parity as far as that is not shown. */
+const awaitedBy = (rollout: Rollout, { name, after, parity }: Track): readonly string[] => [
+  ...(after === null || trackOf(rollout, after.track).passed.some((passed) => passed.name === after.stage)
+    ? []
+    : [after.track]),
+  ...parity
+    .filter((each) => rollout.parities[parityKey({ track: name, ...each })]?.verdict !== 'pass')
+    .flatMap(({ between }) => between),
+];
+
+/**
+ * The track taken back before it came to what this one waits for, itself or through others; so this one never begins.
+ */
 export const blockedBy = (rollout: Rollout, track: Track): string | undefined => {
-  if (track.after === null || trackOf(rollout, track.name).stage >= 0) return undefined;
-  const { track: awaited, stage } = track.after;
-  if (trackOf(rollout, awaited).passed.some(({ name }) => name === stage)) return undefined;
-  if (isTakenBack(rollout, awaited)) return awaited;
-  const other = rollout.plan.tracks.find(({ name }) => name === awaited);
-  return other === undefined ? undefined : blockedBy(rollout, other);
+  if (trackOf(rollout, track.name).stage >= 0) return undefined;
+  for (const awaited of awaitedBy(rollout, track)) {
+    const blocking = blockedByTrack(rollout, awaited);
+    if (blocking !== undefined) return blocking;
+  }
+  return undefined;
 };
 
 export const isNotReached = (rollout: Rollout, track: Track): boolean => blockedBy(rollout, track) !== undefined;

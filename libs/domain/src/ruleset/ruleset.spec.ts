@@ -2,7 +2,7 @@ import { FlagdCore, MemoryStorage } from '@openfeature/flagd-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '#libs/kernel';
-import { renderRuleset, revisionOf, variantOf, type RulesetConfig } from './ruleset.js';
+import { isOnCandidate, renderRuleset, revisionOf, variantOf, type RulesetConfig } from './ruleset.js';
 
 const silent = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 const values: Record<number, JsonObject> = { 1: { pool: 'short' }, 2: { pool: 'long' }, 3: { pool: 'huge' } };
@@ -31,6 +31,18 @@ const keys = (count: number, seed: string): readonly string[] =>
 
 const onCandidate = (core: FlagdCore, units: readonly string[]): ReadonlySet<string> =>
   new Set(units.filter((unit) => variant(core, unit) === 'r2'));
+
+describe('the coin of a unit', () => {
+  it('is the one that the official evaluator throws, for any key of ASCII and any share', () => {
+    const key = fc.string({ minLength: 1, unit: 'binary-ascii' });
+    fc.assert(
+      fc.property(key, fc.integer({ min: 1, max: 9_999 }), fc.uuid(), (unit, shareBp, rollout) => {
+        const core = load(config({ shareBp, rollout }));
+        expect(isOnCandidate(rollout, unit, shareBp)).toBe(variant(core, unit) === 'r2');
+      }),
+    );
+  });
+});
 
 describe('the ruleset of a target', () => {
   it('is exactly the flag definition that the design fixes', () => {

@@ -1,3 +1,4 @@
+import MurmurHash3 from 'imurmurhash';
 import { sameJson, type Json, type JsonObject } from '#libs/kernel';
 
 /** All of one config's traffic, in basis points. */
@@ -156,6 +157,13 @@ const split = (config: RulesetConfig, candidate: number, metadata: FlagMetadata)
     metadata,
   };
 };
+
+/**
+ * Whether a split of a rollout puts a unit on the candidate: what flagd evaluates of the rule above, MurmurHash3 (32 bit,
+ * seed 0) of the salted key, scaled to the weights.
+ */
+export const isOnCandidate = (rollout: string, unit: string, shareBp: number): boolean =>
+  Math.floor((new MurmurHash3(`${rollout}:${unit}`).result() * WHOLE) / 2 ** 32) < shareBp;
 
 const variants = (config: RulesetConfig, revisions: readonly number[]): Record<string, JsonObject> => {
   const result: Record<string, JsonObject> = {};

@@ -36,6 +36,8 @@ export type Backtested = {
   readonly wouldStop: StopPoint | null;
   /** Signals of the plan that it did not measure. */
   readonly unmeasured: readonly string[];
+  /** The looks of an hour are one: the plan may seem to stop it up to an hour later than it would have. */
+  readonly isCompacted: boolean;
 };
 
 /** The rollout as it was, judged by another plan on the signals that both know. */
@@ -156,6 +158,7 @@ export const backtest = (
     stopped: reallyStopped(events, course, looks),
     wouldStop: wouldStop(rejudged(last, plan), course, looks),
     unmeasured: plan.signals.flatMap(({ signal }) => (known.has(signal) ? [] : [signal])),
+    isCompacted: looks.some(({ compacted }) => compacted !== undefined && compacted !== null),
   };
 };
 

@@ -5,7 +5,13 @@ import { rolloutDecider, type Rollout, type RolloutState } from '../rollout/inde
 import { foldPools, judgeScope, poolOf, scopeNamed, startPools, type EvidencePool } from './verdicts.js';
 
 /** A look as it is kept: canonical JSON of its cells and the SHA-256 of that. */
-export type KeptLook = { readonly look: number; readonly digest: string; readonly cells: string };
+export type KeptLook = {
+  readonly look: number;
+  readonly digest: string;
+  readonly cells: string;
+  /** Of a look that stands for several: since when (ISO 8601), and the digest chained over all looks up to the last of them. */
+  readonly compacted?: { readonly at: string; readonly chain: string } | null | undefined;
+};
 
 export type LoggedEvent = { readonly position: number; readonly at: number; readonly event: RolloutEvent };
 
@@ -16,6 +22,8 @@ export type Recomputed = {
   readonly differs: readonly string[];
   /** Why it cannot be computed again from looks; null where it was. */
   readonly skipped: string | null;
+  /** Since when the looks it rests on are compacted (ISO 8601), and what could be compared all the same; null: all was. */
+  readonly compacted: { readonly at: string; readonly compared: readonly string[] } | null;
 };
 
 /** Gives the hexadecimal SHA-256 of a text. */
@@ -60,6 +68,8 @@ class Refold {
   digest = '';
   /** The first look whose digest does not fit its cells. */
   altered: number | null = null;
+  /** Since when looks that were folded in are compacted; null where none is. */
+  compactedAt: string | null = null;
 
   constructor(rollout: Rollout, looks: readonly KeptLook[], sha256: Sha256) {
     this.#pools = startPools(rollout);
@@ -74,7 +84,8 @@ class Refold {
       const cells = JSON.parse(kept.cells) as Look['cells'];
       foldPools(this.#pools, { look: kept.look, cells });
       this.#told.push(...cells);
-      this.digest = this.#sha256(this.digest + kept.digest);
+      this.digest = kept.compacted?.chain ?? this.#sha256(this.digest + kept.digest);
+      this.compactedAt = kept.compacted?.at ?? this.compactedAt;
       this.#next += 1;
     }
   }
@@ -103,32 +114,43 @@ class Refold {
   }
 }
 
-const differences = (
-  recorded: RecordedVerdict,
-  again: Verdict,
-  refold: Refold,
-  rollout: Rollout,
-): readonly string[] => {
+type Check = { readonly field: string; readonly isSame: boolean; readonly words?: string };
+
+const checksOf = (recorded: RecordedVerdict, again: Verdict, refold: Refold, rollout: Rollout): readonly Check[] => {
   const bad = refold.badOf(rollout, recorded);
   const { counts } = recorded;
   // What was before the rollout is in no look.
   const isControlKept = recorded.method !== BEFORE_AFTER;
   const isSameBad =
     bad.candidateBad === counts.candidateBad && (!isControlKept || bad.controlBad === counts.controlBad);
-  const checks: readonly (readonly [boolean, string])[] = [
-    [recorded.digest === refold.digest, `digest: ${refold.digest} and not ${recorded.digest}`],
-    [recorded.verdict === again.verdict, `verdict: ${again.verdict} and not ${recorded.verdict}`],
-    [isClose(recorded.logE, again.logE), `ln e: ${again.logE} and not ${recorded.logE}`],
-    [isClose(recorded.logBound, again.logBound), `bound: ${again.logBound} and not ${recorded.logBound}`],
-    [isClose(recorded.ratio, again.ratio), `ratio: ${again.ratio} and not ${recorded.ratio}`],
-    [isSameInterval(recorded.interval, again.interval), 'interval'],
-    [
-      isSameBad,
-      `bad outcomes: ${bad.candidateBad} and ${bad.controlBad}, not ${counts.candidateBad} and ${counts.controlBad}`,
-    ],
+  const unlike = (now: unknown, before: unknown): string => `: ${String(now)} and not ${String(before)}`;
+  return [
+    { field: 'digest', isSame: recorded.digest === refold.digest, words: unlike(refold.digest, recorded.digest) },
+    { field: 'verdict', isSame: recorded.verdict === again.verdict, words: unlike(again.verdict, recorded.verdict) },
+    { field: 'ln e', isSame: isClose(recorded.logE, again.logE), words: unlike(again.logE, recorded.logE) },
+    {
+      field: 'bound',
+      isSame: isClose(recorded.logBound, again.logBound),
+      words: unlike(again.logBound, recorded.logBound),
+    },
+    { field: 'ratio', isSame: isClose(recorded.ratio, again.ratio), words: unlike(again.ratio, recorded.ratio) },
+    { field: 'interval', isSame: isSameInterval(recorded.interval, again.interval) },
+    {
+      field: 'bad outcomes',
+      isSame: isSameBad,
+      words: `: ${bad.candidateBad} and ${bad.controlBad}, not ${counts.candidateBad} and ${counts.controlBad}`,
+    },
   ];
-  return checks.flatMap(([isSame, what]) => (isSame ? [] : [what]));
 };
+
+/**
+ * What the looks of an hour, as one, still tell to the last digit. Sums by share are enough for the ratio of first bad
+ * events of units and of pairs; realised shares, spreads of values, and bets that are restarted with each look, went with the looks.
+ */
+const keptBy = ({ method }: RecordedVerdict, { assignment }: Rollout): readonly string[] =>
+  method === 'paired-grid-v1' || (method === 'rate-grid-v1' && assignment === 'unit')
+    ? ['digest', 'bound', 'bad outcomes', 'ratio', 'interval']
+    : ['digest', 'bound', 'bad outcomes'];
 
 const againOf = (
   { position, event }: LoggedEvent & { readonly event: Extract<RolloutEvent, { type: 'VerdictRecorded' }> },
@@ -136,25 +158,29 @@ const againOf = (
   refold: Refold,
 ): Recomputed => {
   const { verdict } = event.data;
-  const done = (differs: readonly string[], skipped: string | null): Recomputed => ({
-    position,
-    verdict,
-    differs,
-    skipped,
-  });
+  const done = (
+    differs: readonly string[],
+    skipped: string | null,
+    compacted: Recomputed['compacted'] = null,
+  ): Recomputed => ({ position, verdict, differs, skipped, compacted });
   if (verdict.method === 'invariant-v1')
     return done([], 'it rests on violations, which are kept in the unit store and not in looks');
   refold.upTo(verdict.look);
   const again = refold.judge(rollout, verdict);
   if (again === undefined) return done([`stage: the plan has no ${verdict.track ?? 'rollout'}/${verdict.stage}`], null);
-  const differs = differences(verdict, again, refold, rollout);
+  const all = checksOf(verdict, again, refold, rollout);
+  const { compactedAt } = refold;
+  const kept = keptBy(verdict, rollout);
+  const checks = compactedAt === null ? all : all.filter(({ field }) => kept.includes(field));
+  const differs = checks.flatMap(({ field, isSame, words = '' }) => (isSame ? [] : [`${field}${words}`]));
   const altered = refold.altered === null ? [] : [`look ${refold.altered}: its digest does not fit its counts`];
-  return done([...altered, ...differs], null);
+  const compacted = compactedAt === null ? null : { at: compactedAt, compared: checks.map(({ field }) => field) };
+  return done([...altered, ...differs], null, compacted);
 };
 
 /**
  * Computes every recorded verdict again, from the events of a rollout's stream and its looks, both in order. Requests are
- * those of the verdict: looks hold bad outcomes only. Throws a RangeError where the stream does not begin a rollout.
+ * those of the verdict: looks hold bad outcomes only. Of compacted looks only what they still tell is compared. Throws a RangeError where the stream does not begin a rollout.
  */
 export const recomputeVerdicts = (
   events: readonly LoggedEvent[],

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '#libs/kernel';
 import type {
   Assigned,
+  Compared,
   LookCell,
+  ObservedAsked,
+  ObservedTotals,
   RequestTotals,
   RolloutTotals,
   SliceActivation,
@@ -17,6 +20,8 @@ import type {
   ViolationReport,
 } from '../evidence-store.js';
 import { EvidenceStore } from '../evidence-store.js';
+import { LEAST_BUCKETS } from '../looks.js';
+import { wholeMinutes } from '../observed.js';
 import { LEAST_SPAN_MS } from '../reads.js';
 import { EvidenceRows, type RolloutRows, type SampleRow, type ValueRow, type ViolationRow } from './rows.js';
 
@@ -45,11 +50,37 @@ const summed = (rows: Iterable<SampleRow>): RequestTotals['samples'][number][] =
   return [...sums.values()];
 };
 
+const cellOfCounts = (cell: LookCell, dispersion: number | undefined): LookCell => {
+  const { candidateBad, candidateRequests, controlBad, controlRequests, model, shareBp, signal, target } = cell;
+  return {
+    candidateBad,
+    ...(candidateRequests === undefined ? {} : { candidateRequests }),
+    controlBad,
+    ...(controlRequests === undefined ? {} : { controlRequests }),
+    ...(dispersion === undefined ? {} : { dispersion }),
+    model,
+    shareBp,
+    signal,
+    target,
+  };
+};
+
 const cellOfValues = ({ counts, model, shareBp, signal, target }: ValueRow): LookCell => {
   const bins = [...counts]
     .toSorted(([a], [b]) => a - b)
     .map(([value, { candidate, control }]) => [value, candidate, control] as const);
   return { bins, candidateBad: 0, controlBad: 0, model, shareBp, signal, target };
+};
+
+/** Pearson's statistic over its degrees of freedom; undefined where it says too little. */
+const dispersionOf = (buckets: readonly { readonly bad: number; readonly requests: number }[]): number | undefined => {
+  const counted = buckets.filter(({ requests }) => requests > 0);
+  const requests = counted.reduce((sum, bucket) => sum + bucket.requests, 0);
+  const rate = counted.reduce((sum, { bad }) => sum + bad, 0) / requests;
+  if (counted.length < LEAST_BUCKETS || rate <= 0 || rate >= 1) return undefined;
+  const terms = counted.map(({ bad, requests: n }) => (bad - n * rate) ** 2 / (n * rate * (1 - rate)));
+  const spread = terms.reduce((sum, term) => sum + term, 0) / (counted.length - 1);
+  return Math.round(Math.max(1, spread) * 100) / 100;
 };
 
 type Violated = Pick<ViolationRow, 'target' | 'revisions' | 'violations'>;
@@ -88,20 +119,19 @@ export class MemoryEvidenceStore extends EvidenceStore {
     rows.lookCount += 1;
     const bad = [...rows.pending.values()]
       .filter(({ candidateBad, controlBad }) => candidateBad + controlBad > 0)
-      .map(({ candidateBad, candidateRequests, controlBad, controlRequests, model, shareBp, signal, target }) => ({
-        candidateBad,
-        ...(candidateRequests === undefined ? {} : { candidateRequests }),
-        controlBad,
-        ...(controlRequests === undefined ? {} : { controlRequests }),
-        model,
-        shareBp,
-        signal,
-        target,
-      }));
-    const cells: readonly LookCell[] = [...bad, ...[...rows.pendingValues.values()].map(cellOfValues)].toSorted(
-      inOrder,
-    );
+      .map((cell) => cellOfCounts(cell, dispersionOf(rows.bucketsOf(cell))));
+    const late = [...rows.pendingLate.values()].map((cell): LookCell => {
+      const { candidate: candidateServed, control: controlServed } = rows.servedOf(cell);
+      const { candidateBad, controlBad, model, shareBp, signal, target } = cell;
+      return { candidateBad, candidateServed, controlBad, controlServed, model, shareBp, signal, target };
+    });
+    const cells: readonly LookCell[] = [
+      ...bad,
+      ...late,
+      ...[...rows.pendingValues.values()].map(cellOfValues),
+    ].toSorted(inOrder);
     rows.pending.clear();
+    rows.pendingLate.clear();
     rows.pendingValues.clear();
     const look = { rollout, look: rows.lookCount, at, cells, digest: digestOf(cells) };
     if (cells.length > 0) rows.looks.push(look);
@@ -168,6 +198,20 @@ export class MemoryEvidenceStore extends EvidenceStore {
       sums.set(`${target} ${shareBp}`, sum);
     }
     return [...sums.values()].toSorted((a, b) => compare(a.target, b.target) || a.shareBp - b.shareBp);
+  }
+
+  override async comparisons(rollout: string): Promise<readonly Compared[]> {
+    return this.rows.compared
+      .filter((fact) => fact.rollout === rollout)
+      .map(({ signal, left, right, pairs, leftOnly, rightOnly, lastAt }) => ({
+        signal,
+        left,
+        right,
+        pairs,
+        leftOnly,
+        rightOnly,
+        lastAt,
+      }));
   }
 
   override async totals(rollout: string): Promise<RolloutTotals> {
@@ -275,6 +319,26 @@ export class MemoryEvidenceStore extends EvidenceStore {
         badPerSecond: count / seconds({ target, model }),
       })),
     };
+  }
+
+  override async before(asked: ObservedAsked): Promise<readonly ObservedTotals[]> {
+    const [first, last] = wholeMinutes(asked);
+    const sums = new Map<string, ObservedTotals>();
+    for (const row of this.rows.observed.values()) {
+      const { signal, target, model, minute, requests, bad, valueCount, valueSum } = row;
+      if (!asked.signals.includes(signal) || !asked.targets.includes(target)) continue;
+      if (minute < first || minute > last) continue;
+      const place = `${signal} ${placeOf(row)}`;
+      const sum = sums.get(place) ?? { signal, target, model, requests: 0, bad: 0, valueCount: 0, valueSum: 0 };
+      sums.set(place, {
+        ...sum,
+        requests: sum.requests + requests,
+        bad: sum.bad + bad,
+        valueCount: sum.valueCount + valueCount,
+        valueSum: sum.valueSum + valueSum,
+      });
+    }
+    return [...sums.values()].toSorted(bySignal);
   }
 
   override async advanceBake(

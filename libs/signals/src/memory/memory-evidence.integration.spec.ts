@@ -4,14 +4,19 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   EvidenceBell,
   GroupCommitIntake,
+  MemoryCountedIntake,
   MemoryEvidenceStore,
   MemoryIntake,
+  PostgresCountedIntake,
   PostgresEvidenceStore,
+  type Counted,
+  type CountedIntake,
   type EvidenceStore,
   type OutcomeIntake,
   type ViolationGroup,
   type ViolationReport,
 } from '../index.js';
+import type { Binning } from '../bins.js';
 import { batchOf, exposureOf, NOON, ToldExposures, type WindowInput } from '../spec-kit.js';
 
 const HOUR = 3_600_000;
@@ -23,15 +28,24 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** By unit on two targets, first 10%, then half, then taken back; by request on one of them. */
+/** What a source counts for the rollouts below. */
+const counted = new Map<string, Binning | null>([
+  ['timeouts', null],
+  ['duration', 'by-size'],
+  ['rating', { low: 0, high: 1 }],
+]);
+
+/** By unit on two targets, first 10%, then half, then taken back; by request on one of them, first a fifth, then half. */
 const toldExposures = (): ToldExposures => {
   const told = new ToldExposures();
   for (const target of ['api-tpu', 'api-gpu']) {
-    told.tell(target, 'router', 10, exposureOf('by-unit', 1_000));
-    told.tell(target, 'router', 11, exposureOf('by-unit', 5_000));
+    told.tell(target, 'router', 10, exposureOf('by-unit', 1_000, { counted }));
+    told.tell(target, 'router', 11, exposureOf('by-unit', 5_000, { counted }));
     told.withdraw(target, 'router', 2, 'by-unit');
   }
-  told.tell('api-tpu', 'sampling', 10, exposureOf('by-request', 2_000, { assignment: 'request', candidate: 3 }));
+  const byRequest = { assignment: 'request', candidate: 3, counted } as const;
+  told.tell('api-tpu', 'sampling', 10, exposureOf('by-request', 2_000, byRequest));
+  told.tell('api-tpu', 'sampling', 11, exposureOf('by-request', 5_000, byRequest));
   return told;
 };
 
@@ -80,14 +94,49 @@ const window: fc.Arbitrary<WindowInput> = fc.record({
   from: secondsFromNoon.map((seconds) => new Date(NOON + seconds * 1_000).toISOString()),
   model: fc.constantFrom('haiku', 'haiku', 'sonnet', 'opus'),
   generation: fc.constantFrom(9, 10, 10, 11, 101),
-  requests: fc.nat(200),
+  // A window without requests tells of earlier ones.
+  requests: fc.oneof({ weight: 3, arbitrary: fc.nat(200) }, { weight: 1, arbitrary: fc.constant(0) }),
   arms: fc.array(arm, { maxLength: 4 }),
   bad: fc.array(bad, { maxLength: 40, size: 'max' }),
   values: fc.array(value, { maxLength: 12, size: 'max' }),
   pairs: fc.array(pair, { maxLength: 4 }),
   signals: fc.option(fc.subarray(['script-error', 'refusal', 'misrouted', 'unheard-of']), { nil: undefined }),
 });
+const countedItem = fc
+  .record({
+    signal: fc.constantFrom('timeouts', 'timeouts', 'timeouts', 'duration', 'rating', 'refusal', 'unheard-of'),
+    target: fc.constantFrom('api-tpu', 'api-tpu', 'api-gpu', 'mars'),
+    model: fc.constantFrom('haiku', 'haiku', 'opus'),
+    arm: fc.option(
+      fc.record({
+        config: fc.constantFrom('router', 'router', 'sampling', 'nothing'),
+        revision: fc.constantFrom(1, 1, 2, 3, 9),
+        generation: fc.option(fc.constantFrom(10, 11, 101), { nil: undefined }),
+      }),
+      { nil: undefined },
+    ),
+    from: fc.integer({ min: -7_200, max: -1 }).map((seconds) => NOON + seconds * 1_000),
+    lasts: fc.constantFrom(1_000, 60_000, 7_300_000),
+    requests: fc.nat(300),
+    bad: fc.nat(4),
+    value: fc.constantFrom(0, 0.5, 1, 812.25, -1),
+    bucket: fc.option(fc.nat(10), { nil: undefined }),
+  })
+  .map(({ lasts, value, arm: named, bucket, ...rest }): Counted => ({
+    ...rest,
+    until: rest.from + lasts,
+    ...(named && { arm: named }),
+    ...(bucket === undefined ? {} : { bucket }),
+    ...(rest.signal === 'duration' || rest.signal === 'rating' ? { values: [[value, rest.requests]] } : {}),
+  }));
 const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('count' as const),
+      items: fc.array(countedItem, { maxLength: 40, size: 'max' }),
+    }),
+  },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -120,7 +169,12 @@ const inOrder = ({ candidate, elsewhere, first }: ViolationReport): unknown => {
 };
 
 /** What every question is answered with after a script. */
-const answers = async (store: EvidenceStore, intake: OutcomeIntake, steps: readonly Step[]): Promise<unknown> => {
+const answers = async (
+  store: EvidenceStore,
+  intake: OutcomeIntake,
+  source: CountedIntake,
+  steps: readonly Step[],
+): Promise<unknown> => {
   const said: unknown[] = [];
   for (const [index, drawn] of steps.entries()) {
     if (drawn.do === 'look') for (const rollout of ROLLOUTS) said.push(await store.foldLook(rollout, NOON + drawn.at));
@@ -128,6 +182,11 @@ const answers = async (store: EvidenceStore, intake: OutcomeIntake, steps: reado
       const from = NOON + (drawn.covered?.from ?? 0);
       const covered = drawn.covered ? { from, until: from + drawn.covered.lastsMs } : undefined;
       said.push(await store.advanceBake('by-unit', 'api', drawn.stage, NOON + drawn.at, covered, 2_000));
+    }
+    if (drawn.do === 'count') {
+      const seen = (state: unknown): number => (typeof state === 'number' ? state : 0) + drawn.items.length;
+      const next = (state: unknown) => ({ state: seen(state), counted: drawn.items, result: seen(state) });
+      said.push(await source.advance('prometheus', next, NOON));
     }
     if (drawn.do !== 'report') continue;
     const { target, instance, windows, again } = drawn;
@@ -148,6 +207,8 @@ const answers = async (store: EvidenceStore, intake: OutcomeIntake, steps: reado
             inOrder(await store.violations(rollout, signal, { lookBackMs, now: NOON, ...(targets && { targets }) })),
           );
   }
+  const asked = { signals: ['timeouts', 'duration', 'rating'], targets: ['api-tpu', 'api-gpu'] };
+  said.push(await store.before({ ...asked, fromMs: NOON - HOUR - 1, untilMs: NOON + 1 }));
   for (const spanMs of [HOUR / 60, 24 * HOUR]) said.push(await store.traffic({ now: NOON, spanMs }));
   return said;
 };
@@ -161,8 +222,9 @@ it('answers every question as the evidence in PostgreSQL does, whatever was repo
       const durable = new PostgresEvidenceStore(database.pool, bell);
       const intake = new GroupCommitIntake(database.pool, told, bell, { lingerMs: 0 });
       const memory = new MemoryEvidenceStore();
-      const expected = await answers(durable, intake, steps);
-      expect(await answers(memory, new MemoryIntake(memory.rows, told), steps)).toEqual(expected);
+      const expected = await answers(durable, intake, new PostgresCountedIntake(database.pool, told, bell), steps);
+      const source = new MemoryCountedIntake(memory.rows, told);
+      expect(await answers(memory, new MemoryIntake(memory.rows, told), source, steps)).toEqual(expected);
     }),
     { numRuns: 25, interruptAfterTimeLimit: 50_000 },
   );

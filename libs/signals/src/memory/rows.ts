@@ -1,12 +1,16 @@
+import type { ComparisonFact } from '../comparisons.js';
 import { Covered, SILENCE_MS, TOUCHING_MS } from '../covered.js';
 import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
 import type {
   ArmFact,
+  BucketFact,
   Facts,
   MeasuredFact,
+  ObservedFact,
   PairFact,
   RequestCellFact,
   RolloutFact,
+  SampleFact,
   TrafficBadFact,
   TrafficFact,
   UnitBadFact,
@@ -30,6 +34,8 @@ const found = <V>(map: Map<string, V>, key: string, make: () => V): V => {
 
 /** Separates the parts of a key; no part holds it. */
 const key = (...parts: readonly (string | number)[]): string => parts.join('\u0000');
+
+type Where = Pick<LookCell, 'signal' | 'target' | 'model' | 'shareBp'>;
 
 export type BadRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'arm'> & { bad: number };
 export type ValueRow = Omit<LookCell, 'candidateBad' | 'controlBad'> & {
@@ -55,12 +61,16 @@ export class RolloutRows {
   readonly firstBad = new Set<string>();
   readonly badCounts = new Map<string, BadRow>();
   readonly pending = new Map<string, Writable<LookCell>>();
+  /** Bad outcomes that came later than their requests, where the coin is thrown per request. */
+  readonly pendingLate = new Map<string, Writable<LookCell>>();
   readonly firstValues = new Set<string>();
   readonly pendingValues = new Map<string, ValueRow>();
   readonly samples = new Map<string, SampleRow>();
   readonly violationCounts = new Map<string, ViolationRow>();
   /** The first of each kind, in order of arrival. */
   readonly violations: (Violation & { readonly signal: string })[] = [];
+  /** Of control, by slice and signal: bucket → its counts. */
+  readonly buckets = new Map<string, Map<number, { readonly bad: number; readonly requests: number }>>();
   readonly unmeasured = new Map<string, Writable<UnmeasuredFact>>();
   readonly bakes = new Map<string, BakeRow>();
   readonly looks: StoredLook[] = [];
@@ -102,13 +112,28 @@ export class RolloutRows {
   }
 
   addRequestCell(fact: RequestCellFact): void {
-    const cell = this.#cell(fact);
+    const cell = fact.late === true ? this.#lateCell(fact) : this.#cell(fact);
     cell.candidateBad += fact.candidateBad;
     cell.controlBad += fact.controlBad;
-    cell.candidateRequests = (cell.candidateRequests ?? 0) + fact.candidateRequests;
-    cell.controlRequests = (cell.controlRequests ?? 0) + fact.controlRequests;
+    if (fact.late !== true) this.#addRequests(cell, fact);
     this.#count(fact, 'candidate', fact.candidateBad);
     this.#count(fact, 'control', fact.controlBad);
+  }
+
+  #addRequests(cell: Writable<LookCell>, fact: RequestCellFact): void {
+    cell.candidateRequests = (cell.candidateRequests ?? 0) + fact.candidateRequests;
+    cell.controlRequests = (cell.controlRequests ?? 0) + fact.controlRequests;
+  }
+
+  /** All requests of a share that measured a signal, by arm. */
+  servedOf({ signal, target, model, shareBp }: Where): { readonly candidate: number; readonly control: number } {
+    const there = (row: Omit<Where, 'signal'>): boolean =>
+      row.target === target && row.model === model && row.shareBp === shareBp;
+    const served = { candidate: 0, control: 0 };
+    for (const row of this.arms.values()) if (there(row)) served[row.arm] += row.requests;
+    for (const row of this.unmeasured.values())
+      if (there(row) && row.signal === signal) served[row.arm] -= row.requests;
+    return served;
   }
 
   addUnitValue(fact: UnitValueFact): void {
@@ -136,6 +161,20 @@ export class RolloutRows {
     cell.controlBad += controlOnly;
   }
 
+  addSample(fact: SampleFact): void {
+    this.#sample(fact);
+  }
+
+  addBucket({ signal, target, model, bucket, bad, requests }: BucketFact): void {
+    const buckets = found(this.buckets, key(signal, target, model), () => new Map());
+    const known = buckets.get(bucket) ?? { bad: 0, requests: 0 };
+    buckets.set(bucket, { bad: known.bad + bad, requests: known.requests + requests });
+  }
+
+  bucketsOf({ signal, target, model }: Pick<BucketFact, 'signal' | 'target' | 'model'>) {
+    return [...(this.buckets.get(key(signal, target, model))?.values() ?? [])];
+  }
+
   #sample({ signal, target, model, shareBp, candidate, control }: SampleRow): void {
     const row = found(this.samples, key(signal, target, model, shareBp), () => {
       return { signal, target, model, shareBp, candidate: 0, control: 0 };
@@ -145,8 +184,9 @@ export class RolloutRows {
   }
 
   addUnmeasured(fact: UnmeasuredFact): void {
-    const { signal, target, model, arm, requests } = fact;
-    found(this.unmeasured, key(signal, target, model, arm), () => ({ ...fact, requests: 0 })).requests += requests;
+    const { signal, target, model, arm, shareBp, requests } = fact;
+    found(this.unmeasured, key(signal, target, model, arm, shareBp), () => ({ ...fact, requests: 0 })).requests +=
+      requests;
   }
 
   addViolation(fact: ViolationFact): void {
@@ -159,8 +199,16 @@ export class RolloutRows {
     row.violations += 1;
   }
 
-  #cell({ signal, target, model, shareBp }: Omit<LookCell, 'candidateBad' | 'controlBad'>): Writable<LookCell> {
-    return found(this.pending, key(signal, target, model, shareBp), () => ({
+  #cell(where: Where): Writable<LookCell> {
+    return this.#cellIn(this.pending, where);
+  }
+
+  #lateCell(where: Where): Writable<LookCell> {
+    return this.#cellIn(this.pendingLate, where);
+  }
+
+  #cellIn(pending: Map<string, Writable<LookCell>>, { signal, target, model, shareBp }: Where): Writable<LookCell> {
+    return found(pending, key(signal, target, model, shareBp), () => ({
       signal,
       target,
       model,
@@ -181,12 +229,16 @@ export class RolloutRows {
 export class EvidenceRows {
   /** Id → digest of its content. */
   readonly batches = new Map<string, string>();
+  compared: readonly ComparisonFact[] = [];
   readonly traffic = new Map<string, Writable<TrafficFact>>();
   readonly trafficBad = new Map<string, Writable<TrafficBadFact>>();
   readonly targetsSeen = new Map<string, { readonly lastAt: number; readonly flowingSince: number }>();
   /** Target → signal → the last span in which it was measured without a gap. */
   readonly signalsSeen = new Map<string, Map<string, Span>>();
   readonly violationsSeen = new Map<string, Writable<ViolationSeenFact>>();
+  readonly observed = new Map<string, Writable<ObservedFact>>();
+  /** Source → its state as JSON. */
+  readonly sources = new Map<string, string>();
   readonly #rollouts = new Map<string, RolloutRows>();
 
   of(rollout: string): RolloutRows {
@@ -211,6 +263,9 @@ export class EvidenceRows {
     for (const fact of facts.unitValues) this.of(fact.rollout).addUnitValue(fact);
     for (const fact of facts.valueCells) this.of(fact.rollout).addValueCell(fact);
     for (const fact of facts.pairs) this.of(fact.rollout).addPairs(fact);
+    for (const fact of facts.samples) this.of(fact.rollout).addSample(fact);
+    for (const fact of facts.buckets) this.of(fact.rollout).addBucket(fact);
+    for (const fact of facts.observed) this.#addObserved(fact);
     for (const fact of facts.unmeasured) this.of(fact.rollout).addUnmeasured(fact);
     for (const fact of facts.violations) this.of(fact.rollout).addViolation(fact);
     for (const fact of facts.violationsSeen) this.#addViolationSeen(fact);
@@ -253,6 +308,16 @@ export class EvidenceRows {
       const since = touch ? Math.min(known.from, from) : until > known.until ? from : known.from;
       spans.set(signal, { from: since, until: Math.max(known.until, until) });
     }
+  }
+
+  #addObserved(fact: ObservedFact): void {
+    const { signal, target, model, minute } = fact;
+    const none = { ...fact, requests: 0, bad: 0, valueCount: 0, valueSum: 0 };
+    const row = found(this.observed, key(signal, target, model, minute), () => none);
+    row.requests += fact.requests;
+    row.bad += fact.bad;
+    row.valueCount += fact.valueCount;
+    row.valueSum += fact.valueSum;
   }
 
   #addViolationSeen(fact: ViolationSeenFact): void {

@@ -1,0 +1,33 @@
+import { chainedDigest, type LiveView } from '#libs/application';
+import type { EventStore } from '#libs/kernel';
+import { LookCompaction, Retention } from '#libs/signals';
+import type { Pool } from 'pg';
+import type { ControllerConfig } from '../config.js';
+import { compactEnded } from './compacting.js';
+import type { Forgotten } from './forgetting.js';
+
+type Setting = {
+  readonly pool: Pool;
+  readonly view: LiveView;
+  readonly store: EventStore;
+  readonly report: (message: string) => (error: unknown) => void;
+};
+
+/** What goes with time: ids and minutes by their age, and looks of rollouts that ended, which become fewer. */
+export const notKept = (
+  { unitDays, lookDays: days }: Pick<ControllerConfig, 'unitDays' | 'lookDays'>,
+  { pool, view, store, report }: Setting,
+): readonly Forgotten[] => {
+  const retention = new Retention(pool, unitDays);
+  const compaction = new LookCompaction(pool, chainedDigest);
+  return [
+    {
+      forget: (now) => retention.forget(now),
+      report: report('Old ids of units cannot be forgotten; trying again in ten minutes.'),
+    },
+    {
+      forget: (now) => compactEnded(compaction, { view, store, days }, now),
+      report: report('Looks of rollouts that ended cannot be compacted; trying again in ten minutes.'),
+    },
+  ];
+};

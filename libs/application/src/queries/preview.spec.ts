@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { aPlan, aSignal, aStage, aTrack, SOME_SIGNALS } from '#libs/testing';
+import type { RegisteredConfig } from '#libs/domain';
+import type { Prepared } from '../commands/prepare-rollout.js';
+import type { Traffic } from '../ports.js';
+import { previewOf } from './preview.js';
+
+const HOUR = 3_600_000;
+const late = (delay: number | undefined) =>
+  SOME_SIGNALS.map((each) => (each.signal === 'script-errors' ? { ...each, delay } : each));
+
+const targets = ['api-us', 'api-eu'];
+const traffic: Traffic = {
+  requests: targets.map((target) => ({ target, model: 'sonnet', requestsPerSecond: 500 })),
+  bad: targets.map((target) => ({ target, model: 'sonnet', signal: 'script-errors', badPerSecond: 5 })),
+};
+
+const config: RegisteredConfig = {
+  status: 'registered',
+  key: 'router.context',
+  kind: 'quality',
+  assignment: 'unit',
+  schema: null,
+  description: null,
+  revisions: [],
+  claims: {},
+  settled: {},
+  live: {},
+  vetoes: {},
+};
+
+const preview = (delay: number | undefined, bypasses = false) => {
+  const tracks = [aTrack('api', { stages: [aStage(1_000), aStage(10_000)] })];
+  const signals = [aSignal('script-errors', { tolerate: 'none' })];
+  const plan = aPlan({ tracks, signals, watch: 600_000 }, { signals: late(delay) });
+  const prepared: Prepared = {
+    config,
+    revision: 2,
+    plan,
+    controls: { 'api-us': 1, 'api-eu': 1 },
+    bypasses,
+  };
+  return previewOf(prepared, traffic, 600_000, []).preview;
+};
+
+describe('The preview of a plan with a signal that is known up to two hours after its requests', () => {
+  it('rule 4: predicts no stage shorter than that, says which signal it waits for, and counts the watch so too', () => {
+    const { stages, totalMs } = preview(2 * HOUR);
+    expect(stages.map(({ predictedMs, limitedBy }) => [predictedMs, limitedBy])).toEqual([
+      [2 * HOUR, 'script-errors'],
+      [2 * HOUR, 'script-errors'],
+    ]);
+    expect(stages[0]?.signals[0]?.note).toBe('goes on when not shown harmful; known up to 2h after the request');
+    expect(totalMs).toBe(6 * HOUR);
+  });
+
+  it('is that of any other plan where nothing is known late, or nothing is waited for', () => {
+    expect(preview(undefined).totalMs).toBe(2 * 60_000 + 600_000);
+    expect(preview(undefined).stages[0]?.limitedBy).toBe('bake');
+    expect(preview(2 * HOUR, true).totalMs).toBe(preview(undefined, true).totalMs);
+  });
+});
