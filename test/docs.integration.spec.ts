@@ -17,6 +17,7 @@ const ORDER = [
   'docs/how-to/run-a-controller.md',
   'docs/how-to/connect-a-fleet.md',
   'docs/how-to/write-a-plan.md',
+  'docs/how-to/use-prometheus.md',
   'docs/how-to/outage.md',
 ];
 

@@ -36,6 +36,7 @@ const ROUTES = [
   'post /v1/rollouts/{id}/resume',
   'post /v1/rollouts/{id}/promote',
   'post /v1/rollouts/{id}/abort',
+  'get /v1/sources',
   'get /v1/events',
   'get /v1/events/stream',
   'get /v1/at',

@@ -40,7 +40,7 @@ type Finding = { readonly rule: Violation['rule']; readonly problem: string };
 const TEST_CODE = /\.spec\.ts$|\.spec-support\.ts$|\/spec-kit\.ts$|\/src\/testing\/|^test\/|^libs\/testing\//;
 
 /** Libs that specs may use wherever they are. */
-const FOR_SPECS = ['postgres', 'testing'];
+const FOR_SPECS = ['emulators', 'postgres', 'testing'];
 
 /** `libs/kernel`, `apps/cli` or `test`: what a relative path must not leave. */
 const unitOf = (file: string): string => (file.startsWith('test/') ? 'test' : file.split('/').slice(0, 2).join('/'));

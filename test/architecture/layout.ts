@@ -45,6 +45,12 @@ const INNER: readonly Area[] = [
     packages: ['canonicalize', 'kysely', 'pg', 'node:crypto', 'node:module', 'node:timers/promises'],
   },
   {
+    under: 'libs/signals/src/sources/',
+    libs: ['kernel', 'contracts'],
+    packages: ['@aws-sdk/client-cloudwatch', 'google-auth-library', 'pg', 'zod'],
+  },
+  { under: 'libs/emulators/', libs: [], packages: ['zod', 'node:http', 'node:net', 'node:zlib'] },
+  {
     under: 'libs/signals/',
     libs: ['kernel', 'contracts'],
     packages: ['kysely', 'pg', 'protobufjs', 'zod', 'node:crypto'],
@@ -62,7 +68,6 @@ const INNER: readonly Area[] = [
     ],
   },
   { under: 'libs/postgres/', libs: ['kernel'], packages: ['kysely', 'pg', 'node:*'] },
-  { under: 'libs/emulators/', libs: ['kernel'], packages: ['zod', 'node:*'] },
   { under: 'libs/testing/', libs: ['contracts', 'domain', 'kernel', 'postgres', 'statistics'], packages: 'any' },
 ];
 
@@ -96,6 +101,12 @@ const APPS: readonly Area[] = [
     under: 'apps/cli/src/',
     libs: ['contracts'],
     packages: ['cli-table3', 'commander', 'eventsource-parser', 'picocolors', 'yaml', 'zod', 'node:*'],
+  },
+  {
+    // It needs no controller: the emulator runs in the process of the command.
+    under: 'apps/cli/src/commands/emulator.ts',
+    libs: ['emulators'],
+    packages: ['commander', 'node:*'],
   },
   {
     // A replay needs no controller: it runs the deciders and the gate itself.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { capabilitiesOf, Manifest, readSettings } from '#libs/contracts';
+import { FaultScript } from '#libs/emulators';
 import { fencesOf } from './markdown.js';
 
 const PAGES = [
@@ -42,5 +43,10 @@ describe('the pages on how to deliver', () => {
       const [role] = fencesOf(page ?? '').filter((fence) => fence.note === note);
       expect(JSON.parse(role?.text ?? '')).toMatchObject({ includedPermissions: expect.any(Array) });
     }
+  });
+
+  it('have an emulator whose page shows a script of faults that it plays', () => {
+    const [script] = fencesOf('docs/reference/emulator.md').filter(({ note }) => note === 'FaultScript');
+    expect(FaultScript.parse(JSON.parse(script?.text ?? ''))).toHaveLength(3);
   });
 });

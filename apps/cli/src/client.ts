@@ -12,6 +12,7 @@ import {
   PlanPreview,
   RolloutList,
   RolloutView,
+  SourceList,
   TargetView,
   TokenView,
 } from '#libs/contracts';
@@ -26,6 +27,7 @@ import type {
   PlanRequest,
   PromoteRequest,
   RolloutStatus,
+  SourceView,
   StartRolloutRequest,
   UndoRequest,
 } from '#libs/contracts';
@@ -108,6 +110,10 @@ export class HeadgateClient {
 
   target(name: string): Promise<TargetView> {
     return this.#read(`/v1/targets/${at(name)}`, {}, TargetView);
+  }
+
+  async sources(): Promise<readonly SourceView[]> {
+    return (await this.#read('/v1/sources', {}, SourceList)).items;
   }
 
   /** What a rollout would do; nothing is written. */

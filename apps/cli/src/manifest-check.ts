@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { pointerOf } from './manifest-files.js';
 import type { FileFault, SourcedManifest } from './manifest-files.js';
 
-const KINDS = 'Config, Signal, Target or Plan';
+const KINDS = 'Config, Signal, Target, Plan or Source';
 
 const kindFault = (value: unknown): string => {
   const kind: unknown = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;

@@ -8,11 +8,18 @@ import {
   PlanManifest,
   Share,
   SignalManifest,
+  SourceManifest,
   TargetManifest,
 } from '#libs/contracts';
 import { messageOf, usageError } from './errors.js';
 
-const KINDS = { config: ConfigManifest, signal: SignalManifest, target: TargetManifest, plan: PlanManifest } as const;
+const KINDS = {
+  config: ConfigManifest,
+  signal: SignalManifest,
+  target: TargetManifest,
+  plan: PlanManifest,
+  source: SourceManifest,
+} as const;
 
 /** What a transform checks cannot be seen in its input type; editors shall know it nevertheless. */
 const HINTS = new Map<unknown, Readonly<Record<string, unknown>>>([

@@ -13,6 +13,7 @@ export * from './queries/at.js';
 export * from './queries/explain.js';
 export * from './queries/preview.js';
 export * from './queries/plan-warnings.js';
+export * from './queries/source-warnings.js';
 export * from './workers/audit.js';
 export * from './workers/conduct.js';
 export * from './workers/deliver.js';

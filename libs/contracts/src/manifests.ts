@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Driver, DriverSettings, settingsIssues } from './drivers.js';
 import { Assignment, Duration, Name, Reason, Share } from './primitives.js';
 import { SignalType } from './signal-type.js';
+import { SourceConnection } from './source-manifest.js';
 import { SignalSource, sourceFaults } from './sources.js';
 
 export const API_VERSION = 'headgate.dev/v1';
@@ -226,12 +227,24 @@ export const PlanManifest = z
   })
   .meta({ id: 'PlanManifest' });
 
+/** A metrics system that Headgate asks, by itself, for what signals name. */
+export const SourceManifest = z
+  .strictObject({ ...head, kind: z.literal('Source'), spec: SourceConnection })
+  .meta({ id: 'SourceManifest' });
+
 /** Kinds that the design names and a later release brings. */
 export const LATER_KINDS = ['Policy', 'Freeze', 'Approval', 'Monitor'] as const;
 
-export const Manifest = z.discriminatedUnion('kind', [ConfigManifest, SignalManifest, TargetManifest, PlanManifest]);
+export const Manifest = z.discriminatedUnion('kind', [
+  ConfigManifest,
+  SignalManifest,
+  TargetManifest,
+  PlanManifest,
+  SourceManifest,
+]);
 export type Manifest = z.output<typeof Manifest>;
 export type ConfigManifest = z.output<typeof ConfigManifest>;
 export type SignalManifest = z.output<typeof SignalManifest>;
 export type TargetManifest = z.output<typeof TargetManifest>;
 export type PlanManifest = z.output<typeof PlanManifest>;
+export type SourceManifest = z.output<typeof SourceManifest>;

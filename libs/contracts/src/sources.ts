@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { askedFaults, CloudMonitoringSignal, CloudWatchSignal, PrometheusSignal } from './asked-sources.js';
 import type { SignalType } from './signal-type.js';
+import { Labels } from './source-labels.js';
 
 /** Attribute → the value, one of several values, or `*`: any value at all. */
 const Where = z.record(
@@ -10,20 +12,6 @@ const Where = z.record(
 /** The points of one metric, or those of them with these attributes. */
 const MetricPoints = z.strictObject({ metric: z.string().min(1).max(255), where: Where.default({}) });
 export type MetricPoints = z.output<typeof MetricPoints>;
-
-/**
- * Attributes that say where a point belongs. Left out, they are `headgate.target`, `gen_ai.request.model`,
- * `feature_flag.key`, `feature_flag.result.variant`, `feature_flag.version` and `headgate.bucket`.
- */
-const Labels = z.strictObject({
-  target: z.string().min(1).max(100).optional(),
-  model: z.string().min(1).max(100).optional(),
-  config: z.string().min(1).max(100).optional(),
-  variant: z.string().min(1).max(100).optional(),
-  generation: z.string().min(1).max(100).optional(),
-  bucket: z.string().min(1).max(100).optional(),
-});
-export type Labels = z.output<typeof Labels>;
 
 /** Those that count bad requests; the others measure values. */
 const BUILT_IN_RATES = ['errors', 'refusals', 'truncations'] as const;
@@ -49,7 +37,12 @@ const OtlpSource = z.strictObject({
 export type OtlpSource = z.output<typeof OtlpSource>;
 
 /** What counts a signal that does not come as outcomes. It counts without units, so the error bound does not cover it. */
-export const SignalSource = z.discriminatedUnion('type', [OtlpSource]);
+export const SignalSource = z.discriminatedUnion('type', [
+  OtlpSource,
+  PrometheusSignal,
+  CloudWatchSignal,
+  CloudMonitoringSignal,
+]);
 export type SignalSource = z.output<typeof SignalSource>;
 
 /** `path`: from the source on. */
@@ -99,5 +92,5 @@ export const sourceFaults = (type: SignalType, source: SignalSource | undefined)
     const message = `a source counts signals of type rate, mean or distribution: send those of type ${type} as outcomes`;
     return [{ path: [], message }];
   }
-  return otlpFaults(type, source);
+  return source.type === 'otlp' ? otlpFaults(type, source) : askedFaults(type, source);
 };

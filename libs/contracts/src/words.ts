@@ -92,6 +92,12 @@ const branchesOf = (issue: object): readonly (readonly FoundIssue[])[] =>
     ? (issue.errors as readonly (readonly FoundIssue[])[])
     : [];
 
+/** What is wrong with the name of a field, where names are bound by rules. */
+const keyWords = (issue: object): string | undefined =>
+  'code' in issue && issue.code === 'invalid_key' && 'issues' in issue && Array.isArray(issue.issues)
+    ? (issue.issues as readonly FoundIssue[])[0]?.message
+    : undefined;
+
 const depth = (branch: readonly FoundIssue[]): number => Math.max(0, ...branch.map(({ path = [] }) => path.length));
 
 /** The fields that an issue is about: each unknown key by itself, and of alternatives the one that got furthest. */
@@ -103,7 +109,7 @@ export const fieldFaults = (issue: FoundIssue): readonly FieldFault[] => {
   const deepest = branches.toSorted((a, b) => depth(b) - depth(a))[0];
   if (deepest && depth(deepest) > 0)
     return deepest.flatMap(fieldFaults).map((fault) => ({ ...fault, path: [...path, ...fault.path] }));
-  if (issue.message !== NO_FORM) return [{ path, message: issue.message }];
+  if (issue.message !== NO_FORM) return [{ path, message: keyWords(issue) ?? issue.message }];
   const wanted = [...new Set(branches.flatMap((branch) => branch.map(({ message }) => message)))];
   return [{ path, message: wanted.join(', or ') || issue.message }];
 };

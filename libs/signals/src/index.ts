@@ -20,3 +20,4 @@ export * from './memory/memory-counted-intake.js';
 export * from './memory/memory-evidence-store.js';
 export * from './memory/memory-intake.js';
 export * from './memory/memory-comparison-intake.js';
+export * from './sources/index.js';

@@ -57,7 +57,7 @@ const addApply = (program: Command, invocation: Invocation): void => {
     .command('apply')
     .summary('bring manifests to the controller')
     .description(
-      'Registers or revises what manifests describe (Config, Signal, Target, Plan) and prints what differs. Repeating it ' +
+      'Registers or revises what manifests describe (Config, Signal, Target, Plan, Source) and prints what differs. Repeating it ' +
         'changes nothing. It moves no traffic: that takes `headgate start`.',
     )
     .requiredOption(

@@ -37,7 +37,9 @@ import {
   PostgresCountedIntake,
   PostgresEvidenceStore,
   PostgresFoldSnapshots,
+  PostgresSourceStates,
 } from '#libs/signals';
+import { LiveSourceBoard, startAsking } from './asked-sources.js';
 import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
@@ -281,7 +283,9 @@ export const startCore = async (
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
+  const asking = config.role === 'api' ? undefined : startAsking({ queue, view, intake: counted, clock, log });
   const stopWork = async (): Promise<void> => {
+    await asking?.stop();
     await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
@@ -307,6 +311,7 @@ export const startCore = async (
     runner,
     tokens,
     ...fleets,
+    sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
     board,
     conductor,
     sync,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { config, plan, signal, target, track } from '#test/kit/manifests';
+import { config, plan, signal, target, track, manifest } from '#test/kit/manifests';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 
 let database: TestDatabase;
@@ -77,5 +77,45 @@ describe('A plan that names what is not registered', () => {
     expect(warningsOf((await client().apply({ manifests: [early] })).results[0])).toHaveLength(3);
     const whole = await client().apply({ manifests: [early, ...rest] });
     expect(whole.results.flatMap(warningsOf)).toEqual([]);
+  });
+});
+
+describe('A signal that a source counts', () => {
+  const source = manifest('Source', 'aws', { type: 'cloudwatch', region: 'us-east-1' });
+  const counted = (more: Record<string, unknown>) =>
+    manifest('Signal', 'platform-errors', {
+      type: 'rate',
+      title: 'errors',
+      source: { type: 'cloudwatch', from: 'aws', target: 'api-tpu', builtIn: 'errors', ...more },
+    });
+  const whole = counted({ models: { haiku: 'model-id' } });
+  const byArm = counted({ arms: { limits: { r1: { haiku: 'old' }, r2: { haiku: 'new' } } } });
+  const counting = plan('by-platform', [track('api', ['api-tpu'])], { signals: [{ signal: 'platform-errors' }] });
+  const warned = async (manifests: readonly ReturnType<typeof manifest>[]) => {
+    const { results } = await client().apply({ manifests: [...manifests], dryRun: true });
+    return results.flatMap(({ name, warnings = [] }) => warnings.map(({ pointer, detail }) => [name, pointer, detail]));
+  };
+
+  it('is applied with a warning while its source is not registered, or is of another type', async () => {
+    const [[name, pointer, detail] = []] = await warned([whole]);
+    expect([name, pointer, detail]).toEqual([
+      'platform-errors',
+      '/spec/source/from',
+      'Signal platform-errors is asked of source aws, which is not registered: apply its manifest, as nothing is counted until then',
+    ]);
+    expect(await warned([whole, source])).toEqual([]);
+    const other = manifest('Source', 'aws', { type: 'cloud-monitoring', project: 'acme-1' });
+    expect(await warned([whole, other])).toMatchObject([['platform-errors', '/spec/source/from', expect.anything()]]);
+  });
+
+  it('of a platform that knows no arms is warned of in every plan that relies on it, when it is applied and before it starts', async () => {
+    expect(await warned([source, byArm, counting])).toEqual([]);
+    expect(await warned([source, whole, counting])).toEqual([
+      ['by-platform', '/spec/signals/0/signal', expect.stringContaining('nothing is compared with control')],
+    ]);
+    await client().apply({ manifests: [source, whole, counting, config('platformed', { a: 1 })] });
+    await client().apply({ manifests: [config('platformed', { a: 2 })] });
+    const { warnings } = await client().preview({ config: 'platformed', plan: 'by-platform' });
+    expect(warnings.join(' ')).toContain('nothing is compared with control');
   });
 });

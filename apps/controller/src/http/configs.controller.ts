@@ -2,7 +2,15 @@ import { Body, Controller, Get, HttpCode, Param, Post, Req } from '@nestjs/commo
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { ApplyManifestsCommand, configView, Delivery, LiveView, planWarnings, targetView } from '#libs/application';
+import {
+  ApplyManifestsCommand,
+  configView,
+  Delivery,
+  LiveView,
+  planWarnings,
+  signalWarnings,
+  targetView,
+} from '#libs/application';
 import {
   API_VERSION,
   ApplyRequest,
@@ -20,7 +28,7 @@ import { invalidRequest, ProblemError } from './problem.js';
 
 type Read = { readonly raw: JsonObject; readonly parsed: Manifest };
 
-const KINDS = ['Config', 'Signal', 'Plan', 'Target'];
+const KINDS = ['Config', 'Signal', 'Plan', 'Source', 'Target'];
 
 const readManifest = (raw: JsonObject, index: number): Read => {
   const kind = String(raw['kind']);
@@ -91,12 +99,11 @@ export class ConfigsController {
     );
     await this.view.caughtUpWith(lastPosition);
     const applied = ApplyResult.parse({ dryRun: body.dryRun, results: outcome['results'] });
-    const gaps = planWarnings(
-      this.view,
-      manifests.map(({ parsed }) => parsed),
-    );
+    const parsed = manifests.map((manifest) => manifest.parsed);
+    const gaps = { Plan: planWarnings(this.view, parsed), Signal: signalWarnings(this.view, parsed) };
     const results = applied.results.map((result) => {
-      const found = result.kind === 'Plan' ? gaps.get(result.name) : undefined;
+      const { kind, name } = result;
+      const found = kind === 'Plan' || kind === 'Signal' ? gaps[kind].get(name) : undefined;
       return found
         ? { ...result, warnings: found.map(({ field, message }) => ({ pointer: field, detail: message })) }
         : result;

@@ -29,6 +29,7 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'post /v1/configs/{key}/undo': 'Take a settled revision back, everywhere at once',
   'get /v1/events': 'Read the log, oldest first',
   'get /v1/events/stream': 'Follow the log as it grows',
+  'get /v1/sources': 'List the sources that are asked, and how they are',
   'get /v1/at': 'What each target was desired to serve at a moment',
   'post /v1/outcomes': 'Report outcomes',
   'post /v1/comparisons': 'Report the same work done on two targets',

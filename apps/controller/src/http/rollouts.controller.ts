@@ -10,6 +10,7 @@ import {
   LiveView,
   targetCapabilities,
   prepare,
+  armlessWarnings,
   previewOf,
   ProgressBoard,
   rolloutView,
@@ -269,7 +270,10 @@ export class RolloutsController {
     const prepared = prepare(this.view, request);
     if ('rejection' in prepared) throw ProblemError.of(prepared.rejection);
     const traffic = await this.evidence.traffic({ now: this.clock.now(), spanMs: LATELY_MS });
-    return previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared));
+    const forecast = previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared));
+    const armless = armlessWarnings(this.view, prepared.plan.signals).map(({ message }) => `${message}.`);
+    const warnings = [...forecast.preview.warnings, ...armless];
+    return { ...forecast, preview: { ...forecast.preview, warnings } };
   }
 
   /** Targets of the plan on which no instance is live now. One that cannot be asked is not known to be empty. */

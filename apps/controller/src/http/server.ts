@@ -40,6 +40,8 @@ import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
 import { RolloutsController } from './rollouts.controller.js';
+import { SourceBoard } from './source-board.js';
+import { SourcesController } from './sources.controller.js';
 import { TokensController } from './tokens.controller.js';
 
 const MOST_BODY_BYTES = 4 * 1024 * 1024;
@@ -70,6 +72,7 @@ class HttpModule {
       [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
       [TokenChecker, core.tokens],
       [Clock, core.clock],
+      [SourceBoard, core.sources],
       [Readiness, readinessOf(core)],
     ];
     return {
@@ -83,6 +86,7 @@ class HttpModule {
         FleetController,
         ComparisonsController,
         OtlpController,
+        SourcesController,
         TokensController,
         HealthController,
       ],

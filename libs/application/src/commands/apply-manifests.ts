@@ -56,7 +56,9 @@ type Wanted = {
   readonly links: readonly string[];
 };
 
-/** The stored form of a signal or plan is its manifest's spec as written: reading it again gives the same plan. */
+const KEPT_AS = { Signal: 'signal', Plan: 'plan', Source: 'source' } as const;
+
+/** The stored form of a signal, plan or source is its manifest's spec as written: reading it again gives the same plan. */
 const wantedOf = (raw: JsonObject, manifest: Exclude<Manifest, { kind: 'Target' }>): Wanted => {
   const name = manifest.metadata.name;
   if (manifest.kind === 'Config') {
@@ -72,7 +74,7 @@ const wantedOf = (raw: JsonObject, manifest: Exclude<Manifest, { kind: 'Target' 
       links,
     };
   }
-  const kind = manifest.kind === 'Signal' ? 'signal' : 'plan';
+  const kind = KEPT_AS[manifest.kind];
   return {
     key: `${kind}/${name}`,
     kind,

@@ -2,6 +2,7 @@ import {
   alphaOfStart,
   EMERGENCY,
   emergencyPlan,
+  isServed,
   liveRevision,
   resolvePlan,
   vetoesOf,
@@ -82,7 +83,7 @@ export const prepare = (
   request: StartRequest,
   config = view.fleet.configs.get(request.config),
 ): Prepared | Refused => {
-  if (!config || config.kind === 'signal' || config.kind === 'plan') {
+  if (!config || !isServed(config.kind)) {
     return refuse('config-not-found', `There is no config ${request.config}. Apply its manifest first.`, '/config');
   }
   const revision = request.revision ?? config.revisions.length;

@@ -2,6 +2,7 @@ import type { Manifest } from '#libs/contracts';
 import { planGaps, type PlanGap } from '#libs/domain';
 import { signalsOf, targetsOf } from '../commands/prepare-rollout.js';
 import type { LiveView } from './live-view.js';
+import { armlessWarnings } from './source-warnings.js';
 
 type Of<K extends Manifest['kind']> = Extract<Manifest, { kind: K }>;
 
@@ -10,7 +11,7 @@ const ofKind = <K extends Manifest['kind']>(manifests: readonly Manifest[], kind
 
 /**
  * Plan → what it names that is registered neither in the log nor by these manifests, which may not be written (a dry
- * run). Plans without gaps are left out.
+ * run), and which of its signals know no arms. Plans of which nothing is to be said are left out.
  */
 export const planWarnings = (
   view: LiveView,
@@ -21,7 +22,13 @@ export const planWarnings = (
   const catalogue = { signals: [...signalsOf(view), ...signals], targets: [...targetsOf(view), ...targets] };
   return new Map(
     ofKind(manifests, 'Plan')
-      .map(({ metadata, spec }) => [metadata.name, planGaps(metadata.name, spec, catalogue)] as const)
+      .map(
+        ({ metadata, spec }) =>
+          [
+            metadata.name,
+            [...planGaps(metadata.name, spec, catalogue), ...armlessWarnings(view, spec.signals, manifests)],
+          ] as const,
+      )
       .filter(([, gaps]) => gaps.length > 0),
   );
 };

@@ -46,6 +46,13 @@ describe('what an event leads to', () => {
     expect(react(revision(false))).toEqual([]);
   });
 
+  it('a source is asked by one task for its whole life, and no fleet hears of it', () => {
+    const source = { key: 'source/metrics', revision: 1, digest: 'd', value: {}, links: [], baseline: true };
+    const task = { id: 'poll/metrics', kind: 'poll', dueAt: 0, payload: { source: 'metrics' } };
+    expect(react(event('RevisionProposed', source))).toEqual([task]);
+    expect(react(event('RevisionProposed', { ...source, revision: 2, baseline: false }))).toEqual([task]);
+  });
+
   it('a rollout that starts is led by one task for its whole life', () => {
     expect(react(event('RolloutStarted', { rollout: 'ro-1' }))).toEqual([
       { id: 'conduct/ro-1', kind: 'conduct', dueAt: 0, payload: { rollout: 'ro-1' } },

@@ -4,8 +4,16 @@ import { asHeadgateEvent } from '#libs/domain';
 export const DELIVER = 'deliver';
 export const CONDUCT = 'conduct';
 export const AUDIT = 'audit';
+/** Asking a source, again and again for as long as it is registered. */
+export const POLL = 'poll';
 
 export const conductTaskId = (rollout: string): string => `${CONDUCT}/${rollout}`;
+
+const SOURCE = 'source/';
+
+export const pollTaskId = (source: string): string => `${POLL}/${source}`;
+
+const poll = (source: string): Task => ({ id: pollTaskId(source), kind: POLL, dueAt: 0, payload: { source } });
 
 const deliver = (position: number, target: string | null): Task => ({
   id: `${DELIVER}/${position}`,
@@ -35,6 +43,8 @@ export const react = (recorded: RecordedEvent): readonly Task[] => {
     case 'DriftFound':
       return event.data.action === 'put-back' ? [deliver(event.position, event.data.target)] : [];
     case 'RevisionProposed':
+      // No ruleset holds a source, and one task asks it for all its life.
+      if (event.data.key.startsWith(SOURCE)) return [poll(event.data.key.slice(SOURCE.length))];
       return event.data.baseline ? [deliver(event.position, null)] : [];
     case 'ConfigRetired':
       return [deliver(event.position, null)];

@@ -31,6 +31,7 @@ export class TaskLoop {
   readonly #handlers: TaskHandlers;
   readonly #now: () => number;
   readonly #log: Log;
+  readonly #leaseMs: number;
   readonly #running = new Map<string, Promise<void>>();
   /** Claimed here again while it is still being done. */
   readonly #next = new Map<string, ClaimedTask>();
@@ -41,11 +42,13 @@ export class TaskLoop {
   #unsubscribe: () => void = () => undefined;
   #cannotClaim = false;
 
-  constructor(queue: TaskQueue, handlers: TaskHandlers, now: () => number, log: Log) {
+  /** `leaseMs`: by default 5 s; longer for tasks that wait for systems of others. */
+  constructor(queue: TaskQueue, handlers: TaskHandlers, now: () => number, log: Log, leaseMs = LEASE_MS) {
     this.#queue = queue;
     this.#handlers = handlers;
     this.#now = now;
     this.#log = log;
+    this.#leaseMs = leaseMs;
   }
 
   start(): void {
@@ -83,7 +86,7 @@ export class TaskLoop {
     const free = AT_ONCE - this.#running.size;
     if (free <= 0) return [];
     try {
-      const claimed = await this.#queue.claim(Object.keys(this.#handlers), free, LEASE_MS);
+      const claimed = await this.#queue.claim(Object.keys(this.#handlers), free, this.#leaseMs);
       if (this.#cannotClaim) this.#log.info('Tasks can be claimed again.');
       this.#cannotClaim = false;
       return claimed;

@@ -85,8 +85,10 @@ export const vetoWords = (state: RegisteredConfig, revision: number): string | u
   return `r${revision} has the value of ${vetoed.map((each) => `r${each}`).join(' and ')}, which was rolled back before`;
 };
 
-/** Kinds that fleets evaluate; signals and plans are only for Headgate itself. */
-export const isServed = (kind: ConfigKind): boolean => kind !== 'signal' && kind !== 'plan';
+const OWN: readonly ConfigKind[] = ['signal', 'plan', 'source'];
+
+/** Kinds that fleets evaluate; signals, plans and sources are only for Headgate itself. */
+export const isServed = (kind: ConfigKind): boolean => !OWN.includes(kind);
 
 const propose = (
   state: RegisteredConfig,

@@ -5,8 +5,8 @@ const Key = z.string();
 const Targets = z.array(z.string());
 const JsonRecord: z.ZodType<JsonObject> = z.record(z.string(), z.json());
 
-/** Configs, signals and plans are registered and revised in the same way; their kind tells them apart. */
-export const ConfigKind = z.enum(['quality', 'weights', 'switch', 'signal', 'plan']);
+/** Configs, signals, plans and sources are registered and revised in the same way; their kind tells them apart. */
+export const ConfigKind = z.enum(['quality', 'weights', 'switch', 'signal', 'plan', 'source']);
 export type ConfigKind = z.output<typeof ConfigKind>;
 
 export const configEvents = {

@@ -27,7 +27,7 @@ export const ON_CANDIDATE: Sent = {
 export const sourceOf = (
   signal: string,
   type: SignalType,
-  source: Omit<z.input<typeof SignalSource>, 'type'>,
+  source: Omit<Extract<z.input<typeof SignalSource>, { readonly type: 'otlp' }>, 'type'>,
 ): RegisteredSource => ({ signal, type, source: SignalSource.parse({ type: 'otlp', ...source }) });
 
 /** What specs count: requests with timeouts among them, and durations. */
