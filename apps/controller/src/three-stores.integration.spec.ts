@@ -123,11 +123,14 @@ describe('One rollout over a pulling fleet, AppConfig and Parameter Manager', ()
         (await historyOf('ExposureFailed')).some(({ summary }) => summary.includes('ServiceUnavailableException')),
       );
       expect(served('bedrock-gpu')).toContain(3);
-      const waiting = await client().rollout(id);
-      expect([waiting.status, waiting.waitingFor.join()]).toEqual([
-        'rolling-back',
-        expect.stringContaining('bedrock-gpu: reading back'),
-      ]);
+      await until(
+        'it is shown what it waits for',
+        async () => {
+          const { status, waitingFor } = await client().rollout(id);
+          return status === 'rolling-back' && waitingFor.includes('bedrock-gpu: reading back');
+        },
+        SLOW,
+      );
       emulated.emulator.setDown('appconfig', false);
       await waitFor(id, 'rolled-back');
       await until('every fleet serves r2 again', () => TARGETS.every((name) => served(name).join() === '2'), SLOW);
