@@ -70,7 +70,14 @@ const INNER: readonly Area[] = [
   {
     under: 'libs/platforms/',
     libs: ['kernel', 'contracts'],
-    packages: ['@grpc/grpc-js', '@openfeature/core', '@openfeature/flagd-core', 'node:crypto'],
+    packages: [
+      '@aws-sdk/client-appconfig',
+      '@grpc/grpc-js',
+      '@openfeature/core',
+      '@openfeature/flagd-core',
+      'google-auth-library',
+      'node:crypto',
+    ],
   },
   { under: 'libs/postgres/', libs: ['kernel'], packages: ['kysely', 'pg', 'node:*'] },
   { under: 'libs/testing/', libs: ['contracts', 'domain', 'kernel', 'postgres', 'statistics'], packages: 'any' },

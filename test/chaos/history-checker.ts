@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { react } from '#libs/application';
+import { eventCodec } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import type { Evaluation, Sighting } from './sightings.js';
 
@@ -241,7 +242,7 @@ const generationsGrow: Check = ({ events }) =>
   );
 
 const tasksMatchEvents: Check = ({ events, tasks }) => {
-  const expected = new Set(events.flatMap((event) => react(event)).map(({ id }) => id));
+  const expected = new Set(events.flatMap((event) => react(eventCodec.decode(event))).map(({ id }) => id));
   const known = new Set(tasks.map(({ id }) => id));
   return [
     ...[...expected].filter((id) => !known.has(id)).map((id) => `task ${id} was lost`),

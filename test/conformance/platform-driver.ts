@@ -1,22 +1,65 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Heartbeat, PlatformDriver } from '#libs/platforms';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { JsonObject } from '#libs/kernel';
+import type { Heartbeat, Outcome, PlatformDriver } from '#libs/platforms';
+
+/** How a call to the platform can go wrong. */
+export type PlatformFault =
+  | 'before-effect'
+  | 'after-effect'
+  | 'throttled'
+  | 'server-error'
+  | 'server-error-after-effect'
+  | 'expired-credentials'
+  | 'nonsense';
+
+/** Lets go of what waits. */
+export type Delayed = (() => void) & { readonly isWaiting: () => boolean };
 
 /** One platform, and what the suite must be able to do to it. */
 export type PlatformUnderTest = {
   /** A driver as another controller would have it, over the same platform. */
   readonly driver: () => PlatformDriver;
-  /** The next apply gets no answer: `before-effect` never arrived, `after-effect` was done. */
-  readonly breakNext: (when: 'before-effect' | 'after-effect') => void;
-  /** A heartbeat of an instance, now. */
-  readonly acknowledge: (target: string, instance: string, heartbeat: Heartbeat) => Promise<void>;
+  /**
+   * The next apply goes wrong: `before-effect` never arrived, `after-effect` was done and the answer was lost. Only those
+   * two where the platform is not reached over the network.
+   */
+  readonly breakNext: (when: PlatformFault) => void;
+  /** A heartbeat of an instance, now. Left out where instances say nothing. */
+  readonly acknowledge?: (target: string, instance: string, heartbeat: Heartbeat) => Promise<void>;
   /** Lets time pass. */
   readonly advance: (ms: number) => void;
   readonly leaseMs: number;
+  /** What only platforms can do that are not Headgate's own. */
+  readonly foreign?: {
+    /** Somebody else writes there by the vendor's own means. */
+    readonly strangerWrites: (target: string) => Promise<void>;
+    /** From now on what was accepted takes so long; undefined where an apply is done once it is answered. */
+    readonly takesMs?: (ms: number) => void;
+    /** The next write of an apply arrives only when the returned function is called. */
+    readonly delayNextWrite: () => Delayed;
+    /** The next apply does its first write, and its second one fails. Left out where it writes once. */
+    readonly breakHalfway?: () => void;
+  };
+  /** The ruleset in the form that the platform can hold; default: any. */
+  readonly rulesetOf?: (content: string) => JsonObject;
   readonly close: () => Promise<void>;
 };
 
-const ruleset = (content: string) => ({ flags: {}, metadata: { content } });
+const anyRuleset = (content: string): JsonObject => ({ flags: {}, metadata: { content } });
+
+/** As a controller does it: what is not done yet, or what another writer was faster at, is tried again. */
+const deliver = async (driver: PlatformDriver, ...what: Parameters<PlatformDriver['apply']>): Promise<Outcome> => {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const outcome = await driver.apply(...what);
+    const isOpen =
+      outcome.kind === 'in-progress' ||
+      outcome.kind === 'throttled' ||
+      (outcome.kind === 'conflict' && outcome.reason === 'concurrent');
+    if (!isOpen) return outcome;
+  }
+  throw new Error('It is still not applied after 200 attempts.');
+};
 
 /** What every driver must do, faults included; each driver's spec calls it once. */
 export const platformDriverConformance = (name: string, start: () => Promise<PlatformUnderTest>): void => {
@@ -25,6 +68,8 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     let driver: PlatformDriver;
     let count = 0;
     const target = () => `target-${count}`;
+    const ruleset = (content: string) => (platform.rulesetOf ?? anyRuleset)(content);
+    const held = (content: string) => driver.heldForm(target(), ruleset(content));
     beforeEach(async () => {
       platform = await start();
       driver = platform.driver();
@@ -39,14 +84,14 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
 
     it('reads back exactly what was applied', async () => {
       expect(await driver.apply(target(), ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
-      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: ruleset('one') });
+      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: held('one') });
     });
 
     it('keeps targets apart', async () => {
       await driver.apply(target(), ruleset('one'), 7);
       await driver.apply(`${target()}-other`, ruleset('other'), 3);
-      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: ruleset('one') });
-      expect(await driver.read(`${target()}-other`)).toEqual({ generation: 3, ruleset: ruleset('other') });
+      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: held('one') });
+      expect(await driver.read(`${target()}-other`)).toEqual({ generation: 3, ruleset: held('other') });
     });
 
     it('takes the same generation again without harm', async () => {
@@ -58,14 +103,14 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
       await driver.apply(target(), ruleset('new'), 8);
       const outcome = await driver.apply(target(), ruleset('old'), 7);
       expect(outcome).toMatchObject({ kind: 'conflict', reason: 'superseded', current: 8 });
-      expect(await driver.read(target())).toEqual({ generation: 8, ruleset: ruleset('new') });
+      expect(await driver.read(target())).toEqual({ generation: 8, ruleset: held('new') });
     });
 
     it('refuses another content under a generation that is live', async () => {
       await driver.apply(target(), ruleset('one'), 7);
       const outcome = await driver.apply(target(), ruleset('two'), 7);
       expect(outcome).toMatchObject({ kind: 'conflict', reason: 'different-ruleset', current: 7 });
-      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: ruleset('one') });
+      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: held('one') });
     });
 
     it.each([0, -1, 1.5, Number.NaN, 2 ** 53])('rejects generation %d, which no log can have', async (generation) => {
@@ -73,7 +118,8 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
       expect(await driver.read(target())).toBeUndefined();
     });
 
-    it('rejects a ruleset that clients could not receive', async () => {
+    it('rejects a ruleset that clients could not receive', async (context) => {
+      if (platform.rulesetOf) return context.skip();
       const outcome = await driver.apply(target(), ruleset('x'.repeat(5 * 1024 * 1024)), 7);
       expect(outcome).toMatchObject({ kind: 'rejected', message: expect.stringContaining('smaller') });
     });
@@ -88,7 +134,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     it('says that it does not know when the answer was lost, and a repetition finds it done', async () => {
       platform.breakNext('after-effect');
       expect(await driver.apply(target(), ruleset('one'), 7)).toMatchObject({ kind: 'unknown' });
-      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: ruleset('one') });
+      expect(await driver.read(target())).toEqual({ generation: 7, ruleset: held('one') });
       expect(await driver.apply(target(), ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
     });
 
@@ -97,17 +143,19 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
       await driver.apply(target(), ruleset('old'), 7);
       await platform.driver().apply(target(), ruleset('new'), 8);
       expect(await driver.apply(target(), ruleset('old'), 7)).toMatchObject({ reason: 'superseded', current: 8 });
-      expect(await driver.read(target())).toEqual({ generation: 8, ruleset: ruleset('new') });
+      expect(await driver.read(target())).toEqual({ generation: 8, ruleset: held('new') });
     });
 
     it('ends with the newest generation when two controllers apply at once', async () => {
       const drivers = [driver, platform.driver()];
-      const applies = Array.from({ length: 20 }, (_, index) =>
-        drivers[index % 2]?.apply(target(), ruleset(`${index}`), ((index * 7) % 20) + 1),
+      // Each of them takes several calls where the platform is reached over the network.
+      const writers = platform.foreign ? 10 : 20;
+      const applies = Array.from({ length: writers }, (_, index) =>
+        deliver(drivers[index % 2] ?? driver, target(), ruleset(`${index}`), ((index * 7) % writers) + 1),
       );
       const outcomes = await Promise.all(applies);
-      expect(outcomes.filter((outcome) => !['applied', 'conflict'].includes(outcome?.kind ?? ''))).toEqual([]);
-      expect(await driver.read(target())).toMatchObject({ generation: 20 });
+      expect(outcomes.filter(({ kind }) => !['applied', 'conflict'].includes(kind))).toEqual([]);
+      expect(await driver.read(target())).toMatchObject({ generation: writers });
     });
 
     it('holds the highest generation after any sequence of applies and faults by two controllers', async () => {
@@ -130,43 +178,156 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
             expect((await driver.read(place))?.generation ?? 0).toBe(highest);
           }
         }),
-        { numRuns: 25 },
+        { numRuns: platform.foreign ? 8 : 25 },
       );
     });
 
-    it('tells what each instance evaluates with, and why one does not', async () => {
+    it('tells what each instance evaluates with, and why one does not', async (context) => {
+      if (!platform.acknowledge) return context.skip();
       await driver.apply(target(), ruleset('one'), 7);
-      await platform.acknowledge(target(), 'i-2', { generation: 0, error: 'cannot parse' });
-      await platform.acknowledge(target(), 'i-1', { generation: 7 });
+      await platform.acknowledge?.(target(), 'i-2', { generation: 0, error: 'cannot parse' });
+      await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
       expect((await platform.driver().observe(target())).instances).toMatchObject([
         { instance: 'i-1', generation: 7, error: null },
         { instance: 'i-2', generation: 0, error: 'cannot parse' },
       ]);
     });
 
-    it('keeps only the last word of an instance', async () => {
+    it('keeps only the last word of an instance', async (context) => {
+      if (!platform.acknowledge) return context.skip();
       await driver.apply(target(), ruleset('one'), 7);
-      await platform.acknowledge(target(), 'i-1', { generation: 0, error: 'cannot parse' });
+      await platform.acknowledge?.(target(), 'i-1', { generation: 0, error: 'cannot parse' });
       platform.advance(10);
-      await platform.acknowledge(target(), 'i-1', { generation: 7 });
+      await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
       expect((await driver.observe(target())).instances).toMatchObject([{ generation: 7, error: null }]);
     });
 
-    it('calls an instance silent when its lease has run out, and live when it speaks again', async () => {
+    it('calls an instance silent when its lease has run out, and live when it speaks again', async (context) => {
+      if (!platform.acknowledge) return context.skip();
       await driver.apply(target(), ruleset('one'), 7);
-      await platform.acknowledge(target(), 'i-1', { generation: 7 });
+      await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
       platform.advance(platform.leaseMs);
       const gone = await driver.observe(target());
       expect([gone.instances.length, gone.silent.map(({ instance }) => instance)]).toEqual([0, ['i-1']]);
-      await platform.acknowledge(target(), 'i-1', { generation: 7 });
+      await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
       expect((await driver.observe(target())).instances).toMatchObject([{ instance: 'i-1' }]);
     });
 
-    it('does not believe an acknowledgement of a generation that the target never had', async () => {
+    it('does not believe an acknowledgement of a generation that the target never had', async (context) => {
+      if (!platform.acknowledge) return context.skip();
       await driver.apply(target(), ruleset('one'), 7);
-      await platform.acknowledge(target(), 'i-1', { generation: 900 });
+      await platform.acknowledge?.(target(), 'i-1', { generation: 900 });
       const [instance] = (await driver.observe(target())).instances;
       expect(instance?.error).toContain('never had');
     });
+
+    it('says nothing of instances where they say nothing', async (context) => {
+      if (platform.acknowledge) return context.skip();
+      await driver.apply(target(), ruleset('one'), 7);
+      expect(driver.capabilities(target()).acknowledgesInstances).toBe(false);
+      expect(await driver.observe(target())).toEqual({ instances: [], silent: [] });
+    });
+
+    foreignConformance(() => ({ platform, driver, target: target(), ruleset, held }));
+  });
+};
+
+type Setting = {
+  readonly platform: PlatformUnderTest;
+  readonly driver: PlatformDriver;
+  readonly target: string;
+  readonly ruleset: (content: string) => JsonObject;
+  readonly held: (content: string) => JsonObject;
+};
+
+/** What holds where the platform is somebody else's: faults of its line, other writers, and its own time. */
+const foreignConformance = (setting: () => Setting): void => {
+  const needs = (context: { skip: () => never }) => {
+    const { platform, ...others } = setting();
+    const { foreign } = platform;
+    return foreign ? { platform, foreign, ...others } : context.skip();
+  };
+
+  it.for([
+    ['throttled', 'throttled'],
+    ['server-error', 'unknown'],
+    ['expired-credentials', 'denied'],
+    ['nonsense', 'unknown'],
+  ] as const)(
+    'has no effect and calls it %s when the platform does; a repetition applies',
+    async ([fault, kind], context) => {
+      const { platform, driver, target, ruleset } = needs(context);
+      platform.breakNext(fault);
+      const outcome = await driver.apply(target, ruleset('one'), 7);
+      expect(outcome.kind).toBe(kind);
+      expect('message' in outcome && outcome.message).toContain(target);
+      expect(await driver.read(target)).toBeUndefined();
+      expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
+    },
+  );
+
+  it('finds done what was answered with an error all the same', async (context) => {
+    const { platform, driver, target, ruleset, held } = needs(context);
+    platform.breakNext('server-error-after-effect');
+    expect(await driver.apply(target, ruleset('one'), 7)).toMatchObject({ kind: 'unknown' });
+    expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
+    expect(await driver.read(target)).toEqual({ generation: 7, ruleset: held('one') });
+  });
+
+  it('brings to its end what was half done', async (context) => {
+    const { foreign, driver, target, ruleset, held } = needs(context);
+    if (!foreign.breakHalfway) return context.skip();
+    foreign.breakHalfway();
+    expect((await driver.apply(target, ruleset('one'), 7)).kind).toBe('unknown');
+    expect(await driver.read(target)).toBeUndefined();
+    expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
+    expect(await driver.read(target)).toEqual({ generation: 7, ruleset: held('one') });
+  });
+
+  it('does not say that it is applied before it is', async (context) => {
+    const { platform, foreign, driver, target, ruleset } = needs(context);
+    if (!foreign.takesMs) return context.skip();
+    foreign.takesMs(60_000);
+    expect(await driver.apply(target, ruleset('one'), 7)).toEqual({ kind: 'in-progress', generation: 7 });
+    expect(await driver.apply(target, ruleset('one'), 7)).toEqual({ kind: 'in-progress', generation: 7 });
+    expect((await driver.read(target))?.generation ?? 0).toBe(0);
+    platform.advance(60_000);
+    expect(await driver.apply(target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
+  });
+
+  it('takes a newer generation while an older one is on its way, and never the other way round', async (context) => {
+    const { platform, foreign, driver, target, ruleset, held } = needs(context);
+    if (!foreign.takesMs) return context.skip();
+    foreign.takesMs(60_000);
+    await driver.apply(target, ruleset('old'), 7);
+    await driver.apply(target, ruleset('new'), 8);
+    expect(await platform.driver().apply(target, ruleset('old'), 7)).not.toMatchObject({ kind: 'applied' });
+    for (let waited = 0; waited < 4; waited += 1) {
+      platform.advance(60_000);
+      await driver.apply(target, ruleset('new'), 8);
+    }
+    expect(await driver.read(target)).toEqual({ generation: 8, ruleset: held('new') });
+    expect(await driver.apply(target, ruleset('old'), 7)).toMatchObject({ reason: 'superseded', current: 8 });
+  });
+
+  it('refuses an old generation whose write was under way while a newer one was applied', async (context) => {
+    const { platform, foreign, driver, target, ruleset, held } = needs(context);
+    const letGo = foreign.delayNextWrite();
+    const late = driver.apply(target, ruleset('old'), 7);
+    await vi.waitFor(() => expect(letGo.isWaiting()).toBe(true), { timeout: 5_000, interval: 5 });
+    await deliver(platform.driver(), target, ruleset('new'), 8);
+    letGo();
+    expect(await late).not.toMatchObject({ kind: 'applied' });
+    expect(await driver.read(target)).toEqual({ generation: 8, ruleset: held('new') });
+    expect(await driver.apply(target, ruleset('old'), 7)).toMatchObject({ reason: 'superseded', current: 8 });
+  });
+
+  it('reads what a stranger wrote as what it is, and the next generation puts it right', async (context) => {
+    const { foreign, driver, target, ruleset, held } = needs(context);
+    await deliver(driver, target, ruleset('one'), 7);
+    await foreign.strangerWrites(target);
+    expect(await driver.read(target)).not.toEqual({ generation: 7, ruleset: held('one') });
+    expect(await deliver(driver, target, ruleset('two'), 8)).toEqual({ kind: 'applied', generation: 8 });
+    expect(await driver.read(target)).toEqual({ generation: 8, ruleset: held('two') });
   });
 };

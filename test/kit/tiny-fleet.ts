@@ -4,6 +4,7 @@ import { OutcomeReceipt } from '#libs/contracts';
 import { isOnCandidate } from '#libs/domain';
 import type { Door } from './http.js';
 import { ask } from './http.js';
+import type { Reader } from './store-readers.js';
 
 /** Bad outcomes of one signal in each window of 1,000 requests of which some are on this revision. */
 export type Fault = {
@@ -81,6 +82,10 @@ export class TinyFleet {
   measurements: readonly Measurement[] = [];
   /** What its windows say they measured. Default: they do not say, which stands for every signal. */
   signals: readonly string[] | undefined;
+  /** Where targets have their rulesets from, other than from a controller. */
+  readers: Readonly<Record<string, Reader>> = {};
+  /** Targets whose instances say nothing of the generation they have. */
+  silent: readonly string[] = [];
   readonly #door: () => Door;
   readonly #targets: readonly string[];
   #rounds = 0;
@@ -131,7 +136,8 @@ export class TinyFleet {
     const ruleset = this.rulesets.get(target);
     if (!ruleset) return;
     const generation = Number(ruleset.metadata.version);
-    await this.#try('PUT', `/v1/targets/${target}/instances/${target}-1`, { generation });
+    if (!this.silent.includes(target))
+      await this.#try('PUT', `/v1/targets/${target}/instances/${target}-1`, { generation });
     const body = { batch: randomUUID(), target, instance: `${target}-1`, windows: [this.#window(target, ruleset)] };
     for (let afterStop = 0; afterStop < 100; afterStop += this.#stopped ? 1 : 0) {
       const answer = await this.#try('POST', '/v1/outcomes', body);
@@ -147,6 +153,12 @@ export class TinyFleet {
   }
 
   async #fetch(target: string): Promise<void> {
+    const reader = this.readers[target];
+    if (reader) {
+      const text = await reader().catch(() => undefined);
+      if (text !== undefined) this.rulesets.set(target, JSON.parse(text) as Ruleset);
+      return;
+    }
     const held = this.rulesets.get(target)?.metadata.version;
     const headers: Record<string, string> = held === undefined ? {} : { 'if-none-match': `"${held}"` };
     const answer = await this.#try('GET', `/v1/targets/${target}/ruleset`, undefined, headers);

@@ -124,7 +124,7 @@ export class World {
   /** Three targets, a config with two revisions, three signals and a plan. */
   async furnish(plan: HeadgateEvent, assignment: 'unit' | 'instance' = 'unit'): Promise<void> {
     for (const { target, platform, labels, models } of SOME_TARGETS) {
-      const data = { target, platform, labels: { ...labels }, models: [...models], driver: 'pull' };
+      const data = { target, platform, labels: { ...labels }, models: [...models], driver: 'pull', settings: {} };
       await this.record(`target-${target}`, { type: 'TargetRegistered', data });
     }
     await this.record(

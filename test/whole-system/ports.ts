@@ -171,6 +171,7 @@ export const deliveryOf = (life: Life, driver: PlatformDriver, outside: Outside)
         mustAnswer(target, faultOf(target));
         return driver.read(target);
       }),
+    heldForm: (target, ruleset) => driver.heldForm(target, ruleset),
     observe: (target) =>
       turns.ask(life, 'observe', async () => {
         mustAnswer(target, faultOf(target));

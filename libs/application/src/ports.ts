@@ -115,7 +115,8 @@ export type ApplyOutcome =
 /** Makes targets serve rulesets, and says what they serve. */
 export abstract class Delivery {
   abstract apply(target: string, ruleset: JsonObject, generation: number): Promise<ApplyOutcome>;
-  abstract read(target: string): Promise<{ readonly generation: number } | undefined>;
+  /** What is live there; generation 0 where Headgate did not write it. */
+  abstract read(target: string): Promise<{ readonly generation: number; readonly ruleset: JsonObject } | undefined>;
   abstract observe(target: string): Promise<{
     readonly instances: readonly {
       readonly instance: string;
@@ -124,6 +125,10 @@ export abstract class Delivery {
       readonly error: string | null;
     }[];
   }>;
+  /** What `read` gives back of a ruleset once it is live there; default: all of it. */
+  heldForm(_target: string, ruleset: JsonObject): JsonObject {
+    return ruleset;
+  }
 }
 
 /** Where the newest assessment of each rollout is kept for readers. */

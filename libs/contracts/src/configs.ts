@@ -72,7 +72,10 @@ export const TargetView = z
     labels: z.record(z.string(), z.string()),
     models: z.array(z.string()),
     driver: z.string(),
+    settings: z.record(z.string(), z.json()),
     generation: z.int(),
+    /** What it was found to hold against what was asked of it; null while it holds that. */
+    drift: z.object({ generation: z.int(), detail: z.string(), action: z.enum(['hold', 'put-back']) }).nullable(),
     instances: z.array(
       z.object({ instance: z.string(), generation: z.int(), seenAt: z.string(), error: z.string().nullable() }),
     ),

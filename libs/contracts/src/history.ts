@@ -12,6 +12,8 @@ export const EVENT_TYPES: readonly string[] = [
   'TargetLabelled',
   'TargetRetired',
   'GenerationAcknowledged',
+  'DriftFound',
+  'DriftEnded',
   'RolloutPlanned',
   'RolloutStarted',
   'StageEntered',

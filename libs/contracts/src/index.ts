@@ -4,6 +4,7 @@ export * from './source-labels.js';
 export * from './asked-sources.js';
 export * from './source-manifest.js';
 export * from './sources.js';
+export * from './drivers.js';
 export * from './manifests.js';
 export * from './outcomes.js';
 export * from './comparisons.js';

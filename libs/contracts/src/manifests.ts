@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { Duration, Name, Reason, Share } from './primitives.js';
+import { Driver, DriverSettings, settingsIssues } from './drivers.js';
+import { Assignment, Duration, Name, Reason, Share } from './primitives.js';
 import { SignalType } from './signal-type.js';
 import { SourceConnection } from './source-manifest.js';
 import { SignalSource, sourceFaults } from './sources.js';
@@ -12,10 +13,6 @@ const head = { apiVersion: z.literal(API_VERSION), metadata: Metadata };
 
 /** What every manifest begins with, whatever its kind. */
 export const ManifestHead = z.object(head);
-
-/** How traffic is split: by sticky key, by request, or by whole processes. */
-export const Assignment = z.enum(['unit', 'request', 'instance']);
-export type Assignment = z.output<typeof Assignment>;
 
 export const ConfigManifest = z
   .strictObject({
@@ -48,13 +45,12 @@ type SignalFields = {
   readonly worse?: string | undefined;
   readonly range?: readonly [number, number] | undefined;
   readonly unit?: string | undefined;
-  readonly source?: unknown;
 };
 
 type SignalFault = { readonly field: keyof SignalFields; readonly message: string };
 
 /** Fields that do not fit the type, and those that it needs. */
-const signalFaults = ({ type, frequent, worse, range, unit, source }: SignalFields): readonly SignalFault[] => {
+const signalFaults = ({ type, frequent, worse, range, unit }: SignalFields): readonly SignalFault[] => {
   const isOfValues = type === 'mean' || type === 'distribution';
   const only = (field: keyof SignalFields, which: string): SignalFault => ({
     field,
@@ -65,8 +61,6 @@ const signalFaults = ({ type, frequent, worse, range, unit, source }: SignalFiel
   if (worse !== undefined && !isOfValues) faults.push(only('worse', 'mean or distribution'));
   if (unit !== undefined && !isOfValues) faults.push(only('unit', 'mean or distribution'));
   if (range !== undefined && type !== 'mean') faults.push(only('range', 'mean'));
-  if (source !== undefined && (type === 'invariant' || type === 'paired'))
-    faults.push(only('source', 'rate, mean or distribution'));
   if (range === undefined && type === 'mean')
     faults.push({
       field: 'range',
@@ -118,12 +112,20 @@ export const TargetManifest = z
   .strictObject({
     ...head,
     kind: z.literal('Target'),
-    spec: z.strictObject({
-      platform: Name,
-      labels: z.record(Name, z.string().min(1).max(100)).default({}),
-      models: z.array(Name).min(1).max(50),
-      driver: z.enum(['pull']).default('pull'),
-    }),
+    spec: z
+      .strictObject({
+        platform: Name,
+        labels: z.record(Name, z.string().min(1).max(100)).default({}),
+        models: z.array(Name).min(1).max(50),
+        /** How its rulesets get there. */
+        driver: Driver.default('pull'),
+        /** Where there is, and how: by driver. Never a secret. */
+        settings: DriverSettings.default({}),
+      })
+      .superRefine(({ driver, settings }, context) => {
+        for (const { path, message } of settingsIssues(driver, settings))
+          context.addIssue({ code: 'custom', path: ['settings', ...path], message: message });
+      }),
   })
   .meta({ id: 'TargetManifest' });
 

@@ -9,6 +9,10 @@ export const Name = z
   // Every JavaScript object inherits a field of this name, so a lookup by it would find something where nothing is.
   .refine((name) => name !== 'constructor', 'this name is reserved: use another');
 
+/** How traffic is split: by sticky key, by request, or by whole processes. */
+export const Assignment = z.enum(['unit', 'request', 'instance']);
+export type Assignment = z.output<typeof Assignment>;
+
 /** Why something is done. Permanent: it stays in the log for ever, so no secrets and no message text. */
 export const Reason = z.string().trim().min(3).max(500);
 

@@ -4,7 +4,9 @@ import { gunzipSync } from 'node:zlib';
 import { ZodError } from 'zod';
 import type { EmulatedAnswer, EmulatedRequest } from './answer.js';
 import { CloudWatch } from './cloudwatch/cloudwatch.js';
-import { Faults, type FaultStep, type Service } from './faults.js';
+import { Faults, type Service } from './faults.js';
+import { playAll, type AnyFaultStep } from './script.js';
+import { Stores } from './stores/stores.js';
 import { Monitoring } from './monitoring/monitoring.js';
 
 const MOST_BODY_BYTES = 4 * 1024 * 1024;
@@ -20,7 +22,9 @@ export type EmulatorOptions = {
 export type Emulator = {
   readonly url: string;
   /** What goes wrong from now on; takes the place of an earlier script. */
-  readonly play: (script: readonly FaultStep[]) => void;
+  readonly play: (script: readonly AnyFaultStep[]) => void;
+  /** AppConfig, Parameter Manager and Vertex endpoints. */
+  readonly stores: Stores;
   /** Requests that were answered or left hanging so far. */
   readonly requests: (service: Service) => number;
   readonly close: () => Promise<void>;
@@ -57,9 +61,9 @@ const text = (status: number, body: string): EmulatedAnswer => ({
 const flat = (headers: IncomingMessage['headers']): EmulatedRequest['headers'] =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value ?? '')]));
 
-const playAnswer = (faults: Faults, body: string): EmulatedAnswer => {
+const playAnswer = (play: (script: unknown) => void, body: string): EmulatedAnswer => {
   try {
-    faults.play(JSON.parse(body) as FaultStep[]);
+    play(JSON.parse(body));
     return text(200, 'ok\n');
   } catch (error) {
     if (error instanceof ZodError) return text(400, `${error.issues.map(({ message }) => message).join('; ')}\n`);
@@ -68,22 +72,23 @@ const playAnswer = (faults: Faults, body: string): EmulatedAnswer => {
   }
 };
 
-/** Serves CloudWatch and Cloud Monitoring on one port, with an empty memory. Rejects when it cannot listen there. */
+/** Serves all emulated services on one port, with an empty memory. Rejects when it cannot listen there. */
 export const startEmulator = async (options: EmulatorOptions = {}): Promise<Emulator> => {
   const { host = '127.0.0.1', port = 0, now = Date.now } = options;
   const faults = new Faults();
   const cloudWatch = new CloudWatch(now);
   const monitoring = new Monitoring(now);
+  const stores = new Stores(now);
+  const play = (script: unknown): void => playAll(script, faults, stores);
   const counts: Record<Service, number> = { cloudwatch: 0, 'cloud-monitoring': 0 };
   const answerTo = (request: EmulatedRequest): EmulatedAnswer => {
-    if (request.method === 'PUT' && request.url.pathname === '/emulator/faults')
-      return playAnswer(faults, request.body);
+    if (request.method === 'PUT' && request.url.pathname === '/emulator/faults') return playAnswer(play, request.body);
     const service: Service | undefined = monitoring.isMeant(request.url)
       ? 'cloud-monitoring'
       : request.headers['x-amz-target'] !== undefined
         ? 'cloudwatch'
         : undefined;
-    if (service === undefined) return text(404, 'Neither CloudWatch nor Cloud Monitoring has such a request.\n');
+    if (service === undefined) return text(404, 'None of the emulated services has such a request.\n');
     counts[service] += 1;
     return (service === 'cloudwatch' ? cloudWatch : monitoring).answer(request, () => faults.next(service));
   };
@@ -92,7 +97,12 @@ export const startEmulator = async (options: EmulatorOptions = {}): Promise<Emul
       const body = await read(request);
       if (body === undefined) return send(response, text(413, 'The body is too large.\n'));
       const url = new URL(request.url ?? '/', 'http://emulator');
-      send(response, answerTo({ method: request.method ?? 'GET', url, headers: flat(request.headers), body }));
+      const asked = { method: request.method ?? 'GET', url, headers: flat(request.headers), body };
+      const meant = stores.meant(asked);
+      if (!meant) return send(response, answerTo(asked));
+      const outcome = await stores.answer(meant, asked);
+      if (outcome === 'cut') response.destroy();
+      else send(response, outcome === 'hang' ? { kind: 'hang' } : { kind: 'answer', ...outcome });
     };
     serve().catch((error: unknown) => send(response, text(500, `The emulator has a fault: ${String(error)}\n`)));
   });
@@ -102,7 +112,8 @@ export const startEmulator = async (options: EmulatorOptions = {}): Promise<Emul
   });
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
-    play: (script) => faults.play(script),
+    play,
+    stores,
     requests: (service) => counts[service],
     close: () =>
       new Promise((resolve) => {

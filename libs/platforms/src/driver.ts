@@ -1,20 +1,10 @@
+import type { Capabilities } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 
-/** What a driver can do; a plan that asks for more is refused. */
-export type Capabilities = {
-  /** How traffic can be split there. */
-  readonly assignments: readonly ('unit' | 'request' | 'instance')[];
-  /** The smallest step of a share, in basis points. */
-  readonly resolutionBp: number;
-  /** Most configs that one target can hold; null: no limit. */
-  readonly configsPerTarget: number | null;
-  /** True when each instance says which generation it evaluates with. */
-  readonly acknowledgesInstances: boolean;
-  /** Longest time, in milliseconds, from `applied` until every instance that can be reached evaluates with it. */
-  readonly worstCaseDelayMs: number;
-  /** How long an earlier ruleset can still be brought back, in milliseconds; null: always. */
-  readonly revertWindowMs: number | null;
-};
+export type { Capabilities } from '#libs/contracts';
+
+/** Variables of the process, in which secrets are. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * How an apply ended.
@@ -40,7 +30,12 @@ export type Outcome =
   | { readonly kind: 'rejected' | 'denied' | 'unknown'; readonly message: string };
 
 /** What a target holds. */
-export type TargetRuleset = { readonly generation: number; readonly ruleset: JsonObject };
+export type TargetRuleset = {
+  /** 0 where Headgate did not write it. */
+  readonly generation: number;
+  /** In the form of `heldForm`; `{}` where it is no ruleset. */
+  readonly ruleset: JsonObject;
+};
 
 /** An instance of a target, as it last spoke. */
 export type Instance = {
@@ -62,7 +57,7 @@ export type Observation = {
 
 /** Delivers rulesets to the targets of one kind of platform. Any number of controllers may drive one target. */
 export abstract class PlatformDriver {
-  abstract capabilities(): Capabilities;
+  abstract capabilities(target: string): Capabilities;
   /**
    * Makes the target serve the whole ruleset. An older generation never overwrites a newer one, and the same one may be
    * applied any number of times. Failures of the platform are outcomes, not exceptions.
@@ -72,6 +67,10 @@ export abstract class PlatformDriver {
   abstract read(target: string): Promise<TargetRuleset | undefined>;
   /** Which instances evaluate with what. Throws when the platform cannot be asked. */
   abstract observe(target: string): Promise<Observation>;
+  /** What `read` gives back of a ruleset once it is applied there. By default all of it. */
+  heldForm(_target: string, ruleset: JsonObject): JsonObject {
+    return ruleset;
+  }
 }
 
 /** A heartbeat of an instance. */
@@ -94,8 +93,16 @@ export const differentRuleset = (target: string, generation: number): Outcome =>
 /** Official clients refuse larger messages (4 MiB with the frame). */
 const MAX_RULESET_BYTES = 4 * 1024 * 1024 - 1024;
 
-/** Why a ruleset can never be applied to a target that official clients stream from; undefined when it can. */
-export const unservable = (target: string, text: string, generation: number): Outcome | undefined => {
+/**
+ * Why a ruleset can never be applied to a target; undefined when it can. `mostBytes`: what can be held there, by default
+ * what official clients stream.
+ */
+export const unservable = (
+  target: string,
+  text: string,
+  generation: number,
+  mostBytes: number = MAX_RULESET_BYTES,
+): Outcome | undefined => {
   if (!Number.isSafeInteger(generation) || generation < 1) {
     return {
       kind: 'rejected',
@@ -103,10 +110,10 @@ export const unservable = (target: string, text: string, generation: number): Ou
     };
   }
   const bytes = Buffer.byteLength(text);
-  if (bytes <= MAX_RULESET_BYTES) return undefined;
+  if (bytes <= mostBytes) return undefined;
   return {
     kind: 'rejected',
-    message: `The ruleset of target ${target} has ${bytes} bytes and clients take ${MAX_RULESET_BYTES}: make its configs smaller.`,
+    message: `The ruleset of target ${target} has ${bytes} bytes and there is room for ${mostBytes}: make its configs smaller.`,
   };
 };
 

@@ -1,5 +1,12 @@
 export { PlatformDriver } from './driver.js';
-export type { Capabilities, Heartbeat, Instance, Observation, Outcome, TargetRuleset } from './driver.js';
+export type { Capabilities, Environment, Heartbeat, Instance, Observation, Outcome, TargetRuleset } from './driver.js';
+export { AppConfigDriver, type AppConfigDriverOptions } from './aws-appconfig/appconfig-driver.js';
+export {
+  ParameterManagerDriver,
+  type ParameterManagerDriverOptions,
+} from './gcp-parameter-manager/parameter-manager-driver.js';
+export { VertexDriver, type VertexDriverOptions } from './vertex-endpoint/vertex-driver.js';
+export { WebhookDriver, type WebhookDriverOptions } from './webhook/webhook-driver.js';
 export { RulesetCache, RulesetFeed } from './feed.js';
 export type { RulesetSnapshot } from './feed.js';
 export { MemoryDriver, MemoryPlatform } from './memory/memory-driver.js';

@@ -23,6 +23,7 @@ export type Shortcomings = {
   readonly watch?: Partial<Facts['watch']>;
   readonly unmeasured?: Facts['unmeasured'];
   readonly silentMs?: Facts['silentMs'];
+  readonly drift?: Facts['drift'];
   /** What was compared for parity; default: so much that all of it is shown. */
   readonly comparisons?: readonly Comparison[];
   /** Of a config assigned by instance: target → its live instances. Default: eight on each. */
@@ -125,4 +126,5 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
     ? { instances: missing.instances ?? liveOn(Object.keys(rollout.targets)) }
     : {}),
   ...(missing.silentMs === undefined ? {} : { silentMs: missing.silentMs }),
+  ...(missing.drift === undefined ? {} : { drift: missing.drift }),
 });

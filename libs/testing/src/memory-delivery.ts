@@ -55,6 +55,10 @@ export class MemoryDelivery {
     return this.#held.get(target);
   }
 
+  heldForm(_target: string, ruleset: JsonObject): JsonObject {
+    return ruleset;
+  }
+
   async observe(target: string): Promise<{ readonly instances: readonly Instance[] }> {
     this.#mustAnswer(target);
     return { instances: this.#instances.get(target) ?? [] };

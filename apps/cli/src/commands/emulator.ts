@@ -19,10 +19,10 @@ export const addEmulatorCommand = (program: Command, invocation: Invocation): vo
   const { terminal } = invocation;
   program
     .command('emulator')
-    .summary('emulate CloudWatch and Cloud Monitoring on this machine; needs no controller')
+    .summary('emulate the metrics and config stores of the clouds on this machine; needs no controller')
     .description(
-      'Serves what Headgate asks of CloudWatch and of Cloud Monitoring, and what the clients of both put there, from memory and on ' +
-        'this machine only, until Ctrl-C. A script of faults says what goes wrong.',
+      'Serves CloudWatch, Cloud Monitoring, AppConfig, Parameter Manager and Vertex endpoints, as far as Headgate and the fleets ' +
+        'use them, from memory and on this machine only, until Ctrl-C. A script of faults says what goes wrong.',
     )
     .option('--port <number>', 'port to listen on; 0 takes any that is free', integer(0, 65_535), 7_072)
     .option('--faults <file>', 'JSON: what goes wrong from the start')
@@ -35,7 +35,9 @@ export const addEmulatorCommand = (program: Command, invocation: Invocation): vo
       });
       emulator.play(script);
       invocation.print({ data: { url: emulator.url }, text: () => emulator.url, names: [emulator.url] });
-      invocation.note('emulates CloudWatch and Cloud Monitoring; Ctrl-C ends it, and what it holds is gone then');
+      invocation.note(
+        'emulates the metrics and config stores of the clouds; Ctrl-C ends it, and what it holds is gone then',
+      );
       await new Promise<void>((done) => {
         const quiet = terminal.onInterrupt(() => {
           quiet();

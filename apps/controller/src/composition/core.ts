@@ -3,6 +3,8 @@ import type { Pool } from 'pg';
 import { Clock, Ids, type ClaimedTask, type EventStore } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
+  AUDIT,
+  Auditor,
   CommandRunner,
   CONDUCT,
   conductor as conductorProcess,
@@ -49,6 +51,7 @@ import { notKept } from './not-kept.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { openSealing } from './sealing.js';
 import { SharedObservations } from './shared-observations.js';
+import { TargetDrivers } from './target-drivers.js';
 import { FleetSignalSources } from './signal-sources.js';
 import { StartError } from './start-error.js';
 import { TokenChecker } from './token-checker.js';
@@ -198,12 +201,13 @@ const openFleets = async (
     pool,
     onError: report('Rulesets cannot be followed; trying again.'),
   });
-  const driver = new PullDriver({ database: pool, clock, feed, leaseMs: config.instanceLeaseMs });
-  const delivery = instrument(driver, reached, {
+  const pull = instrument(new PullDriver({ database: pool, clock, feed, leaseMs: config.instanceLeaseMs }), reached, {
+    acknowledge: 'acknowledge',
+  });
+  const delivery = instrument(new TargetDrivers(view, pull, { clock, environment: process.env }), reached, {
     apply: 'deliver:apply',
     observe: 'deliver:observe',
     read: 'deliver:read',
-    acknowledge: 'acknowledge',
   });
   const bell = new EvidenceBell();
   const evidence = instrument(
@@ -225,7 +229,7 @@ const openFleets = async (
     outcomes: intake,
     knowGeneration: (generation) => knowGeneration(generation, view, store),
   });
-  return { feed, delivery, evidence, intake, comparisons, counted, otlp };
+  return { feed, pull, delivery, evidence, intake, comparisons, counted, otlp };
 };
 
 const startSync = async (
@@ -240,8 +244,12 @@ const startSync = async (
   });
 };
 
-const handlersOf = (deliverer: Deliverer, conductor: Conductor, reached: Instruments['reached']): TaskHandlers => {
+type Workers = { readonly conductor: Conductor; readonly deliverer: Deliverer; readonly auditor: Auditor };
+
+/** Who does tasks of which kind. */
+const handlersOf = ({ conductor, deliverer, auditor }: Workers, reached: Instruments['reached']): TaskHandlers => {
   const workers = {
+    [AUDIT]: instrument(auditor, reached, { run: 'task:audit' }),
     [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
     [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
   };
@@ -296,8 +304,13 @@ export const startCore = async (
   const keeper = keepSnapshots(unhurried, report, reached);
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
   const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
-  const deliverer = new Deliverer(runner, view, delivery);
-  const loop = new TaskLoop(queue, handlersOf(deliverer, conductor, reached), () => clock.now(), log);
+  const workers = {
+    conductor,
+    deliverer: new Deliverer(runner, view, delivery),
+    auditor: new Auditor(runner, view, delivery, () => store.head()),
+  };
+  const handlers = handlersOf(workers, reached);
+  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });

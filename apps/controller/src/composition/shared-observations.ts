@@ -1,4 +1,4 @@
-import type { Delivery } from '#libs/application';
+import { Delivery } from '#libs/application';
 import type { JsonObject } from '#libs/kernel';
 
 type Observation = Awaited<ReturnType<Delivery['observe']>>;
@@ -7,11 +7,12 @@ type Observation = Awaited<ReturnType<Delivery['observe']>>;
 const KEPT_MS = 100;
 
 /** Delivery whose observations are shared by all rollouts of a target for a moment. */
-export class SharedObservations implements Delivery {
+export class SharedObservations extends Delivery {
   readonly #delivery: Delivery;
   readonly #kept = new Map<string, { readonly at: number; readonly observation: Promise<Observation> }>();
 
   constructor(delivery: Delivery) {
+    super();
     this.#delivery = delivery;
   }
 
@@ -21,6 +22,10 @@ export class SharedObservations implements Delivery {
 
   read(target: string): ReturnType<Delivery['read']> {
     return this.#delivery.read(target);
+  }
+
+  override heldForm(target: string, ruleset: JsonObject): JsonObject {
+    return this.#delivery.heldForm(target, ruleset);
   }
 
   observe(target: string): Promise<Observation> {

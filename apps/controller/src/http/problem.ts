@@ -41,6 +41,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'target-in-two-tracks': 422,
   'stage-never-measures': 422,
   'plan-never-tells': 422,
+  'driver-cannot': 422,
   'too-much-contention': 503,
   busy: 503,
   'not-ready': 503,

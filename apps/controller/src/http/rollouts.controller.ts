@@ -8,6 +8,7 @@ import {
   Delivery,
   Evidence,
   LiveView,
+  targetCapabilities,
   prepare,
   armlessWarnings,
   instancesOn,
@@ -282,6 +283,9 @@ export class RolloutsController {
   private async unattended({ controls }: Prepared): Promise<readonly string[]> {
     const live = await Promise.all(
       Object.keys(controls).map(async (target) => {
+        const known = this.view.fleet.targets.get(target);
+        // Where instances say nothing, that none is heard of says nothing either.
+        if (known && !targetCapabilities(known).acknowledgesInstances) return [];
         const observed = await this.delivery.observe(target).catch(() => undefined);
         return observed?.instances.length === 0 ? [target] : [];
       }),

@@ -63,7 +63,7 @@ class HttpModule {
       [ProgressBoard, core.board],
       [Evidence, core.evidence],
       [Delivery, core.delivery],
-      [PullDriver, core.delivery],
+      [PullDriver, core.pull],
       [RulesetFeed, core.feed],
       [OfrepEvaluator, new OfrepEvaluator(core.feed)],
       [OutcomeIntake, core.intake],

@@ -121,14 +121,17 @@ export class ApplyManifestsHandler implements ICommandHandler<ApplyManifestsComm
 const applyOne = async (session: Session, raw: JsonObject, manifest: Manifest, at: string): Promise<ManifestResult> => {
   const name = manifest.metadata.name;
   if (manifest.kind !== 'Target') return applyConfig(session, wantedOf(raw, manifest), manifest, at);
-  const { platform, labels, models, driver } = manifest.spec;
+  const { platform, labels, models, driver, settings: given } = manifest.spec;
+  const settings = given as JsonObject;
   const { state } = await session.load(targetDecider, targetStream(name));
-  const command = { type: 'RegisterTarget' as const, target: name, platform, labels, models, driver };
+  const command = { type: 'RegisterTarget' as const, target: name, platform, labels, models, driver, settings };
   const events = decideAt(session, at, () => session.decide(targetDecider, targetStream(name), state, command));
-  const before: JsonObject = state.status === 'unknown' ? {} : { labels: state.labels, models: state.models };
+  const before: JsonObject =
+    state.status === 'unknown' ? {} : { labels: state.labels, models: state.models, settings: state.settings };
   const created = state.status === 'unknown';
   const action = created ? 'created' : events.length > 0 ? 'updated' : 'unchanged';
-  const after: JsonObject = created ? { platform, labels, models, driver } : { labels, models };
+  const changeable = { labels, models, settings };
+  const after: JsonObject = created ? { platform, driver, ...changeable } : changeable;
   return { kind: 'Target', name, action, changes: action === 'unchanged' ? [] : changesBetween(before, after) };
 };
 

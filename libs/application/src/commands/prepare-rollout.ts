@@ -15,6 +15,7 @@ import {
 import type { Rejection } from '#libs/kernel';
 import { PlanManifest, SignalManifest } from '#libs/contracts';
 import type { LiveView } from '../queries/live-view.js';
+import { driverLimits } from './driver-limits.js';
 
 export type StartRequest = {
   readonly config: string;
@@ -110,5 +111,6 @@ export const prepareWith = (
   const controls = Object.fromEntries(
     plan.tracks.flatMap((track) => track.targets.map(({ target }) => [target, liveRevision(config, target)])),
   );
-  return { config, revision, plan, controls, bypasses: found.bypasses };
+  const rejection = driverLimits(view, { config, revision, plan, controls });
+  return rejection ? { rejection } : { config, revision, plan, controls, bypasses: found.bypasses };
 };

@@ -210,6 +210,12 @@ export const targetView = async (view: LiveView, delivery: Delivery, name: strin
     labels: { ...known.labels },
     models: [...known.models],
     driver: known.driver,
+    settings: known.settings as TargetView['settings'],
+    drift: known.drift && {
+      generation: known.drift.generation,
+      detail: known.drift.detail,
+      action: known.drift.action,
+    },
     generation: known.generation,
     instances: instances.map(({ seenAt, ...instance }) => ({ ...instance, seenAt: iso(seenAt) })),
     live: view.fleet

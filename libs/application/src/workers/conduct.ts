@@ -18,6 +18,7 @@ import type { Delivery, Evidence, Progress, ProgressBoard } from '../ports.js';
 import type { LiveView } from '../queries/live-view.js';
 import type { Evaluator } from './evaluator.js';
 import { gatherFacts } from './facts.js';
+import { targetsKnown } from './targets-known.js';
 import type { Disposition } from './task-loop.js';
 
 /** Time between two looks at a rollout when nothing wakes it earlier. */
@@ -84,6 +85,7 @@ export class Conductor {
     return gatherFacts(rollout, verdicts, now, {
       evidence: this.#evidence,
       delivery: this.#delivery,
+      targets: targetsKnown(this.#view),
       redeliveredBy: ({ id, config, revision }, target) => this.#view.fleet.redeliveredBy(target, config, revision, id),
     });
   }

@@ -8,6 +8,8 @@ import type { Disposition } from './task-loop.js';
 
 const RETRY_FIRST_MS = 200;
 const RETRY_MOST_MS = 30_000;
+/** What was accepted is looked at again at least so often. */
+const PENDING_MOST_MS = 2_000;
 
 /** Doubles from 200 ms to 30 s; a rollback is never given up. */
 const backOff = (attempts: number): number => Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempts, 10));
@@ -31,6 +33,8 @@ export class Deliverer {
   readonly #runner: CommandRunner;
   readonly #view: LiveView;
   readonly #delivery: Delivery;
+  /** Target → the generation that was last delivered there from here. */
+  readonly #done = new Map<string, number>();
 
   constructor(runner: CommandRunner, view: LiveView, delivery: Delivery) {
     this.#runner = runner;
@@ -45,13 +49,19 @@ export class Deliverer {
     const targets = [...this.#view.fleet.targets.values()].filter(
       ({ target, retired }) => !retired && (only === null || target === only),
     );
-    const failures = await Promise.all(targets.map((target) => this.#deliver(target)));
+    // What is done already is not done again because another target is down.
+    const open = only === null && task.attempts > 1 ? targets.filter((target) => !this.#isDone(target)) : targets;
+    const failures = await Promise.all(open.map((target) => this.#deliver(target, task.attempts)));
     const failed = failures.find((failure) => failure !== undefined);
     if (failed === undefined) return { kind: 'done' };
     return { kind: 'again', atMs: this.#runner.now() + (failed.retryAfterMs ?? backOff(task.attempts)), fresh: false };
   }
 
-  async #deliver(target: FleetTarget): Promise<{ readonly retryAfterMs: number | null } | undefined> {
+  #isDone({ target, generation }: FleetTarget): boolean {
+    return this.#done.get(target) === generation;
+  }
+
+  async #deliver(target: FleetTarget, attempts: number): Promise<{ readonly retryAfterMs: number | null } | undefined> {
     const { generation } = target;
     const outcome = await this.#apply(target);
     const done = outcome.kind === 'applied' || (outcome.kind === 'conflict' && outcome.reason === 'superseded');
@@ -60,8 +70,11 @@ export class Deliverer {
       .flatMap(({ rollout }) => (rollout === null ? [] : [rollout]));
     const pending = outcome.kind === 'in-progress';
     if (!pending) for (const rollout of rollouts) await this.#record(rollout, target.target, generation, outcome, done);
-    if (done) return undefined;
-    if (pending) return { retryAfterMs: RETRY_FIRST_MS };
+    if (done) {
+      this.#done.set(target.target, generation);
+      return undefined;
+    }
+    if (pending) return { retryAfterMs: Math.min(PENDING_MOST_MS, backOff(attempts)) };
     return { retryAfterMs: outcome.kind === 'throttled' ? outcome.retryAfterMs : null };
   }
 

@@ -4,6 +4,7 @@ import {
   isLeaving,
   isOfValues,
   judgeParities,
+  servesAlike,
   liveTargets,
   liveTracks,
   longestSilence,
@@ -18,6 +19,8 @@ import {
   type TargetFacts,
   type Unmeasured,
 } from '#libs/domain';
+import type { Capabilities } from '#libs/contracts';
+import type { JsonObject } from '#libs/kernel';
 import type { Delivery, Evidence, TargetSeen } from '../ports.js';
 import { coveredSpan, unmeasuredSince } from './coverage.js';
 
@@ -29,6 +32,35 @@ type Sources = {
   readonly evidence: Evidence;
   readonly delivery: Delivery;
   readonly redeliveredBy: (rollout: Rollout, target: string) => string | undefined;
+  readonly targets: TargetsKnown;
+};
+
+/** What is known of targets from the log. */
+export type TargetsKnown = {
+  /** The ruleset that serves a config's control alone, as far as that config goes. */
+  readonly withControlAlone: (rollout: Rollout, target: string) => JsonObject;
+  readonly capabilities: (
+    target: string,
+  ) => Pick<Capabilities, 'acknowledgesInstances' | 'worstCaseDelayMs' | 'readsBack'>;
+  /** What the target was last found to hold against what was asked, where that holds rollouts. */
+  readonly drift: (target: string) => string | undefined;
+};
+
+/**
+ * The generation that is live, if the config serves its control alone there: a ruleset that says it is the newest and
+ * holds something else proves nothing. Where nothing can be read, that it was taken is all that there will ever be.
+ */
+const readBackOf = async (
+  rollout: Rollout,
+  target: string,
+  readsBack: boolean,
+  { delivery, targets }: Pick<Sources, 'delivery' | 'targets'>,
+): Promise<number | null> => {
+  if (!readsBack) return rollout.targets[target]?.delivered ?? null;
+  const live = await delivery.read(target).catch(() => undefined);
+  if (live === undefined) return null;
+  const asked = delivery.heldForm(target, targets.withControlAlone(rollout, target));
+  return servesAlike(rollout.config, asked, live.ruleset) ? live.generation : null;
 };
 
 /** Undefined when the target cannot be asked: nothing is known of it then, least of all that nobody is left there. */
@@ -36,14 +68,15 @@ const targetFacts = async (
   rollout: Rollout,
   target: string,
   seen: TargetSeen | undefined,
-  { delivery, redeliveredBy }: Sources,
+  { delivery, redeliveredBy, targets }: Sources,
 ): Promise<TargetFacts | undefined> => {
   const progress = rollout.targets[target];
   const wanted = progress?.wanted?.generation ?? 0;
   const needsReadBack = progress !== undefined && isLeaving(progress) && !progress.readBack;
-  const [observed, live] = await Promise.all([
+  const { acknowledgesInstances, worstCaseDelayMs, readsBack } = targets.capabilities(target);
+  const [observed, readBack] = await Promise.all([
     delivery.observe(target).catch(() => undefined),
-    needsReadBack ? delivery.read(target).catch(() => undefined) : undefined,
+    needsReadBack ? readBackOf(rollout, target, readsBack, { delivery, targets }) : null,
   ]);
   if (observed === undefined) return undefined;
   const usable = observed.instances.filter(({ error }) => error === null);
@@ -52,7 +85,8 @@ const targetFacts = async (
     instances: observed.instances.length,
     acknowledged: generations.filter((generation) => generation >= wanted).length,
     acknowledgedGeneration: generations.length > 0 ? Math.min(...generations) : 0,
-    readBack: live?.generation ?? null,
+    ...(acknowledgesInstances ? {} : { takenWithinMs: worstCaseDelayMs }),
+    readBack,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
     flowingSince: seen?.flowingSince,
@@ -151,6 +185,13 @@ const skewOf = async (rollout: Rollout, { evidence }: Sources): Promise<string |
   return counting && assignmentSkew(await evidence.assignments(rollout.id, counting.signal), 'units');
 };
 
+/** Where the candidate was asked for and stays, what is held there is what its evidence is of. */
+const driftOf = (rollout: Rollout, { targets }: Sources): string | undefined => {
+  const found = Object.entries(rollout.targets).flatMap(([target, progress]) =>
+    progress.wanted === null || isLeaving(progress) ? [] : (targets.drift(target) ?? []),
+  );
+  return found.length > 0 ? found.join('; ') : undefined;
+};
 /** How the parity stands that tracks wait for; nothing is read where none does. */
 const parityOf = async (rollout: Rollout, { evidence }: Sources): Promise<readonly RecordedParity[]> =>
   awaitsParity(rollout) ? judgeParities(rollout, await evidence.comparisons(rollout.id)) : [];
@@ -188,6 +229,7 @@ export const gatherFacts = async (
     stages,
     verdicts,
     watch,
+    drift: driftOf(rollout, sources),
     skew,
     parity,
     ...(instances === undefined ? {} : { instances }),

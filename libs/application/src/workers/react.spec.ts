@@ -12,7 +12,29 @@ describe('what an event leads to', () => {
     expect(react(event('ExposureRequested', { target: 'api-us' }))).toEqual([
       { id: 'deliver/41', kind: 'deliver', dueAt: 0, payload: { target: 'api-us', generation: 41 } },
     ]);
-    expect(react(event('TargetRegistered', { target: 'api-us' }))).toMatchObject([{ payload: { target: 'api-us' } }]);
+    expect(react(event('TargetRegistered', { target: 'api-us', driver: 'pull' }))).toMatchObject([
+      { kind: 'deliver', payload: { target: 'api-us' } },
+    ]);
+  });
+
+  it('a target on a platform of others is looked after as long as it is there, by one task', () => {
+    const audit = { id: 'audit/b', kind: 'audit', payload: { target: 'b' } };
+    expect(react(event('TargetRegistered', { target: 'b', driver: 'webhook' }))).toMatchObject([
+      { kind: 'deliver' },
+      audit,
+    ]);
+    expect(react(event('TargetLabelled', { target: 'b', settings: { url: 'x' } }))).toMatchObject([
+      { kind: 'deliver' },
+      audit,
+    ]);
+    expect(react(event('TargetLabelled', { target: 'b', settings: {} }))).toEqual([]);
+  });
+
+  it('a drift that is to be put back is: its ruleset is delivered under the position that says so', () => {
+    expect(react(event('DriftFound', { target: 'b', action: 'put-back' }))).toMatchObject([
+      { kind: 'deliver', payload: { target: 'b', generation: 41 } },
+    ]);
+    expect(react(event('DriftFound', { target: 'b', action: 'hold' }))).toEqual([]);
   });
 
   it('what changes every ruleset is delivered everywhere', () => {

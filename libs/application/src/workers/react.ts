@@ -3,6 +3,7 @@ import { asHeadgateEvent } from '#libs/domain';
 
 export const DELIVER = 'deliver';
 export const CONDUCT = 'conduct';
+export const AUDIT = 'audit';
 /** Asking a source, again and again for as long as it is registered. */
 export const POLL = 'poll';
 
@@ -21,13 +22,26 @@ const deliver = (position: number, target: string | null): Task => ({
   payload: { target, generation: position },
 });
 
+/** What Headgate serves itself nobody else can write; every other target is looked after as long as it is there. */
+const audit = (target: string): Task => ({ id: `${AUDIT}/${target}`, kind: AUDIT, dueAt: 0, payload: { target } });
+
 /** Which tasks an event leads to. Pure; the same event always leads to the same tasks. */
 export const react = (recorded: RecordedEvent): readonly Task[] => {
   const event = asHeadgateEvent(recorded);
   switch (event.type) {
     case 'ExposureRequested':
-    case 'TargetRegistered':
       return [deliver(event.position, event.data.target)];
+    case 'TargetRegistered':
+      return event.data.driver === 'pull'
+        ? [deliver(event.position, event.data.target)]
+        : [deliver(event.position, event.data.target), audit(event.data.target)];
+    case 'TargetLabelled':
+      // Only where settings can lead to another place.
+      return Object.keys(event.data.settings).length === 0
+        ? []
+        : [deliver(event.position, event.data.target), audit(event.data.target)];
+    case 'DriftFound':
+      return event.data.action === 'put-back' ? [deliver(event.position, event.data.target)] : [];
     case 'RevisionProposed':
       // No ruleset holds a source, and one task asks it for all its life.
       if (event.data.key.startsWith(SOURCE)) return [poll(event.data.key.slice(SOURCE.length))];

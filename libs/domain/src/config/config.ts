@@ -1,4 +1,4 @@
-import { accept, reject, unreachable, type Decider, type Decision, type Json, type JsonObject } from '#libs/kernel';
+import { accept, reject, sameJson, unreachable, type Decider, type Decision, type JsonObject } from '#libs/kernel';
 import type { ConfigEvent, ConfigKind } from '../events/index.js';
 
 export type Revision = { readonly revision: number; readonly digest: string; readonly value: JsonObject };
@@ -89,21 +89,6 @@ const OWN: readonly ConfigKind[] = ['signal', 'plan', 'source'];
 
 /** Kinds that fleets evaluate; signals, plans and sources are only for Headgate itself. */
 export const isServed = (kind: ConfigKind): boolean => !OWN.includes(kind);
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Whether two values are the same JSON; the order of keys says nothing. */
-const sameJson = (a: Json | undefined, b: Json | undefined): boolean => {
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item: Json, index) => sameJson(item, b[index] as Json));
-  }
-  if (!isObject(a) || !isObject(b)) return a === b;
-  const keys = Object.keys(a);
-  return (
-    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
-  );
-};
 
 const propose = (
   state: RegisteredConfig,

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { UnknownEventError, type EventCodec, type JsonObject, type NewEvent, type RecordedEvent } from '#libs/kernel';
 import { configEvents } from './config.events.js';
 import { rolloutEvents, rolloutUpcasters } from './rollout.events.js';
-import { targetEvents } from './target.events.js';
+import { targetEvents, targetUpcasters } from './target.events.js';
 import { accessEvents } from './access.events.js';
 
 export * from './config.events.js';
@@ -42,8 +42,10 @@ const registry: Readonly<Record<string, Versions>> = {
 };
 
 /** Type and version → a pure function to the next version. */
-const upcasters: Readonly<Record<string, Readonly<Record<number, (data: JsonObject) => JsonObject>>>> =
-  rolloutUpcasters;
+const upcasters: Readonly<Record<string, Readonly<Record<number, (data: JsonObject) => JsonObject>>>> = {
+  ...rolloutUpcasters,
+  ...targetUpcasters,
+};
 
 /** Every event type of this build with its newest version. */
 export const eventVersions: Readonly<Record<string, number>> = Object.fromEntries(

@@ -21,10 +21,16 @@ const words: Words = {
   TargetsReleased: ({ key, revision, targets, outcome }) =>
     `${key} r${revision} lets go of ${list(targets)}: ${outcome}`,
   TargetRegistered: ({ target, platform }) => `${target} registered on ${platform}`,
-  TargetLabelled: ({ target }) => `${target}: labels or models changed`,
+  TargetLabelled: ({ target }) => `${target}: labels, models or settings changed`,
+  DriftFound: ({ target, detail, action }) =>
+    `${target}: drift: ${detail}; ${action === 'hold' ? 'rollouts there are held' : 'its ruleset is delivered again'}`,
+  DriftEnded: ({ target, generation }) =>
+    `${target}: the drift is over, it holds generation ${generation} as it was asked`,
   TargetRetired: ({ target }) => `${target} retired`,
   GenerationAcknowledged: ({ target, generation, instances }) =>
-    `${target}: all ${instances} instances evaluate with generation ${generation}`,
+    instances === 0
+      ? `${target}: every instance has had the time to take generation ${generation}`
+      : `${target}: all ${instances} instances evaluate with generation ${generation}`,
   RolloutPlanned: ({ config, revision, plan }) =>
     `${config} r${revision} planned with ${plan.plan} over ${list(plan.tracks.map(({ name }) => name))}`,
   RolloutStarted: () => 'rollout started',
@@ -39,7 +45,9 @@ const words: Words = {
     `${target}: delivered ${stageName(shareBp)}, generation ${generation}`,
   ExposureFailed: ({ target, error }) => `${target}: delivery failed, will be tried again: ${error}`,
   TargetConverged: ({ target, instances, generation }) =>
-    `${target}: converged, ${instances} instances on generation ${generation}`,
+    instances === 0
+      ? `${target}: converged, every instance has had the time to take generation ${generation}`
+      : `${target}: converged, ${instances} instances on generation ${generation}`,
   VerdictRecorded: ({ verdict }) => `${verdict.verdict}${verdict.shadow ? ' (shadow)' : ''}: ${verdict.sentence}`,
   ParityJudged: ({ parity }) => `${parity.verdict}: ${parity.sentence}`,
   StagePassed: ({ track, stage, bakedMs }) => `${track} passed ${stage} after a bake of ${seconds(bakedMs)}`,

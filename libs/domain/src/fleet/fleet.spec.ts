@@ -8,7 +8,7 @@ const target = (name: string): HeadgateEvent => {
   const { platform = 'api', labels = {}, models = [] } = SOME_TARGETS.find((known) => known.target === name) ?? {};
   return {
     type: 'TargetRegistered',
-    data: { target: name, platform, labels: { ...labels }, models: [...models], driver: 'pull' },
+    data: { target: name, platform, labels: { ...labels }, models: [...models], driver: 'pull', settings: {} },
   };
 };
 const config = (key = KEY, kind: 'quality' | 'signal' = 'quality'): HeadgateEvent => ({
@@ -254,10 +254,42 @@ describe('a revision on trial', () => {
   });
 });
 
+describe('the generation of a target', () => {
+  const labelled = (settings: Readonly<Record<string, string>>, pool = 'a'): HeadgateEvent => ({
+    type: 'TargetLabelled',
+    data: { target: 'api-us', labels: { pool }, models: ['haiku'], settings },
+  });
+  const drift = (action: 'hold' | 'put-back'): HeadgateEvent => ({
+    type: 'DriftFound',
+    data: { target: 'api-us', generation: 1, held: null, detail: 'it holds nothing', action },
+  });
+  const generationAfter = (...events: readonly HeadgateEvent[]) =>
+    fleetAfter(...events).targets.get('api-us')?.generation;
+  const before = generationAfter() ?? 0;
+
+  it('is a new one where settings lead to another place, and stays where only labels change', () => {
+    expect(generationAfter(labelled({}))).toBe(before);
+    expect(generationAfter(labelled({ url: 'x' }))).toBeGreaterThan(before);
+    const again = [labelled({ url: 'x' }), labelled({ url: 'x' }, 'b')];
+    expect(generationAfter(...again)).toBe(generationAfter(...again.slice(0, 1)));
+  });
+
+  it('rule 1: is a new one where a drift is put back, so the event comes before the effect; not where it holds', () => {
+    expect(generationAfter(drift('put-back'))).toBeGreaterThan(before);
+    expect(generationAfter(drift('hold'))).toBe(before);
+  });
+
+  it('says how a target stands: what it drifted to, until that is over', () => {
+    const over: HeadgateEvent = { type: 'DriftEnded', data: { target: 'api-us', generation: 1 } };
+    expect(fleetAfter(drift('hold')).targets.get('api-us')?.drift).toMatchObject({ detail: 'it holds nothing' });
+    expect(fleetAfter(drift('hold'), over).targets.get('api-us')?.drift).toBeNull();
+  });
+});
+
 describe('what the fleet knows', () => {
   it('keeps labels, models and retirement of targets', () => {
     const fleet = fleetAfter(
-      { type: 'TargetLabelled', data: { target: 'api-us', labels: { pool: 'a' }, models: ['haiku'] } },
+      { type: 'TargetLabelled', data: { target: 'api-us', labels: { pool: 'a' }, models: ['haiku'], settings: {} } },
       { type: 'TargetRetired', data: { target: 'api-eu' } },
     );
     expect(fleet.targets.get('api-us')).toMatchObject({

@@ -1,7 +1,8 @@
-import type { JsonObject } from '#libs/kernel';
-import type { HeadgateEvent, InstanceDraw, Recorded, ResolvedPlan } from '../events/index.js';
+import { sameJson, unreachable, type JsonObject } from '#libs/kernel';
+import type { HeadgateEvent, InstanceDraw, Recorded, ResolvedPlan, TargetEvent } from '../events/index.js';
 import type { Assignment } from '../rollout/index.js';
 import type { Trial } from '../verdicts/index.js';
+import type { Drift } from '../target/index.js';
 import { configDecider, isServed, liveRevision, type ConfigState, type RegisteredConfig } from '../config/config.js';
 
 /** What is desired of one config on one target since a position of the log. */
@@ -24,13 +25,39 @@ export type FleetTarget = {
   readonly labels: Readonly<Record<string, string>>;
   readonly models: readonly string[];
   readonly driver: string;
+  readonly settings: JsonObject;
   readonly retired: boolean;
+  /** Newest generation that every known instance has acknowledged; 0 before the first. */
+  readonly acknowledged: number;
+  /** What it was last found to hold against what was asked; null while it holds that. */
+  readonly drift: Drift | null;
   /** Position of the last event that changed its ruleset. */
   readonly generation: number;
   readonly version: number;
 };
 
 type RolloutFacts = { readonly config: string; readonly assignment: Assignment; readonly plan: ResolvedPlan };
+
+type TargetChange = Exclude<TargetEvent, { type: 'TargetRegistered' }>;
+
+const changeOf = (event: TargetChange): Partial<FleetTarget> => {
+  switch (event.type) {
+    case 'TargetLabelled': {
+      const { labels, models, settings } = event.data;
+      return { labels, models, settings };
+    }
+    case 'TargetRetired':
+      return { retired: true };
+    case 'GenerationAcknowledged':
+      return { acknowledged: event.data.generation };
+    case 'DriftFound':
+      return { drift: event.data };
+    case 'DriftEnded':
+      return { drift: null };
+    default:
+      return unreachable(event);
+  }
+};
 
 const slot = (target: string, config: string): string => `${target}\u0000${config}`;
 
@@ -165,15 +192,22 @@ export class Fleet {
       }
       case 'TargetRegistered': {
         const { target } = event.data;
-        this.#targets.set(target, { ...event.data, retired: false, generation: event.position, version: 1 });
+        this.#targets.set(target, {
+          ...event.data,
+          retired: false,
+          acknowledged: 0,
+          drift: null,
+          generation: event.position,
+          version: 1,
+        });
         return [target];
       }
       case 'TargetLabelled':
       case 'TargetRetired':
-      case 'GenerationAcknowledged': {
-        this.#evolveTarget(event);
-        return [];
-      }
+      case 'GenerationAcknowledged':
+      case 'DriftFound':
+      case 'DriftEnded':
+        return this.#evolveTarget(event);
       case 'RolloutPlanned': {
         const { rollout, config, assignment, plan } = event.data;
         this.#rollouts.set(rollout, { config, assignment, plan });
@@ -194,20 +228,14 @@ export class Fleet {
     return next;
   }
 
-  #evolveTarget(
-    event: Recorded<Extract<HeadgateEvent, { type: 'TargetLabelled' | 'TargetRetired' | 'GenerationAcknowledged' }>>,
-  ): void {
+  /** Other settings may lead to another place, and what drifted is put back under a generation of its own. */
+  #evolveTarget(event: Recorded<TargetChange>): readonly string[] {
     const known = this.#targets.get(event.data.target);
-    if (!known) return;
-    const version = known.version + 1;
-    const { labels, models } = event.type === 'TargetLabelled' ? event.data : known;
-    this.#targets.set(known.target, {
-      ...known,
-      labels,
-      models,
-      retired: known.retired || event.type === 'TargetRetired',
-      version,
-    });
+    if (!known) return [];
+    const next = { ...known, version: known.version + 1, ...changeOf(event) };
+    this.#targets.set(known.target, next);
+    const isPutBack = event.type === 'DriftFound' && event.data.action === 'put-back';
+    return isPutBack || !sameJson(known.settings, next.settings) ? [known.target] : [];
   }
 
   #expose({ data, position }: Recorded<Extract<HeadgateEvent, { type: 'ExposureRequested' }>>): string {

@@ -101,13 +101,19 @@ const changedVerdicts = (rollout: Rollout, verdicts: readonly RecordedVerdict[])
     })
     .map((verdict) => ({ type: 'VerdictRecorded', data: { rollout: rollout.id, verdict } }));
 
-const converged = (rollout: Rollout, facts: Facts): RolloutEvent[] =>
+/** Whether every instance has this generation: by its own word, or where none speaks by the time it takes to read it. */
+const hasTaken = (progress: TargetProgress, wanted: number, known: TargetFacts, at: number): boolean => {
+  if (known.instances > 0 || known.takenWithinMs === undefined)
+    return known.instances > 0 && known.acknowledged === known.instances && known.acknowledgedGeneration >= wanted;
+  return progress.deliveredAt !== null && at - progress.deliveredAt >= known.takenWithinMs;
+};
+
+const converged = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
   Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
     const known = facts.targets[target];
     const wanted = progress.wanted?.generation;
     if (wanted === undefined || !known || progress.delivered < wanted || progress.converged >= wanted) return [];
-    const all = known.instances > 0 && known.acknowledged === known.instances && known.acknowledgedGeneration >= wanted;
-    return all
+    return hasTaken(progress, wanted, known, at)
       ? [
           {
             type: 'TargetConverged',
@@ -218,6 +224,9 @@ const worry = (rollout: Rollout, facts: Facts): string | undefined => {
 const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
   status === 'staging' || status === 'watching' ? facts.skew : undefined;
 
+const drift = ({ status }: Rollout, facts: Facts): string | undefined =>
+  status === 'staging' || status === 'watching' || status === 'settling' ? facts.drift : undefined;
+
 /** Holds that nobody asked for: a pause that has run out, nothing measured, platforms that differ. */
 const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
   const { held, id } = rollout;
@@ -227,6 +236,7 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
       : [];
   }
   const reason =
+    drift(rollout, facts) ??
     silence(rollout, facts) ??
     blindness(rollout, facts) ??
     skew(rollout, facts) ??
@@ -273,8 +283,14 @@ const drainOf = (rollout: Rollout, progress: TargetProgress, known: TargetFacts,
   }
   // Whoever was out of reach until the control was live again may still serve the candidate for a while.
   const blindSince = Math.max(known.trafficSeenAt ?? 0, progress.readBackAt ?? 0, progress.wanted?.at ?? 0);
-  if (at - blindSince >= drainMs + graceMs) {
+  const takenWithinMs = known.instances === 0 ? (known.takenWithinMs ?? 0) : 0;
+  if (at - blindSince >= drainMs + graceMs + takenWithinMs) {
     const unseen = 'the drain cannot be measured: no outcomes arrive from here';
+    if (takenWithinMs > 0)
+      return {
+        outcome: 'acknowledged',
+        detail: `the platform holds the control, and whoever reads it there has had the ${(takenWithinMs / 1000).toFixed(1)} s that takes; ${unseen}`,
+      };
     return known.instances === 0
       ? { outcome: 'unconfirmed', detail: `no instance is live, so none has said that it took the control; ${unseen}` }
       : { outcome: 'acknowledged', detail: `every live instance (${known.instances}) acknowledged; ${unseen}` };
@@ -379,7 +395,7 @@ const degraded = (rollout: Rollout, failed: Failure, facts: Facts): RolloutEvent
  * true is recorded, and the rollout goes on where nothing is missing. One step at a time: assess again after each append.
  */
 export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<RolloutEvent> => {
-  const out = [...converged(rollout, facts), ...backOut(rollout, at, facts)];
+  const out = [...converged(rollout, at, facts), ...backOut(rollout, at, facts)];
   if (rollout.status === 'rolling-back')
     return accept<RolloutEvent>(...(out.length > 0 ? out : rolledBack(rollout, at)));
   const failed = facts.verdicts.find((verdict) => isFailure(rollout, verdict)) ?? lost(rollout, facts);

@@ -33,6 +33,7 @@ const planned = ({ data, at }: Of<'RolloutPlanned'>): Rollout => ({
         control,
         wanted: null,
         delivered: 0,
+        deliveredAt: null,
         converged: 0,
         readBack: false,
         readBackAt: null,
@@ -99,6 +100,7 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
     case 'ExposureChanged':
       return withTarget(state, event.data.target, ({ delivered }) => ({
         delivered: Math.max(delivered, event.data.generation),
+        deliveredAt: event.at,
         error: null,
       }));
     case 'ExposureFailed':

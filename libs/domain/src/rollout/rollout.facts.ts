@@ -6,7 +6,12 @@ export type TargetFacts = {
   readonly instances: number;
   readonly acknowledged: number;
   readonly acknowledgedGeneration: number;
-  /** Generation that the driver reads back as live; null when it does not answer. */
+  /**
+   * Where instances say nothing, because they read from the platform itself: how long after a delivery the last of them
+   * has it, in ms. Default: they acknowledge.
+   */
+  readonly takenWithinMs?: number | undefined;
+  /** Generation read back as live, without the candidate; null when it does not answer, or holds something else. */
   readonly readBack: number | null;
   /** End of the last window with traffic on the candidate, and with any traffic. */
   readonly candidateSeenAt: number | null;
@@ -39,6 +44,8 @@ export type Facts = {
   /** One per signal and track that is in a stage; with track null while the whole rollout is watched. */
   readonly verdicts: readonly RecordedVerdict[];
   readonly watch: { readonly bakedMs: number; readonly silentMs: number };
+  /** What targets hold against what was asked, where that holds the rollout. */
+  readonly drift?: string | undefined;
   /** One for each parity that a track waits for; default: nothing was compared. */
   readonly parity?: readonly RecordedParity[];
   /** Why the arms cannot be compared: they have not as many units as their shares say. */

@@ -21,6 +21,8 @@ const unconverged = (rollout: Rollout, track: Track, facts: Facts): string[] =>
       return [progress.error === null ? `${target}: delivery` : `${target}: delivery, which failed: ${progress.error}`];
     }
     const known = facts.targets[target];
+    if (known?.instances === 0 && known.takenWithinMs !== undefined)
+      return [`${target}: ${seconds(known.takenWithinMs)} from the delivery on, in which every instance reads it`];
     if (!known || known.instances === 0) return [`${target}: no live instance has acknowledged anything`];
     return [
       `${target}: ${known.acknowledged} of ${known.instances} instances have acknowledged generation ${progress.wanted.generation}`,

@@ -17,6 +17,8 @@ export type TargetProgress = {
   readonly control: number;
   readonly wanted: Exposure | null;
   readonly delivered: number;
+  /** When the newest delivery succeeded; null before the first. */
+  readonly deliveredAt: number | null;
   readonly converged: number;
   readonly readBack: boolean;
   readonly readBackAt: number | null;

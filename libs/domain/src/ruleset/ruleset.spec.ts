@@ -2,7 +2,15 @@ import { FlagdCore, MemoryStorage } from '@openfeature/flagd-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '#libs/kernel';
-import { isOnCandidate, renderRuleset, revisionOf, variantOf, type RulesetConfig } from './ruleset.js';
+import {
+  isOnCandidate,
+  renderRuleset,
+  revisionOf,
+  rulesetDifferences,
+  servesAlike,
+  variantOf,
+  type RulesetConfig,
+} from './ruleset.js';
 
 const silent = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 const values: Record<number, JsonObject> = { 1: { pool: 'short' }, 2: { pool: 'long' }, 3: { pool: 'huge' } };
@@ -189,5 +197,41 @@ describe('the split, as the official evaluator computes it', () => {
       const details = load(config()).resolveObjectEvaluation(key, {}, { targetingKey: 'unit-1' }, silent);
       expect(details.flagMetadata).toEqual({ flagSetId: 'api-tpu', scope: 'api-tpu', version: '41' });
     }
+  });
+});
+
+describe('a ruleset that is read back', () => {
+  const rendered = (generation: number, ...configs: readonly RulesetConfig[]): JsonObject =>
+    renderRuleset({ target: 'api-tpu', generation, configs });
+  const control = config({ candidate: null, shareBp: 0, rollout: null });
+  const other = config({ config: 'sampler', candidate: null, shareBp: 0, rollout: null });
+
+  it('rule 5: serves the control alone or does not, whatever generation it says and whatever else is in it', () => {
+    const asked = rendered(0, control);
+    expect(servesAlike('router.context', asked, rendered(99, control, other))).toBe(true);
+    expect(servesAlike('router.context', asked, rendered(99, config(), other))).toBe(false);
+    expect(servesAlike('router.context', asked, rendered(99, config({ shareBp: 10_000 })))).toBe(false);
+    expect(servesAlike('router.context', asked, rendered(99, other))).toBe(false);
+    expect(servesAlike('router.context', asked, { flags: 'none' })).toBe(false);
+  });
+
+  it('serves no control whose value was changed', () => {
+    const changed = rendered(
+      99,
+      config({ candidate: null, shareBp: 0, rollout: null, values: { 1: { pool: 'mine' } } }),
+    );
+    expect(servesAlike('router.context', rendered(0, control), changed)).toBe(false);
+  });
+
+  it('is told apart from what was asked config by config', () => {
+    expect(rulesetDifferences(rendered(41, control, other), rendered(40, other, control))).toEqual([]);
+    expect(rulesetDifferences(rendered(41, control, other), { flags: { mine: {} } })).toEqual([
+      "config mine is not Headgate's",
+      'config router.context is missing',
+      'config sampler is missing',
+    ]);
+    expect(rulesetDifferences(rendered(41, control), rendered(41, config()))).toEqual([
+      'config router.context is another',
+    ]);
   });
 });

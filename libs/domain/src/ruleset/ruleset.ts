@@ -1,5 +1,5 @@
 import MurmurHash3 from 'imurmurhash';
-import type { Json, JsonObject } from '#libs/kernel';
+import { sameJson, type Json, type JsonObject } from '#libs/kernel';
 
 /** All of one config's traffic, in basis points. */
 const WHOLE = 10_000;
@@ -81,6 +81,36 @@ export const renderRuleset = (input: RulesetInput): FlagdRuleset => {
     flags[config.config] = renderFlag(config, metadata);
   }
   return { flags, metadata: { ...metadata, scope: input.target } };
+};
+
+/**
+ * What two rulesets say otherwise of their configs, each in words; empty where they serve the same. Generations are not
+ * compared.
+ */
+export const rulesetDifferences = (asked: JsonObject, held: JsonObject): readonly string[] => {
+  const [wanted, found] = [flagsOf(asked), flagsOf(held)];
+  const names = [...new Set([...Object.keys(wanted), ...Object.keys(found)])].sort(compare);
+  return names.flatMap((name) => {
+    if (!Object.hasOwn(found, name)) return [`config ${name} is missing`];
+    if (!Object.hasOwn(wanted, name)) return [`config ${name} is not Headgate's`];
+    return sameJson(withoutMetadata(wanted[name]), withoutMetadata(found[name])) ? [] : [`config ${name} is another`];
+  });
+};
+
+/** Whether a ruleset serves a config as another one does, whatever else is in them. */
+export const servesAlike = (config: string, asked: JsonObject, held: JsonObject): boolean => {
+  const [wanted, found] = [flagsOf(asked), flagsOf(held)];
+  if (!Object.hasOwn(found, config)) return !Object.hasOwn(wanted, config);
+  return Object.hasOwn(wanted, config) && sameJson(withoutMetadata(wanted[config]), withoutMetadata(found[config]));
+};
+
+const flagsOf = (ruleset: JsonObject): JsonObject =>
+  isObject(ruleset['flags'] ?? null) ? (ruleset['flags'] as JsonObject) : {};
+
+/** The metadata of a flag is its generation. */
+const withoutMetadata = (flag: Json | undefined): Json => {
+  if (flag === undefined || !isObject(flag)) return flag ?? null;
+  return Object.fromEntries(Object.entries(flag).filter(([key]) => key !== 'metadata'));
 };
 
 const byName = (a: RulesetConfig, b: RulesetConfig): number => compare(a.config, b.config);

@@ -10,7 +10,7 @@ platformDriverConformance('memory', () => {
   const driver = () => new MemoryDriver({ now: () => now }, platform, LEASE_MS);
   return Promise.resolve({
     driver,
-    breakNext: (when) => platform.breakNext(when),
+    breakNext: (when) => platform.breakNext(when === 'before-effect' ? when : 'after-effect'),
     acknowledge: (target, instance, heartbeat) => driver().acknowledge(target, instance, heartbeat, now),
     advance: (ms) => {
       now += ms;

@@ -1,3 +1,4 @@
+import { capabilitiesOf } from '#libs/contracts';
 import type { Clock, JsonObject } from '#libs/kernel';
 import {
   believable,
@@ -44,14 +45,7 @@ export class MemoryDriver extends PlatformDriver {
   }
 
   capabilities(): Capabilities {
-    return {
-      assignments: ['unit', 'request', 'instance'],
-      resolutionBp: 1,
-      configsPerTarget: null,
-      acknowledgesInstances: true,
-      worstCaseDelayMs: 0,
-      revertWindowMs: null,
-    };
+    return capabilitiesOf({ driver: 'pull', settings: {} });
   }
 
   apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {

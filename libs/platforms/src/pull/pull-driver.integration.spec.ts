@@ -39,7 +39,7 @@ platformDriverConformance('pull', async () => {
   const driver = () => new PullDriver({ database: line, clock: { now: () => now }, leaseMs: LEASE_MS });
   return {
     driver,
-    breakNext,
+    breakNext: (when) => breakNext(when === 'before-effect' ? when : 'after-effect'),
     acknowledge: (target, instance, heartbeat) => driver().acknowledge(target, instance, heartbeat, now),
     advance: (ms) => {
       now += ms;

@@ -1,3 +1,4 @@
+import { capabilitiesOf } from '#libs/contracts';
 import type { Clock, JsonObject } from '#libs/kernel';
 import {
   believable,
@@ -70,16 +71,8 @@ export class PullDriver extends PlatformDriver {
     this.acknowledgements = new AcknowledgementWriter(this.database, this.forgetAfterMs);
   }
 
-  /** The delay is a reconnect of the official client (5 s by default) after the poll of the feed. */
   capabilities(): Capabilities {
-    return {
-      assignments: ['unit', 'request', 'instance'],
-      resolutionBp: 1,
-      configsPerTarget: null,
-      acknowledgesInstances: true,
-      worstCaseDelayMs: 10_000,
-      revertWindowMs: null,
-    };
+    return capabilitiesOf({ driver: 'pull', settings: {} });
   }
 
   async apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
@@ -116,11 +109,17 @@ export class PullDriver extends PlatformDriver {
     return rows[0];
   }
 
+  /** Of a target that its fleet pulls from here. */
   async observe(target: string): Promise<Observation> {
+    return this.heard(target, undefined);
+  }
+
+  /** What instances acknowledged, where rulesets go another way; `current` is the newest generation asked of the target. */
+  async heard(target: string, current: number | undefined): Promise<Observation> {
     const now = this.options.clock.now();
     const { rows } = await this.database.query<InstanceRow>(OBSERVE, [target, new Date(now - this.forgetAfterMs)]);
-    const known = rows.map(({ instance, generation, error, seenAt, current }) =>
-      believable(target, { instance, generation, seenAt: seenAt.getTime(), error }, current),
+    const known = rows.map(({ instance, generation, error, seenAt, current: held }) =>
+      believable(target, { instance, generation, seenAt: seenAt.getTime(), error }, current ?? held),
     );
     const since = now - this.leaseMs;
     return {
