@@ -26,6 +26,8 @@ import { TokenChecker } from '../composition/token-checker.js';
 import { AuthGuard, checkCallers } from './auth.js';
 import { checkBodies } from './body-check.js';
 import { ConfigsController } from './configs.controller.js';
+import { BoardController } from './board.controller.js';
+import { consoleFolder, serveConsole } from './console.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
@@ -38,6 +40,7 @@ import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
 import { RolloutsController } from './rollouts.controller.js';
 import { TokensController } from './tokens.controller.js';
+import { WhoAmIController } from './whoami.controller.js';
 
 const MOST_BODY_BYTES = 4 * 1024 * 1024;
 /** A request that is under way when the controller stops is answered within this, or cut. */
@@ -62,7 +65,7 @@ class HttpModule {
       [OfrepEvaluator, new OfrepEvaluator(core.feed)],
       [OutcomeIntake, core.intake],
       [EventStore, core.store],
-      [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
+      [EventStreams, new EventStreams(core.store, core.view, core.tokens, core.board)],
       [TokenChecker, core.tokens],
       [Clock, core.clock],
       [Readiness, readinessOf(core)],
@@ -72,11 +75,13 @@ class HttpModule {
       imports: [CqrsModule.forRoot()],
       controllers: [
         EvidenceController,
+        BoardController,
         RolloutsController,
         ConfigsController,
         EventsController,
         FleetController,
         TokensController,
+        WhoAmIController,
         HealthController,
       ],
       providers: [
@@ -140,6 +145,7 @@ export const startHttp = async (core: Core, host: string, port: number): Promise
   const openApi = (): OpenAPIObject => (document ??= describeApi(app));
   app.useGlobalFilters(new ProblemFilter(core.log, core.database, (path) => methodsAt(openApi(), path)));
   server.get('/openapi.json', (_request, reply) => void reply.send(openApi()));
+  serveConsole(server, consoleFolder());
   await app.listen(port, host);
   return {
     url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
