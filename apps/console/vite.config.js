@@ -13,6 +13,7 @@ export default defineConfig({
     emptyOutDir: true,
     // Everything is a file of its own: the policy lets nothing be inlined.
     assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 900,
     modulePreload: { polyfill: false },
     // The schemas of the contracts are needed by the controller; the console takes types and a few plain functions.
     rolldownOptions: { treeshake: { moduleSideEffects: (id) => !id.includes('/libs/contracts/') } },

@@ -5,7 +5,7 @@ import type { Api } from './client.js';
 const KEY = 'headgate.token';
 
 /** Kept for this tab only, until it is closed; never in an address and never on the disk. */
-export const keptToken = (): string | undefined => sessionStorage.getItem(KEY) ?? undefined;
+export const keptToken = (): string | undefined => sessionStorage.getItem(KEY) || undefined;
 export const keepToken = (token: string): void => sessionStorage.setItem(KEY, token);
 export const forgetToken = (): void => sessionStorage.removeItem(KEY);
 

@@ -8,7 +8,7 @@ import { HistoryPage } from '../pages/history/history-page.js';
 import { RolloutPage } from '../pages/rollout/rollout-page.js';
 import { TimePage } from '../pages/time/time-page.js';
 import { NotFound, Shell } from './shell.js';
-import { wholeOf, wordOf } from './search.js';
+import { historySearch, wholeOf, wordOf } from './search.js';
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 const board = createRoute({
@@ -21,25 +21,11 @@ const board = createRoute({
 });
 const rollout = createRoute({ getParentRoute: () => root, path: '/rollouts/$id', component: RolloutPage });
 
-const HISTORY = [
-  'q',
-  'type',
-  'config',
-  'target',
-  'rollout',
-  'actor',
-  'since',
-  'until',
-  'correlation',
-  'event',
-] as const;
-export type HistorySearch = { readonly [name in (typeof HISTORY)[number]]?: string | undefined };
 const history = createRoute({
   getParentRoute: () => root,
   path: '/history',
   component: HistoryPage,
-  validateSearch: (search: Record<string, unknown>): HistorySearch =>
-    Object.fromEntries(HISTORY.map((name) => [name, wordOf(search[name])])),
+  validateSearch: historySearch,
 });
 const configs = createRoute({ getParentRoute: () => root, path: '/configs', component: ConfigsPage });
 const config = createRoute({

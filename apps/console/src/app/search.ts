@@ -9,3 +9,21 @@ export const wholeOf = (value: unknown): number | undefined => {
   const number = typeof value === 'string' && value !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 };
+
+const HISTORY = [
+  'q',
+  'type',
+  'config',
+  'target',
+  'rollout',
+  'actor',
+  'since',
+  'until',
+  'correlation',
+  'event',
+] as const;
+export type HistorySearch = { readonly [name in (typeof HISTORY)[number]]?: string | undefined };
+
+/** What the history is asked, as an address says it. */
+export const historySearch = (search: Record<string, unknown>): HistorySearch =>
+  Object.fromEntries(HISTORY.map((name) => [name, wordOf(search[name])]));

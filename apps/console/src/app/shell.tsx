@@ -80,12 +80,12 @@ const WhoMenu = (): JSX.Element => {
           className="mark small"
           style={{ background: 'none', border: 0, color: 'var(--ink)', padding: 6 }}
         >
-          {who.subject} <span className="dim">({who.role})</span>
+          <span className="cut">{who.subject}</span> <span className="dim hide-narrow">({who.role})</span>
         </button>
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>
-          {who.role}: {ROLES[who.role]}
+          {who.subject}, {who.role}: {ROLES[who.role]}
         </Menu.Label>
         <Menu.Item onClick={() => signOut()}>Sign out</Menu.Item>
       </Menu.Dropdown>

@@ -13,8 +13,21 @@ const water: MantineColorsTuple = [
   '#063c4f',
 ];
 
+const dark: MantineColorsTuple = [
+  '#e9eef3',
+  '#c9d1d9',
+  '#a3afbb',
+  '#7d8a97',
+  '#3a4753',
+  '#2c3843',
+  '#1d262f',
+  '#151c23',
+  '#0d1217',
+  '#090d11',
+];
+
 export const theme = createTheme({
-  colors: { water },
+  colors: { water, dark },
   primaryColor: 'water',
   primaryShade: { light: 7, dark: 7 },
   defaultRadius: 'md',

@@ -30,6 +30,7 @@ export const SignInPage = ({ isBusy, why, onToken }: Props): JSX.Element => {
           placeholder="hg_…"
           required
           autoFocus
+          withAsterisk={false}
           autoComplete="off"
           spellCheck={false}
           value={token}

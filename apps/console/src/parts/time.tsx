@@ -30,11 +30,19 @@ export const Time = ({ at }: { readonly at: string }): JSX.Element => (
 );
 
 /** How long ago, going on by itself. */
-export const Age = ({ at, suffix = '' }: { readonly at: string; readonly suffix?: string }): JSX.Element => {
+export const Age = ({
+  at,
+  prefix = '',
+  suffix = '',
+}: {
+  readonly at: string;
+  readonly prefix?: string;
+  readonly suffix?: string;
+}): JSX.Element => {
   const text = showAge(Math.max(0, useNow() - Date.parse(at)));
   return (
     <time dateTime={at} title={showUtc(at)} className="nowrap">
-      {text === 'now' ? text : `${text}${suffix}`}
+      {text === 'now' ? 'just now' : `${prefix}${text}${suffix}`}
     </time>
   );
 };

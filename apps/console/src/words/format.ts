@@ -72,11 +72,16 @@ export const showInterval = (interval: readonly [number | null, number | null] |
 
 const two = (number: number): string => String(number).padStart(2, '0');
 
+/** `14:03:07` in the viewer's zone. */
+export const showClock = (iso: string): string => {
+  const at = new Date(iso);
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+};
+
 /** `2025-08-29 14:03:07` in the viewer's zone; of today only the time of day. */
 export const showTime = (iso: string, now: number = Date.now()): string => {
-  const at = new Date(iso);
-  const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return at.toDateString() === new Date(now).toDateString() ? clock : `${showDay(iso)} ${clock}`;
+  const clock = showClock(iso);
+  return new Date(iso).toDateString() === new Date(now).toDateString() ? clock : `${showDay(iso)} ${clock}`;
 };
 
 /** `2025-08-29` in the viewer's zone. */

@@ -1,4 +1,4 @@
-import type { BoardRollout, Health, RolloutView } from '#libs/contracts';
+import type { BoardRollout, EventView, Health, RolloutView } from '#libs/contracts';
 
 /** What a mark looks like: its shape says the same as its colour. */
 export type Tone = 'good' | 'bad' | 'warn' | 'moving' | 'calm' | 'unknown';
@@ -78,7 +78,21 @@ const EVENTS: Readonly<Record<string, readonly [Tone, Mark]>> = {
   TokenIssued: ['warn', 'ring'],
   TokenRevoked: ['warn', 'dash'],
 };
-export const eventLook = (type: string): { readonly tone: Tone; readonly mark: Mark } => {
+
+/** The kind of a verdict that was recorded; undefined for other events. */
+const verdictIn = (data: unknown): Verdict | undefined => {
+  if (typeof data !== 'object' || data === null || !('verdict' in data)) return undefined;
+  const { verdict } = data;
+  const kind = typeof verdict === 'object' && verdict !== null && 'verdict' in verdict ? verdict.verdict : undefined;
+  return typeof kind === 'string' && kind in VERDICT ? (kind as Verdict) : undefined;
+};
+
+export const eventLook = ({
+  type,
+  data,
+}: Pick<EventView, 'type' | 'data'>): { readonly tone: Tone; readonly mark: Mark } => {
+  const verdict = type === 'VerdictRecorded' ? verdictIn(data) : undefined;
+  if (verdict !== undefined) return VERDICT[verdict];
   const [tone, mark] = EVENTS[type] ?? (['calm', 'dash'] as const);
   return { tone, mark };
 };

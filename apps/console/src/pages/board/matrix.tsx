@@ -39,13 +39,19 @@ const TargetCell = ({ cell, name }: { readonly cell: Cell; readonly name: string
   const inside = (
     <>
       <span className="wrap">{name}</span>
-      {isMoving ? <ShareBar askedBp={bp} thereBp={cell.converged ? bp : 0} tone={tone} /> : <span />}
       <SharePart cell={cell} />
-      <span className="under row small dim">
-        {cell.rollout === null ? null : <StateMark look={healthLook(cell.health)} isPill={false} />}
-        {isMoving && !cell.converged ? <span>on its way</span> : null}
-        {cell.since === null ? null : <Age at={cell.since} />}
-      </span>
+      {isMoving ? (
+        <ShareBar askedBp={bp} thereBp={cell.converged ? bp : 0} tone={tone} />
+      ) : (
+        <span className="small dim">{cell.since === null ? '' : <Age at={cell.since} prefix="for " />}</span>
+      )}
+      {cell.rollout === null ? null : (
+        <span className="under row small dim">
+          <StateMark look={healthLook(cell.health)} isPill={false} />
+          {isMoving && !cell.converged ? <span>on its way</span> : null}
+          {cell.since === null || !isMoving ? null : <Age at={cell.since} prefix="for " />}
+        </span>
+      )}
     </>
   );
   if (cell.rollout === null) return <div className="cell">{inside}</div>;

@@ -14,13 +14,16 @@ const EDGES: Readonly<Record<string, string>> = {
   moving: 'edge-moving',
 };
 
-const dotOf = (track: Track, index: number): string => {
-  if (index < track.passed) return track.status === 'taken-back' ? 'gone' : 'done';
-  if (track.status === 'taken-back' && index === track.passed) return 'gone';
-  return track.status === 'in-stage' && index === track.passed ? 'now' : '';
+const dotOf = (track: Track, index: number, isBack: boolean): string => {
+  const isGone = track.status === 'taken-back' || isBack;
+  if (index < track.passed) return isGone ? 'gone' : 'done';
+  if (index > track.passed || (track.status !== 'in-stage' && track.status !== 'taken-back')) return '';
+  return isGone ? 'gone' : 'now';
 };
 
-const whereOf = ({ status, stage }: Track): string => {
+const whereOf = ({ status, stage }: Track, isBack: boolean): string => {
+  if (isBack && (status === 'in-stage' || status === 'passed'))
+    return `taken back${stage === null ? '' : ` at ${stage}`}`;
   if (status === 'in-stage') return stage ?? '';
   if (status === 'passed') return 'all stages';
   if (status === 'taken-back') return 'taken back';
@@ -28,15 +31,15 @@ const whereOf = ({ status, stage }: Track): string => {
 };
 
 /** How far a track has come: a box for each stage, and the same in words. */
-const TrackLine = ({ track }: { readonly track: Track }): JSX.Element => (
+const TrackLine = ({ track, isBack }: { readonly track: Track; readonly isBack: boolean }): JSX.Element => (
   <span className="row nowrap" style={{ gap: 6 }}>
     <b>{track.name}</b>
     <span className="dots" aria-hidden="true">
       {Array.from({ length: track.stages }, (_, index) => (
-        <i key={index} className={dotOf(track, index)} />
+        <i key={index} className={dotOf(track, index, isBack)} />
       ))}
     </span>
-    <span className="dim">{whereOf(track)}</span>
+    <span className="dim">{whereOf(track, isBack)}</span>
   </span>
 );
 
@@ -66,6 +69,7 @@ const Why = ({ rollout }: { readonly rollout: BoardRollout }): JSX.Element | nul
 /** One rollout, to be read from afar: what, how it stands, how far it is, and what it waits for. */
 export const RolloutCard = memo(({ rollout }: { readonly rollout: BoardRollout }): JSX.Element => {
   const look = statusLook(rollout);
+  const isBack = rollout.status === 'rolling-back' || rollout.status === 'rolled-back';
   return (
     <Link
       to="/rollouts/$id"
@@ -82,7 +86,7 @@ export const RolloutCard = memo(({ rollout }: { readonly rollout: BoardRollout }
       </span>
       <span className="row small">
         {rollout.tracks.map((track) => (
-          <TrackLine key={track.name} track={track} />
+          <TrackLine key={track.name} track={track} isBack={isBack} />
         ))}
       </span>
       <Why rollout={rollout} />

@@ -45,7 +45,7 @@ const List = ({
                 <tr key={config.key}>
                   <th scope="row" className="wrap">
                     <Link to="/configs/$key" params={{ key: config.key }} data-stop>
-                      {config.key}
+                      {config.key.replace(/^(?:plan|signal)\//, '')}
                     </Link>
                     {config.description === null ? null : (
                       <div className="small dim" style={{ fontWeight: 400 }}>

@@ -113,7 +113,7 @@ const Form = ({ config }: { readonly config: ConfigView }): JSX.Element => {
       </div>
       <div className="panel stack">
         <h2>What changes</h2>
-        <DiffTable changes={changes} before={`r${newest?.revision ?? 0}`} after={`r${next}`} />
+        {isSame ? null : <DiffTable changes={changes} before={`r${newest?.revision ?? 0}`} after={`r${next}`} />}
         <Checked
           error={check.error && !isChecking ? check.error : undefined}
           isChecking={isChecking}

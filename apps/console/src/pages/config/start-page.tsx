@@ -213,7 +213,10 @@ export const StartPage = (): JSX.Element => {
           {read.revisions.some((each) => each.revision === (revision ?? read.revisions.length)) ? (
             <Read of={configs}>
               {(all) => (
-                <Whole config={read} plans={all.filter(({ kind }) => kind === 'plan').map((plan) => plan.key)} />
+                <Whole
+                  config={read}
+                  plans={all.filter(({ kind }) => kind === 'plan').map((plan) => plan.key.replace(/^plan\//, ''))}
+                />
               )}
             </Read>
           ) : (

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { useState, type JSX } from 'react';
 import type { EventView } from '#libs/contracts';
 import { Json } from '../../parts/diff.js';
-import { WhoAndWhy } from '../../parts/event-line.js';
+import { Subject, WhoAndWhy } from '../../parts/event-line.js';
 import { Shape } from '../../parts/mark.js';
 import { Time } from '../../parts/time.js';
 import { showType, showUtc } from '../../words/format.js';
@@ -89,7 +89,7 @@ export const EventRow = ({
   readonly isFirstOpen: boolean;
 }): JSX.Element => {
   const [isOpen, setOpen] = useState(isFirstOpen);
-  const { tone, mark } = eventLook(event.type);
+  const { tone, mark } = eventLook(event);
   return (
     <li>
       <span className="when dim small">
@@ -99,6 +99,7 @@ export const EventRow = ({
         <Shape mark={mark} />
       </span>
       <span className="wrap">
+        <Subject event={event} />
         {event.summary} <WhoAndWhy event={event} />
       </span>
       <Button

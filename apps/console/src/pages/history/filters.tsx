@@ -2,7 +2,7 @@ import { Button, Select, TextInput } from '@mantine/core';
 import { useEffect, useState, type JSX } from 'react';
 import { EVENT_TYPES } from '#libs/contracts';
 import { useBoard } from '../../api/queries.js';
-import type { HistorySearch } from '../../app/router.js';
+import type { HistorySearch } from '../../app/search.js';
 import { showType } from '../../words/format.js';
 
 type Props = { readonly search: HistorySearch; readonly onChange: (search: HistorySearch) => void };
@@ -54,6 +54,27 @@ const Words = ({
   );
 };
 
+type ChoiceProps = {
+  readonly label: string;
+  readonly names: readonly string[];
+  readonly value: string | undefined;
+  readonly onChange: (value: string | undefined) => void;
+};
+
+/** One of the names that there are, or of one that was and is asked for. */
+const Choice = ({ label, names, value, onChange }: ChoiceProps): JSX.Element => (
+  <Select
+    label={label}
+    placeholder="any"
+    data={[...new Set([...names, ...(value === undefined ? [] : [value])])]}
+    searchable
+    clearable
+    clearButtonProps={{ 'aria-label': `Any ${label.toLowerCase()}` }}
+    value={value ?? null}
+    onChange={(next) => onChange(next ?? undefined)}
+  />
+);
+
 const CHIPS = ['rollout', 'correlation', 'event'] as const;
 
 export const Filters = ({ search, onChange }: Props): JSX.Element => {
@@ -75,35 +96,17 @@ export const Filters = ({ search, onChange }: Props): JSX.Element => {
           value={search.type ?? null}
           onChange={(type) => set({ type: type ?? undefined })}
         />
-        <Select
+        <Choice
           label="Config"
-          placeholder="any"
-          data={[
-            ...new Set([
-              ...(board?.configs.map(({ config }) => config) ?? []),
-              ...(search.config === undefined ? [] : [search.config]),
-            ]),
-          ]}
-          searchable
-          clearable
-          clearButtonProps={{ 'aria-label': 'Any config' }}
-          value={search.config ?? null}
-          onChange={(config) => set({ config: config ?? undefined })}
+          names={board?.configs.map(({ config }) => config) ?? []}
+          value={search.config}
+          onChange={(config) => set({ config })}
         />
-        <Select
+        <Choice
           label="Target"
-          placeholder="any"
-          data={[
-            ...new Set([
-              ...(board?.targets.map(({ target }) => target) ?? []),
-              ...(search.target === undefined ? [] : [search.target]),
-            ]),
-          ]}
-          searchable
-          clearable
-          clearButtonProps={{ 'aria-label': 'Any target' }}
-          value={search.target ?? null}
-          onChange={(target) => set({ target: target ?? undefined })}
+          names={board?.targets.map(({ target }) => target) ?? []}
+          value={search.target}
+          onChange={(target) => set({ target })}
         />
         <Words label="Who" placeholder="name as recorded" value={search.actor} onDone={(actor) => set({ actor })} />
         <TextInput

@@ -6,7 +6,7 @@ import type { EventView } from '#libs/contracts';
 import type { EventQuery } from '../../api/client.js';
 import { useLive } from '../../api/live.js';
 import { useSession } from '../../api/session.js';
-import type { HistorySearch } from '../../app/router.js';
+import type { HistorySearch } from '../../app/search.js';
 import { Empty, Loading, Trouble } from '../../parts/states.js';
 import { plural, showDay } from '../../words/format.js';
 import { EventRow } from './event-row.js';

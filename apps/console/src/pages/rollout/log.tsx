@@ -28,7 +28,7 @@ export const Log = ({ rollout }: { readonly rollout: string }): JSX.Element => {
             role="log"
             aria-live="off"
             aria-label="Events, newest first"
-            style={{ maxHeight: 900, overflowY: 'auto' }}
+            style={{ maxHeight: 620, overflowY: 'auto' }}
             tabIndex={0}
           >
             {items.map((event) => (

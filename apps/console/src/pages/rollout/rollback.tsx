@@ -76,7 +76,7 @@ export const Rollback = ({ rollout }: { readonly rollout: RolloutView }): JSX.El
       <div className="row">
         <StateMark look={{ tone: 'bad', mark: 'back', words: isOver ? 'Taken back' : 'Being taken back' }} />
         <span className="dim" aria-live="polite">
-          {`${readBack} of ${plural(leaving.length, 'target')} read back, ${leaving.length - left} at the end of their drain`}
+          {`${readBack} of ${plural(leaving.length, 'target')} read back, ${leaving.length - left} done with their drain`}
         </span>
       </div>
       {whyOf(rollout) === undefined ? null : <p className="sentence wrap">{whyOf(rollout)}</p>}

@@ -40,7 +40,7 @@ const Facts = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => {
       )}
       <dt>plan</dt>
       <dd>
-        <Link to="/configs/$key" params={{ key: rollout.plan }}>
+        <Link to="/configs/$key" params={{ key: `plan/${rollout.plan}` }}>
           {rollout.plan}
         </Link>
         ; a harmless rollout is taken back with a chance of {Number((rollout.alpha * 100).toPrecision(2))}% at most
@@ -145,15 +145,13 @@ const Whole = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => (
     <Head rollout={rollout} />
     {isGoingBack(rollout) ? <Rollback rollout={rollout} /> : null}
     <div className="two">
-      <div className="stack">
-        <Tracks rollout={rollout} />
-        <Signals rollout={rollout} />
-      </div>
+      <Tracks rollout={rollout} />
       <div className="stack">
         <Waiting rollout={rollout} />
         <Log rollout={rollout.id} />
       </div>
     </div>
+    <Signals rollout={rollout} />
   </div>
 );
 

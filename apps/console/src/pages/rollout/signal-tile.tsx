@@ -1,6 +1,6 @@
 import type { JSX } from 'react';
 import type { RolloutView, VerdictView } from '#libs/contracts';
-import { CourseChart } from '../../parts/course.js';
+import { Course } from '../../parts/course.js';
 import { StateMark } from '../../parts/mark.js';
 import { RatioPicture } from '../../parts/ratio.js';
 import { Age } from '../../parts/time.js';
@@ -66,10 +66,11 @@ const Arms = ({ verdict, signal }: { readonly verdict: VerdictView; readonly sig
   );
 };
 
-const Slices = ({ signal, pool }: { readonly signal: Signal; readonly pool: Pool }): JSX.Element | null =>
-  pool.slices.length < 2 ? null : (
+const Slices = ({ signal, pool }: { readonly signal: Signal; readonly pool: Pool }): JSX.Element | null => {
+  const measured = pool.slices.filter((slice) => slice.candidateRequests > 0 || slice.candidateBad > 0);
+  return measured.length < 2 ? null : (
     <details>
-      <summary className="small">Slices: {pool.slices.length}</summary>
+      <summary className="small">Slices: {measured.length}</summary>
       <div className="scroll" tabIndex={0} role="region" aria-label={`Slices of ${signal.title}`}>
         <table className="grid small">
           <thead>
@@ -87,7 +88,7 @@ const Slices = ({ signal, pool }: { readonly signal: Signal; readonly pool: Pool
             </tr>
           </thead>
           <tbody>
-            {pool.slices
+            {measured
               .toSorted((a, b) => b.maxLogE - a.maxLogE)
               .map((slice) => (
                 <tr key={`${slice.target} ${slice.model}`} className={slice.proved ? 'bad' : ''}>
@@ -111,6 +112,7 @@ const Slices = ({ signal, pool }: { readonly signal: Signal; readonly pool: Pool
       </div>
     </details>
   );
+};
 
 const Others = ({
   signal,
@@ -190,9 +192,13 @@ export const SignalTile = ({
           />
         </div>
       ) : null}
-      {verdict ? <Arms verdict={verdict} signal={signal} /> : null}
+      {verdict ? (
+        <div className="scroll">
+          <Arms verdict={verdict} signal={signal} />
+        </div>
+      ) : null}
       {pool && pool.course.length > 0 && signal.type !== 'invariant' ? (
-        <CourseChart pool={pool} title={signal.title} />
+        <Course pool={pool} title={signal.title} />
       ) : null}
       <div className="row between">
         <span className="small dim">

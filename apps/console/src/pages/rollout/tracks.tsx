@@ -120,7 +120,11 @@ const TrackPart = ({
           <StageBox key={stage.name} stage={stage} isWithdrawn={isWithdrawn} />
         ))}
       </ol>
-      {targets.length === 0 ? null : (
+      {targets.every(({ purpose }) => purpose === null) ? (
+        <span className="small dim wrap">
+          {targets.map(({ target }) => target).join(', ')}: {isWithdrawn ? 'never exposed' : 'not exposed yet'}
+        </span>
+      ) : (
         <div className="scroll" tabIndex={0} role="region" aria-label={`Targets of ${track.name}`}>
           <table className="grid">
             <thead>

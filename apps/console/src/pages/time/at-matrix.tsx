@@ -19,7 +19,6 @@ const Cell = ({
   const inside = (
     <>
       <span className="wrap">{target}</span>
-      {isTried ? <ShareBar askedBp={at.shareBp} thereBp={at.shareBp} /> : <span />}
       <span className="big" title={showValue(isTried ? at.candidateValue : at.value)}>
         {isTried ? (
           <>
@@ -29,6 +28,7 @@ const Cell = ({
           `r${at.control}`
         )}
       </span>
+      {isTried ? <ShareBar askedBp={at.shareBp} thereBp={at.shareBp} /> : <span />}
     </>
   );
   const classes = `cell ${isChanged ? 'changed' : ''}`;

@@ -40,7 +40,7 @@ const Marks = ({
 }): JSX.Element => (
   <div className="ticks" aria-hidden="true">
     {marks.map((event) => {
-      const { tone, mark } = eventLook(event.type);
+      const { tone, mark } = eventLook(event);
       return (
         <span
           key={event.position}
@@ -68,7 +68,7 @@ const LastEvent = ({ position }: { readonly position: number }): JSX.Element => 
   });
   const event = data?.items[0];
   if (!event) return <span className="dim">before the first event</span>;
-  const { tone, mark } = eventLook(event.type);
+  const { tone, mark } = eventLook(event);
   return (
     <span className="row" style={{ flexWrap: 'nowrap', alignItems: 'baseline' }}>
       <span className={tone}>
