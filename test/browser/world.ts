@@ -157,7 +157,9 @@ export type World = {
 /** Fleets on three platforms behind a real controller with a database of its own. */
 export const startWorld = async (): Promise<World> => {
   const database = await createTestDatabase();
-  const controller = await startInProcess(database.url);
+  const controller = await startInProcess(database.url, {
+    subjects: { operator: 'alice', viewer: 'victor', service: 'fleets' },
+  });
   const folder = mkdtempSync(join(tmpdir(), 'headgate-browser-'));
   const client = clientOf(controller.operator);
   await client.apply({ manifests: manifests() as never, reason: 'the platform is described', dryRun: false });

@@ -94,7 +94,14 @@ const WhoMenu = (): JSX.Element => {
 };
 
 const Help = ({ onClose }: { readonly onClose: () => void }): JSX.Element => (
-  <Modal opened onClose={onClose} title={<b>Keys</b>} centered closeButtonProps={{ 'aria-label': 'Close' }}>
+  <Modal
+    opened
+    onClose={onClose}
+    title={<b>Keys</b>}
+    centered
+    lockScroll={false}
+    closeButtonProps={{ 'aria-label': 'Close' }}
+  >
     <table className="grid">
       <tbody>
         {HELP.map(([keys, what]) => (

@@ -34,6 +34,7 @@ export const ReasonDialog = ({ title, consequence, verb, isGrave, onClose, onDo 
       onClose={onClose}
       title={<b>{title}</b>}
       size="lg"
+      lockScroll={false}
       centered
       closeButtonProps={{ 'aria-label': 'Close' }}
     >

@@ -11,7 +11,7 @@ const headOf = (error: unknown): string => {
 };
 
 export const Trouble = ({ error, again }: { readonly error: unknown; readonly again?: () => void }): JSX.Element => (
-  <Alert title={headOf(error)} color="red" variant="outline" role="alert" className="panel">
+  <Alert title={<h2>{headOf(error)}</h2>} color="red" variant="outline" role="alert" className="panel">
     <p className="wrap">{wordsOf(error)}</p>
     {error instanceof RefusedError && error.problem.errors ? (
       <ul>

@@ -8,7 +8,10 @@ const Text = z.string().min(1).max(200).optional();
 export const EventFilter = z.object({
   stream: Text,
   /** One type, or several with commas between them. */
-  type: z.string().min(1).max(1_000).optional(),
+  type: z
+    .string()
+    .regex(/^[^,]{1,200}(?:,[^,]{1,200}){0,39}$/, 'write a type of event, or up to 40 with commas between them')
+    .optional(),
   rollout: Text,
   config: Text,
   target: Text,

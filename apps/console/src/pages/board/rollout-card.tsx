@@ -71,13 +71,7 @@ export const RolloutCard = memo(({ rollout }: { readonly rollout: BoardRollout }
   const look = statusLook(rollout);
   const isBack = rollout.status === 'rolling-back' || rollout.status === 'rolled-back';
   return (
-    <Link
-      to="/rollouts/$id"
-      params={{ id: rollout.id }}
-      className={`card ${EDGES[look.tone] ?? ''}`}
-      data-stop
-      aria-label={`${rollout.config} r${rollout.revision}, ${look.words}`}
-    >
+    <Link to="/rollouts/$id" params={{ id: rollout.id }} className={`card ${EDGES[look.tone] ?? ''}`} data-stop>
       <span className="row between">
         <span className="title wrap">
           {rollout.config} <span className="dim">r{rollout.revision}</span>

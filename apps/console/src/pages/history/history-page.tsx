@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect, useState, type JSX } from 'react';
 import type { EventView } from '#libs/contracts';
@@ -82,6 +82,8 @@ export const HistoryPage = (): JSX.Element => {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextCursor }) => nextCursor ?? undefined,
     staleTime: Number.POSITIVE_INFINITY,
+    // What was opened stays open while the question is made narrower.
+    placeholderData: keepPreviousData,
   });
   const events = log.data?.pages.flatMap(({ items }) => items) ?? [];
   const isFiltered = Object.values(search).some((value) => value !== undefined);

@@ -23,18 +23,19 @@ export const Log = ({ rollout }: { readonly rollout: string }): JSX.Element => {
       </div>
       <Read of={log}>
         {({ items }) => (
-          <ol
-            className="log"
+          <div
             role="log"
             aria-live="off"
             aria-label="Events, newest first"
             style={{ maxHeight: 620, overflowY: 'auto' }}
             tabIndex={0}
           >
-            {items.map((event) => (
-              <EventLine key={event.position} event={event} />
-            ))}
-          </ol>
+            <ol className="log">
+              {items.map((event) => (
+                <EventLine key={event.position} event={event} />
+              ))}
+            </ol>
+          </div>
         )}
       </Read>
     </section>
