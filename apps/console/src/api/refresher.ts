@@ -2,7 +2,7 @@ import type { QueryClient } from '@tanstack/react-query';
 import type { Touched } from './touched.js';
 
 /** What is shown is read again this often at most, however much happens. */
-const LEAST_GAP_MS = 700;
+const LEAST_GAP_MS = 1_000;
 /** A read that takes long is done less often: at most this part of the time is spent on it. */
 const BUSY_PART = 4;
 

@@ -45,6 +45,7 @@ export const resolver: CSSVariablesResolver = () => ({
     '--mantine-color-body': '#ffffff',
     '--mantine-color-text': '#12181f',
     '--mantine-color-red-filled': '#b3201a',
+    '--mantine-color-red-outline': '#b3201a',
     '--mantine-color-error': '#b3201a',
   },
   dark: {
@@ -53,6 +54,7 @@ export const resolver: CSSVariablesResolver = () => ({
     '--mantine-color-body': '#151c23',
     '--mantine-color-text': '#e9eef3',
     '--mantine-color-red-filled': '#c4302a',
+    '--mantine-color-red-outline': '#ff8a80',
     '--mantine-color-error': '#ff8a80',
   },
 });

@@ -39,7 +39,9 @@ export const Age = ({
   readonly prefix?: string;
   readonly suffix?: string;
 }): JSX.Element => {
-  const text = showAge(Math.max(0, useNow() - Date.parse(at)));
+  const from = Date.parse(at);
+  // Drawn again only when its words change, which of old things is seldom.
+  const text = useSyncExternalStore(subscribe, () => showAge(Math.max(0, now - from)));
   return (
     <time dateTime={at} title={showUtc(at)} className="nowrap">
       {text === 'now' ? 'just now' : `${prefix}${text}${suffix}`}

@@ -1,9 +1,11 @@
 import { Link, useSearch } from '@tanstack/react-router';
-import type { JSX } from 'react';
+import { Button } from '@mantine/core';
+import { useDeferredValue, useState, type JSX } from 'react';
 import type { BoardRollout, BoardView } from '#libs/contracts';
 import { useBoard } from '../../api/queries.js';
 import { Shape } from '../../parts/mark.js';
 import { Empty, Read } from '../../parts/states.js';
+import { plural } from '../../words/format.js';
 import { waitsForPerson, type Mark, type Tone } from '../../words/status.js';
 import { Matrix } from './matrix.js';
 import { RolloutCard } from './rollout-card.js';
@@ -94,25 +96,39 @@ const Counters = ({
   </nav>
 );
 
+/** More cards than anybody reads at a glance are shown when they are asked for. */
+const MOST_CARDS = 24;
+
 const Cards = ({
   title,
   rollouts,
 }: {
   readonly title: string;
   readonly rollouts: readonly BoardRollout[];
-}): JSX.Element | null =>
-  rollouts.length === 0 ? null : (
+}): JSX.Element | null => {
+  const [isWhole, setWhole] = useState(false);
+  if (rollouts.length === 0) return null;
+  const shown = isWhole ? rollouts : rollouts.slice(0, MOST_CARDS);
+  return (
     <section className="section" aria-label={title}>
       <h2>{title}</h2>
       <div className="cards">
-        {rollouts.map((rollout) => (
+        {shown.map((rollout) => (
           <RolloutCard key={rollout.id} rollout={rollout} />
         ))}
       </div>
+      {shown.length < rollouts.length ? (
+        <Button variant="default" onClick={() => setWhole(true)} style={{ alignSelf: 'flex-start' }}>
+          {plural(rollouts.length - shown.length, 'rollout')} more: show all
+        </Button>
+      ) : null}
     </section>
   );
+};
 
-const Whole = ({ board }: { readonly board: BoardView }): JSX.Element => {
+const Whole = ({ board: newest }: { readonly board: BoardView }): JSX.Element => {
+  // A large board is drawn in slices of time, so that keys and clicks never wait for it.
+  const board = useDeferredValue(newest);
   const { show } = useSearch({ from: '/' });
   const all = [...board.running, ...board.ended];
   const chosen = COUNTERS.find((counter) => counter.show === show);

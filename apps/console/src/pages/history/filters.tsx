@@ -84,7 +84,7 @@ export const Filters = ({ search, onChange }: Props): JSX.Element => {
   const isFiltered = Object.values(search).some((value) => value !== undefined);
   return (
     <search className="panel section">
-      <div className="row" style={{ alignItems: 'flex-end' }}>
+      <div className="row filters" style={{ alignItems: 'flex-end' }}>
         <Words label="Words" placeholder="in what, why or who" value={search.q} onDone={(q) => set({ q })} />
         <Select
           label="What"
