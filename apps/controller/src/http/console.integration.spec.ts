@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { fastify, type FastifyInstance } from 'fastify';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serveConsole } from './console.js';
 
@@ -18,7 +19,7 @@ const build = (): void => {
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'headgate-console-'));
-  server = fastify();
+  server = new FastifyAdapter().getInstance();
 });
 
 afterEach(async () => {
