@@ -77,6 +77,18 @@ const PLANTS: readonly Plant[] = [
     text: "import { Injectable } from '@nestjs/common';\nexport const planted = Injectable;",
   },
   {
+    what: 'a page of the console that decides by itself',
+    rule: 'lib-not-allowed',
+    file: 'apps/console/src/planted.tsx',
+    text: "import { isOver } from '#libs/domain';\nexport const Planted = () => <b>{String(isOver)}</b>;",
+  },
+  {
+    what: 'a package that the console has not agreed to',
+    rule: 'package-not-allowed',
+    file: 'apps/console/src/planted.tsx',
+    text: "import { z } from 'zod';\nexport const Planted = () => <b>{typeof z}</b>;",
+  },
+  {
     what: 'a package required by way of createRequire',
     rule: 'package-not-allowed',
     file: 'libs/platforms/src/planted.ts',

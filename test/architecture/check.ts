@@ -55,13 +55,15 @@ const areaOf = (file: string, { areas }: Layout): Area | undefined =>
   areas.filter(({ under }) => file.startsWith(under)).toSorted((a, b) => b.under.length - a.under.length)[0];
 
 /** The file that an import of this project means; undefined for packages. It may not exist. */
-const resolve = (from: string, specifier: string): string | undefined => {
+const resolve = (from: string, specifier: string, files: Project['files']): string | undefined => {
   const lib = /^#libs\/([^/]+)$/.exec(specifier)?.[1];
   if (lib !== undefined) return `libs/${lib}/src/index.ts`;
   if (specifier.startsWith('#test/')) return `test/${specifier.slice('#test/'.length)}.ts`;
   if (!specifier.startsWith('.')) return undefined;
   const path = join(dirname(from), specifier);
-  return path.endsWith('.js') ? path.replace(/\.js$/, '.ts') : path;
+  if (!path.endsWith('.js')) return path;
+  const source = path.replace(/\.js$/, '.ts');
+  return !files.has(source) && files.has(`${source}x`) ? `${source}x` : source;
 };
 
 const listed = (names: readonly string[]): string => (names.length === 0 ? 'nothing' : names.join(', '));
@@ -86,9 +88,11 @@ const judgeLib = (place: Place, { specifier, names }: Import): Finding | undefin
       };
 };
 
-const isDeclared = ({ project, isTest }: Place, name: string, { typeOnly }: Import): boolean =>
+const isDeclared = ({ project, isTest, area }: Place, name: string, { typeOnly }: Import): boolean =>
   // Types are gone after compilation, so one that comes with a declared package is enough.
-  typeOnly || project.dependencies.has(name) || (isTest && project.devDependencies.has(name));
+  typeOnly ||
+  project.dependencies.has(name) ||
+  ((isTest || area.bundled === true) && project.devDependencies.has(name));
 
 const judgePackage = (place: Place, imported: Import): Finding | undefined => {
   const { area, isTest } = place;
@@ -123,7 +127,7 @@ const judgeRelative = (place: Place, target: string): Finding | undefined => {
 
 const judgeImport = (place: Place, imported: Import): readonly Finding[] => {
   const { specifier } = imported;
-  const target = resolve(place.file, specifier);
+  const target = resolve(place.file, specifier, place.project.files);
   const findings: (Finding | undefined)[] = [];
   if (specifier === '') {
     findings.push({ rule: 'not-resolved', problem: 'write the name out: a computed import cannot be checked' });
@@ -173,7 +177,7 @@ export const check = (project: Project): readonly Violation[] => {
   const found: Violation[] = [];
   const graph = new Map<string, readonly string[]>();
   for (const [file, text] of project.files) {
-    if (!file.endsWith('.ts')) continue;
+    if (!/\.tsx?$/.test(file)) continue;
     const area = areaOf(file, project.layout);
     if (!area) {
       const problem = 'no area of test/architecture/layout.ts covers it: say there what it may import';
@@ -186,7 +190,7 @@ export const check = (project: Project): readonly Violation[] => {
       for (const { rule, problem } of judgeImport(place, imported))
         found.push(violation(rule, file, imported.line, imported.specifier, problem));
     }
-    const targets = imports.flatMap(({ specifier }) => resolve(file, specifier) ?? []);
+    const targets = imports.flatMap(({ specifier }) => resolve(file, specifier, project.files) ?? []);
     graph.set(file, [...new Set(targets)]);
   }
   return [...found, ...cyclesOf(graph)];

@@ -9,6 +9,8 @@ export type Area = {
   readonly packages: readonly string[] | 'any';
   /** Folders that may be reached by relative paths besides the area's own app or lib. */
   readonly reaches?: readonly string[];
+  /** It is built into files of its own, so what it uses has to be there for the build only. */
+  readonly bundled?: true;
   /** No clock, no chance, no input or output: the same input gives the same output. */
   readonly pure?: true;
 };
@@ -137,6 +139,21 @@ const APPS: readonly Area[] = [
     under: 'apps/cli/src/verify/',
     libs: ['contracts', 'event-store', 'postgres'],
     packages: ['pg', 'node:*'],
+  },
+  {
+    // A user of the HTTP API like the command line, in a browser.
+    under: 'apps/console/src/',
+    libs: ['contracts'],
+    packages: [
+      '@mantine/core',
+      '@tanstack/react-query',
+      '@tanstack/react-router',
+      'eventsource-parser',
+      'react',
+      'react-dom',
+      'uplot',
+    ],
+    bundled: true,
   },
   {
     under: 'apps/simulator/src/',

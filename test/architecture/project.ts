@@ -11,7 +11,7 @@ const filesUnder = (root: string, folder: string): string[] =>
   readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory()) return SKIPPED.has(entry.name) ? [] : filesUnder(root, path);
-    return /\.(ts|json)$/.test(entry.name) ? [path] : [];
+    return /\.(tsx?|json|css)$/.test(entry.name) ? [path] : [];
   });
 
 const Versions = z.record(z.string(), z.string()).default({});
@@ -22,7 +22,7 @@ export const readProject = (root: string): Project => {
   const manifest = Package.parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
   const paths = TREES.flatMap((tree) => filesUnder(root, tree)).toSorted();
   return {
-    files: new Map(paths.map((path) => [path, path.endsWith('.ts') ? readFileSync(join(root, path), 'utf8') : ''])),
+    files: new Map(paths.map((path) => [path, /\.tsx?$/.test(path) ? readFileSync(join(root, path), 'utf8') : ''])),
     layout: LAYOUT,
     dependencies: new Set([...Object.keys(manifest.dependencies), ...Object.keys(manifest.optionalDependencies)]),
     devDependencies: new Set(Object.keys(manifest.devDependencies)),

@@ -21,11 +21,13 @@ export type InProcess = {
 
 type Doors = Pick<InProcess, 'admin' | 'operator' | 'viewer' | 'service'>;
 
-const doorsOf = async (admin: Door, known: Doors | undefined): Promise<Doors> => {
+type Subjects = Readonly<Partial<Record<'operator' | 'viewer' | 'service', string>>>;
+
+const doorsOf = async (admin: Door, known: Doors | undefined, subjects: Subjects): Promise<Doors> => {
   const { url } = admin;
   const door = async (role: 'operator' | 'viewer' | 'service'): Promise<Door> => ({
     url,
-    token: known?.[role].token ?? (await issueToken(admin, role)),
+    token: known?.[role].token ?? (await issueToken(admin, role, subjects[role])),
   });
   return { admin, operator: await door('operator'), viewer: await door('viewer'), service: await door('service') };
 };
@@ -48,7 +50,16 @@ const issueAdmin = async ({ core }: RunningController): Promise<string> => {
 /** A controller in this process on free ports, with a token of each role; `known` keeps the tokens of an earlier one. */
 export const startInProcess = async (
   databaseUrl: string,
-  { known, env = {} }: { readonly known?: Doors; readonly env?: Readonly<Record<string, string>> } = {},
+  {
+    known,
+    env = {},
+    subjects = {},
+  }: {
+    readonly known?: Doors;
+    readonly env?: Readonly<Record<string, string>>;
+    /** Names for the tokens, where people read them. */
+    readonly subjects?: Subjects;
+  } = {},
 ): Promise<InProcess> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'headgate-controller-'));
   const tokenFile = join(dataDir, 'admin.token');
@@ -71,7 +82,7 @@ export const startInProcess = async (
   });
   const isFirst = existsSync(tokenFile);
   const token = known?.admin.token ?? (isFirst ? readFileSync(tokenFile, 'utf8').trim() : await issueAdmin(controller));
-  const doors = await doorsOf({ url: controller.url, token }, known);
+  const doors = await doorsOf({ url: controller.url, token }, known, subjects);
   const stop = async (): Promise<void> => {
     await controller.stop();
     rmSync(dataDir, { recursive: true, force: true });

@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   intake: async () => (await import('./intake.js')).intake,
   verdicts: async () => (await import('./verdicts.js')).verdicts,
   replay: async () => (await import('./replay.js')).replayBench,
+  console: async () => (await import('./console.js')).consoleBench,
   start: async () => (await import('./start.js')).start,
 };
 

@@ -191,4 +191,5 @@ export const deliveryOf = (life: Life, driver: PlatformDriver, outside: Outside)
 export const boardOf = (life: Life, { turns, board }: Outside): ProgressBoard => ({
   put: (rollout: string, progress: Progress) => turns.act(life, 'note', () => board.put(rollout, progress)),
   get: (rollouts) => board.get(rollouts),
+  times: (rollouts) => board.times(rollouts),
 });

@@ -121,6 +121,7 @@ export const startController = async (
   });
   log.info('Headgate is ready.', {
     url: running.url,
+    ...(running.http === undefined ? {} : { console: `${running.url}/ui/` }),
     sync: `${config.host}:${running.syncPort}`,
     database: config.databaseUrl === undefined ? 'embedded' : 'DATABASE_URL',
   });

@@ -186,7 +186,7 @@ const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Prom
   void stopped.then(() => ending.abort());
   try {
     printLine(
-      `${elapsed(begunAt)} controller and PostgreSQL are up at ${controller.url} (log: ${relative(process.cwd(), controller.logFile)})`,
+      `${elapsed(begunAt)} controller and PostgreSQL are up at ${controller.url}, console ${controller.url}/ui/ (log: ${relative(process.cwd(), controller.logFile)})`,
     );
     const stage = await unlessLost(controller, build(root, controller, begunAt));
     simulator = stage.simulator;

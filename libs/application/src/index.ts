@@ -10,6 +10,7 @@ export * from './commands/changes.js';
 export * from './queries/live-view.js';
 export * from './queries/views.js';
 export * from './queries/at.js';
+export * from './queries/board.js';
 export * from './queries/explain.js';
 export * from './queries/preview.js';
 export * from './queries/plan-warnings.js';

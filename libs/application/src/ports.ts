@@ -135,6 +135,8 @@ export abstract class Delivery {
 export abstract class ProgressBoard {
   abstract put(rollout: string, progress: Progress): Promise<void>;
   abstract get(rollouts: readonly string[]): Promise<ReadonlyMap<string, Progress>>;
+  /** When each was assessed last, in epoch ms: enough to see that there is something new to read. */
+  abstract times(rollouts: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
 /** What a rollout waits for and how its signals stand, as of its newest assessment. */

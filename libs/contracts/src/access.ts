@@ -28,3 +28,9 @@ export const TokenView = z
     revokedAt: z.string().nullable(),
   })
   .meta({ id: 'TokenView' });
+
+/** `GET /v1/whoami`: whose token it is, and what it may do. */
+export const WhoAmI = z
+  .object({ subject: z.string(), role: Role, expiresAt: z.string().nullable() })
+  .meta({ id: 'WhoAmI' });
+export type WhoAmI = z.output<typeof WhoAmI>;

@@ -1,46 +1,5 @@
 import { z } from 'zod';
 
-/** What an event of the log can be. The domain declares them; a test holds the two lists together. */
-export const EVENT_TYPES: readonly string[] = [
-  'ConfigRegistered',
-  'RevisionProposed',
-  'SchemaChanged',
-  'ConfigRetired',
-  'TargetsClaimed',
-  'TargetsReleased',
-  'TargetRegistered',
-  'TargetLabelled',
-  'TargetRetired',
-  'GenerationAcknowledged',
-  'DriftFound',
-  'DriftEnded',
-  'RolloutPlanned',
-  'RolloutStarted',
-  'StageEntered',
-  'ExposureRequested',
-  'ExposureChanged',
-  'ExposureFailed',
-  'TargetConverged',
-  'VerdictRecorded',
-  'ParityJudged',
-  'StagePassed',
-  'RolloutHeld',
-  'RolloutResumed',
-  'EvidenceMissing',
-  'EvidenceReturned',
-  'BakeSkipped',
-  'DegradationDetected',
-  'RollbackStarted',
-  'TargetReadBack',
-  'TargetDrained',
-  'RolledBack',
-  'RolloutSuperseded',
-  'FullyExposed',
-  'RolloutSettled',
-  'TokenIssued',
-  'TokenRevoked',
-];
-
 /** One event in words and in full. */
 export const EventView = z
   .object({
@@ -54,6 +13,8 @@ export const EventView = z
     occurredAt: z.string(),
     recordedAt: z.string(),
     causationId: z.string().nullable(),
+    /** The same for all that one request or one look of the controller led to at once. */
+    correlationId: z.string().default(''),
     eventId: z.string(),
     data: z.json(),
   })

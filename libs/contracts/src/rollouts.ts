@@ -219,6 +219,7 @@ export const RolloutView = z
       z.object({
         name: z.string(),
         status: z.enum(['waiting', 'in-stage', 'passed', 'taken-back', 'not-reached']),
+        targets: z.array(z.string()).default([]),
         stage: z.string().nullable(),
         stages: z.array(
           z.object({

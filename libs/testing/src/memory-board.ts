@@ -9,4 +9,8 @@ export class MemoryProgressBoard<P extends { readonly at: number }> {
   async get(rollouts: readonly string[]): Promise<ReadonlyMap<string, P>> {
     return new Map([...this.#progress].filter(([rollout]) => rollouts.includes(rollout)));
   }
+
+  async times(rollouts: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return new Map([...(await this.get(rollouts))].map(([rollout, { at }]) => [rollout, at]));
+  }
 }

@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
-import { EVENT_TYPES } from '#libs/contracts';
+import { compareMoments, compareTwoTargets, EVENT_TYPES, type Difference } from '#libs/contracts';
 import type { AtView, EventView } from '#libs/contracts';
 import type { EventFilter, HeadgateClient } from '../client.js';
-import { compareMoments, compareTwoTargets } from '../compare.js';
-import type { Difference } from '../compare.js';
 import { usageError } from '../errors.js';
 import { plain } from '../format.js';
 import { nearTo } from '../near.js';

@@ -1,6 +1,5 @@
 import { showShare } from '#libs/contracts';
-import type { AtView } from '#libs/contracts';
-import type { ConfigAt, Difference } from '../compare.js';
+import type { AtView, ConfigAt, Difference } from '#libs/contracts';
 import { plain, showTime } from '../format.js';
 import { table } from '../look.js';
 import type { Look } from '../look.js';

@@ -1,14 +1,7 @@
-import type { ApplyResult } from '#libs/contracts';
+import type { ApplyResult, ValueChange } from '#libs/contracts';
 import { plain, plural, showValue } from '../format.js';
 import { paintStatus } from '../look.js';
 import type { Look } from '../look.js';
-
-/** One difference at a path; `undefined` is a field that is not there. */
-export interface ValueChange {
-  readonly path: string;
-  readonly before?: unknown;
-  readonly after?: unknown;
-}
 
 const LONGEST_VALUE = 400;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareMoments, compareTwoTargets } from '../compare.js';
+import { compareMoments, compareTwoTargets } from '#libs/contracts';
 import { paintFor, wantsColour } from '../look.js';
 import type { Look } from '../look.js';
 import type { EvidenceView } from '#libs/contracts';

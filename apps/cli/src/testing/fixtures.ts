@@ -46,6 +46,7 @@ export const openParity = (over: Partial<ParityView> = {}): ParityView => ({
 const tracks = (): RolloutView['tracks'] => [
   {
     name: 'api',
+    targets: [],
     status: 'in-stage',
     stage: '5%',
     stages: [
@@ -73,6 +74,7 @@ const tracks = (): RolloutView['tracks'] => [
   },
   {
     name: 'bedrock',
+    targets: [],
     status: 'waiting',
     stage: null,
     stages: [
@@ -175,6 +177,7 @@ export const event = (position: number, over: Partial<EventView> = {}): EventVie
   occurredAt: '2025-08-29T12:03:12.000Z',
   recordedAt: '2025-08-29T12:03:12.000Z',
   causationId: null,
+  correlationId: 'c-1',
   eventId: `01990a3c-0000-7000-8000-${String(position).padStart(12, '0')}`,
   data: {},
   ...over,

@@ -31,4 +31,14 @@ export class PostgresProgressBoard extends ProgressBoard {
       .execute();
     return new Map(rows.map(({ rollout, progress }) => [rollout, progress]));
   }
+
+  async times(rollouts: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (rollouts.length === 0) return new Map();
+    const rows = await this.#db
+      .selectFrom('read_models.rollout_progress')
+      .select(['rollout', 'at'])
+      .where('rollout', 'in', [...rollouts])
+      .execute();
+    return new Map(rows.map(({ rollout, at }) => [rollout, Number(at)]));
+  }
 }

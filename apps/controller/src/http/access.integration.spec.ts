@@ -29,6 +29,8 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   'POST /v1/rollouts/{id}/abort': ['admin', 'operator'],
   'POST /v1/rollouts/{id}/abandon': ['admin', 'operator'],
   'POST /v1/configs/{key}/undo': ['admin', 'operator'],
+  'GET /v1/board': ['admin', 'operator', 'viewer'],
+  'GET /v1/whoami': ['admin', 'operator', 'viewer', 'service'],
   'GET /v1/events': ['admin', 'operator', 'viewer'],
   'GET /v1/events/stream': ['admin', 'operator', 'viewer'],
   'GET /v1/at': ['admin', 'operator', 'viewer'],

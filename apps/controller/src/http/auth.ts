@@ -8,8 +8,11 @@ import { ProblemError } from './problem.js';
 
 const NEEDS = 'headgate:needs';
 
-/** Which role a route asks for. A route without it is refused to everybody: forgetting is safe. */
-export const Needs = (role: Role | 'nobody'): MethodDecorator & ClassDecorator => SetMetadata(NEEDS, role);
+/**
+ * Which role a route asks for: `anybody` is whoever has a token, `nobody` asks for none. A route without it is refused to
+ * everybody: forgetting is safe.
+ */
+export const Needs = (role: Role | 'anybody' | 'nobody'): MethodDecorator & ClassDecorator => SetMetadata(NEEDS, role);
 
 export type Caller = FastifyRequest & { caller?: Token };
 
@@ -59,14 +62,14 @@ export class AuthGuard implements CanActivate {
   ) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const needs = this.reflector.getAllAndOverride<Role | 'nobody' | undefined>(NEEDS, [
+    const needs = this.reflector.getAllAndOverride<Role | 'anybody' | 'nobody' | undefined>(NEEDS, [
       context.getHandler(),
       context.getClass(),
     ]);
     if (needs === 'nobody') return true;
     const request = context.switchToHttp().getRequest<Caller>();
     const token = callerOf(request, { tokens: this.tokens, view: this.view });
-    if (needs === undefined || !covers(token.role, needs)) {
+    if (needs === undefined || (needs !== 'anybody' && !covers(token.role, needs))) {
       throw new ProblemError(
         'forbidden',
         `${token.subject} has the role ${token.role}; this needs ${needs ?? 'a role that no token has'}.`,

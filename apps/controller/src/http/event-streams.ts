@@ -1,11 +1,13 @@
 import type { FastifyReply } from 'fastify';
-import { eventView, type LiveView } from '#libs/application';
+import { eventView, type LiveView, type ProgressBoard } from '#libs/application';
 import type { EventStore, RecordedEvent } from '#libs/kernel';
 import type { TokenChecker } from '../composition/token-checker.js';
 import type { Caller } from './auth.js';
 import { matchesFilter, type EventFilter } from './event-filter.js';
 
 const HEARTBEAT_MS = 15_000;
+/** How often new assessments are looked for while somebody wants to hear of them. */
+const PROGRESS_MS = 1_000;
 const PAGE = 1_000;
 /** A reader that is this far behind is cut off; it resumes where it was. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
@@ -14,9 +16,12 @@ type Reader = {
   readonly filter: EventFilter;
   readonly raw: FastifyReply['raw'];
   readonly secret: string;
+  readonly progress: boolean;
   after: number;
   live: boolean;
 };
+
+type Opening = { readonly after: number; readonly filter: EventFilter; readonly progress: boolean };
 
 /** Server-sent events from the log: first what was missed, then what comes, each once and in order. */
 export class EventStreams {
@@ -24,18 +29,24 @@ export class EventStreams {
   readonly #store: EventStore;
   readonly #view: LiveView;
   readonly #tokens: TokenChecker;
-  readonly #timer: NodeJS.Timeout;
+  readonly #board: Pick<ProgressBoard, 'times'>;
+  readonly #timers: readonly NodeJS.Timeout[];
+  #assessed: ReadonlyMap<string, number> = new Map();
+  #looking = false;
 
-  constructor(store: EventStore, view: LiveView, tokens: TokenChecker) {
+  constructor(store: EventStore, view: LiveView, tokens: TokenChecker, board: Pick<ProgressBoard, 'times'>) {
     this.#store = store;
     this.#view = view;
     this.#tokens = tokens;
-    this.#timer = setInterval(() => this.#beat(), HEARTBEAT_MS);
-    this.#timer.unref();
+    this.#board = board;
+    this.#timers = [
+      setInterval(() => this.#beat(), HEARTBEAT_MS).unref(),
+      setInterval(() => void this.#lookForProgress(), PROGRESS_MS).unref(),
+    ];
     view.onEvent((event) => this.#publish(event));
   }
 
-  open(request: Caller, reply: FastifyReply, after: number, filter: EventFilter): void {
+  open(request: Caller, reply: FastifyReply, { after, filter, progress }: Opening): void {
     const { raw } = reply.hijack();
     raw.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
@@ -44,14 +55,14 @@ export class EventStreams {
     });
     raw.write('retry: 1000\n\n');
     const secret = (request.headers.authorization ?? '').replace(/^Bearer /, '');
-    const reader: Reader = { filter, raw, secret, after, live: false };
+    const reader: Reader = { filter, raw, secret, progress, after, live: false };
     this.#readers.add(reader);
     raw.on('close', () => this.#readers.delete(reader));
     this.#catchUp(reader).catch(() => raw.destroy());
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     for (const { raw } of this.#readers) raw.end();
     this.#readers.clear();
   }
@@ -91,6 +102,28 @@ export class EventStreams {
     const frame = made ?? `id: ${event.position}\nevent: event\ndata: ${JSON.stringify(eventView(event))}\n\n`;
     reader.raw.write(frame);
     return frame;
+  }
+
+  /** Assessments are no events, and any controller may make them: one small query serves all readers of this one. */
+  async #lookForProgress(): Promise<void> {
+    const readers = [...this.#readers].filter(({ progress, live }) => progress && live);
+    if (readers.length === 0 || this.#looking) return;
+    this.#looking = true;
+    try {
+      const running = [...this.#view.rollouts.values()].flatMap(({ rollout }) =>
+        rollout.endedAt === null ? [rollout.id] : [],
+      );
+      const times = await this.#board.times(running);
+      const rollouts = running.filter((id) => times.get(id) !== this.#assessed.get(id));
+      this.#assessed = times;
+      if (rollouts.length === 0) return;
+      const frame = `event: progress\ndata: ${JSON.stringify({ rollouts })}\n\n`;
+      for (const { raw } of readers) raw.write(frame);
+    } catch {
+      // The database is away for now, of which others tell; the next look finds what this one missed.
+    } finally {
+      this.#looking = false;
+    }
   }
 
   #beat(): void {

@@ -18,8 +18,14 @@ const ListQuery = EventFilter.extend({
   /** The `nextCursor` of the page before. */
   cursor: Position.optional(),
   limit: wholeNumber(1, 1_000).default(100),
+  order: z.enum(['oldest', 'newest']).default('oldest'),
 });
-const StreamQuery = EventFilter.extend({ after: Position.optional() });
+type ListQuery = z.output<typeof ListQuery>;
+const StreamQuery = EventFilter.extend({
+  after: Position.optional(),
+  /** Tells of new assessments, too: which rollouts have something new to read although no event was written. */
+  progress: z.literal('true').optional(),
+});
 const AtQuery = z.object({
   time: z.iso.datetime({ offset: true }).optional(),
   position: Position.optional(),
@@ -43,10 +49,14 @@ export class EventsController {
     private readonly clock: Clock,
   ) {}
 
-  /** The log, oldest first. */
+  /** The log, oldest first or newest first. */
   @Get('events')
   @ApiOkResponse({ standardSchema: EventList })
-  async list(@Query({ schema: ListQuery }) query: z.output<typeof ListQuery>): Promise<z.output<typeof EventList>> {
+  list(@Query({ schema: ListQuery }) query: ListQuery): Promise<z.output<typeof EventList>> {
+    return query.order === 'newest' ? this.newestFirst(query) : this.oldestFirst(query);
+  }
+
+  private async oldestFirst(query: ListQuery): Promise<z.output<typeof EventList>> {
     const items: ReturnType<typeof eventView>[] = [];
     let after = query.cursor ?? query.after ?? 0;
     for (let read = 0; read < MOST_READ; read += PAGE) {
@@ -59,6 +69,24 @@ export class EventsController {
       if (page.length < PAGE) return { items, nextCursor: null };
     }
     return { items, nextCursor: String(after) };
+  }
+
+  /** Backwards from the end, or from the cursor; not beyond `after`. */
+  private async newestFirst(query: ListQuery): Promise<z.output<typeof EventList>> {
+    const items: ReturnType<typeof eventView>[] = [];
+    const end = query.after ?? 0;
+    let before = query.cursor ?? (await this.store.head()) + 1;
+    for (let read = 0; read < MOST_READ && before - 1 > end; read += PAGE) {
+      const after = Math.max(end, before - 1 - PAGE);
+      const page = await this.store.readAll({ after, limit: before - 1 - after });
+      for (const event of page.toReversed()) {
+        before = event.position;
+        if (matchesFilter(event, query, this.view)) items.push(eventView(event));
+        if (items.length === query.limit) return { items, nextCursor: before - 1 > end ? String(before) : null };
+      }
+      before = after + 1;
+    }
+    return { items, nextCursor: before - 1 > end ? String(before) : null };
   }
 
   /** The log as it grows. Ids are positions: `Last-Event-ID` resumes exactly. Without one, from now on. */
@@ -79,7 +107,7 @@ export class EventsController {
     const after = resumed.data ?? query.after ?? this.view.position;
     if (after > this.view.position)
       await this.refuseBeyondHead(after, resumed.data === undefined ? '/after' : '/headers/last-event-id');
-    this.streams.open(request, reply, after, query);
+    this.streams.open(request, reply, { after, filter: query, progress: query.progress !== undefined });
   }
 
   /** What each target was desired to serve at a moment. */

@@ -1,7 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 
-/** What is no part of the API: the description itself, and what probes ask. */
-const UNDESCRIBED: readonly string[] = ['/openapi.json', '/healthz', '/readyz'];
+/** What is no part of the API: the description itself, what probes ask, and the console. */
+const UNDESCRIBED: readonly string[] = ['/openapi.json', '/healthz', '/readyz', '/ui'];
 const METHODS = ['get', 'put', 'post', 'delete'] as const;
 
 /** Whether a path is one of a template's, such as `/v1/rollouts/{id}`; like the router, it takes nothing for a name, too. */

@@ -27,6 +27,8 @@ import { AuthGuard, checkCallers } from './auth.js';
 import { checkBodies } from './body-check.js';
 import { ComparisonsController } from './comparisons.controller.js';
 import { ConfigsController } from './configs.controller.js';
+import { BoardController } from './board.controller.js';
+import { consoleFolder, serveConsole } from './console.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
@@ -44,6 +46,7 @@ import { RolloutsController } from './rollouts.controller.js';
 import { SourceBoard } from './source-board.js';
 import { SourcesController } from './sources.controller.js';
 import { TokensController } from './tokens.controller.js';
+import { WhoAmIController } from './whoami.controller.js';
 
 const MOST_BODY_BYTES = 4 * 1024 * 1024;
 /** A request that is under way when the controller stops is answered within this, or cut. */
@@ -71,7 +74,7 @@ class HttpModule {
       [OtlpReceiver, core.otlp],
       [EventStore, core.store],
       [LogTree, core.tree],
-      [EventStreams, new EventStreams(core.store, core.view, core.tokens)],
+      [EventStreams, new EventStreams(core.store, core.view, core.tokens, core.board)],
       [TokenChecker, core.tokens],
       [Clock, core.clock],
       [SourceBoard, core.sources],
@@ -82,6 +85,7 @@ class HttpModule {
       imports: [CqrsModule.forRoot()],
       controllers: [
         EvidenceController,
+        BoardController,
         RolloutsController,
         ConfigsController,
         EventsController,
@@ -91,6 +95,7 @@ class HttpModule {
         OtlpController,
         SourcesController,
         TokensController,
+        WhoAmIController,
         HealthController,
       ],
       providers: [
@@ -162,6 +167,7 @@ export const startHttp = async (
   const openApi = (): OpenAPIObject => (document ??= describeApi(app));
   app.useGlobalFilters(new ProblemFilter(core.log, core.database, (path) => methodsAt(openApi(), path)));
   server.get('/openapi.json', (_request, reply) => void reply.send(openApi()));
+  serveConsole(server, consoleFolder());
   await app.listen(port, host);
   return {
     url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),

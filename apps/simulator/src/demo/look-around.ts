@@ -14,6 +14,8 @@ export type Place = {
 export const lookAround = (place: Place): string => {
   const headgate = 'npm run -s headgate --';
   return [
+    `Web console: ${place.url}/ui/ (sign in with the token in ${place.tokenFile})`,
+    '',
     'Look around (in another terminal, same folder):',
     '',
     `  export HEADGATE_URL=${place.url}`,

@@ -16,6 +16,7 @@ const view = (type: string, seconds: number, data: object): EventView => ({
   occurredAt: new Date(seconds * 1_000).toISOString(),
   recordedAt: new Date(seconds * 1_000).toISOString(),
   causationId: null,
+  correlationId: 'c-1',
   eventId: String(position),
   data: { rollout: 'r', ...data },
 });

@@ -53,6 +53,7 @@ const trackView = (
   return {
     name: track.name,
     status: trackStatus(rollout, track),
+    targets: track.targets.map(({ target }) => target),
     stage: track.stages[current]?.name ?? null,
     stages: track.stages.map((stage, index) => {
       const done = passed[index];
@@ -237,6 +238,7 @@ export const eventView = (recorded: RecordedEvent): EventView => ({
   occurredAt: recorded.metadata.occurredAt,
   recordedAt: recorded.recordedAt,
   causationId: recorded.metadata.causationId ?? null,
+  correlationId: recorded.metadata.correlationId,
   eventId: recorded.eventId,
   data: redacted(recorded) as EventView['data'],
 });

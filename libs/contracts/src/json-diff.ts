@@ -1,4 +1,5 @@
-import type { ValueChange } from './render/changes.js';
+/** One difference at a path; `undefined` is a field that is not there. */
+export type ValueChange = { readonly path: string; readonly before?: unknown; readonly after?: unknown };
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

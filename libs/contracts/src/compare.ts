@@ -1,6 +1,5 @@
-import type { AtView } from '#libs/contracts';
-import { diffJson } from './json-diff.js';
-import type { ValueChange } from './render/changes.js';
+import type { AtView } from './history.js';
+import { diffJson, type ValueChange } from './json-diff.js';
 
 type TargetAt = AtView['targets'][number];
 export type ConfigAt = TargetAt['configs'][number];

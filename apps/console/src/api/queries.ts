@@ -1,0 +1,55 @@
+import { keepPreviousData, queryOptions, useQuery, type UseQueryResult } from '@tanstack/react-query';
+import type { AtView, BoardView, ConfigView, EvidenceView, RolloutView, TargetView } from '#libs/contracts';
+import { useSession } from './session.js';
+
+/** Nothing is asked again because time has passed: events say what has become old. */
+const LIVE = { staleTime: Number.POSITIVE_INFINITY } as const;
+
+export const useBoard = (): UseQueryResult<BoardView> => {
+  const { api } = useSession();
+  return useQuery(queryOptions({ queryKey: ['board'], queryFn: () => api.board(), ...LIVE }));
+};
+
+export const useRollout = (id: string): UseQueryResult<RolloutView> => {
+  const { api } = useSession();
+  return useQuery(queryOptions({ queryKey: ['rollout', id], queryFn: () => api.rollout(id), ...LIVE }));
+};
+
+export const useEvidence = (id: string): UseQueryResult<EvidenceView> => {
+  const { api } = useSession();
+  return useQuery(queryOptions({ queryKey: ['evidence', id], queryFn: () => api.evidence(id), ...LIVE }));
+};
+
+export const useTargets = (): UseQueryResult<readonly TargetView[]> => {
+  const { api } = useSession();
+  return useQuery(queryOptions({ queryKey: ['targets'], queryFn: () => api.targets(), ...LIVE }));
+};
+
+export const useConfigs = (): UseQueryResult<readonly ConfigView[]> => {
+  const { api } = useSession();
+  return useQuery(queryOptions({ queryKey: ['configs'], queryFn: () => api.configs(), ...LIVE }));
+};
+
+export const useConfig = (key: string): UseQueryResult<ConfigView> => {
+  const { api } = useSession();
+  return useQuery(queryOptions({ queryKey: ['config', key], queryFn: () => api.config(key), ...LIVE }));
+};
+
+export const useRolloutsOf = (config: string): UseQueryResult<readonly RolloutView[]> => {
+  const { api } = useSession();
+  return useQuery(queryOptions({ queryKey: ['rollouts', config], queryFn: () => api.rolloutsOf(config), ...LIVE }));
+};
+
+/** The past does not change. */
+export const useAt = (position: number | undefined): UseQueryResult<AtView> => {
+  const { api } = useSession();
+  return useQuery(
+    queryOptions({
+      queryKey: ['at', position],
+      queryFn: () => api.at(position === undefined ? {} : { position }),
+      placeholderData: keepPreviousData,
+      enabled: position !== undefined,
+      ...LIVE,
+    }),
+  );
+};

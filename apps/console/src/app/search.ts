@@ -1,0 +1,29 @@
+/** A word of an address; undefined where there is none. The router reads `12` as a number. */
+export const wordOf = (value: unknown): string | undefined => {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
+/** A whole number of an address, not below 0; anything else is none. */
+export const wholeOf = (value: unknown): number | undefined => {
+  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
+};
+
+const HISTORY = [
+  'q',
+  'type',
+  'config',
+  'target',
+  'rollout',
+  'actor',
+  'since',
+  'until',
+  'correlation',
+  'event',
+] as const;
+export type HistorySearch = { readonly [name in (typeof HISTORY)[number]]?: string | undefined };
+
+/** What the history is asked, as an address says it. */
+export const historySearch = (search: Record<string, unknown>): HistorySearch =>
+  Object.fromEntries(HISTORY.map((name) => [name, wordOf(search[name])]));

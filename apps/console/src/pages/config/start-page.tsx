@@ -1,0 +1,229 @@
+import { Button, NativeSelect, Textarea } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useState, type JSX } from 'react';
+import { diffJson, type ConfigView, type PlanPreview } from '#libs/contracts';
+import { useConfig, useConfigs } from '../../api/queries.js';
+import { useSession } from '../../api/session.js';
+import { DiffTable } from '../../parts/diff.js';
+import { Shape } from '../../parts/mark.js';
+import { Empty, Loading, Read, Trouble } from '../../parts/states.js';
+import { showDuration, showRatio, showShare } from '../../words/format.js';
+
+const EMERGENCY = 'emergency';
+
+const predicted = (ms: number | null): JSX.Element =>
+  ms === null ? <b className="bad">never</b> : <b>{showDuration(ms)}</b>;
+
+const smallest = ({ signals }: PlanPreview['stages'][number]): string => {
+  const seen = signals.flatMap(({ signal, smallestHarm }) =>
+    smallestHarm === null ? [] : [`${signal} ${showRatio(smallestHarm)}`],
+  );
+  return seen.length === 0 ? 'only what should never be seen' : seen.join(', ');
+};
+
+const Preview = ({ preview }: { readonly preview: PlanPreview }): JSX.Element => (
+  <div className="stack">
+    <p className="sentence">
+      With the traffic of the last {showDuration(preview.traffic.spanMs)} it would take{' '}
+      {preview.totalMs === null ? (
+        <b className="bad">for ever: a stage never ends</b>
+      ) : (
+        <b>{showDuration(preview.totalMs)}</b>
+      )}{' '}
+      until it settles, of which {showDuration(preview.watch.watchMs)} in the watch against a holdback of{' '}
+      {showShare(preview.watch.holdbackBp)}.
+    </p>
+    {preview.warnings.length === 0 ? null : (
+      <ul className="warn" style={{ margin: 0, listStyle: 'none', padding: 0 }}>
+        {preview.warnings.map((warning) => (
+          <li key={warning} className="row wrap" style={{ flexWrap: 'nowrap', alignItems: 'baseline' }}>
+            <Shape mark="cross" /> {warning}
+          </li>
+        ))}
+      </ul>
+    )}
+    <div className="scroll" tabIndex={0} role="region" aria-label="Stages">
+      <table className="grid">
+        <thead>
+          <tr>
+            <th scope="col">track</th>
+            <th scope="col" className="number">
+              exposure
+            </th>
+            <th scope="col" className="number">
+              predicted
+            </th>
+            <th scope="col">waits longest for</th>
+            <th scope="col">smallest harm that it will see (4 times of 5)</th>
+          </tr>
+        </thead>
+        <tbody>
+          {preview.stages.map((stage) => (
+            <tr key={`${stage.track}/${stage.stage}`}>
+              <th scope="row">{stage.track}</th>
+              <td className="number">{showShare(stage.exposureBp)}</td>
+              <td className="number">{predicted(stage.predictedMs)}</td>
+              <td className="wrap">{stage.limitedBy}</td>
+              <td className="wrap">{smallest(stage)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  </div>
+);
+
+type Choice = { readonly revision: number; readonly plan: string };
+
+const Start = ({ config, revision, plan }: Choice & { readonly config: ConfigView }): JSX.Element => {
+  const { api } = useSession();
+  const navigate = useNavigate();
+  const [reason, setReason] = useState('');
+  const [vetoReason, setVetoReason] = useState('');
+  const [error, setError] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const isVetoed = config.revisions.find((each) => each.revision === revision)?.vetoed ?? false;
+  const isReady = reason.trim().length >= 3 && (!isVetoed || vetoReason.trim().length >= 3);
+  const start = async (): Promise<void> => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      const veto = isVetoed ? { vetoReason: vetoReason.trim() } : {};
+      const { id } = await api.start({ config: config.key, revision, plan, reason: reason.trim(), ...veto });
+      await navigate({ to: '/rollouts/$id', params: { id } });
+    } catch (refused) {
+      setError(refused);
+      setBusy(false);
+    }
+  };
+  return (
+    <form
+      className="panel stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (isReady) void start();
+      }}
+    >
+      <h2>Start</h2>
+      <p className="small dim">
+        The first stage is asked for at once. Everything after it waits for its evidence, and it is taken back by itself
+        where harm is shown.
+      </p>
+      {isVetoed ? (
+        <Textarea
+          label="Why it may be tried again"
+          description={`r${revision} was rolled back before.`}
+          required
+          autosize
+          value={vetoReason}
+          onChange={(event) => setVetoReason(event.currentTarget.value)}
+        />
+      ) : null}
+      <Textarea
+        label="Why"
+        description="Stays in the log for ever: no secrets, no message text."
+        required
+        autosize
+        minRows={2}
+        maxLength={500}
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+      />
+      {error === undefined ? null : <Trouble error={error} />}
+      <Button type="submit" disabled={!isReady} loading={busy}>
+        Start the rollout of r{revision}
+      </Button>
+    </form>
+  );
+};
+
+const Whole = ({ config, plans }: { readonly config: ConfigView; readonly plans: readonly string[] }): JSX.Element => {
+  const { api, mayAct, who } = useSession();
+  const search = useSearch({ from: '/configs/$key/start' });
+  const navigate = useNavigate({ from: '/configs/$key/start' });
+  const revision = search.revision ?? config.revisions.length;
+  const plan = search.plan ?? plans[0] ?? EMERGENCY;
+  const value = config.revisions.find((each) => each.revision === revision)?.value;
+  const live = Math.max(1, ...Object.values(config.live).filter((each) => each !== revision));
+  const preview = useQuery({
+    queryKey: ['preview', config.key, revision, plan],
+    queryFn: () => api.preview({ config: config.key, revision, plan }),
+    retry: false,
+    staleTime: 10_000,
+  });
+  return (
+    <div className="two">
+      <div className="panel stack">
+        <NativeSelect
+          label="Plan"
+          data={[
+            ...plans,
+            ...(plans.includes(EMERGENCY)
+              ? []
+              : [{ value: EMERGENCY, label: 'emergency: without stages, recorded as a bypass' }]),
+          ]}
+          value={plan}
+          onChange={(event) => void navigate({ search: { revision, plan: event.currentTarget.value } })}
+          style={{ maxWidth: 420 }}
+        />
+        {preview.data ? <Preview preview={preview.data} /> : null}
+        {preview.error ? <Trouble error={preview.error} again={() => void preview.refetch()} /> : null}
+        {preview.isPending ? <Loading lines={2} /> : null}
+      </div>
+      <div className="stack">
+        <section className="panel section" aria-label="What changes">
+          <h2>What changes</h2>
+          <DiffTable
+            changes={diffJson(config.revisions.find((each) => each.revision === live)?.value, value)}
+            before={`r${live}, live`}
+            after={`r${revision}`}
+          />
+        </section>
+        {mayAct ? (
+          <Start config={config} revision={revision} plan={plan} />
+        ) : (
+          <p className="dim">
+            {who.subject} is a {who.role}; starting needs the role operator.
+          </p>
+        )}
+      </div>
+    </div>
+  );
+};
+
+/** What a rollout of a revision would do and how long each stage would take, before it is started. */
+export const StartPage = (): JSX.Element => {
+  const { key } = useParams({ from: '/configs/$key/start' });
+  const { revision } = useSearch({ from: '/configs/$key/start' });
+  const config = useConfig(key);
+  const configs = useConfigs();
+  return (
+    <Read of={config}>
+      {(read) => (
+        <div className="stack">
+          <title>{`Roll ${key} out · Headgate`}</title>
+          <h1 className="wrap">
+            Roll r{revision ?? read.revisions.length} of{' '}
+            <Link to="/configs/$key" params={{ key }}>
+              {key}
+            </Link>{' '}
+            out
+          </h1>
+          {read.revisions.some((each) => each.revision === (revision ?? read.revisions.length)) ? (
+            <Read of={configs}>
+              {(all) => (
+                <Whole
+                  config={read}
+                  plans={all.filter(({ kind }) => kind === 'plan').map((plan) => plan.key.replace(/^plan\//, ''))}
+                />
+              )}
+            </Read>
+          ) : (
+            <Empty title={`There is no revision r${revision ?? 0}`} />
+          )}
+        </div>
+      )}
+    </Read>
+  );
+};

@@ -1,0 +1,118 @@
+import { Button } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import { useState, type JSX } from 'react';
+import type { EventView } from '#libs/contracts';
+import { Json } from '../../parts/diff.js';
+import { Subject, WhoAndWhy } from '../../parts/event-line.js';
+import { Shape } from '../../parts/mark.js';
+import { Time } from '../../parts/time.js';
+import { showType, showUtc } from '../../words/format.js';
+import { eventLook } from '../../words/status.js';
+
+const subjectOf = ({ stream }: EventView): JSX.Element | null => {
+  const [, kind, name = ''] = /^(rollout|config|target)-(.+)$/.exec(stream) ?? [];
+  if (kind === 'rollout')
+    return (
+      <Link to="/rollouts/$id" params={{ id: name }}>
+        the rollout
+      </Link>
+    );
+  if (kind === 'config')
+    return (
+      <Link to="/configs/$key" params={{ key: name }}>
+        the config
+      </Link>
+    );
+  return kind === 'target' ? (
+    <Link to="/history" search={{ target: name }}>
+      all of {name}
+    </Link>
+  ) : null;
+};
+
+const Details = ({ event }: { readonly event: EventView }): JSX.Element => (
+  <div className="stack" style={{ gridColumn: '1 / -1' }}>
+    <dl className="facts small">
+      <dt>what</dt>
+      <dd>
+        {showType(event.type)}, event {event.version} of <code>{event.stream}</code>, position #{event.position}
+      </dd>
+      <dt>who</dt>
+      <dd>
+        <Link to="/history" search={{ actor: event.actor.name }}>
+          {event.actor.name}
+        </Link>{' '}
+        ({event.actor.kind})
+      </dd>
+      <dt>why</dt>
+      <dd>{event.reason ?? 'no reason given'}</dd>
+      <dt>when</dt>
+      <dd>
+        {showUtc(event.occurredAt)}; recorded {showUtc(event.recordedAt)}
+      </dd>
+      <dt>cause</dt>
+      <dd>
+        {event.causationId === null ? null : (
+          <>
+            <Link to="/history" search={{ event: event.causationId }}>
+              what caused it
+            </Link>
+            ,{' '}
+          </>
+        )}
+        <Link to="/history" search={{ correlation: event.correlationId }}>
+          all that came with it
+        </Link>
+        ,{' '}
+        <Link to="/history" search={{ event: event.eventId }}>
+          what it caused
+        </Link>
+      </dd>
+      <dt>see</dt>
+      <dd className="row">
+        {subjectOf(event)}
+        <Link to="/time" search={{ at: event.position }}>
+          the fleet right after it
+        </Link>
+      </dd>
+    </dl>
+    <Json value={event.data} />
+  </div>
+);
+
+/** One event in words; opened, all that is recorded of it and what it hangs together with. */
+export const EventRow = ({
+  event,
+  isFirstOpen,
+}: {
+  readonly event: EventView;
+  readonly isFirstOpen: boolean;
+}): JSX.Element => {
+  const [isOpen, setOpen] = useState(isFirstOpen);
+  const { tone, mark } = eventLook(event);
+  return (
+    <li>
+      <span className="when dim small">
+        <Time at={event.occurredAt} />
+      </span>
+      <span className={tone}>
+        <Shape mark={mark} />
+      </span>
+      <span className="wrap">
+        <Subject event={event} />
+        {event.summary} <WhoAndWhy event={event} />
+      </span>
+      <Button
+        size="compact-xs"
+        variant="subtle"
+        aria-expanded={isOpen}
+        aria-label={`Details of #${event.position}`}
+        data-stop
+        onClick={() => setOpen(!isOpen)}
+      >
+        #{event.position}
+      </Button>
+      {isOpen ? <Details event={event} /> : null}
+    </li>
+  );
+};

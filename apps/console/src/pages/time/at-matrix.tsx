@@ -1,0 +1,102 @@
+import { Link } from '@tanstack/react-router';
+import type { JSX } from 'react';
+import type { AtView } from '#libs/contracts';
+import { ShareBar } from '../../parts/share.js';
+import { showShare, showValue } from '../../words/format.js';
+
+type At = AtView['targets'][number]['configs'][number];
+
+const Cell = ({
+  at,
+  target,
+  isChanged,
+}: {
+  readonly at: At;
+  readonly target: string;
+  readonly isChanged: boolean;
+}): JSX.Element => {
+  const isTried = at.candidate !== null && at.rollout !== null;
+  const inside = (
+    <>
+      <span className="wrap">{target}</span>
+      <span className="big" title={showValue(isTried ? at.candidateValue : at.value)}>
+        {isTried ? (
+          <>
+            <span className="dim">r{at.control}→</span>r{at.candidate} {showShare(at.shareBp)}
+          </>
+        ) : (
+          `r${at.control}`
+        )}
+      </span>
+      {isTried ? <ShareBar askedBp={at.shareBp} thereBp={at.shareBp} /> : <span />}
+    </>
+  );
+  const classes = `cell ${isChanged ? 'changed' : ''}`;
+  return at.rollout === null ? (
+    <div className={classes}>{inside}</div>
+  ) : (
+    <Link to="/rollouts/$id" params={{ id: at.rollout }} className={classes}>
+      {inside}
+    </Link>
+  );
+};
+
+/** What every target was to serve at a moment: configs by platforms. */
+export const AtMatrix = ({
+  view,
+  changed,
+}: {
+  readonly view: AtView;
+  readonly changed: ReadonlySet<string>;
+}): JSX.Element => {
+  const platforms = [...new Set(view.targets.map(({ platform }) => platform))].toSorted();
+  const configs = [...new Set(view.targets.flatMap((target) => target.configs.map(({ config }) => config)))].toSorted();
+  return (
+    <div className="panel tight scroll" tabIndex={0} role="region" aria-label="What was served where">
+      <table className="grid matrix">
+        <thead>
+          <tr>
+            <th scope="col">config</th>
+            {platforms.map((platform) => (
+              <th key={platform} scope="col">
+                {platform}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {configs.map((config) => (
+            <tr key={config}>
+              <th scope="row" className="wrap">
+                <Link to="/configs/$key" params={{ key: config }} className="plain">
+                  {config}
+                </Link>
+              </th>
+              {platforms.map((platform) => (
+                <td key={platform} data-label={platform}>
+                  <div className="cells">
+                    {view.targets
+                      .filter((target) => target.platform === platform)
+                      .flatMap(({ target, configs: all }) => {
+                        const at = all.find((each) => each.config === config);
+                        return at
+                          ? [
+                              <Cell
+                                key={target}
+                                at={at}
+                                target={target}
+                                isChanged={changed.has(`${target}/${config}`)}
+                              />,
+                            ]
+                          : [];
+                      })}
+                  </div>
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+};

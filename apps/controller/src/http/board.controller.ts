@@ -1,0 +1,26 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { boardView, Delivery, LiveView, ProgressBoard } from '#libs/application';
+import { BoardView } from '#libs/contracts';
+import { Clock } from '#libs/kernel';
+import { Needs } from './auth.js';
+
+@ApiTags('board')
+@ApiBearerAuth()
+@Controller('v1')
+@Needs('viewer')
+export class BoardController {
+  constructor(
+    private readonly view: LiveView,
+    private readonly board: ProgressBoard,
+    private readonly delivery: Delivery,
+    private readonly clock: Clock,
+  ) {}
+
+  /** What moves, what waits for a person, and what every target is to serve. */
+  @Get('board')
+  @ApiOkResponse({ standardSchema: BoardView })
+  show(): Promise<BoardView> {
+    return boardView(this.view, { board: this.board, delivery: this.delivery, now: this.clock.now() });
+  }
+}
