@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
+import { newestVersion } from '#libs/domain';
 import { violationsOf, type History } from './history-checker.js';
 
 type Fact = readonly [stream: string, type: string, data: JsonObject];
@@ -51,7 +52,7 @@ const record = (facts: readonly Fact[]): RecordedEvent[] => {
       precision: 'instant',
     } as const;
     const place = { streamId, streamVersion, position: index + 1, recordedAt: at(index + 1) };
-    return { eventId: `event-${index}`, type, schemaVersion: 1, data, metadata, ...place };
+    return { eventId: `event-${index}`, type, schemaVersion: newestVersion(type), data, metadata, ...place };
   });
 };
 

@@ -66,6 +66,7 @@ const holds = async (rule: number): Promise<void> => {
 
 /** What comes in one run of a hundred or less often. */
 const RARE = [
+  'start: repeated',
   'supersede: done',
   'resume: done',
   'abort: repeated',

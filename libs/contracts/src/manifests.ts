@@ -45,12 +45,13 @@ type SignalFields = {
   readonly worse?: string | undefined;
   readonly range?: readonly [number, number] | undefined;
   readonly unit?: string | undefined;
+  readonly source?: unknown;
 };
 
 type SignalFault = { readonly field: keyof SignalFields; readonly message: string };
 
 /** Fields that do not fit the type, and those that it needs. */
-const signalFaults = ({ type, frequent, worse, range, unit }: SignalFields): readonly SignalFault[] => {
+const signalFaults = ({ type, frequent, worse, range, unit, source }: SignalFields): readonly SignalFault[] => {
   const isOfValues = type === 'mean' || type === 'distribution';
   const only = (field: keyof SignalFields, which: string): SignalFault => ({
     field,
@@ -61,6 +62,8 @@ const signalFaults = ({ type, frequent, worse, range, unit }: SignalFields): rea
   if (worse !== undefined && !isOfValues) faults.push(only('worse', 'mean or distribution'));
   if (unit !== undefined && !isOfValues) faults.push(only('unit', 'mean or distribution'));
   if (range !== undefined && type !== 'mean') faults.push(only('range', 'mean'));
+  if (source !== undefined && (type === 'invariant' || type === 'paired'))
+    faults.push(only('source', 'rate, mean or distribution'));
   if (range === undefined && type === 'mean')
     faults.push({
       field: 'range',
