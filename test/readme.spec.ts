@@ -22,6 +22,9 @@ const commands = shellBlocks
   .flatMap(({ text }) => commandsOf(text))
   .flatMap((command) => [command, ...innerCommandsOf(command)]);
 
+/** What a cloud's console takes: `test/docs/deliver.spec.ts` holds it to what the drivers ask for. */
+const VENDORS = ['AppConfigPolicy', 'ParameterManagerRole', 'VertexRole'];
+
 const subcommand = (command: Command, name: string | undefined): Command | undefined =>
   command.commands.find((candidate) => candidate.name() === name);
 
@@ -159,7 +162,7 @@ describe('the documents', () => {
   });
 
   it('show bodies that fit the schemas they are said to have', () => {
-    const shown = fences.filter(({ language, note }) => language === 'json' && note !== '');
+    const shown = fences.filter(({ language, note }) => language === 'json' && note !== '' && !VENDORS.includes(note));
     for (const { file, line, note, text } of shown) {
       if (!isSchema(note)) throw new Error(`${file}:${line}: there is no schema ${note}.`);
       const result = SCHEMAS[note].safeParse(JSON.parse(text));
