@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseAllDocuments } from 'yaml';
 import { Acknowledgement, ComparisonBatch, Manifest, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
+import { FaultScript } from '#libs/emulators';
 import { Invocation } from '../apps/cli/src/invocation.js';
 import { buildProgram } from '../apps/cli/src/program.js';
 import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
@@ -123,7 +124,14 @@ const faultOf = (command: ShellCommand): string | undefined => {
 
 /** Of OpenTelemetry's messages only the outermost part: docs.integration.spec.ts sends what is shown. */
 const ExportMetricsServiceRequest = z.strictObject({ resourceMetrics: z.array(z.object({})).min(1) });
-const SCHEMAS = { Acknowledgement, ComparisonBatch, ExportMetricsServiceRequest, OutcomeBatch, OutcomeReceipt };
+const SCHEMAS = {
+  Acknowledgement,
+  ComparisonBatch,
+  ExportMetricsServiceRequest,
+  FaultScript,
+  OutcomeBatch,
+  OutcomeReceipt,
+};
 const isSchema = (name: string): name is keyof typeof SCHEMAS => name in SCHEMAS;
 
 const manifestsIn = ({ text }: Fence): unknown[] => parseAllDocuments(text).map((document): unknown => document.toJS());
