@@ -14,7 +14,7 @@ const MetricPoints = z.strictObject({ metric: z.string().min(1).max(255), where:
 export type MetricPoints = z.output<typeof MetricPoints>;
 
 /** Those that count bad requests; the others measure values. */
-const BUILT_IN_RATES = ['errors', 'refusals', 'truncations'] as const;
+const BUILT_IN_RATES = ['errors', 'refusals', 'truncations', 'ended-turns', 'tool-calls', 'stop-sequences'] as const;
 const BUILT_IN_VALUES = ['latency', 'time-to-first-token', 'time-per-output-token', 'output-tokens'] as const;
 
 /** What OpenTelemetry's conventions for generative AI count, by the names of their metrics. */

@@ -4,7 +4,7 @@ import { NOON } from '../spec-kit.js';
 import { Selections } from './selections.js';
 import { counterPoint, Exporter, histogramPoint, ON_CANDIDATE, sourceOf } from './spec-kit.js';
 
-const RATES = ['errors', 'refusals', 'truncations'];
+const RATES = ['errors', 'refusals', 'truncations', 'ended-turns', 'tool-calls', 'stop-sequences'];
 const DURATION = 'gen_ai.client.operation.duration';
 const times = { start: (NOON - 20_000) * 1_000, time: (NOON - 10_000) * 1_000 };
 
@@ -27,6 +27,13 @@ describe('what the conventions for generative AI count', () => {
     ['refusals', { 'anthropic.message.stop_reason': 'refusal' }, { 'anthropic.message.stop_reason': 'end_turn' }],
     ['truncations', { 'gen_ai.response.finish_reasons': ['length'] }, { 'gen_ai.response.finish_reasons': ['stop'] }],
     ['truncations', { 'anthropic.message.stop_reason': 'max_tokens' }, { 'anthropic.message.stop_reason': 'tool_use' }],
+    ['ended-turns', { 'gen_ai.response.finish_reasons': ['stop'] }, { 'anthropic.message.stop_reason': 'refusal' }],
+    ['tool-calls', { 'anthropic.message.stop_reason': 'tool_use' }, { 'anthropic.message.stop_reason': 'end_turn' }],
+    [
+      'stop-sequences',
+      { 'anthropic.message.stop_reason': 'stop_sequence' },
+      { 'gen_ai.response.finish_reasons': ['stop'] },
+    ],
   ] as const)('%s are requests with %j, not those with %j', (builtIn, bad, good) => {
     for (const metric of [DURATION, 'gen_ai.server.request.duration']) {
       const exporter = exporterOf(builtIn);

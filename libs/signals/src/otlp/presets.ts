@@ -30,10 +30,17 @@ const values = (metrics: readonly string[], where: MetricPoints['where'] = {}): 
   values: all(metrics, where),
 });
 
+/** Requests that ended for one of these reasons. */
+const ended = (...reasons: readonly string[]): Selected =>
+  requests(...FINISH.map((attribute) => ({ [attribute]: [...reasons] })));
+
 const PRESETS: Readonly<Record<BuiltIn, Selected>> = {
   errors: requests({ 'error.type': '*' }),
-  refusals: requests(...FINISH.map((attribute) => ({ [attribute]: 'refusal' }))),
-  truncations: requests(...FINISH.map((attribute) => ({ [attribute]: ['max_tokens', 'length'] }))),
+  refusals: ended('refusal', 'content_filter'),
+  truncations: ended('max_tokens', 'length'),
+  'ended-turns': ended('end_turn', 'stop'),
+  'tool-calls': ended('tool_use', 'tool_calls'),
+  'stop-sequences': ended('stop_sequence'),
   latency: values(DURATION),
   'time-to-first-token': values(FIRST_TOKEN),
   'time-per-output-token': values(PER_TOKEN),
