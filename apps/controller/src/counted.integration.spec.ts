@@ -91,7 +91,7 @@ describe('A signal that a metrics system counts', () => {
   it('holds the rollout when the arm of the candidate is worse, says that alpha does not cover it, and leaves the rest to people', async () => {
     const id = await start('guarded');
     await send(Date.now() + 2_000, ...HARM);
-    const held = await until('it is held', async () => (await client().rollout(id)).held);
+    const held = await until('it is held', async () => (await client().rollout(id)).held ?? undefined);
     expect(held).toMatchObject({ by: 'policy' });
     expect(held.reason).toMatch(
       /^timeouts on api-tpu: 200 of 1,000 on the candidate against 50 of 9,000 on control; at least \d+ times \(counted by otlp without units: approximate, outside alpha\)$/,
@@ -126,7 +126,7 @@ describe('A signal that a metrics system counts', () => {
     expect(fine.sentence).toContain('10 of 1,000 since the rollout against 100 of 10,000 before it; without arms');
     expect((await client().rollout(id)).held).toBeNull();
     await send(Date.now() + 4_000, { outcome: 'ok', value: 900 }, { outcome: 'timeout', value: 100 });
-    const { reason } = await until('it is held', async () => (await client().rollout(id)).held);
+    const { reason } = await until('it is held', async () => (await client().rollout(id)).held ?? undefined);
     expect(reason).toContain(
       '110 of 2,000 since the rollout against 100 of 10,000 before it; shown to be above the limit of 2%',
     );
