@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runCli } from '../../cli/src/program.js';
+import { scriptedTerminal } from '../../cli/src/testing/scripted-terminal.js';
 import { ask, clientOf } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
 import { config, manifest, plan, stage, track, world } from '#test/kit/manifests';
@@ -74,6 +76,18 @@ const send = async (endsAt: number, ...points: readonly Counted[]): Promise<void
   expect([answer.status, answer.json]).toEqual([200, {}]);
 };
 
+/** Rule 12: every recorded verdict comes out again from the log and the looks. */
+const comesOutAgain = async (id: string): Promise<void> => {
+  const { url, token } = controller.operator;
+  const terminal = scriptedTerminal({ env: { HEADGATE_URL: url, HEADGATE_TOKEN: token ?? '' } });
+  const code = await runCli(['explain', id, 'timeouts', '--recompute'], terminal);
+  expect([code, terminal.stderr(), terminal.stdout()]).toEqual([
+    0,
+    expect.stringMatching(/(\d+) of \1 verdicts come out the same/),
+    expect.stringContaining('the same'),
+  ]);
+};
+
 const start = async (name: string): Promise<string> => {
   const { id } = await client().start({ config: router, plan: name, reason: 'for the test' });
   await until('the candidate is served', () => fleet.arms(TARGET, router).some(({ revision }) => revision === 2));
@@ -101,6 +115,7 @@ describe('A signal that a metrics system counts', () => {
       track: 'api',
     });
     expect([status, tracks[0]?.stages[0]]).toMatchObject(['staging', { status: 'passed', skipped: true }]);
+    await comesOutAgain(id);
     await client().command(id, 'abort', { reason: 'enough' });
   });
 
@@ -130,6 +145,7 @@ describe('A signal that a metrics system counts', () => {
     expect(reason).toContain(
       '110 of 2,000 since the rollout against 100 of 10,000 before it; shown to be above the limit of 2%',
     );
+    await comesOutAgain(id);
     await client().command(id, 'abort', { reason: 'enough' });
   });
 });
