@@ -158,12 +158,24 @@ class Instance {
   async sendBad({ config, candidate, bad }: Trigger): Promise<void> {
     const now = Date.now();
     const revisions = { [config]: candidate };
-    const units = Array.from({ length: bad }, () => randomUUID());
+    const units = await this.unitsOn(config, candidate, bad);
     const window = windowOf(now - WINDOW_MS, now, this.#generation);
     const arm = { config, revision: candidate, requests: bad, units: units.slice(0, 64), unassigned: 0 };
     await this.fleet.post(this, [
       { ...window, requests: bad, arms: [arm], bad: units.map((unit) => ({ signal: SIGNAL, unit, revisions })) },
     ]);
+  }
+
+  /** New units whose coin puts them on a revision. */
+  private async unitsOn(config: string, revision: number, count: number): Promise<readonly string[]> {
+    const found: string[] = [];
+    while (found.length < count) {
+      const units = Array.from({ length: 1_000 }, () => ({ targetingKey: randomUUID() }));
+      const answers = await this.evaluator.evaluate([config], units);
+      for (const [n, answer] of answers.entries())
+        if (answer.revision === revision) found.push(units[n]?.targetingKey ?? '');
+    }
+    return found.slice(0, count);
   }
 
   close(): Promise<void> {
