@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runCli } from '../../cli/src/program.js';
-import { scriptedTerminal } from '../../cli/src/testing/scripted-terminal.js';
+import { runCli } from '../apps/cli/src/program.js';
+import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
 import { ask, clientOf } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
 import { config, manifest, plan, stage, track, world } from '#test/kit/manifests';
