@@ -8,7 +8,7 @@ import { choose, dealt, randomOf, seedOf } from './points.js';
  * whether a run comes by a later one depends on the machine's speed.
  */
 const ALL = process.env['CHAOS_POINTS'] === 'all';
-const EACH_TIME = 12;
+const EACH_TIME = 6;
 /** Deaths in one run of the script. */
 const PER_RUN = 6;
 
