@@ -150,6 +150,11 @@ export class WitnessWebhook {
     const seconds = Math.floor(time / 1_000);
     const timestamp = new Date(time).toISOString();
     const body = JSON.stringify({ type: 'log.tree_head', timestamp, data: witnessJson(line) });
+    // Held by a timer and a controller of its own: what AbortSignal.any joins may be collected in Node 20 before it fires.
+    const late = new AbortController();
+    const give = (): void => late.abort(signal.reason);
+    const timer = setTimeout(give, ANSWER_MS);
+    signal.addEventListener('abort', give, { once: true });
     const response = await fetch(url, {
       method: 'POST',
       headers: {
@@ -160,7 +165,10 @@ export class WitnessWebhook {
       },
       body,
       redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+      signal: late.signal,
+    }).finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', give);
     });
     await response.body?.cancel();
     if (!response.ok) throw new Error(`The witness answered with ${response.status}.`);

@@ -1,3 +1,4 @@
+import { withDeadline } from './deadline.js';
 /** What came of a request, in words that hold no secret. */
 export type HttpAnswer =
   | { readonly kind: 'json'; readonly status: number; readonly body: unknown }
@@ -39,9 +40,10 @@ const readWhole = async (response: Response): Promise<string | undefined> => {
 export const requestJson = async ({ url, timeoutMs, stop, ...request }: HttpRequest): Promise<HttpAnswer> => {
   const where = url.host;
   try {
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
-    const response = await fetch(url, { ...request, signal, redirect: 'manual' });
-    const text = await readWhole(response);
+    const { response, text } = await withDeadline(stop, timeoutMs, async (signal) => {
+      const answer = await fetch(url, { ...request, signal, redirect: 'manual' });
+      return { response: answer, text: await readWhole(answer) };
+    });
     if (text === undefined)
       return { kind: 'failed', words: `${where} answered with more than ${MOST_ANSWER_BYTES / 1_048_576} MiB` };
     try {

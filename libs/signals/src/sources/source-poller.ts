@@ -4,6 +4,7 @@ import { sourceKey } from './source-states.js';
 import { planSignal, readAskedState, takeAnswers, type AskedState } from './source-state.js';
 import type { ModelsOf } from './count-points.js';
 import { nextDue } from './windows.js';
+import { withDeadline } from './deadline.js';
 
 /** A source that nothing is due of, or that no signal names, is looked at again after this. */
 const IDLE_MS = 15_000;
@@ -116,9 +117,9 @@ export class SourcePoller {
   }
 
   async #ask(source: AskedSource, asks: readonly Ask[]): Promise<readonly Answer[]> {
-    const stop = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(MOST_TURN_MS)]);
+    const client = this.#clientOf(source);
     try {
-      return await this.#clientOf(source).ask(asks, stop);
+      return await withDeadline(this.#stop.signal, MOST_TURN_MS, (stop) => client.ask(asks, stop));
     } catch (error) {
       return failAll(asks, error);
     }

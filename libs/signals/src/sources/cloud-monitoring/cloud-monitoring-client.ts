@@ -5,6 +5,7 @@ import { secretOf, type Environment } from '../secrets.js';
 import { signalPlan, type ListPlan, type SignalPlan } from './metric-plan.js';
 import { readPage, type ListedPoint } from './read-list.js';
 import { toReading } from './to-reading.js';
+import { withDeadline } from '../deadline.js';
 
 const GOOGLE = 'https://monitoring.googleapis.com';
 const SCOPE = 'https://www.googleapis.com/auth/monitoring.read';
@@ -90,7 +91,8 @@ export class CloudMonitoringClient extends SourceClient {
       until: Math.max(...windows.map(({ until }) => until)),
     };
     try {
-      const token = await within(this.#token(), AbortSignal.any([stop, AbortSignal.timeout(this.#connection.timeout)]));
+      const { timeout } = this.#connection;
+      const token = await withDeadline(stop, timeout, (signal) => within(this.#token(), signal));
       const lists = await Promise.all(
         listsOf(plan).map(async (list) => [list, await this.#list(list, span, asked.every, token, stop)] as const),
       );

@@ -4,6 +4,7 @@ import type { CloudWatchConnection, CloudWatchSignal } from '#libs/contracts';
 import { SourceClient, type Answer, type Ask, type AskedSignal, type Span } from '../asked.js';
 import { metricPlan, statisticKey, type SlicePlan, type Statistic } from './metric-plan.js';
 import { readSlices, type StatisticResult } from './read-slices.js';
+import { withDeadline } from '../deadline.js';
 
 /** Limits of GetMetricData. */
 const MOST_QUERIES = 500;
@@ -165,16 +166,14 @@ export class CloudWatchClient extends SourceClient {
     stop: AbortSignal,
   ): Promise<GetMetricDataCommandOutput> {
     const { client, module } = await (this.#sdk ??= this.#load());
-    return client.send(
-      new module.GetMetricDataCommand({
-        MetricDataQueries: queries,
-        StartTime: new Date(from),
-        EndTime: new Date(until),
-        ScanBy: 'TimestampAscending',
-        ...(token === undefined ? {} : { NextToken: token }),
-      }),
-      { abortSignal: AbortSignal.any([stop, AbortSignal.timeout(this.#connection.timeout)]) },
-    );
+    const command = new module.GetMetricDataCommand({
+      MetricDataQueries: queries,
+      StartTime: new Date(from),
+      EndTime: new Date(until),
+      ScanBy: 'TimestampAscending',
+      ...(token === undefined ? {} : { NextToken: token }),
+    });
+    return withDeadline(stop, this.#connection.timeout, (abortSignal) => client.send(command, { abortSignal }));
   }
 
   async #load() {
