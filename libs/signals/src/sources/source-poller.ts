@@ -117,8 +117,8 @@ export class SourcePoller {
   }
 
   async #ask(source: AskedSource, asks: readonly Ask[]): Promise<readonly Answer[]> {
-    const client = this.#clientOf(source);
     try {
+      const client = this.#clientOf(source);
       return await withDeadline(this.#stop.signal, MOST_TURN_MS, (stop) => client.ask(asks, stop));
     } catch (error) {
       return failAll(asks, error);
