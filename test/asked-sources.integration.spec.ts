@@ -174,12 +174,14 @@ describe('a source that Headgate asks', () => {
       // One window, or several: parts are cut off and kept, so each has 100 or 101.
       const windows = Math.floor(candidateRequests! / 100);
       expect(windows).toBeGreaterThan(0);
-      expect([candidateBad, candidateRequests, controlBad, controlRequests]).toEqual([
-        Math.floor(4.5 * windows),
-        Math.floor(100.5 * windows),
-        0,
-        Math.floor(900.5 * windows),
+      const isNear = (counted: number | undefined, each: number): boolean =>
+        Math.abs((counted ?? -1) - each * windows) <= 1;
+      expect([isNear(candidateBad, 4.5), isNear(candidateRequests, 100.5), isNear(controlRequests, 900.5)]).toEqual([
+        true,
+        true,
+        true,
       ]);
+      expect(controlBad).toBe(0);
     } finally {
       await fleet.stop();
       prometheus.closeAllConnections();

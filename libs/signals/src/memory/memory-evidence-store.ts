@@ -87,7 +87,8 @@ export class MemoryEvidenceStore extends EvidenceStore {
     const bad = [...rows.pending.values()]
       .filter(({ candidateBad, controlBad }) => candidateBad + controlBad > 0)
       .map((cell) => cellOfCounts(cell, dispersionOf(rows.bucketsOf(cell))));
-    const late = [...rows.pendingLate.values()].map((cell): LookCell => {
+    const isTold = ({ candidateBad, controlBad }: LookCell): boolean => candidateBad + controlBad > 0;
+    const late = [...rows.pendingLate.values()].filter(isTold).map((cell): LookCell => {
       const { candidate: candidateServed, control: controlServed } = rows.servedOf(cell);
       const { candidateBad, controlBad, model, shareBp, signal, target } = cell;
       return { candidateBad, candidateServed, controlBad, controlServed, model, shareBp, signal, target };
