@@ -37,4 +37,5 @@ export const EVENT_TYPES: readonly string[] = [
   'RolloutSettled',
   'TokenIssued',
   'TokenRevoked',
+  'ExactCellsRead',
 ];

@@ -13,6 +13,8 @@ import {
   Deliverer,
   Evaluator,
   LiveView,
+  mergeSketches,
+  PastKeeper,
   SnapshotKeeper,
   TaskLoop,
   type Log,
@@ -31,6 +33,7 @@ import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platform
 import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
+  Exposed,
   GroupCommitIntake,
   OtlpReceiver,
   PostgresComparisonIntake,
@@ -48,6 +51,8 @@ import { hastenLooks } from './hasten.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { notKept } from './not-kept.js';
+import { PostgresPast } from './past.js';
+import { PostgresPastWriter } from './past-writer.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { openSealing } from './sealing.js';
 import { SharedObservations } from './shared-observations.js';
@@ -78,6 +83,9 @@ class UuidIds extends Ids {
 /** A database that is silent is away: whoever waits for it is told after this. */
 const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
 
+/** The longest that one question about the past may take. */
+const QUESTION_MS = 5_000;
+
 /** Gives the number of the newest migration. */
 const migrated = async (databaseUrl: string, log: Log, isEmbedded: boolean): Promise<number> => {
   // A migration may take its time.
@@ -95,6 +103,10 @@ const migrated = async (databaseUrl: string, log: Log, isEmbedded: boolean): Pro
     await pool.end();
   }
 };
+
+/** Questions of people, any of which may be wide: the server ends what takes too long, and the others go on. */
+const createAskingPool = (databaseUrl: string): Pool =>
+  createPool(databaseUrl, { max: 4, ...PATIENCE, statementTimeoutMs: QUESTION_MS });
 
 /**
  * A pool for what may be lost with the server's last moments: leases, which run out anyway, notes for readers, and
@@ -140,6 +152,11 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
     addOn: tasksStep('react:inside'),
   });
   const view = new LiveView();
+  const pastWriter = instrument(new PostgresPastWriter(unhurried), reached, { write: 'past' });
+  const past = new PastKeeper(view, store, pastWriter, {
+    kept: await pastWriter.position(),
+    report: report('What is kept of the past cannot be brought up to date; trying again.'),
+  });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
@@ -147,6 +164,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
   const follower = subscribe({ store, name: 'live-view', after: 0, handle: (event) => view.apply(event), onStopped });
   await follower.caughtUp().catch(async (error: unknown) => {
     await follower.stop();
+    await past.stop();
     await doorbell.stop();
     await Promise.all([unhurried.end(), pool.end(), database.stop()]);
     throw error;
@@ -167,6 +185,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
   const stop = async (): Promise<void> => {
     await processes.stop();
     await follower.stop();
+    await past.stop();
     await doorbell.stop();
     await store.close();
     await database.stop();
@@ -174,7 +193,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
     await pool.end();
   };
   const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
-  return { pool, unhurried, store, queue, view, readers, database, report, stop };
+  return { pool, unhurried, store, queue, view, past, readers, database, report, stop };
 };
 
 /** Most events lead to no task: the process manager is not woken for those, and passes them with the next or a poll. */
@@ -289,7 +308,7 @@ export const startCore = async (
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
   const opened = await openLog(databaseUrl, clock, log, { reached, isEmbedded: config.databaseUrl === undefined });
-  const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
+  const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
     throw error;
@@ -298,6 +317,7 @@ export const startCore = async (
   const sealing = await sealLog(config, { ...opened, databaseUrl, clock, log, reached }, fleets);
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
+  const questions = createAskingPool(databaseUrl);
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
   const observed = new SharedObservations(delivery);
@@ -322,6 +342,7 @@ export const startCore = async (
     await loop.stop();
     await sealing.stop();
     await keeper.close();
+    await questions.end();
     await feed.close();
     await closeLog();
   };
@@ -331,9 +352,22 @@ export const startCore = async (
   });
   if (config.role !== 'api') loop.start();
   sealing.start();
-  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, report }), () => clock.now());
+  const exposed = new Exposed(unhurried, mergeSketches);
+  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, exposed, report }), () =>
+    clock.now(),
+  );
+  const counting = startForgetting(
+    [
+      {
+        forget: (now) => exposed.take(now),
+        report: report('Who was exposed cannot be counted by the hour; trying again in a minute.'),
+      },
+    ],
+    () => clock.now(),
+    { everyMs: 60_000, firstMs: 5_000 },
+  );
   const stop = async (): Promise<void> => {
-    await forgetting.stop();
+    await Promise.all([forgetting.stop(), counting.stop()]);
     await sync?.close(1_000);
     await stopWork();
   };
@@ -342,6 +376,9 @@ export const startCore = async (
     store,
     tree: sealing.tree,
     view,
+    exposed,
+    minUnits: config.minUnits,
+    past: { keeper: past, asked: new PostgresPast(questions) },
     runner,
     tokens,
     ...fleets,

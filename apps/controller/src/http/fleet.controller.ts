@@ -67,7 +67,9 @@ export class FleetController {
       throw new ProblemError('invalid-request', 'An instance id has at most 128 printable characters: shorten it.', [
         { pointer: '/instance', detail: 'at most 128 printable characters' },
       ]);
-    await this.driver.acknowledge(target, instance, body, this.clock.now());
+    const { since, ...heartbeat } = body;
+    const told = since === undefined ? heartbeat : { ...heartbeat, since: Date.parse(since) };
+    await this.driver.acknowledge(target, instance, told, this.clock.now());
   }
 
   /** Outcomes: bad ones one by one, good ones as counts. Wrong items are refused by themselves, the rest is kept. */

@@ -10,9 +10,13 @@ import {
   Conductor,
   Delivery,
   Evidence,
+  ExposedUnits,
   IssueTokenHandler,
   LiveView,
+  Past,
+  PastKeeper,
   ProgressBoard,
+  RecordExactReadHandler,
   RevokeTokenHandler,
   StartRolloutHandler,
   SteerRolloutHandler,
@@ -32,13 +36,17 @@ import { consoleFolder, serveConsole } from './console.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
+import { ExactReads } from './exact-reads.js';
+import { ExposedController } from './exposed.controller.js';
 import { FleetController } from './fleet.controller.js';
+import { HistoryReader } from './history-reader.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { LogController } from './log.controller.js';
 import { methodsAt } from './methods.js';
 import { describeApi } from './openapi.js';
 import { takeOtlp } from './otlp.js';
 import { OtlpController } from './otlp.controller.js';
+import { PastController } from './past.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
@@ -76,6 +84,11 @@ class HttpModule {
       [LogTree, core.tree],
       [EventStreams, new EventStreams(core.store, core.view, core.tokens, core.board)],
       [TokenChecker, core.tokens],
+      [ExposedUnits, core.exposed],
+      [ExactReads, new ExactReads(core.minUnits)],
+      [Past, core.past.asked],
+      [PastKeeper, core.past.keeper],
+      [HistoryReader, new HistoryReader(core.store, core.view, { past: core.past.asked, keeper: core.past.keeper })],
       [Clock, core.clock],
       [SourceBoard, core.sources],
       [Readiness, readinessOf(core)],
@@ -85,10 +98,12 @@ class HttpModule {
       imports: [CqrsModule.forRoot()],
       controllers: [
         EvidenceController,
+        ExposedController,
         BoardController,
         RolloutsController,
         ConfigsController,
         EventsController,
+        PastController,
         LogController,
         FleetController,
         ComparisonsController,
@@ -108,6 +123,7 @@ class HttpModule {
         UndoRevisionHandler,
         IssueTokenHandler,
         RevokeTokenHandler,
+        RecordExactReadHandler,
       ],
     };
   }
