@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventList, EvidenceView, ExposedView } from '#libs/contracts';
+import { isOnCandidate } from '#libs/domain';
 import { ask, clientOf, issueToken, problemIn, type Door } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { config, plan, stage, track, world } from '#test/kit/manifests';
+import { config, plan, stage, target, track, world } from '#test/kit/manifests';
 import { until } from '#test/kit/until';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 
@@ -13,13 +14,22 @@ let investigator: Door;
 let rollout: string;
 let generation: number;
 
+/** A unit whose coin puts it on the candidate; the same name is the same unit. */
+const unit = (name: string): string => {
+  const found = Array.from({ length: 100 }, (_, n) => `${name}-${n}`).find((each) =>
+    isOnCandidate(rollout, each, 5_000),
+  );
+  if (found === undefined) throw new Error('No coin falls on the candidate.');
+  return found;
+};
+
 /** Requests of the candidate and of control, with the units that are named; the first of all only of control. */
 const send = async (model: string, units: readonly string[], requests: number, badUnit?: string): Promise<void> => {
   const revisions = { 'router.context': 2 };
-  const bad = badUnit === undefined ? [] : [{ signal: 'script-errors', unit: badUnit, revisions }];
+  const bad = badUnit === undefined ? [] : [{ signal: 'script-errors', unit: unit(badUnit), revisions }];
   const window = { from: new Date().toISOString(), ms: 1_000, model, generation, requests: requests + 100, bad };
   const arms = [
-    ...(requests === 0 ? [] : [{ config: 'router.context', revision: 2, requests, units: [...units] }]),
+    ...(requests === 0 ? [] : [{ config: 'router.context', revision: 2, requests, units: units.map(unit) }]),
     { config: 'router.context', revision: 1, requests: 100 },
   ];
   const receipt = await clientOf(controller.service).sendOutcomes({
@@ -42,9 +52,14 @@ beforeAll(async () => {
   controller = await startInProcess(database.url, { env: { HEADGATE_MIN_UNITS: '5' } });
   investigator = { url: controller.admin.url, token: await issueToken(controller.admin, 'investigator', 'ida') };
   const client = clientOf(controller.operator);
-  const slow = plan('slow', [track('api', ['api-tpu'], { stages: [stage('50%', { bake: '1h' }), stage('100%')] })]);
+  const slow = plan('slow', [
+    track('api', ['api-tpu'], {
+      stages: [stage('50%', { bake: '1h', activation: 0 }), stage('100%', { activation: 0 })],
+    }),
+  ]);
   await client.apply({ manifests: [...world(), { ...slow, spec: { ...slow.spec, acceptBlind: 'a test' } as never }] });
-  await client.apply({ manifests: [config('router.context', { window: 400_000 })] });
+  const models = target('api-tpu', 'api', 'tpu', ['haiku', 'opus', 'sonnet']);
+  await client.apply({ manifests: [models, config('router.context', { window: 400_000 })] });
   ({ generation } = await client.target('api-tpu'));
   await clientOf(controller.service).acknowledge('api-tpu', 'i-1', { generation });
   await send('haiku', [], 0);

@@ -65,7 +65,7 @@ export class PastKeeper {
     this.#writer = writer;
     this.#report = report;
     this.#kept = kept;
-    this.#waiting = new News(kept);
+    this.#waiting = new News(Math.max(kept, view.position));
     view.onEvent((event) => this.#take(event));
   }
 
