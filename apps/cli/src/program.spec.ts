@@ -362,6 +362,96 @@ describe('the command line', () => {
     expect(server.seen.at(-1)?.query).toMatchObject({ asKnownAt: '2025-08-29T12:05:00.000Z' });
   });
 
+  it('open lists what was open on the slice, newest first, with its state and exposure of then', async () => {
+    const item = {
+      rollout: ROLLOUT_ID,
+      config: 'router.context',
+      revision: 2,
+      plan: 'cautious',
+      status: 'staging',
+      held: { by: 'person', reason: 'lunch' },
+      startedAt: '2025-08-29T11:00:00.000Z',
+      endedAt: null,
+      actor: 'alice',
+      reason: 'longer contexts',
+      bypass: null,
+      reverts: null,
+      exposures: [{ target: 'api-tpu', platform: 'api', shareBp: 500, since: '2025-08-29T11:30:00.000Z' }],
+    };
+    const [at, since] = ['2025-08-29T12:00:00.000Z', '2025-08-26T12:00:00.000Z'];
+    server.on('GET /v1/changes/open', () => ({ json: { at, since, items: [item], more: true } }));
+    const { out, err } = await run('open --at 2025-08-29T12:00Z --platform api --look-back 24');
+    expect(server.seen.at(-1)?.query).toEqual({ at, platform: 'api', lookBackHours: '24' });
+    expect(out).toMatch(/router.context r2\s+staging, held by person\s+5% on api-tpu\s.*alice\s+longer contexts/);
+    expect(err).toContain('there are more');
+    expect((await run('open --at #7')).code).toBe(EXIT.usage);
+  });
+
+  it('exposed says how many units, with their error, and few ones as less than the least number', async () => {
+    const units = (count: number | null, over = {}) => ({
+      count,
+      below: count === null ? 5 : null,
+      error: 0,
+      atLeast: false,
+      ...over,
+    });
+    const place = { platform: 'api', requests: 20, units: units(null) };
+    const exposed = {
+      config: 'router.context',
+      revision: 2,
+      rollouts: [ROLLOUT_ID],
+      total: { requests: 91_000, units: units(48_210, { error: 0.0313, atLeast: true }) },
+      platforms: [place],
+      targets: [{ ...place, target: 'api-tpu' }],
+      models: [],
+      cells: [
+        { target: 'api-tpu', model: 'haiku', hour: '2025-08-29T11:00:00.000Z', requests: 20, units: units(null) },
+      ],
+      exact: false,
+      notes: ['Fewer than 5 units are shown as <5.'],
+    };
+    server.on('GET /v1/exposed', () => ({ json: exposed }));
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}/exposed`, () => ({ json: exposed }));
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rollout() }));
+    const { out } = await run('exposed --config router.context --revision 2');
+    expect(out).toContain('91,000 requests of at least 48,210 ± 3.1% units');
+    expect(out).toMatch(/target api-tpu\s+20\s+<5/);
+    await run(`exposed ${ROLLOUT_ID} --exact --reason who_was_hurt`);
+    expect(server.seen.at(-1)?.query).toEqual({ exact: 'true', reason: 'who was hurt' });
+    expect((await run(`exposed ${ROLLOUT_ID} --exact`)).err).toContain('needs a reason');
+    expect((await run('exposed --config router.context')).code).toBe(EXIT.usage);
+  });
+
+  it('diff compares platforms, and names the targets where those of one platform differ', async () => {
+    const view = at(2);
+    const [gpu, tpu] = view.targets;
+    const vertex = { ...gpu, target: 'vertex-tpu', platform: 'vertex' };
+    server.on('GET /v1/at', () => ({ json: { ...view, targets: [gpu, tpu, vertex] } }));
+    const { out } = await run('diff --platforms api vertex');
+    expect(out).toContain('api (api-tpu) → vertex  router.context  r2 → r1');
+    expect(out).not.toContain('api (api-gpu)');
+    const missing = await run('diff --platforms api moon');
+    expect([missing.code, missing.err]).toEqual([EXIT.usage, expect.stringContaining('no platform moon') as string]);
+  });
+
+  it('diff says since when, by whom and why it differs', async () => {
+    const made = {
+      position: 90,
+      at: '2025-08-29T11:00:00.000Z',
+      recordedAt: '2025-08-29T11:00:00.000Z',
+      precision: 'hour',
+    };
+    const since = { ...made, type: 'ExposureRequested', actor: 'alice', reason: 'longer contexts' };
+    const changed = at(2);
+    const targets = changed.targets.map((one) => ({
+      ...one,
+      configs: one.configs.map((each) => ({ ...each, since })),
+    }));
+    server.on('GET /v1/at', ({ query }) => ({ json: query['position'] === '7' ? at(1) : { ...changed, targets } }));
+    const { out } = await run('diff #7 now');
+    expect(out).toContain('since 2025-08-29 11:00:00 (to the hour) by alice: ExposureRequested #90 (longer contexts)');
+  });
+
   it('the secret of a new token is alone on stdout, so that a script can catch it', async () => {
     const created = { id: 't1', subject: 'ci', role: 'operator', secret: 'hg_operator_s', expiresAt: null };
     server.on('POST /v1/tokens', () => ({ status: 201, json: created }));

@@ -13,8 +13,6 @@ import {
   Deliverer,
   Evaluator,
   LiveView,
-  mergeSketches,
-  PastKeeper,
   SnapshotKeeper,
   TaskLoop,
   type Log,
@@ -33,7 +31,6 @@ import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platform
 import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
-  Exposed,
   GroupCommitIntake,
   OtlpReceiver,
   PostgresComparisonIntake,
@@ -43,18 +40,16 @@ import {
   PostgresSourceStates,
 } from '#libs/signals';
 import { LiveSourceBoard, startAsking } from './asked-sources.js';
-import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
-import { notKept } from './not-kept.js';
-import { PostgresPast } from './past.js';
-import { PostgresPastWriter } from './past-writer.js';
+import { openPast } from './open-past.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { openSealing } from './sealing.js';
+import { startRounds } from './rounds.js';
 import { SharedObservations } from './shared-observations.js';
 import { TargetDrivers } from './target-drivers.js';
 import { FleetSignalSources } from './signal-sources.js';
@@ -83,9 +78,6 @@ class UuidIds extends Ids {
 /** A database that is silent is away: whoever waits for it is told after this. */
 const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
 
-/** The longest that one question about the past may take. */
-const QUESTION_MS = 5_000;
-
 /** Gives the number of the newest migration. */
 const migrated = async (databaseUrl: string, log: Log, isEmbedded: boolean): Promise<number> => {
   // A migration may take its time.
@@ -103,10 +95,6 @@ const migrated = async (databaseUrl: string, log: Log, isEmbedded: boolean): Pro
     await pool.end();
   }
 };
-
-/** Questions of people, any of which may be wide: the server ends what takes too long, and the others go on. */
-const createAskingPool = (databaseUrl: string): Pool =>
-  createPool(databaseUrl, { max: 4, ...PATIENCE, statementTimeoutMs: QUESTION_MS });
 
 /**
  * A pool for what may be lost with the server's last moments: leases, which run out anyway, notes for readers, and
@@ -152,11 +140,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
     addOn: tasksStep('react:inside'),
   });
   const view = new LiveView();
-  const pastWriter = instrument(new PostgresPastWriter(unhurried), reached, { write: 'past' });
-  const past = new PastKeeper(view, store, pastWriter, {
-    kept: await pastWriter.position(),
-    report: report('What is kept of the past cannot be brought up to date; trying again.'),
-  });
+  const past = await openPast({ databaseUrl, pool: unhurried, view, store, patience: PATIENCE, reached, report });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
@@ -317,7 +301,6 @@ export const startCore = async (
   const sealing = await sealLog(config, { ...opened, databaseUrl, clock, log, reached }, fleets);
   const runner = new CommandRunner(store, clock, new UuidIds());
   view.onEvent((event) => runner.notice(event));
-  const questions = createAskingPool(databaseUrl);
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
   const observed = new SharedObservations(delivery);
@@ -342,7 +325,6 @@ export const startCore = async (
     await loop.stop();
     await sealing.stop();
     await keeper.close();
-    await questions.end();
     await feed.close();
     await closeLog();
   };
@@ -352,22 +334,9 @@ export const startCore = async (
   });
   if (config.role !== 'api') loop.start();
   sealing.start();
-  const exposed = new Exposed(unhurried, mergeSketches);
-  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, exposed, report }), () =>
-    clock.now(),
-  );
-  const counting = startForgetting(
-    [
-      {
-        forget: (now) => exposed.take(now),
-        report: report('Who was exposed cannot be counted by the hour; trying again in a minute.'),
-      },
-    ],
-    () => clock.now(),
-    { everyMs: 60_000, firstMs: 5_000 },
-  );
+  const rounds = startRounds(config, { pool: unhurried, view, store, report }, () => clock.now());
   const stop = async (): Promise<void> => {
-    await Promise.all([forgetting.stop(), counting.stop()]);
+    await rounds.stop();
     await sync?.close(1_000);
     await stopWork();
   };
@@ -376,9 +345,9 @@ export const startCore = async (
     store,
     tree: sealing.tree,
     view,
-    exposed,
+    past,
+    exposed: rounds.exposed,
     minUnits: config.minUnits,
-    past: { keeper: past, asked: new PostgresPast(questions) },
     runner,
     tokens,
     ...fleets,

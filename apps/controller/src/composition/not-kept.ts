@@ -6,7 +6,7 @@ import type { ControllerConfig } from '../config.js';
 import { compactEnded } from './compacting.js';
 import type { Forgotten } from './forgetting.js';
 
-type Setting = {
+export type Setting = {
   readonly pool: Pool;
   readonly view: LiveView;
   readonly store: EventStore;
