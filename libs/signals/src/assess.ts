@@ -42,6 +42,12 @@ const revisionsOfArms = ({ window }: WindowScope): readonly (readonly [config: s
 const revisionsOf = ({ revisions }: BadOutcome): string =>
   JSON.stringify(Object.fromEntries(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1))));
 
+/** Whether a rollout that the request was part of is judged by its signal, whatever type that has by now. */
+const isPinned = (scope: WindowScope, { signal, revisions }: BadOutcome): boolean =>
+  scope
+    .exposuresOf(Object.entries(revisions))
+    .some(({ signals, invariants }) => signals.has(signal) || invariants.has(signal));
+
 class Assessor {
   private readonly facts = noFacts();
   private readonly rejected: Rejected[] = [];
@@ -90,6 +96,8 @@ class Assessor {
       this.takeMeasured(scope, pairs.signal, `${pointer}/pairs/${index}`, () => this.pairFault(scope, pairs));
     this.addMeasured(scope, pointer);
     for (const [index, arm] of window.arms.entries()) this.takeArm(scope, arm, `${pointer}/arms/${index}`);
+    const { target, model, minute } = scope;
+    for (const [signal, bad] of scope.bad) this.facts.trafficBad.push({ signal, target, model, minute, bad });
     for (const rollout of scope.rollouts) this.facts.rollouts.push(rollout);
   }
 
@@ -300,10 +308,7 @@ class Assessor {
     // The rest of the window tells of it neither with this item nor without it.
     const counted = this.sourceFault(scope, bad.signal, () => Object.entries(bad.revisions));
     if (counted !== undefined) return this.refuse(`${pointer}/signal`, counted);
-    const isPinned = scope
-      .exposuresOf(Object.entries(bad.revisions))
-      .some(({ signals, invariants }) => signals.has(bad.signal) || invariants.has(bad.signal));
-    if (SENT_IN[type] !== 'bad' && !isPinned)
+    if (SENT_IN[type] !== 'bad' && !isPinned(scope, bad))
       return this.refuseBad(scope, bad, `${pointer}/signal`, wrongKind(bad.signal, type));
     if (bad.unit !== undefined && !isStorable(bad.unit))
       return this.refuseBad(scope, bad, `${pointer}/unit`, unstorable('unit'));
@@ -311,8 +316,7 @@ class Assessor {
       return this.refuseBad(scope, bad, `${pointer}/request`, unstorable('request'));
     const places = this.placeBad(scope, bad, pointer);
     if (places === undefined) return;
-    const { target, model, minute } = scope;
-    this.facts.trafficBad.push({ signal: bad.signal, target, model, minute, bad: 1 });
+    scope.countBad(bad.signal);
     for (const place of places) this.addBad(scope, bad, place);
     if (type === 'invariant' || places.some((place) => place.exposure.invariants.has(bad.signal)))
       this.addViolationSeen(scope, bad);
@@ -348,8 +352,9 @@ class Assessor {
     return places;
   }
 
-  private addBad(scope: WindowScope, bad: BadOutcome, { arm, exposure }: InRollout): void {
+  private addBad(scope: WindowScope, bad: BadOutcome, place: InRollout): void {
     const { signal } = bad;
+    const { arm, exposure } = place;
     const isInvariant = exposure.invariants.has(signal);
     // It is counted as a rate as well: that is what judges it once control violates it too.
     if (isInvariant) this.addViolation(scope, bad, arm, exposure);
@@ -360,10 +365,7 @@ class Assessor {
     if (exposure.assignment === 'instance')
       return addInstanceCell(scope, exposure, signal, { kind: 'bad', count: 0, sum: 1 }, this.facts);
     if (bad.unit === undefined) return;
-    const { target, model, window } = scope;
-    const { rollout, shareBp } = exposure;
-    const { generation } = window;
-    this.facts.unitBad.push({ rollout, signal, unit: bad.unit, target, model, arm, shareBp, generation });
+    this.facts.unitBad.push({ slice: scope.sliceOf(place, signal), unit: bad.unit });
   }
 
   private addViolation(scope: WindowScope, bad: BadOutcome, arm: Arm, { rollout }: Exposure): void {

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { SILENCE_MS, TOUCHING_MS } from './covered.js';
 import { UNIT_CAP } from './evidence-store.js';
-import type { UnitBadFact, UnitFact, ViolationFact } from './facts.js';
+import type { UnitBadFact, UnitFact, UnitSlice, ViolationFact } from './facts.js';
 import type { Tally } from './tally.js';
 
 /** Violations kept in full per rollout, signal, slice, arm and combination of revisions. */
@@ -309,18 +309,18 @@ type Sliced = { readonly slices: readonly object[]; readonly sliceOfRow: readonl
 
 /** What rows share is sent once. */
 const sliced = (rows: readonly UnitBadFact[]): Sliced => {
-  const slices = new Map<string, number>();
-  const shared: object[] = [];
-  const sliceOfRow = rows.map(({ rollout, signal, target, model, arm, shareBp, generation }) => {
-    const key = [rollout, signal, target, model, arm, shareBp, generation].join(' ');
-    const known = slices.get(key);
-    if (known !== undefined) return known;
-    const slice = slices.size;
-    slices.set(key, slice);
-    shared.push({ slice, rollout, signal, target, model, arm, shareBp, generation });
-    return slice;
-  });
-  return { slices: shared, sliceOfRow };
+  const numbers = new Map<UnitSlice, number>();
+  const byContent = new Map<string, number>();
+  const numberOf = (slice: UnitSlice): number => {
+    const content = JSON.stringify(slice);
+    const number = byContent.get(content) ?? byContent.size;
+    byContent.set(content, number);
+    numbers.set(slice, number);
+    return number;
+  };
+  const sliceOfRow = rows.map(({ slice }) => numbers.get(slice) ?? numberOf(slice));
+  const slices = [...byContent].map(([content, slice]) => ({ slice, ...(JSON.parse(content) as UnitSlice) }));
+  return { slices, sliceOfRow };
 };
 
 const writeUnitBad = async (client: PoolClient, tally: Tally, now: number): Promise<void> => {
