@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventList, EvidenceView, ExposedView } from '#libs/contracts';
 import { isOnCandidate } from '#libs/domain';
-import { ask, clientOf, issueToken, problemIn, type Door } from '#test/kit/http';
-import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { config, plan, stage, target, track, world } from '#test/kit/manifests';
-import { until } from '#test/kit/until';
-import { createTestDatabase, type TestDatabase } from '#test/test-database';
+import { ask, clientOf, issueToken, problemIn, type Door } from './kit/http.js';
+import { startInProcess, type InProcess } from './kit/in-process.js';
+import { config, plan, stage, target, track, world } from './kit/manifests.js';
+import { until } from './kit/until.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 let database: TestDatabase;
 let controller: InProcess;

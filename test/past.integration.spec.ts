@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AtView, OpenChanges } from '#libs/contracts';
+import { TooBroadError } from '#libs/application';
+import { AtView, EventList, OpenChanges } from '#libs/contracts';
 import { asHeadgateEvent, eventCodec, Fleet } from '#libs/domain';
-import { foldedAt } from '#test/kit/folded-at';
-import { ask, clientOf } from '#test/kit/http';
-import { startInProcess, type InProcess } from '#test/kit/in-process';
-import { readLog } from '#test/kit/log';
-import { config, TARGETS, world } from '#test/kit/manifests';
-import { reachesStatus } from '#test/kit/rollouts';
-import { TinyFleet } from '#test/kit/tiny-fleet';
-import { until } from '#test/kit/until';
-import { createTestDatabase, type TestDatabase } from '#test/test-database';
+import { createPool } from '#libs/postgres';
+import { PostgresPast } from '../apps/controller/src/composition/past.js';
+import { foldedAt } from './kit/folded-at.js';
+import { ask, clientOf } from './kit/http.js';
+import { startInProcess, type InProcess } from './kit/in-process.js';
+import { readLog } from './kit/log.js';
+import { config, TARGETS, world } from './kit/manifests.js';
+import { reachesStatus } from './kit/rollouts.js';
+import { TinyFleet } from './kit/tiny-fleet.js';
+import { until } from './kit/until.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 let database: TestDatabase;
 let controller: InProcess;
@@ -134,6 +137,74 @@ describe('What is known of its arrival', () => {
       );
     expect(await of(timeOf(since))).toMatchObject({ generation, since });
     expect(await of(`${timeOf(since)}&asKnownAt=${encodeURIComponent(since)}`)).toBeUndefined();
+  });
+});
+
+describe('History', () => {
+  type Page = { readonly positions: readonly number[]; readonly cursor: string | null };
+  const page = async (query: string): Promise<Page> => {
+    const { items, nextCursor } = EventList.parse((await ask(controller.viewer, 'GET', `/v1/events?${query}`)).json);
+    return { positions: items.map(({ position }) => position), cursor: nextCursor };
+  };
+  const pages = async (query: string): Promise<number[]> => {
+    const found: number[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const got: Page = await page(`${query}&limit=7${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      found.push(...got.positions);
+      ({ cursor } = got);
+    }
+    return found;
+  };
+  const told = async (fits: (text: string) => boolean): Promise<number[]> =>
+    (await readLog(database.pool)).filter(({ data }) => fits(JSON.stringify(data))).map(({ position }) => position);
+
+  it('of a target is every event that names it, page by page from either end, with nothing left out or twice', async () => {
+    const events = await clientOf(controller.viewer).events({}, { limit: 1_000 });
+    const named = events.items.flatMap(({ position, data }) => {
+      const { target, targets } = data as { readonly target?: unknown; readonly targets?: unknown };
+      return target === 'api-tpu' || (Array.isArray(targets) && targets.includes('api-tpu')) ? [position] : [];
+    });
+    expect(named.length).toBeGreaterThan(20);
+    expect(await pages('target=api-tpu')).toEqual(named);
+    expect(await pages('target=api-tpu&order=newest')).toEqual(named.toReversed());
+    expect(await pages('platform=api')).toEqual(named);
+  });
+
+  it('of a rollout holds what its config says of it', async () => {
+    const ofRollout = await told((text) => text.includes(`"rollout":"${aborted}"`));
+    expect(await pages(`rollout=${aborted}`)).toEqual(ofRollout);
+    expect(await pages(`config=router.context`)).toEqual(expect.arrayContaining(ofRollout));
+  });
+
+  it('of a span of time begins and ends with it, also among the events of one target', async () => {
+    const { recordedAt, position } = await firstOf('RollbackStarted', aborted);
+    const [until, since] = [`until=${encodeURIComponent(recordedAt)}`, `since=${encodeURIComponent(recordedAt)}`];
+    const before = await pages(`target=api-tpu&${until}`);
+    const after = await pages(`target=api-tpu&${since}`);
+    expect([...before, ...after]).toEqual(await pages('target=api-tpu'));
+    expect([before.includes(position), after.includes(position)]).toEqual([false, true]);
+  });
+
+  it('says what set off what: a delivery names the exposure that was asked for', async () => {
+    const asked = await firstOf('ExposureRequested', aborted);
+    expect((await firstOf('ExposureChanged', aborted)).causationId).toBe(asked.eventId);
+    expect((await firstOf('TargetConverged', aborted)).causationId).not.toBeNull();
+  });
+});
+
+describe('A question that is too broad', () => {
+  it('is ended after a time, and the answer says what to narrow', async () => {
+    const pool = createPool(database.url, { max: 1, statementTimeoutMs: 50 });
+    const blocker = await database.pool.connect();
+    await blocker.query('begin');
+    await blocker.query('lock table read_models.mentions in access exclusive mode');
+    const asked = { subjects: ['target/api-tpu'], after: 0, before: 9, order: 'oldest', limit: 1 } as const;
+    const refusal = await new PostgresPast(pool).mentioned(asked).catch((error: unknown) => error);
+    await blocker.query('rollback');
+    blocker.release();
+    await pool.end();
+    expect(refusal).toBeInstanceOf(TooBroadError);
+    expect(String(refusal)).toContain('name a target, a config or a rollout');
   });
 });
 
