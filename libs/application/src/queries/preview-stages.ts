@@ -3,6 +3,7 @@ import {
   instanceReach,
   isByInstance,
   isForeseen,
+  isOfValues,
   predictStage,
   PROMOTION_ALPHA,
   roughly,
@@ -87,7 +88,7 @@ const slicesOf = ({ rollbackScope, tracks }: ResolvedPlan, track: Pick<Track, 't
     (rollbackScope === 'track' ? [track] : tracks).flatMap(({ targets }) => targets.map((each) => each.models.length)),
   );
 
-type Noted = Pick<Signals[number], 'type' | 'shadow' | 'tolerate' | 'delayMs' | 'source' | 'dispersion'>;
+type Noted = Pick<Signals[number], 'type' | 'shadow' | 'tolerate' | 'delayMs' | 'source' | 'dispersion' | 'worse'>;
 
 const decidesBy = ({ type, shadow, tolerate }: Noted): string => {
   if (type === 'invariant') return 'stops at the first violation';
@@ -96,9 +97,10 @@ const decidesBy = ({ type, shadow, tolerate }: Noted): string => {
 };
 
 const noteOf = (signal: Noted, ...more: readonly string[]): string => {
-  const { delayMs, source, dispersion, type } = signal;
+  const { delayMs, source, dispersion, type, worse } = signal;
   return [
     decidesBy(signal),
+    ...(isOfValues(signal) && worse === 'lower' ? ['lower is worse'] : []),
     ...(delayMs === undefined ? [] : [`known up to ${roughly(delayMs)} after the request`]),
     ...(source !== undefined && type === 'rate' && dispersion === undefined
       ? ['counted as if requests were independent: how far units are apart is not known yet']

@@ -42,7 +42,7 @@ const ahead = (signal: SignalSpec, { of, chosen, apart }: Fleet): DrawsAhead => 
   );
   return {
     signal,
-    lately: [{ target: 'api', levels, count: 1e9, perSecond: PER_LOOK }],
+    lately: [{ target: 'api', levels, count: signal.type === 'rate' ? 1e9 : 1, perSecond: PER_LOOK }],
     draws: [{ target: 'api', chosen, of, seconds: LOOKS }],
     targets: ['api'],
   };

@@ -31,8 +31,8 @@ export type DrawsAhead = {
   readonly targets: readonly string[];
 };
 
-/** Candidate instances are worse by `truth`, and the claim is that they are worse by `claim` at most, or at least. */
-type Case = { readonly truth: number; readonly claim: number; readonly isPromotion: boolean; readonly z: number };
+/** Candidate instances are worse by `truth`, the claim is that they are by `claim` at most, and the lot is so unlucky. */
+type Case = { readonly truth: number; readonly claim: number; readonly z: number };
 
 const middleOf = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
@@ -40,14 +40,14 @@ const middleOf = (values: readonly number[]): number =>
 /** A median absolute deviation of so many is one standard deviation of a normal value. */
 const PER_DEVIATION = 1.4826;
 
-type Level = { readonly middle: number; readonly apart: number };
+type Level = { readonly middle: number; readonly apart: number; readonly count: number };
 
 /** The middle of all instances and how far apart they are, without what chance alone makes of so few requests. */
 const levelOf = (signal: SignalSpec, { levels, count }: InstancesLately): Level => {
   const middle = middleOf(levels);
   const seen = PER_DEVIATION * middleOf(levels.map((level) => Math.abs(level - middle)));
   const noise = isOfValues(signal) ? 0 : middle / count;
-  return { middle, apart: Math.sqrt(Math.max(0, seen ** 2 - noise)) };
+  return { middle, count, apart: Math.sqrt(Math.max(0, seen ** 2 - noise)) };
 };
 
 /** Instances that stand as far apart as so many normal values do on average. */
@@ -55,14 +55,22 @@ const spread = (count: number, middle: number, deviation: number): readonly numb
   Array.from({ length: count }, (_, i) => middle + deviation * normalQuantile((i + 0.5) / count));
 
 /** The e-value of a draw of which each instance has served so much, at the quantile `z` of the lot. */
-const logEOf = (signal: SignalSpec, { middle, apart }: Level, draw: DrawAhead, served: number, how: Case): number => {
+const logEOf = (
+  signal: SignalSpec,
+  { middle, apart, count }: Level,
+  draw: DrawAhead,
+  served: number,
+  how: Case,
+): number => {
   const { chosen, of } = draw;
   const { type, worse = 'higher' } = signal;
   const noise = isOfValues(signal) ? 0 : middle / served;
-  const deviation = Math.sqrt(apart ** 2 + noise);
+  // Of values nobody knows what part of it is chance: with fewer of them, all of it is taken for that.
+  const chance = isOfValues(signal) ? Math.max(1, count / served) : 1;
+  const deviation = Math.sqrt(apart ** 2 * chance + noise);
   const factor = (how.truth / how.claim) ** (worse === 'higher' ? 1 : -1);
   const moved = type === 'distribution' ? middle + Math.log(factor) : middle * factor;
-  const sign = (worse === 'higher') === !how.isPromotion ? 1 : -1;
+  const sign = worse === 'higher' ? 1 : -1;
   const luck = sign * how.z * deviation * Math.sqrt(1 / chosen + 1 / (of - chosen));
   const values = [...spread(chosen, moved - luck, deviation), ...spread(of - chosen, middle, deviation)];
   const scores = instanceScores(values.map((value) => ({ value, noise })));
@@ -105,8 +113,7 @@ const LARGEST_RATIO = 1_000;
 export const smallestDrawn = (ahead: DrawsAhead, logBound: number, chance: number): number | null => {
   const { harm = 1 } = ahead.signal;
   const z = normalQuantile(chance) / Math.sqrt(Math.max(1, ahead.draws.length));
-  const isSeen = (truth: number): boolean =>
-    mergedDraws(logEWith(ahead, { truth, claim: harm, isPromotion: false, z })) >= logBound;
+  const isSeen = (truth: number): boolean => mergedDraws(logEWith(ahead, { truth, claim: harm, z })) >= logBound;
   if (!isSeen(LARGEST_RATIO)) return null;
   let [low, high] = [harm, LARGEST_RATIO];
   while (high / low > 1.01) {
