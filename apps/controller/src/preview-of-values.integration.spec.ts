@@ -47,18 +47,33 @@ const send = (generation: number, from: number, revisionOf: (unit: number) => nu
     instance: 'one',
     windows: [
       {
-        from: new Date(Date.now() - 1_000).toISOString(),
-        ...{ ms: 1_000, model: 'haiku', generation, requests: units.length },
+        from: new Date(Date.now() - 1e3).toISOString(),
+        ms: 1e3,
+        model: 'haiku',
+        generation,
+        requests: units.length,
         arms: [1, 2].flatMap((revision) =>
-          requests(revision) === 0 ? [] : [{ config: 'router.context', revision, requests: requests(revision) }],
+          requests(revision) === 0
+            ? []
+            : [
+                {
+                  config: 'router.context',
+                  revision,
+                  requests: requests(revision),
+                },
+              ],
         ),
         bad: units
           .filter((unit) => unit % 40 === 0)
           .map((unit) => ({
-            ...{ signal: 'script-errors', unit: `u${unit}`, revisions: { 'router.context': revisionOf(unit) } },
+            signal: 'script-errors',
+            unit: `u${unit}`,
+            revisions: { 'router.context': revisionOf(unit) },
           })),
         values: units.map((unit) => ({
-          ...{ signal: 'first-token', unit: `u${unit}`, value: 100 * 1.05 ** (unit % 60) },
+          signal: 'first-token',
+          unit: `u${unit}`,
+          value: 100 * 1.05 ** (unit % 60),
           revisions: { 'router.context': revisionOf(unit) },
         })),
       },
@@ -74,7 +89,9 @@ it('A preview does not know what a latency would see, until a rollout has measur
   expect(before.stages[0]?.signals.find((each) => each.signal === 'script-errors')).toMatchObject({ known: true });
 
   const { id } = await clientOf(controller.operator).start({
-    ...{ config: 'router.context', plan: 'measured', reason: 'a wider window' },
+    config: 'router.context',
+    plan: 'measured',
+    reason: 'a wider window',
   });
   const generation = await until('a generation is asked of the target', async () => {
     const { targets } = await clientOf(controller.operator).rollout(id);

@@ -41,21 +41,30 @@ describe('resume says what it did', () => {
 });
 
 const config = (key: string): ConfigView => ({
-  ...{ key, kind: 'quality', assignment: 'unit', description: null, schema: null, revisions: [], live: {}, claims: {} },
-  ...{ retired: false, version: 1 },
+  key,
+  kind: 'quality',
+  assignment: 'unit',
+  description: null,
+  schema: null,
+  revisions: [],
+  live: {},
+  claims: {},
+  retired: false,
+  version: 1,
 });
 const target = (name: string): TargetView => ({
-  ...{
-    target: name,
-    platform: 'api',
-    labels: {},
-    models: [],
-    driver: 'pull',
-    settings: {},
-    generation: 0,
-    drift: null,
-  },
-  ...{ instances: [], live: [], retired: false, version: 1 },
+  target: name,
+  platform: 'api',
+  labels: {},
+  models: [],
+  driver: 'pull',
+  settings: {},
+  generation: 0,
+  drift: null,
+  instances: [],
+  live: [],
+  retired: false,
+  version: 1,
 });
 
 describe('a name that nothing has is said before anything is sent', () => {

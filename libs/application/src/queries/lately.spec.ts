@@ -29,15 +29,31 @@ const traffic: Traffic = {
 };
 
 const lookOf = (cells: readonly Partial<StoredLook['cells'][number]>[]): StoredLook => ({
-  ...{ look: 1, at: 0, digest: '' },
-  cells: cells.map((cell) => ({ signal: '', ...place, shareBp: 100, candidateBad: 0, controlBad: 0, ...cell })),
+  look: 1,
+  at: 0,
+  digest: '',
+  cells: cells.map((cell) => ({
+    signal: '',
+    ...place,
+    shareBp: 100,
+    candidateBad: 0,
+    controlBad: 0,
+    ...cell,
+  })),
 });
 
 const latencies = Array.from({ length: 60 }, (_, i): [number, number, number] => [100 * 1.05 ** i, 1, 5]);
 const verdict = (signal: string, pairs: number, bad: number, at: number) => ({
   [`api/${signal}`]: {
-    ...{ signal, track: 'api', at },
-    counts: { controlRequests: pairs, controlBad: bad, candidateRequests: pairs, candidateBad: bad },
+    signal,
+    track: 'api',
+    at,
+    counts: {
+      controlRequests: pairs,
+      controlBad: bad,
+      candidateRequests: pairs,
+      candidateBad: bad,
+    },
   },
 });
 
@@ -78,7 +94,11 @@ describe('What was measured lately of the signals of a plan', () => {
       ],
       totals: {
         slices: ['api-us', 'api-eu'].map((target) => ({
-          ...{ ...place, target, candidateRequests: 0, controlRequests: 1_000, unassigned: 0 },
+          ...place,
+          target,
+          candidateRequests: 0,
+          controlRequests: 1e3,
+          unassigned: 0,
         })),
         unmeasured: [],
         samples: ['api-us', 'api-eu'].map((target) => ({
@@ -116,7 +136,9 @@ describe('What was measured lately of the signals of a plan', () => {
   it('is of pairs how many were done in the time, over the targets of the track, and which were bad on control', () => {
     const targets = plan.tracks[0]?.targets.length ?? 0;
     expect(of([recording()]).get('golden')?.pairs?.[0]).toEqual({
-      ...{ target: 'api-us', perSecond: 5 / targets, badPart: 0.04 },
+      target: 'api-us',
+      perSecond: 5 / targets,
+      badPart: 0.04,
     });
   });
 
@@ -144,7 +166,13 @@ describe('What was measured lately of the signals of a plan', () => {
       readLooks: async () => [],
     };
     const rollout = (id: string, days: number, over: Partial<Rollout> = {}) =>
-      ({ ...{ id, plan, assignment: 'unit', startedAt: 100 * day - days * day }, ...over }) as Rollout;
+      ({
+        id,
+        plan,
+        assignment: 'unit',
+        startedAt: 100 * day - days * day,
+        ...over,
+      }) as Rollout;
     const all = [
       ...[5, 4, 3, 2, 1].map((days) => rollout(`r${days}`, days)),
       rollout('old', 31),
@@ -157,8 +185,17 @@ describe('What was measured lately of the signals of a plan', () => {
 });
 
 const config: RegisteredConfig = {
-  ...{ status: 'registered', key: 'router.context', kind: 'quality', assignment: 'unit', schema: null },
-  ...{ description: null, revisions: [], claims: {}, settled: {}, live: {}, vetoes: {} },
+  status: 'registered',
+  key: 'router.context',
+  kind: 'quality',
+  assignment: 'unit',
+  schema: null,
+  description: null,
+  revisions: [],
+  claims: {},
+  settled: {},
+  live: {},
+  vetoes: {},
 };
 
 const previewWith = (lately: Lately, served: Traffic = traffic) =>

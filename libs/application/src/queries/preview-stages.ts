@@ -70,8 +70,20 @@ export const signalsOf = ({ plan, traffic, lately }: Basis, track: Pick<Track, '
     );
     const { values, pairs, dispersion, badPerRequest = null } = lately.get(signal) ?? {};
     return {
-      ...{ signal, type, harm, weight, shadow, title, worse, delayMs: delayMs ?? undefined },
-      ...(source === null ? {} : { source, dispersion }),
+      signal,
+      type,
+      harm,
+      weight,
+      shadow,
+      title,
+      worse,
+      delayMs: delayMs ?? undefined,
+      ...(source === null
+        ? {}
+        : {
+            source,
+            dispersion,
+          }),
       badPerRequest: requests === 0 ? null : source === null ? bad / requests : badPerRequest,
       ...(values === undefined ? {} : { values }),
       ...(pairs === undefined ? {} : { pairs }),

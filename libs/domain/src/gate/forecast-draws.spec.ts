@@ -3,7 +3,7 @@ import { nextUniform, seeded } from '#libs/statistics';
 import { foldLook, judge, smallestDrawn, startEvidence } from './index.js';
 import type { DrawsAhead, EvidenceSpec, InstanceCount, SignalSpec } from './index.js';
 
-const RUNS = 80;
+const RUNS = 60;
 const LOOKS = 12;
 const ALPHA = 0.05;
 
@@ -56,8 +56,16 @@ const served = (signal: SignalSpec, level: number, ratio: number, chance: () => 
 
 const foundOf = (signal: SignalSpec, { of, chosen, apart }: Fleet, ratio: number): number => {
   const spec: EvidenceSpec = {
-    ...{ alpha: ALPHA, assignment: 'instance', signals: [signal], margins: [] },
-    cells: [{ target: 'api', model: 'sonnet' }],
+    alpha: ALPHA,
+    assignment: 'instance',
+    signals: [signal],
+    margins: [],
+    cells: [
+      {
+        target: 'api',
+        model: 'sonnet',
+      },
+    ],
   };
   let found = 0;
   for (let run = 0; run < RUNS; run += 1) {

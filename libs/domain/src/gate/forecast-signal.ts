@@ -6,7 +6,7 @@ import {
   type ExpectedBad,
   type ExpectedValues,
 } from '#libs/statistics';
-import { PROMOTION_ALPHA } from './judge.js';
+import { PROMOTION_ALPHA } from './judge-case.js';
 import { isOfValues, type CellKey, type SignalSpec } from './types.js';
 
 /** Traffic of one slice, both arms together, and the candidate's share of it in this stage. */

@@ -26,10 +26,17 @@ type Cells = readonly Partial<Look['cells'][number]>[];
 
 const looksOf = (story: ReturnType<typeof storyOf>, ...all: readonly Cells[]): readonly TimedKeptLook[] =>
   all.map((cells, n) => ({
-    ...{ look: n + 1, at: story.now + n * 1_000, digest: '' },
+    look: n + 1,
+    at: story.now + n * 1e3,
+    digest: '',
     cells: JSON.stringify(
       cells.map((cell) => ({
-        ...{ target: 'api-us', model: 'sonnet', shareBp: 1_000, candidateBad: 0, controlBad: 0, ...cell },
+        target: 'api-us',
+        model: 'sonnet',
+        shareBp: 1e3,
+        candidateBad: 0,
+        controlBad: 0,
+        ...cell,
       })),
     ),
   }));
@@ -69,7 +76,8 @@ describe('A plan that is tried on what was recorded', () => {
 
   it('holds by what a source counts, and stops by it where the plan says so', () => {
     expect(run([counted], judging({ signal: 'gateway-errors' }))).toMatchObject({
-      ...{ wouldStop: null, wouldHold: ['gateway-errors'] },
+      wouldStop: null,
+      wouldHold: ['gateway-errors'],
     });
     expect(run([counted], judging({ signal: 'gateway-errors', onFail: 'roll-back' }))).toMatchObject({
       wouldStop: { signal: 'gateway-errors', candidate: 60, control: 5 },
@@ -85,7 +93,9 @@ describe('A plan that is tried on what was recorded', () => {
     expect(
       run([drawn, drawn], { ...judging({ signal: 'first-token' }), alpha: 0.1 }, 'instance').wouldStop,
     ).toMatchObject({
-      ...{ signal: 'first-token', candidate: 800, control: 800 },
+      signal: 'first-token',
+      candidate: 800,
+      control: 800,
     });
   });
 
