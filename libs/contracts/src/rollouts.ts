@@ -23,9 +23,9 @@ export const StagePrediction = z
     exposureBp: z.int(),
     targets: z.array(z.string()),
     bakeMs: z.number(),
-    /** Null: never, with today's traffic. */
+    /** Null: never, with today's traffic, or there was none. */
     predictedMs: z.number().nullable(),
-    /** What the stage will wait for longest. */
+    /** What the stage will wait for longest; `no traffic` where nothing was served lately, so that nothing can be told. */
     limitedBy: z.string(),
     signals: z.array(
       z.object({
