@@ -31,7 +31,7 @@ export const StagePrediction = z
       z.object({
         signal: z.string(),
         type: SignalType,
-        /** Time until it is shown to be below its margin; null: never, or not predicted, as the note says. */
+        /** Time until it is shown to be below its margin; null: never, or nobody knows yet (`known`). */
         predictedMs: z.number().nullable(),
         tolerate: z.number().nullable(),
         /** Whether anything was measured lately from which to tell what it sees; of an invariant always. */

@@ -64,7 +64,7 @@ const gainsOf = (candidate: Weighted, control: Weighted, rho: number, bets: read
 type Case = ValueJudged & { readonly truth: number; readonly claim: number };
 
 /** No more bins than these are summed over: neighbours are joined. */
-const MOST_BINS = 64;
+const MOST_BINS = 48;
 
 const joined = (all: Weighted): Weighted => {
   if (all.length <= MOST_BINS) return all;
@@ -77,11 +77,45 @@ const joined = (all: Weighted): Weighted => {
   });
 };
 
+/** A slice as the tests look at it: what is the same for every ratio is worked out once. */
+type Slice = {
+  readonly rho: number;
+  readonly count: number;
+  /** Values, or their logarithms, in few bins. */
+  readonly told: Weighted;
+  /** Of a distribution: the quantiles of control, and the part of its values above a limit. */
+  readonly quantiles: readonly number[];
+  readonly partAbove: (limit: number) => number;
+};
+
+const sliceOf = ({ seen, rho, count }: ExpectedValues, { type }: ValueJudged): Slice => {
+  const isLog = type === 'distribution';
+  const all = total(seen);
+  const sorted = seen.toSorted(([a], [b]) => a - b).map(([value, weight]) => [value, weight / all] as const);
+  const above = sorted.map(() => 0);
+  for (let i = sorted.length - 2; i >= 0; i -= 1) above[i] = (above[i + 1] ?? 0) + (sorted[i + 1]?.[1] ?? 0);
+  const partAbove = (limit: number): number => {
+    let [low, high] = [-1, sorted.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((sorted[middle]?.[0] ?? 0) <= limit) low = middle;
+      else high = middle - 1;
+    }
+    return low < 0 ? 1 : (above[low] ?? 0);
+  };
+  return {
+    rho,
+    count,
+    partAbove,
+    told: joined(sorted.map(([value, weight]) => [isLog ? Math.log(value) : value, weight] as const)),
+    quantiles: isLog ? quantilesOf(new Map(sorted), 1, QUANTILES) : [],
+  };
+};
+
 /** The same bets as the test of the location: on scores in standard deviations of what both arms are like together. */
-const locationGains = ({ seen, rho }: ExpectedValues, sign: 1 | -1, how: Case): readonly Gain[] => {
+const locationGains = ({ told, rho }: Slice, sign: 1 | -1, how: Case): readonly Gain[] => {
   const isLog = how.type === 'distribution';
   const towards = how.worse === 'higher' ? 1 : -1;
-  const told = joined(seen.map(([value, weight]) => [isLog ? Math.log(value) : value, weight] as const));
   const moved = (value: number, ratio: number): number =>
     isLog ? value + towards * Math.log(ratio) : value * ratio ** towards;
   const both: Weighted = told.flatMap(([value, weight]) => [
@@ -106,30 +140,20 @@ const locationGains = ({ seen, rho }: ExpectedValues, sign: 1 | -1, how: Case): 
 const EXCESS_BETS = RATIO_GRID.map(Math.log);
 
 /** The same bets as the tests of how often quantiles of control are exceeded. */
-const excessGains = ({ seen, rho }: ExpectedValues, sign: 1 | -1, how: Case): readonly (readonly Gain[])[] => {
+const excessGains = ({ quantiles, partAbove, rho }: Slice, sign: 1 | -1, how: Case): readonly (readonly Gain[])[] => {
   const factor = (how.truth / how.claim) ** (how.worse === 'higher' ? 1 : -1);
-  const over = (limit: number, times: number): Weighted => {
-    const part = total(seen.filter(([value]) => value * times > limit));
-    return [
-      [sign, part],
-      [0, 1 - part],
-    ];
-  };
-  return quantilesOf(new Map(seen), 1, QUANTILES).map((limit) =>
-    gainsOf(over(limit, factor), over(limit, 1), rho, EXCESS_BETS),
-  );
-};
-
-const normalised = (slice: ExpectedValues): ExpectedValues => {
-  const all = total(slice.seen);
-  return { ...slice, seen: slice.seen.map(([value, count]) => [value, count / all]) };
+  const over = (part: number): Weighted => [
+    [sign, part],
+    [0, 1 - part],
+  ];
+  return quantiles.map((limit) => gainsOf(over(partAbove(limit / factor)), over(partAbove(limit)), rho, EXCESS_BETS));
 };
 
 const isMeasurable = ({ seen, rho, count }: ExpectedValues): boolean =>
   count > 0 && rho > 0 && rho < 1 && total(seen) > 0;
 
 /** What each bet of each process gains over all slices. */
-const processGains = (expected: readonly ExpectedValues[], how: Case): readonly (readonly Gain[])[] => {
+const processGains = (expected: readonly Slice[], how: Case): readonly (readonly Gain[])[] => {
   const sign = how.worse === 'higher' ? 1 : -1;
   const bySlice = expected.map((slice) =>
     how.type === 'mean'
@@ -169,13 +193,13 @@ const LARGEST_RATIO = 1_000;
  * (2.4 and 2.5 of the randomisation e-process) on the values that were seen lately.
  */
 export const smallestShift = (sight: ValueSight, chance: number): number | null => {
-  const expected = sight.expected.filter(isMeasurable).map(normalised);
+  const expected = sight.expected.filter(isMeasurable).map((each) => sliceOf(each, sight));
   if (expected.length === 0) return null;
   const isSeen = (truth: number): boolean =>
     logEAt(processGains(expected, { ...sight, truth, claim: sight.harm }), chance) >= sight.logBound;
   if (!isSeen(LARGEST_RATIO)) return null;
   let [low, high] = [sight.harm, LARGEST_RATIO];
-  while (high / low > 1.002) {
+  while (high / low > 1.004) {
     const middle = Math.sqrt(low * high);
     if (isSeen(middle)) high = middle;
     else low = middle;
@@ -186,7 +210,7 @@ export const smallestShift = (sight: ValueSight, chance: number): number | null 
 /** What the bets of a promotion gain when the candidate is as good as control: they are on the other direction. */
 const promotionGains = (expected: readonly ExpectedValues[], how: ValueJudged, margin: number): readonly number[] => {
   const sums = SHIFT_BETS.map(() => 0);
-  for (const slice of expected.filter(isMeasurable).map(normalised)) {
+  for (const slice of expected.filter(isMeasurable).map((each) => sliceOf(each, how))) {
     const gains = locationGains(slice, how.worse === 'higher' ? -1 : 1, { ...how, truth: 1, claim: margin });
     for (const [i, { mean }] of gains.entries()) sums[i] = (sums[i] ?? 0) + slice.count * mean;
   }

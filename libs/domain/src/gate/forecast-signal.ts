@@ -69,7 +69,7 @@ const badIn = (signal: SignalForecast, { traffic, seconds }: Period): readonly E
 };
 
 /** Slices that count by themselves; of others those with most values stand for all. */
-const MOST_SLICES = 8;
+const MOST_SLICES = 4;
 
 const valuesIn = ({ values = [] }: SignalForecast, { traffic, seconds }: Period): readonly ExpectedValues[] => {
   const shares = new Map(traffic.map(({ target, shareBp }) => [target, shareBp]));
