@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { aPlan, aSignal, aStage, aTrack, SOME_SIGNALS } from '#libs/testing';
 import type { RegisteredConfig, Rollout } from '#libs/domain';
 import type { StoredLook, Traffic } from '../ports.js';
-import { latelyOf, recordedIn, type Lately, type Recording } from './lately.js';
+import { latelyOf, recordedIn, type Lately, type Recording, type SignalLately } from './lately.js';
 import { previewOf } from './preview.js';
 
 const CATALOGUE = [
@@ -10,6 +10,12 @@ const CATALOGUE = [
   { signal: 'first-token', title: 'time to first token', type: 'distribution' as const },
   { signal: 'answer-score', title: 'answer scores', type: 'mean' as const, range: [0, 1] as [number, number] },
   { signal: 'golden', title: 'golden answers', type: 'paired' as const },
+  {
+    signal: 'gateway-errors',
+    title: 'errors at the gateway',
+    type: 'rate' as const,
+    source: { type: 'otlp' } as never,
+  },
 ];
 const plan = aPlan(
   {
@@ -153,6 +159,31 @@ describe('What was measured lately of the signals of a plan', () => {
     expect(of([drawn], 'instance').get('script-errors')?.instances).toEqual([
       { target: 'api-us', levels: [0.01, 0.03, 0.02], count: 100, perSecond: 25 },
     ]);
+  });
+
+  it('is of what a source counts its rate of the last minutes, and how far units were apart; nothing without arms', () => {
+    const counting = aPlan({ signals: [aSignal('gateway-errors'), aSignal('wrong-pool')] }, { signals: CATALOGUE });
+    const observed = [{ ...place, signal: 'gateway-errors', requests: 2_000, bad: 10 }];
+    const told = recording({
+      rollout: { plan: counting, startedAt: 0, verdicts: {} },
+      looks: [lookOf([{ signal: 'gateway-errors', dispersion: 1.4 }])],
+    });
+    const latelyIn = (recordings: readonly Recording[], armless: readonly string[] = []) =>
+      latelyOf({ plan: counting, assignment: 'unit' }, recordings, observed, traffic, new Set(armless)).get(
+        'gateway-errors',
+      );
+    expect(latelyIn([told])).toEqual({ badPerRequest: 0.005, dispersion: 1.4 });
+    expect(latelyIn([])).toEqual({ badPerRequest: 0.005 });
+    expect(latelyIn([told], ['gateway-errors'])).toEqual({ isArmless: true });
+    const prepared = { config, revision: 2, plan: counting, controls: { 'api-us': 1 }, bypasses: false };
+    const noteWith = (lately: SignalLately | undefined) =>
+      previewOf(prepared, traffic, 600_000, [], {}, new Map([['gateway-errors', lately ?? {}]])).preview.stages[0]
+        ?.signals[0];
+    expect(noteWith(latelyIn([told]))).toMatchObject({ known: true, note: 'goes on when not shown harmful' });
+    expect(noteWith(latelyIn([]))?.note).toContain('as if requests were independent');
+    const armless = noteWith(latelyIn([told], ['gateway-errors']));
+    expect(armless).toMatchObject({ known: false, smallestHarm: null });
+    expect(armless?.note).toContain('without arms');
   });
 
   it('is asked of rollouts with the same coin of the last 30 days that have such a signal, the newest four', async () => {

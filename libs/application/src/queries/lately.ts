@@ -19,6 +19,8 @@ export type SignalLately = {
   /** Of what a source counts: the share of requests that were bad, and how far units are apart. */
   readonly badPerRequest?: number;
   readonly dispersion?: number;
+  /** Its source knows no arms, so that nothing can ever be predicted of it. */
+  readonly isArmless?: true;
 };
 
 /** Signal → what is known of it. */
@@ -221,7 +223,7 @@ export const latelyOf = (
     plan.signals.map((signal): [string, SignalLately] => {
       const { signal: name, type, source } = signal;
       const all = recordings.filter(({ rollout }) => rollout.plan.signals.some((each) => each.signal === name));
-      if (source !== null && armless.has(name)) return [name, {}];
+      if (source !== null && armless.has(name)) return [name, { isArmless: true }];
       const counted = source === null ? {} : countedOf(name, observed, all);
       if (isByInstance({ assignment }, { signal: name, type, shadow: false, ...(source === null ? {} : { source }) }))
         return [name, { instances: newest(all.map((each) => instancesIn(each, signal, traffic, live))) }];

@@ -100,7 +100,10 @@ const slicesOf = ({ rollbackScope, tracks }: ResolvedPlan, track: Pick<Track, 't
     (rollbackScope === 'track' ? [track] : tracks).flatMap(({ targets }) => targets.map((each) => each.models.length)),
   );
 
-type Noted = Pick<Signals[number], 'type' | 'shadow' | 'tolerate' | 'delayMs' | 'source' | 'dispersion' | 'worse'>;
+type Noted = Pick<
+  Signals[number],
+  'type' | 'shadow' | 'tolerate' | 'delayMs' | 'source' | 'dispersion' | 'worse' | 'badPerRequest'
+>;
 
 const decidesBy = ({ type, shadow, tolerate }: Noted): string => {
   if (type === 'invariant') return 'stops at the first violation';
@@ -108,13 +111,16 @@ const decidesBy = ({ type, shadow, tolerate }: Noted): string => {
   return tolerate === null ? 'goes on when not shown harmful' : `must be shown below ${tolerate} times control`;
 };
 
+/** What the note of a signal says of which nothing will ever be known here. */
+export const WITHOUT_ARMS = 'without arms: compared with the time before';
+
 const noteOf = (signal: Noted, ...more: readonly string[]): string => {
   const { delayMs, source, dispersion, type, worse } = signal;
   return [
     decidesBy(signal),
     ...(isOfValues(signal) && worse === 'lower' ? ['lower is worse'] : []),
     ...(delayMs === undefined ? [] : [`known up to ${roughly(delayMs)} after the request`]),
-    ...(source !== undefined && type === 'rate' && dispersion === undefined
+    ...(source !== undefined && type === 'rate' && dispersion === undefined && signal.badPerRequest !== null
       ? ['counted as if requests were independent: how far units are apart is not known yet']
       : []),
     ...more,
@@ -125,6 +131,7 @@ const signalPrediction = (
   signal: Signals[number],
   { reasons, sees }: StageForecast,
   traffic: readonly StageTraffic[],
+  isArmless: boolean,
 ): Prediction => {
   const { signal: name, type, tolerate, shadow } = signal;
   const reason = reasons.find((candidate) => candidate.reason === 'tolerate' && candidate.signal === name);
@@ -132,7 +139,8 @@ const signalPrediction = (
   const known = type === 'invariant' || isForeseen(signal, traffic);
   const waits = tolerate !== null && !shadow && type !== 'invariant';
   const predictedMs = waits ? (reason?.ms ?? null) : 0;
-  return { signal: name, type, predictedMs, tolerate, known, smallestHarm, nearlySure, note: noteOf(signal) };
+  const note = isArmless ? noteOf(signal, `${WITHOUT_ARMS}, which is not predicted`) : noteOf(signal);
+  return { signal: name, type, predictedMs, tolerate, known, smallestHarm, nearlySure, note };
 };
 
 /** What the stage waits for longest; what can not be told comes first. */
@@ -250,7 +258,7 @@ export const forecastTrack = (basis: Basis, track: Track): TrackForecast => {
       signals: signals.map((signal) =>
         draw !== undefined && isDrawn(reach, signal)
           ? drawnPrediction(signal, sightOfDraws(basis, signal, track, draws), draw)
-          : signalPrediction(signal, forecast, cells),
+          : signalPrediction(signal, forecast, cells, basis.lately.get(signal.signal)?.isArmless === true),
       ),
       ...(draw === undefined ? {} : { instances: [...draw.draws] }),
     });

@@ -2,7 +2,7 @@ import { showShare } from '#libs/contracts';
 import type { PlanPreview, StagePrediction } from '#libs/contracts';
 import { roughly, vetoWords, type ResolvedPlan } from '#libs/domain';
 import type { Prepared } from '../commands/prepare-rollout.js';
-import type { Reach } from './preview-stages.js';
+import { WITHOUT_ARMS, type Reach } from './preview-stages.js';
 
 /** Targets on which nothing was served lately. */
 const silentWarnings = (silent: readonly string[], isEverywhere: boolean, spanMs: number): string[] => {
@@ -41,7 +41,9 @@ const unattendedWarnings = (targets: readonly string[]): string[] =>
 
 /** Of what nobody can say yet what it will see. */
 const unforeseen = (stages: readonly StagePrediction[]): string[] => {
-  const names = stages.flatMap(({ signals }) => signals.filter(({ known }) => !known).map(({ signal }) => signal));
+  const names = stages.flatMap(({ signals }) =>
+    signals.filter(({ known, note }) => !known && !note.includes(WITHOUT_ARMS)).map(({ signal }) => signal),
+  );
   return names.length === 0
     ? []
     : [
