@@ -15,6 +15,7 @@ export * from './queries/board.js';
 export * from './queries/open-changes.js';
 export * from './queries/explain.js';
 export * from './queries/exposed.js';
+export * from './queries/lately.js';
 export * from './queries/preview.js';
 export * from './queries/plan-warnings.js';
 export * from './queries/source-warnings.js';

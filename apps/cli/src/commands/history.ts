@@ -4,6 +4,7 @@ import type { EventView } from '#libs/contracts';
 import type { EventFilter } from '../client.js';
 import { usageError } from '../errors.js';
 import { plain } from '../format.js';
+import { checkNamed } from '../named.js';
 import { nearTo } from '../near.js';
 import { renderHistory, renderTree } from '../render/events.js';
 import { resolveRollout } from '../resolve.js';
@@ -93,6 +94,7 @@ const show = async (invocation: Invocation, flags: HistoryFlags): Promise<void> 
     invocation.client.newestEvents(asked.filter, asked.after),
     flags.limit ?? USUALLY,
   );
+  if (kept.length === 0) await checkNamed(invocation.client, asked.filter);
   invocation.print({
     data: { items: kept, nextCursor: kept.length === 0 ? null : String(kept.at(-1)?.position) },
     text: (look) => (flags.tree ? renderTree(kept, look) : renderHistory(kept, look)),

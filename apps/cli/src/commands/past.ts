@@ -4,6 +4,7 @@ import type { AtView } from '#libs/contracts';
 import type { AtQuery } from '../client.js';
 import { usageError } from '../errors.js';
 import type { Invocation } from '../invocation.js';
+import { checkNamed } from '../named.js';
 import { renderAt, renderDifferences } from '../render/at.js';
 import { renderExposed } from '../render/exposed.js';
 import { renderOpenChanges } from '../render/open-changes.js';
@@ -63,6 +64,7 @@ const addAt = (program: Command, invocation: Invocation): void => {
       const known = await knownOf(invocation, time, flags.asKnownAt);
       const instances = flags.instances ? ({ instances: 'true' } as const) : {};
       const view = await viewAt(invocation, time, { ...placeOf(flags), ...known, ...instances });
+      if (view.targets.length === 0) await checkNamed(invocation.client, { target: flags.target });
       invocation.print({
         data: view,
         text: (look) => renderAt(view, flags.values ?? false, look),
