@@ -48,6 +48,8 @@ export type Step =
   | { readonly do: 'target'; readonly target: number; readonly fault: TargetFault | null }
   | { readonly do: 'instance'; readonly instance: number; readonly fate: 'dies' | 'returns' | 'lags' | 'forgets' }
   | { readonly do: 'outcomes'; readonly target: number; readonly fate: 'silent' | 'late' | 'prompt' }
+  /** What exporters on a target do, where there are any. */
+  | { readonly do: 'metrics'; readonly target: number; readonly fate: 'silent' | 'late' | 'prompt' }
   /** One signal is not measured on a target any more; null: all of them are again. */
   | { readonly do: 'blind'; readonly target: number; readonly signal: number | null }
   /** Time passes, and it dies when so many turns of the work that comes then have been taken. */
@@ -115,7 +117,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     3,
     fc.record({
       do: a('instance'),
-      instance: few,
+      instance: fc.nat(10),
       fate: fc.constantFrom('dies' as const, 'returns' as const, 'lags' as const, 'forgets' as const),
     }),
   ),
@@ -123,6 +125,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     2,
     fc.record({
       do: a('outcomes'),
+      target: few,
+      fate: fc.constantFrom('silent' as const, 'late' as const, 'prompt' as const),
+    }),
+  ),
+  weighted(
+    2,
+    fc.record({
+      do: a('metrics'),
       target: few,
       fate: fc.constantFrom('silent' as const, 'late' as const, 'prompt' as const),
     }),
@@ -149,12 +159,60 @@ const stages = (first: string) =>
 
 const tolerate = fc.constantFrom<readonly ('none' | number)[]>(['none'], ['none'], ['none'], [3], []);
 const missing = fc.constantFrom('hold', 'hold', 'hold', 'hold', 'warn', 'roll-back');
+const onFail = fc.constantFrom('hold', 'roll-back', 'warn', undefined, undefined);
+const optional = (name: string, value: unknown): JsonObject => (value === undefined ? {} : { [name]: value as string });
+
+/** What a plan says of one signal more, if it has it. */
+const more = (signal: string, weight: number, others: fc.Arbitrary<JsonObject> = fc.constant({})) =>
+  fc
+    .record({ isIn: fc.nat(7).map((n) => n >= 8 - weight), missing, onFail, isShadow: seldom, others })
+    .map(({ isIn, isShadow, others: rest, ...policy }): JsonObject[] =>
+      isIn
+        ? [
+            {
+              signal,
+              tolerate: 'none',
+              shadow: isShadow,
+              missing: policy.missing,
+              ...optional('onFail', policy.onFail),
+              ...rest,
+            },
+          ]
+        : [],
+    );
+
+const limit = (most: number) => fc.option(fc.constant(most), { nil: undefined }).map((n) => optional('limit', n));
+
+const COUNTED_BY_PLANS = [
+  more('timeouts', 6, limit(0.2)),
+  more('overloads', 3, limit(0.1)),
+  more('first-token', 3, limit(900)),
+] as const;
+
 const signals = fc
-  .record({ script: tolerate, refusals: seldom, isShadow: fc.boolean(), pool: fc.boolean(), missing, without: missing })
-  .map(({ script: [asked], refusals, isShadow, pool, ...policy }): JsonObject[] => [
-    { signal: 'script-errors', missing: policy.missing, ...(asked === undefined ? {} : { tolerate: asked }) },
+  .record({
+    script: tolerate,
+    refusals: seldom,
+    isShadow: fc.boolean(),
+    pool: fc.boolean(),
+    missing,
+    without: missing,
+    onFail: fc.constantFrom(undefined, undefined, undefined, undefined, 'hold', 'warn'),
+    late: more('complaints', 2),
+    isMetered: fc.nat(4).map((n) => n === 0),
+    counted: fc.tuple(...COUNTED_BY_PLANS),
+  })
+  .map(({ script: [asked], refusals, isShadow, pool, late, isMetered, counted, ...policy }): JsonObject[] => [
+    {
+      signal: 'script-errors',
+      missing: policy.missing,
+      ...optional('onFail', policy.onFail),
+      ...optional('tolerate', asked),
+    },
     ...(refusals ? [{ signal: 'refusals', tolerate: 'none', shadow: isShadow, missing: policy.without }] : []),
     ...(pool ? [{ signal: 'wrong-pool', missing: policy.without, grace: '12s' }] : []),
+    ...late,
+    ...(isMetered ? counted.flat() : []),
   ]);
 
 const PLATFORMS = ['api', 'bedrock', 'vertex'];
@@ -204,20 +262,23 @@ const plan: fc.Arbitrary<JsonObject> = fc
     drain: seconds(3),
     grace: fc.integer({ min: 12, max: 20 }).map((n) => `${n}s`),
     rollbackScope: fc.constantFrom('rollout', 'rollout', 'track'),
+    // Few instances can hardly tell, and a plan has to say that this is borne.
+    acceptBlind: fc.constantFrom('as drawn', 'as drawn', 'as drawn', undefined),
     signals,
     tracks,
   })
   // A plan that begins with everything needs a holdback, or it is refused.
-  .map((drawn) =>
-    JSON.stringify(drawn.tracks).includes('"stages":[{"exposure":"100%"') ? { ...drawn, holdback: '10%' } : drawn,
-  );
+  .map(({ acceptBlind, ...drawn }): JsonObject => {
+    const isAllAtOnce = JSON.stringify(drawn.tracks).includes('"stages":[{"exposure":"100%"');
+    return { ...drawn, ...optional('acceptBlind', acceptBlind), ...(isAllAtOnce ? { holdback: '10%' } : {}) };
+  });
 
 const controllers = fc.array(fc.integer({ min: -4_000, max: 4_000 }), { minLength: 2, maxLength: 3 });
 
 /** A change that goes well, or badly, for a while, and then whatever comes. */
 const opening = fc
   .record({
-    config: fc.nat(1),
+    config: fc.nat(2),
     plan: fc.nat(1),
     well: fc.nat(6),
     ms: fc.integer({ min: 1_500, max: 2_500 }),
@@ -225,7 +286,7 @@ const opening = fc
   })
   .map(({ config, plan: chosen, well, ms: each, bad }): Step[] => [
     { do: 'start', config, plan: chosen, back: 0, isTwice: false },
-    ...(bad === null || bad > 2 ? [] : [{ do: 'break', config, signal: bad, target: null } as const]),
+    ...(bad === null || bad > 6 ? [] : [{ do: 'break', config, signal: bad, target: null } as const]),
     ...Array.from({ length: well }, (): Step => ({ do: 'go on', ms: each })),
   ]);
 

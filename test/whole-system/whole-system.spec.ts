@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { asHeadgateEvent, rolloutEvents, summarise } from '#libs/domain';
 import { play, type History } from './play.js';
+import { chanceOf, harmlessOf, type Harmless } from './rules/alarms.js';
 import { brokenBy } from './rules/index.js';
 import { runs, type Run } from './steps.js';
 
@@ -30,6 +31,7 @@ type Failure = { readonly seed: number; readonly rule: number };
 /** The first run that breaks each rule. */
 const failures = new Map<number, Failure>();
 const came = new Map<string, number>();
+const harmless: Harmless[] = [];
 
 const note = (seed: number, history: History): void => {
   for (const [what, times] of history.witness.came) came.set(what, (came.get(what) ?? 0) + times);
@@ -37,6 +39,7 @@ const note = (seed: number, history: History): void => {
     came.set(type, (came.get(type) ?? 0) + 1);
     if (type === 'ParityJudged') came.set(`parity: ${(data['parity'] as { verdict: string }).verdict}`, 1);
   }
+  harmless.push(...harmlessOf(history));
   for (const what of brokenBy(history)) {
     const rule = Number(/^rule (\d+)/.exec(what)?.[1]);
     if (!failures.has(rule)) failures.set(rule, { seed, rule });
@@ -47,6 +50,8 @@ beforeAll(async () => {
   const begun = performance.now();
   for (let seed = FIRST; seed < FIRST + RUNS; seed += 1) note(seed, await play(runOf(seed)));
   const perMinute = Math.round((RUNS * 60_000) / (performance.now() - begun));
+  if (process.env['HEADGATE_CAME'])
+    process.stdout.write(JSON.stringify(Object.fromEntries([...came].toSorted()), null, 1) + '\n');
   process.stdout.write(`${RUNS} runs of the whole system from HEADGATE_SEED=${FIRST}, ${perMinute} a minute\n`);
 }, TIMEOUT_MS);
 
@@ -139,6 +144,16 @@ describe('whatever happens to rollouts, controllers, targets, fleets and people'
 
   it('rule 7: last known good moves only when a rollout settles, and a rollback goes back to what was live when it started', () =>
     holds(7));
+
+  it('rule 8: of instances exactly as many are drawn as are asked for, and whoever was chosen stays', () => holds(8));
+
+  it('rule 8: harmless rollouts are taken back by what the bound covers no more often than their alphas allow', () => {
+    const alarms = harmless.filter(({ isAlarm }) => isAlarm).length;
+    const alphas = harmless.map(({ alpha }) => alpha);
+    const most = alphas.reduce((sum, alpha) => sum + alpha, 0).toFixed(1);
+    process.stdout.write(`${alarms} of ${harmless.length} harmless rollouts taken back, ${most} may be\n`);
+    expect(chanceOf(alarms, alphas)).toBeGreaterThan(1e-6);
+  });
 
   it('rule 10: nothing is lost, doubled or left behind, and in the end every instance serves what was asked for last', () =>
     holds(10));

@@ -1,3 +1,11 @@
+import {
+  metricsCountOnce,
+  nothingPassesWithoutArms,
+  onlyWhatMayTakesBack,
+  silenceOfMetricsIsNoPass,
+  somethingComparesTheArms,
+} from './counted.js';
+import { drawsAreExact, instancesAreDrawn } from './draws.js';
 import { differingHolds, parityComesFirst, parityComesOutAgain } from './parity.js';
 import { CHECKS, type History as Recorded } from '../../chaos/history-checker.js';
 import { configDecider, type ConfigEvent, type ConfigState } from '#libs/domain';
@@ -11,6 +19,7 @@ import {
   onlyMeasuredPasses,
   onlyMeasuredSettles,
   onlySeenTargetsPass,
+  watchLastsLongEnough,
 } from './going-on.js';
 import { momentsOf, type Rule } from './log.js';
 import { onlyWhatMayIsGoneWithout, onlyWhatMustIsTakenBackUnmeasured } from './without.js';
@@ -97,7 +106,7 @@ const nothingOfUsers: Rule = ({ events }) =>
 /** What each rule of the contract asks of a run of the whole system. */
 export const RULES: Readonly<Record<number, readonly Rule[]>> = {
   1: [nothingBeforeItsEvent],
-  2: [missed(2), abortIsAlwaysTaken, failuresLeadBack],
+  2: [missed(2), abortIsAlwaysTaken, failuresLeadBack, onlyWhatMayTakesBack],
   3: [
     onlyMeasuredPasses,
     parityComesFirst,
@@ -106,13 +115,18 @@ export const RULES: Readonly<Record<number, readonly Rule[]>> = {
     onlySeenTargetsPass,
     onlyWhatMayIsGoneWithout,
     onlyWhatMustIsTakenBackUnmeasured,
+    nothingPassesWithoutArms,
+    somethingComparesTheArms,
+    silenceOfMetricsIsNoPass,
   ],
-  4: [advanceNeedsAllOfIt],
+  4: [advanceNeedsAllOfIt, watchLastsLongEnough],
   5: [missed(5), checked('rollbacks complete'), onlyPeopleAbandon, readBackIsTrue, endsAreNamed],
   6: [olderNeverOverwritesNewer, checked('generations grow')],
   7: [onlySettlingMovesLastKnownGood, checked('controls are what was left'), backToTheControl],
+  8: [drawsAreExact, instancesAreDrawn],
   10: [
     missed(10),
+    metricsCountOnce,
     commandsOnce,
     checked('the log is whole', 'what happens once happened once', 'stages come in order', 'asked, done, arrived'),
     checked('one rollout holds a target', 'every task was done', 'answers were kept'),

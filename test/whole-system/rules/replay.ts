@@ -20,7 +20,7 @@ import { endsOf, momentsOf, type Rule } from './log.js';
 
 type Signal = Rollout['plan']['signals'][number];
 type Folded = { readonly pools: readonly EvidencePool[]; readonly looks: StoredLook[]; digest: string };
-type Judged = Verdict & { readonly digest: string };
+export type Judged = Verdict & { readonly digest: string };
 /** A look in which a signal that decides is shown to fail. */
 export type Failing = {
   readonly signal: string;
@@ -53,7 +53,11 @@ const scopeOf = ({ plan }: Rollout, { signal, track: name, stage: at }: Recorded
 };
 
 /** What the looks so far have counted of one signal, and the requests that were read with the last of them. */
-const countsOf = (looks: readonly StoredLook[], seen: Seen, { signal, type }: Signal): readonly SliceCounts[] => {
+const countsOf = (
+  looks: readonly StoredLook[],
+  seen: Seen,
+  { signal, type, source }: Signal,
+): readonly SliceCounts[] => {
   const counts = new Map<string, { -readonly [field in keyof SliceCounts]: SliceCounts[field] }>();
   const of = ({ target, model }: { readonly target: string; readonly model: string }) => {
     const none = { target, model, candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
@@ -66,19 +70,19 @@ const countsOf = (looks: readonly StoredLook[], seen: Seen, { signal, type }: Si
     of(cell).candidateBad += cell.candidateBad;
     of(cell).controlBad += cell.controlBad;
   }
-  // Of pairs only those count that were compared.
-  const isPaired = type === 'paired';
-  for (const sample of isPaired ? seen.requests.samples : []) {
+  // Of pairs only those count that were compared, and of metrics what they counted.
+  const isSampled = type === 'paired' || source !== null;
+  for (const sample of isSampled ? seen.requests.samples : []) {
     if (sample.signal !== signal) continue;
     of(sample).candidateRequests += sample.candidate;
     of(sample).controlRequests += sample.control;
   }
-  for (const slice of isPaired ? [] : seen.requests.slices) {
+  for (const slice of isSampled ? [] : seen.requests.slices) {
     of(slice).candidateRequests += slice.candidateRequests;
     of(slice).controlRequests += slice.controlRequests;
   }
   for (const slice of seen.requests.unmeasured) {
-    if (slice.signal !== signal || isPaired) continue;
+    if (slice.signal !== signal || isSampled) continue;
     of(slice).candidateRequests -= slice.candidateRequests;
     of(slice).controlRequests -= slice.controlRequests;
   }
@@ -94,6 +98,22 @@ const reportOf = ({ rollout, violations }: Seen, { targets }: EvidencePool, sign
     ),
   );
 
+/** Without control, what a source counted is held against what it had counted before, as that was read with the look. */
+const heldAgainst = (counts: readonly SliceCounts[], { before }: Seen, { signal, source }: Signal) => {
+  const arms = { candidate: false, control: false };
+  for (const { candidateRequests, controlRequests } of counts) {
+    arms.candidate ||= candidateRequests > 0;
+    arms.control ||= controlRequests > 0;
+  }
+  if (source === null || !arms.candidate || arms.control) return { counts };
+  const past = counts.map((slice) => {
+    const { target, model } = slice;
+    const own = before.find((each) => each.signal === signal && each.target === target && each.model === model);
+    return { ...slice, controlBad: own?.bad ?? 0, controlRequests: own?.requests ?? 0 };
+  });
+  return { counts: past, isBefore: true };
+};
+
 const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollout, verdict: RecordedVerdict) => {
   const scope = scopeOf(rollout, verdict);
   if (!scope) return undefined;
@@ -103,8 +123,8 @@ const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollo
   const violations = report && violationsOfArms(seen.rollout, verdict.signal, report, onTrial);
   const signal = rollout.plan.signals.find((each) => each.signal === verdict.signal);
   if (!signal) return undefined;
-  const counts = countsOf(looks, seen, signal);
-  return { ...judgeScope(pool, scope, verdict.signal, { counts, violations }), digest };
+  const counted = heldAgainst(countsOf(looks, seen, signal), seen, signal);
+  return { ...judgeScope(pool, scope, verdict.signal, { ...counted, violations }), digest };
 };
 
 /**
@@ -123,8 +143,8 @@ const isPlainlyViolated = (history: History, { rollout, judgedAt = 0 }: Seen, re
 };
 
 /** Whether a signal fails in a pool by what was seen in a look; false where the one who looked did not come to the end of it. */
-const fails = (history: History, pool: EvidencePool, seen: Seen, { signal, type }: Signal): boolean => {
-  if (seen.judgedAt === undefined) return false;
+const fails = (history: History, pool: EvidencePool, seen: Seen, { signal, type, source }: Signal): boolean => {
+  if (seen.judgedAt === undefined || source !== null) return false;
   if (type === 'rate') return pool.evidence.failed.includes(signal);
   const report = reportOf(seen, pool, signal);
   return report !== undefined && isPlainlyViolated(history, seen, report);
@@ -159,7 +179,9 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
       if (again) verdicts.set(keyOf(look, verdict), again);
     }
     for (const pool of folded.pools) {
-      const signal = rollout.plan.signals.find((each) => !each.shadow && fails(history, pool, seen, each));
+      const signal = rollout.plan.signals.find(
+        (each) => !each.shadow && each.onFail === 'roll-back' && fails(history, pool, seen, each),
+      );
       if (signal) failing.push({ signal: signal.signal, track: pool.track, look, head: seen.head });
     }
   }

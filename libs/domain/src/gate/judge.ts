@@ -319,9 +319,11 @@ const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Vio
   const { minRequests = 1 } = options;
   const title = titleOf(signal);
   if (violations > 0) {
-    const hit = slices.filter(({ candidateBad }) => candidateBad > 0);
-    const named = hit.length === 0 ? slices : hit;
-    const where = named.length === 0 ? '' : ` ${placesOf({ ...all, slices: named })}`;
+    // They may be on targets of another track, which is taken back together with this one.
+    const hitOf = (places: readonly SliceCounts[]) => places.filter(({ candidateBad }) => candidateBad > 0);
+    const own = hitOf(slices);
+    const hit = own.length > 0 ? own : hitOf(options.counts);
+    const where = hit.length === 0 ? '' : ` ${placesOf({ ...all, slices: hit })}`;
     const seen = `${violations} on the candidate, none on control in the look-back`;
     return { verdict: 'fail', sentence: `${title}${where}: ${seen}; it must never be seen${alsoPhrase(suspects)}` };
   }
