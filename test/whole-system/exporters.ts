@@ -1,6 +1,4 @@
 import { conductTaskId } from '#libs/application';
-import { MemoryCountedIntake, MemoryIntake, OtlpReceiver, type MemoryEvidenceStore } from '#libs/signals';
-import { FleetSignalSources } from '../../apps/controller/src/composition/signal-sources.js';
 import type { Controller } from './controller.js';
 import type { OpenTasks } from './tasks.js';
 import type { Export, Instance } from './traffic.js';
@@ -8,7 +6,6 @@ import type { Witness } from './witness.js';
 
 type Surroundings = {
   readonly witness: Witness;
-  readonly evidence: MemoryEvidenceStore;
   readonly tasks: OpenTasks;
   readonly chance: () => number;
 };
@@ -22,7 +19,6 @@ const TWICE = 0.1;
 export class Exporters {
   /** Target → what is wrong with the exporters of its instances. */
   readonly fates = new Map<string, 'silent' | 'late'>();
-  readonly #receivers = new WeakMap<Controller, OtlpReceiver>();
 
   constructor(private readonly world: Surroundings) {}
 
@@ -43,27 +39,15 @@ export class Exporters {
   }
 
   #send({ body, arms }: Export, { target }: Instance, to: Controller): void {
-    const { chance, witness, evidence, tasks } = this.world;
+    const { chance, witness, tasks } = this.world;
     if (chance() < LOST) return witness.comes('metrics: lost');
-    const receiver = this.#receivers.get(to) ?? this.#receiverOf(to, evidence);
-    this.#receivers.set(to, receiver);
     for (let times = chance() < TWICE ? 2 : 1; times > 0; times -= 1)
-      receiver.metrics(body, 'json', { token: 'fleet' }, to.clock.now()).then(
+      to.receiver.metrics(body, 'json', { token: 'fleet' }, to.clock.now()).then(
         ({ rejected }) => witness.comes(rejected > 0 ? 'metrics: some points refused' : 'metrics: taken'),
         (error: unknown) => witness.faults.push(`an export was answered with an error: ${String(error)}`),
       );
     witness.metered(target, arms);
     const touched = to.view.fleet.desired(target).flatMap(({ rollout }) => (rollout === null ? [] : [rollout]));
     if (!to.isDeaf) void tasks.hasten([...new Set(touched)].map(conductTaskId));
-  }
-
-  #receiverOf({ view, exposures }: Controller, { rows }: MemoryEvidenceStore): OtlpReceiver {
-    return new OtlpReceiver({
-      sources: new FleetSignalSources(view),
-      exposures,
-      counted: new MemoryCountedIntake(rows, exposures),
-      outcomes: new MemoryIntake(rows, exposures),
-      knowGeneration: async () => undefined,
-    });
   }
 }

@@ -126,7 +126,9 @@ export class Fleets {
       const window = this.#asMeasured(instance.target, whole);
       return this.world.chance() < 0.01 ? [{ ...window, generation: window.generation + 100_000 }] : [window];
     });
-    windows.push(...this.traffic.late(instance, this.world.clock.now(), span));
+    const late = this.traffic.late(instance, this.world.clock.now(), span);
+    if (late.length > 0) this.world.witness.comes('outcomes: late');
+    windows.push(...late);
     const fate = this.outcomes.get(instance.target);
     if (windows.length > 0 && fate !== 'silent') instance.outbox.push(this.traffic.batch(instance, windows));
   }

@@ -1,16 +1,20 @@
 import { conductor, CONDUCT, DELIVER, Evaluator, react, rulesetOf } from '#libs/application';
 import type { RolloutState } from '#libs/domain';
+import { CountedIntake, MemoryCountedIntake } from '#libs/signals';
 import { MemoryPlatform } from '#libs/platforms';
 import type { Planted } from './play.js';
 import {
   appending,
   Chatty,
   deciding,
+  drawing,
   isDown,
+  knowing,
   LastComes,
   parityAs,
   seeing,
   verdictsAs,
+  withSignals,
   type Command,
 } from './planting.js';
 
@@ -21,6 +25,8 @@ export const PLANTED: readonly {
   readonly planted: Planted;
   /** Of a run that shows it, unless the first one does. */
   readonly seed?: number;
+  /** What is found, where another rule of the same number may find it too. */
+  readonly says?: RegExp;
 }[] = [
   {
     rule: 1,
@@ -82,6 +88,34 @@ export const PLANTED: readonly {
     },
   },
   {
+    rule: 2,
+    what: 'a decider that lets metrics take back what they may only hold',
+    says: /which may (hold|warn)/,
+    planted: knowing(withSignals({ onFail: 'roll-back' })),
+  },
+  {
+    rule: 2,
+    what: 'a decider that only holds for metrics that may take back',
+    says: /although (timeouts|overloads|first-token) fails/,
+    planted: knowing(withSignals({ onFail: 'hold' })),
+  },
+  {
+    rule: 3,
+    what: 'a decider that takes what was seen before and since for a proof',
+    says: /nobody knows of its arms/,
+    planted: seeing(verdictsAs('inconclusive', 'pass', (_, { method }) => method === 'before-after-v1')),
+  },
+  {
+    rule: 3,
+    what: 'a decider that believes in metrics that do not come',
+    says: /exported/,
+    planted: seeing((facts, rollout) => ({
+      ...verdictsAs('not-measured', 'pass')(facts, rollout),
+      unmeasured: [],
+      silentMs: {},
+    })),
+  },
+  {
     rule: 3,
     what: 'a decider that begins a track although no parity is shown',
     planted: seeing(parityAs('pass')),
@@ -127,6 +161,18 @@ export const PLANTED: readonly {
         }),
       ),
     })),
+  },
+  {
+    rule: 4,
+    what: 'a decider that does not wait for what becomes known late',
+    says: /is known after/,
+    planted: knowing(withSignals({ delayMs: null })),
+  },
+  {
+    rule: 4,
+    what: 'a decider that settles before what becomes known late is known',
+    says: /of delay/,
+    planted: knowing((rollout) => (rollout.status === 'watching' ? withSignals({ delayMs: null })(rollout) : rollout)),
   },
   {
     rule: 5,
@@ -189,6 +235,42 @@ export const PLANTED: readonly {
     planted: deciding((command) =>
       command.type === 'ReleaseTargets' ? ({ ...command, outcome: 'settled' } as Command) : command,
     ),
+  },
+  {
+    rule: 8,
+    what: 'a draw that forgets whom it has chosen',
+    says: /lets \S+ go/,
+    planted: knowing((rollout) => ({
+      ...rollout,
+      targets: Object.fromEntries(
+        Object.entries(rollout.targets).map(([target, { wanted, ...known }]) => {
+          return [target, { ...known, wanted: wanted && { ...wanted, instances: null } }];
+        }),
+      ),
+    })),
+  },
+  {
+    rule: 8,
+    what: 'a draw of one instance more than the share says',
+    says: /chooses/,
+    planted: drawing(({ candidate, control: [first, ...control] }) => ({
+      candidate: first === undefined ? candidate : [...candidate, first],
+      control,
+    })),
+  },
+  {
+    rule: 10,
+    what: 'a way in for metrics that forgets what it has counted',
+    says: /requests at .* served were/,
+    planted: {
+      counted: (...over) =>
+        new (class extends CountedIntake {
+          readonly #sound = new MemoryCountedIntake(...over);
+          override advance<R>(...[source, step, now]: Parameters<typeof CountedIntake.prototype.advance<R>>) {
+            return this.#sound.advance(source, () => step(undefined), now);
+          }
+        })(),
+    },
   },
   {
     rule: 10,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { asHeadgateEvent, rolloutEvents, summarise } from '#libs/domain';
+import type { RecordedEvent } from '#libs/kernel';
 import { play, type History } from './play.js';
 import { chanceOf, harmlessOf, type Harmless } from './rules/alarms.js';
 import { brokenBy } from './rules/index.js';
@@ -33,12 +34,21 @@ const failures = new Map<number, Failure>();
 const came = new Map<string, number>();
 const harmless: Harmless[] = [];
 
+/** What comes by an event, beside the event itself. */
+const occasionsOf = ({ type, data }: RecordedEvent): readonly string[] => {
+  if (type === 'ParityJudged') return [`parity: ${(data['parity'] as { verdict: string }).verdict}`];
+  if (type === 'VerdictRecorded') return [`method: ${(data['verdict'] as { method: string }).method}`];
+  const isByMetrics = String(data['reason'] ?? data['sentence']).includes('outside alpha');
+  if (type === 'RolloutHeld' && isByMetrics) return ['metrics: hold'];
+  if (type !== 'DegradationDetected') return [];
+  if (isByMetrics) return ['metrics: take back'];
+  return String(data['sentence']).includes(' by instance ') ? ['instances: take back'] : [];
+};
+
 const note = (seed: number, history: History): void => {
   for (const [what, times] of history.witness.came) came.set(what, (came.get(what) ?? 0) + times);
-  for (const { type, data } of history.events) {
-    came.set(type, (came.get(type) ?? 0) + 1);
-    if (type === 'ParityJudged') came.set(`parity: ${(data['parity'] as { verdict: string }).verdict}`, 1);
-  }
+  for (const event of history.events)
+    for (const what of [event.type, ...occasionsOf(event)]) came.set(what, (came.get(what) ?? 0) + 1);
   harmless.push(...harmlessOf(history));
   for (const what of brokenBy(history)) {
     const rule = Number(/^rule (\d+)/.exec(what)?.[1]);
@@ -82,6 +92,11 @@ const RARE = [
   'RolloutSuperseded',
   'EvidenceMissing',
   'EvidenceReturned',
+  'metrics: hold',
+  'metrics: take back',
+  'method: before-after-v1',
+  'method: counted-distribution-v1',
+  'instances: take back',
 ];
 const MANY = 1_000;
 
@@ -108,8 +123,15 @@ const MUST_COME = [
   'outcomes: repeated',
   'outcomes: unknown-generation',
   'outcomes: a signal is not measured',
+  'outcomes: late',
   'parity: pass',
   'parity: fail',
+  'method: rate-grid-v1',
+  'method: invariant-v1',
+  'method: instance-permutation-v1',
+  'method: counted-rate-v1',
+  'metrics: taken',
+  'metrics: lost',
 ];
 
 describe('the runs of the whole system that are played', () => {

@@ -21,9 +21,11 @@ import { NotedStore, Witness } from './witness.js';
 /** More rounds than anything takes that comes to rest. */
 const MOST_ROUNDS = 3_000;
 
+/** Whether any plan goes by a signal. */
+const isJudged = ({ plans }: Run, signal: string): boolean => JSON.stringify(plans).includes(`"signal":"${signal}"`);
+
 /** Whether any plan goes by what metrics count: fleets send none otherwise. */
-const isCounted = ({ plans }: Run): boolean =>
-  COUNTED.some(({ signal }) => JSON.stringify(plans).includes(`"signal":"${signal}"`));
+const isCounted = (run: Run): boolean => COUNTED.some(({ signal }) => isJudged(run, signal));
 
 /** The log, the queue, the targets, the fleets, the people and a few controllers, on one clock of its own. */
 export class World {
@@ -62,14 +64,14 @@ export class World {
       meteredRequests.set(arm, (meteredRequests.get(arm) ?? 0) + requests),
     );
     witness.faultsPlanted = this.#traffic.faults;
-    this.exporters = isCounted(run) ? new Exporters({ witness, evidence, tasks, chance }) : undefined;
+    this.exporters = isCounted(run) ? new Exporters({ witness, tasks, chance }) : undefined;
     const surroundings = { clock, witness, platform, evidence, tasks, chance };
     this.fleets = new Fleets(surroundings, this.#traffic, this.exporters);
     this.#comparers = new Comparers({ witness, evidence, tasks, chance });
     const processes = new MemoryProcessStore({ store, tasks });
     const outside = { turns, witness, store, evidence, board, trouble: (isDone: boolean) => this.#trouble(isDone) };
     const faultOf = (target: string) => this.faults.get(target);
-    this.#shared = { ...outside, faultOf, platform, tasks, processes, clock, chance };
+    this.#shared = { ...outside, faultOf, rows: evidence.rows, platform, tasks, processes, clock, chance };
     this.#slots = run.clocksMs.map((offsetMs) => ({ controller: undefined, offsetMs, lives: 0 }));
   }
 
@@ -261,7 +263,8 @@ export class World {
 
   #break({ config, signal, target }: Extract<Step, { do: 'break' }>): void {
     const { config: name } = CONFIGS[config % CONFIGS.length] ?? CONFIGS[0];
-    const bad = BREAKABLE[signal % BREAKABLE.length] ?? SIGNALS[0].signal;
+    const judged = BREAKABLE.filter((each) => isJudged(this.run, each));
+    const bad = judged[signal % judged.length] ?? SIGNALS[0].signal;
     const running = [...(this.view?.rollouts.values() ?? [])].find(
       ({ rollout }) => rollout.config === name && !isOver(rollout),
     );

@@ -23,7 +23,7 @@ import {
 } from './going-on.js';
 import { momentsOf, type Rule } from './log.js';
 import { onlyWhatMayIsGoneWithout, onlyWhatMustIsTakenBackUnmeasured } from './without.js';
-import { looksAreWhole, verdictsComeOutAgain } from './replay.js';
+import { looksAreWhole, theProductAgrees, verdictsComeOutAgain } from './replay.js';
 import { allEndOnTheLast, nothingBeforeItsEvent, olderNeverOverwritesNewer } from './serving.js';
 
 const recorded = new WeakMap<History, Recorded>();
@@ -133,7 +133,7 @@ export const RULES: Readonly<Record<number, readonly Rule[]>> = {
     allEndOnTheLast,
   ],
   11: [nothingOfUsers],
-  12: [looksAreWhole, verdictsComeOutAgain, parityComesOutAgain],
+  12: [looksAreWhole, verdictsComeOutAgain, theProductAgrees, parityComesOutAgain],
 };
 
 /** Everything that a run breaks of a rule, or of all of them. */

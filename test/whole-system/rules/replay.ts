@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import type { StoredLook, ViolationReport } from '#libs/application';
 import {
   foldPools,
+  judgedScopes,
   judgeScope,
   poolOf,
+  recomputeVerdicts,
   startPools,
   violationsOfArms,
   type EvidencePool,
@@ -11,12 +13,13 @@ import {
   type OnTrial,
   type RecordedVerdict,
   type Rollout,
+  type RolloutEvent,
   type SliceCounts,
   type Verdict,
 } from '#libs/domain';
 import type { History } from '../play.js';
 import { lookKey, reportKey, trialKey, type Seen } from '../witness.js';
-import { endsOf, momentsOf, type Rule } from './log.js';
+import { endsOf, lifeOf, momentsOf, type Rule } from './log.js';
 
 type Signal = Rollout['plan']['signals'][number];
 type Folded = { readonly pools: readonly EvidencePool[]; readonly looks: StoredLook[]; digest: string };
@@ -150,6 +153,20 @@ const fails = (history: History, pool: EvidencePool, seen: Seen, { signal, type,
   return report !== undefined && isPlainlyViolated(history, seen, report);
 };
 
+/**
+ * Whether a signal that metrics count, and that may take back, fails in a scope that was judged in a look: what it shows
+ * may end again, so it is asked of each look by itself.
+ */
+const failsCounted = (folded: Folded, pool: EvidencePool, seen: Seen, signal: Signal): boolean => {
+  if (seen.judgedAt === undefined || signal.source === null) return false;
+  return judgedScopes(seen.rollout)
+    .filter((scope) => poolOf(folded.pools, scope) === pool)
+    .some((scope) => {
+      const counted = heldAgainst(countsOf(folded.looks, seen, signal), seen, signal);
+      return judgeScope(pool, scope, signal.signal, counted).verdict === 'fail';
+    });
+};
+
 const sha256 = (...texts: readonly string[]): string => {
   const hash = createHash('sha256');
   for (const text of texts) hash.update(text);
@@ -180,7 +197,10 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
     }
     for (const pool of folded.pools) {
       const signal = rollout.plan.signals.find(
-        (each) => !each.shadow && each.onFail === 'roll-back' && fails(history, pool, seen, each),
+        (each) =>
+          !each.shadow &&
+          each.onFail === 'roll-back' &&
+          (fails(history, pool, seen, each) || failsCounted(folded, pool, seen, each)),
       );
       if (signal) failing.push({ signal: signal.signal, track: pool.track, look, head: seen.head });
     }
@@ -238,6 +258,20 @@ export const verdictsComeOutAgain: Rule = (history) =>
       ? []
       : [`"${verdict.sentence}" instead of "${again.sentence}"`];
     return [...wrong, ...unsaid].map((difference) => `the verdict on ${what} says ${difference}`);
+  });
+
+/** Rule 12: nor does the product, asked to compute them again from the log and the stored looks, find any difference. */
+export const theProductAgrees: Rule = (history) =>
+  endsOf(history).flatMap(({ id }) => {
+    const events = lifeOf(history, id).map(({ event: { position, at, ...event } }) => {
+      return { position, at, event: event as RolloutEvent };
+    });
+    const looks = history
+      .looksOf(id)
+      .map(({ look, digest, cells }) => ({ look, digest, cells: JSON.stringify(cells) }));
+    return recomputeVerdicts(events, looks, (text) => sha256(text)).flatMap(({ position, verdict, differs }) =>
+      differs.map((what) => `the verdict on ${verdict.signal} at ${position} comes out with another ${what}`),
+    );
   });
 
 /** Rule 12: looks are numbered one by one and none is folded twice. */
