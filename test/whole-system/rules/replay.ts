@@ -110,6 +110,7 @@ const heldAgainst = (counts: readonly SliceCounts[], { before }: Seen, { signal,
   }
   if (source === null || !arms.candidate || arms.control) return { counts };
   const past = counts.map((slice) => {
+    if (slice.candidateRequests === 0) return slice;
     const { target, model } = slice;
     const own = before.find((each) => each.signal === signal && each.target === target && each.model === model);
     return { ...slice, controlBad: own?.bad ?? 0, controlRequests: own?.requests ?? 0 };
