@@ -127,7 +127,7 @@ class Arms {
     return this.#arms
       .flatMap(([candidate, control]) => (candidate === control ? [candidate] : [candidate, control]))
       .filter(({ requests }) => requests > 0)
-      .map(({ tally: _, ...arm }) => arm);
+      .map(({ config, revision, requests, units, unassigned }) => ({ config, revision, requests, units, unassigned }));
   }
 
   /** Those of configs that are being changed. */

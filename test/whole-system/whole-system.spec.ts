@@ -60,8 +60,6 @@ beforeAll(async () => {
   const begun = performance.now();
   for (let seed = FIRST; seed < FIRST + RUNS; seed += 1) note(seed, await play(runOf(seed)));
   const perMinute = Math.round((RUNS * 60_000) / (performance.now() - begun));
-  if (process.env['HEADGATE_CAME'])
-    process.stdout.write(JSON.stringify(Object.fromEntries([...came].toSorted()), null, 1) + '\n');
   process.stdout.write(`${RUNS} runs of the whole system from HEADGATE_SEED=${FIRST}, ${perMinute} a minute\n`);
 }, TIMEOUT_MS);
 

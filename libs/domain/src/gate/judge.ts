@@ -243,15 +243,16 @@ const blindTargets = ({ state, options, slices }: Case): readonly string[] => {
 };
 
 /**
- * What is not measured, in words. Requests are served wherever there is traffic, and a stage waits for that by itself;
- * values and pairs come from wherever somebody measures, so each target has to have some of its own.
+ * What is not measured, in words. Outcomes of requests come wherever there is traffic, and a stage waits for that by
+ * itself; values, pairs and what a source counts come from wherever somebody measures, so each target has to have some of
+ * its own.
  */
 const unmeasured = (all: Case): string | undefined => {
   const { signal, counts } = all;
   const what = MEASURED[signal.spec.type];
   if (counts.candidateRequests === 0 || counts.controlRequests === 0)
     return `${what} measured on ${counts.candidateRequests === 0 ? 'the candidate' : 'control'}`;
-  const blind = what === 'request' ? [] : blindTargets(all);
+  const blind = what === 'request' && !isCounted(signal.spec) ? [] : blindTargets(all);
   return blind.length === 0 ? undefined : `${what} measured on both arms of ${blind.join(', ')}`;
 };
 
