@@ -16,7 +16,7 @@ const stages = (first: string) =>
 
 const tolerate = fc.constantFrom<readonly ('none' | number)[]>(['none'], ['none'], ['none'], [3], []);
 const missing = fc.constantFrom('hold', 'hold', 'hold', 'hold', 'warn', 'roll-back');
-const onFail = fc.constantFrom('hold', 'roll-back', 'warn', undefined, undefined);
+const onFail = fc.constantFrom('hold', 'roll-back', 'warn', 'roll-back', undefined);
 const optional = (name: string, value: unknown): JsonObject => (value === undefined ? {} : { [name]: value as string });
 
 /** What a plan says of one signal more, if it has it. */

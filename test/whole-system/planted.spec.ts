@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PLANTED } from './planted.js';
 import { play } from './play.js';
+import { seeing, verdictsAs } from './planting.js';
+import { chanceOf, harmlessOf, type Harmless } from './rules/alarms.js';
 import { brokenBy } from './rules/index.js';
 import { runs } from './steps.js';
 
@@ -28,4 +30,32 @@ describe('the rules find', () => {
       expect(await found(fault)).toBeLessThanOrEqual(MOST_RUNS);
     });
   }
+});
+
+describe('the count of false alarms', () => {
+  const PLAYED = 16;
+  const byChance = verdictsAs('pass', 'fail', (_, { look }) => look % 5 === 0);
+
+  it(
+    'rule 8: finds a decider that takes back what is not shown harmful now and then',
+    { timeout: 120_000 },
+    async () => {
+      const harmless: Harmless[] = [];
+      for (const run of fc.sample(runs, { seed: FIRST, numRuns: PLAYED }))
+        harmless.push(...harmlessOf(await play(run, seeing(byChance))));
+      const alarms = harmless.filter(({ isAlarm }) => isAlarm).length;
+      expect(
+        chanceOf(
+          alarms,
+          harmless.map(({ alpha }) => alpha),
+        ),
+      ).toBeLessThan(1e-6);
+    },
+  );
+
+  it('is the binomial distribution where all chances are the same', () => {
+    expect(chanceOf(0, [0.1, 0.1, 0.1])).toBeCloseTo(1, 12);
+    expect(chanceOf(2, [0.1, 0.1, 0.1])).toBeCloseTo(3 * 0.01 * 0.9 + 0.001, 12);
+    expect(chanceOf(3, [0.1, 0.2, 0.5])).toBeCloseTo(0.01, 12);
+  });
 });

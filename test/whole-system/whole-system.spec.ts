@@ -14,7 +14,7 @@ import { runs, type Run } from './steps.js';
 const FIRST = Number(process.env['HEADGATE_SEED'] ?? 20_250_829);
 const RUNS = Number(process.env['HEADGATE_RUNS'] ?? 80);
 const SHRINK_MS = 60_000;
-const TIMEOUT_MS = 30_000 + RUNS * 1_000;
+const TIMEOUT_MS = 30_000 + RUNS * 4_000;
 
 const runOf = (seed: number): Run => {
   const [run] = fc.sample(runs, { seed, numRuns: 1 });
