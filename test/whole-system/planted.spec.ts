@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PLANTED } from './planted.js';
 import { play } from './play.js';
 import { seeing, verdictsAs } from './planting.js';
-import { chanceOf, harmlessOf, type Harmless } from './rules/alarms.js';
+import { chanceOf, harmlessOf, LEAST_CHANCE, type Harmless } from './rules/alarms.js';
 import { brokenBy } from './rules/index.js';
 import { runs } from './steps.js';
 
@@ -33,25 +33,16 @@ describe('the rules find', () => {
 });
 
 describe('the count of false alarms', () => {
-  const PLAYED = 16;
-  const byChance = verdictsAs('pass', 'fail', (_, { look }) => look % 5 === 0);
+  const PLAYED = 32;
 
-  it(
-    'rule 8: finds a decider that takes back what is not shown harmful now and then',
-    { timeout: 120_000 },
-    async () => {
-      const harmless: Harmless[] = [];
-      for (const run of fc.sample(runs, { seed: FIRST, numRuns: PLAYED }))
-        harmless.push(...harmlessOf(await play(run, seeing(byChance))));
-      const alarms = harmless.filter(({ isAlarm }) => isAlarm).length;
-      expect(
-        chanceOf(
-          alarms,
-          harmless.map(({ alpha }) => alpha),
-        ),
-      ).toBeLessThan(1e-6);
-    },
-  );
+  it('rule 8: finds a decider that takes back what is not shown harmful', { timeout: 120_000 }, async () => {
+    const harmless: Harmless[] = [];
+    for (const run of fc.sample(runs, { seed: FIRST, numRuns: PLAYED }))
+      harmless.push(...harmlessOf(await play(run, seeing(verdictsAs('pass', 'fail')))));
+    const alarms = harmless.filter(({ isAlarm }) => isAlarm);
+    const alphas = harmless.map(({ alpha }) => alpha);
+    expect(chanceOf(alarms.length, alphas)).toBeLessThan(LEAST_CHANCE);
+  });
 
   it('is the binomial distribution where all chances are the same', () => {
     expect(chanceOf(0, [0.1, 0.1, 0.1])).toBeCloseTo(1, 12);

@@ -24,6 +24,9 @@ export const harmlessOf = (history: History): readonly Harmless[] =>
     return [{ rollout: id, alpha: plan.alpha, isAlarm }];
   });
 
+/** So many alarms that they come less often than this are too many. */
+export const LEAST_CHANCE = 1e-4;
+
 /**
  * The chance that so many alarms or more come of rollouts that each give one with its own chance, computed exactly:
  * Poisson's binomial distribution by convolution.
