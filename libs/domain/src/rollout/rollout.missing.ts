@@ -70,8 +70,9 @@ export const isBad = (rollout: Rollout, { verdict, shadow, track }: RecordedVerd
 export const onFailOf = ({ plan }: Rollout, { signal }: RecordedVerdict): 'roll-back' | 'hold' | 'warn' =>
   plan.signals.find((each) => each.signal === signal)?.onFail ?? 'roll-back';
 
-/** Says what a slice came to before and since: it may be bad, and is never proof that all is well. */
-const isObservation = ({ method, verdict }: RecordedVerdict): boolean => method === BEFORE_AFTER && verdict !== 'fail';
+/** Says what was counted before and since: it is never proof that all is well. Where nothing was counted it says nothing. */
+const isObservation = ({ method, verdict }: RecordedVerdict): boolean =>
+  method === BEFORE_AFTER && verdict === 'inconclusive';
 
 const ONLY_OBSERVED = 'no signal compares the arms, so none can show that this is harmless: going on takes a promote';
 
