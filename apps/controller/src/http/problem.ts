@@ -13,6 +13,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'method-not-allowed': 405,
   'stale-version': 412,
   'request-timeout': 408,
+  'too-many-requests': 429,
   'too-large': 413,
   'unsupported-media-type': 415,
   'headers-too-large': 431,
@@ -62,6 +63,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Too large',
   415: 'Not JSON',
   422: 'Cannot be accepted as it is',
+  429: 'Too many requests',
   431: 'Too large',
   503: 'Busy',
 };

@@ -4,6 +4,7 @@ import { FlagdCore, type FeatureFlag } from '@openfeature/flagd-core';
 import type { Json, JsonObject } from '#libs/kernel';
 import type { RulesetFeed, RulesetSnapshot } from '../feed.js';
 import { matchesEtag } from './etag.js';
+import type { StreamOffer } from './stream-passes.js';
 
 /** An HTTP answer, ready to be sent; no body with 304. */
 export type OfrepResponse = {
@@ -103,17 +104,28 @@ export class OfrepEvaluator {
     return respond('errorCode' in result ? 500 : 200, result);
   }
 
-  /** `POST …/evaluate/flags`. The entity tag stands for (generation, context), so a 304 is right for this caller only. */
-  evaluateAll(target: string, body: unknown, ifNoneMatch: string | undefined): OfrepResponse {
+  /**
+   * `POST …/evaluate/flags`. The entity tag stands for (generation, context, stream), so a 304 is right for this caller
+   * only, and only while the stream that it was told of can be opened. `offer` makes the entry of `eventStreams` for a
+   * unit that has a generation.
+   */
+  evaluateAll(
+    target: string,
+    body: unknown,
+    ifNoneMatch: string | undefined,
+    offer?: (unit: string, since: number) => StreamOffer,
+  ): OfrepResponse {
     const read = readContext(body);
     if ('failure' in read) return respond(400, read.failure);
     const { context } = read;
     const loaded = this.load(target);
     if (loaded === undefined) return respond(404, { errorCode: 'GENERAL', errorDetails: noTarget(target) });
-    const etag = etagOf(loaded.generation, context);
+    const stream = offer?.(context.targetingKey ?? '', loaded.generation);
+    const etag = etagOf(loaded.generation, context, stream?.tag ?? '');
     if (matchesEtag(ifNoneMatch, etag)) return respond(304, undefined, { etag });
     const flags = [...loaded.core.getFlags()].map(([key, flag]) => toResult(key, flag.evaluate(context, silent)));
-    return respond(200, { flags, metadata: loaded.metadata }, { etag });
+    const answer: JsonObject = { flags, metadata: loaded.metadata };
+    return respond(200, stream === undefined ? answer : { ...answer, eventStreams: [stream.entry] }, { etag });
   }
 
   /** Compiling a ruleset costs far more than evaluating it: it is done once for each generation. */
@@ -134,7 +146,7 @@ const compile = (snapshot: RulesetSnapshot): Loaded => {
   return { generation: snapshot.generation, core, metadata: core.getFlagSetMetadata() };
 };
 
-const etagOf = (generation: number, context: Context): string => {
-  const digest = createHash('sha256').update(JSON.stringify(context)).digest('base64url');
+const etagOf = (generation: number, context: Context, stream: string): string => {
+  const digest = createHash('sha256').update(JSON.stringify([context, stream])).digest('base64url');
   return `"${generation}-${digest.slice(0, 22)}"`;
 };
