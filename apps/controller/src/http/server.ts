@@ -137,7 +137,10 @@ const ofrepOf = (
   return [
     [OfrepEvaluator, new OfrepEvaluator(feed)],
     [StreamPasses, new StreamPasses({ key: streamKey, clock, path: STREAM_PATH, ...(lifeMs ? { lifeMs } : {}) })],
-    [ChangeStreams, new ChangeStreams({ feed, now, mayRead, ...(beatMs ? { beatMs } : {}), ...(most ? { most } : {}) })],
+    [
+      ChangeStreams,
+      new ChangeStreams({ feed, now, mayRead, ...(beatMs ? { beatMs } : {}), ...(most ? { most } : {}) }),
+    ],
     [OfrepLimit, new OfrepLimit(ofrepRate, now)],
   ];
 };

@@ -66,6 +66,12 @@ const respond = (
 const reasonOf = (evaluation: Evaluation): string =>
   evaluation.reason === 'TARGETING_MATCH' ? 'SPLIT' : evaluation.reason;
 
+/** Rulesets of ours turn nothing off; what is off has no value here, as in process. */
+const resultOf = (key: string, flag: FeatureFlag, context: Context): JsonObject =>
+  flag.state === 'DISABLED'
+    ? { key, errorCode: 'GENERAL', errorDetails: `Config ${key} is turned off in the ruleset.` }
+    : toResult(key, flag.evaluate(context, silent));
+
 const toResult = (key: string, evaluation: Evaluation): JsonObject => {
   if (evaluation.value === undefined) {
     const errorDetails = 'errorMessage' in evaluation ? evaluation.errorMessage : undefined;
@@ -100,7 +106,7 @@ export class OfrepEvaluator {
       const errorDetails = loaded === undefined ? noTarget(target) : `Target ${target} has no config ${key}.`;
       return respond(404, { key, errorCode: 'FLAG_NOT_FOUND', errorDetails });
     }
-    const result = toResult(key, flag.evaluate(read.context, silent));
+    const result = resultOf(key, flag, read.context);
     return respond('errorCode' in result ? 500 : 200, result);
   }
 
@@ -123,7 +129,7 @@ export class OfrepEvaluator {
     const stream = offer?.(context.targetingKey ?? '', loaded.generation);
     const etag = etagOf(loaded.generation, context, stream?.tag ?? '');
     if (matchesEtag(ifNoneMatch, etag)) return respond(304, undefined, { etag });
-    const flags = [...loaded.core.getFlags()].map(([key, flag]) => toResult(key, flag.evaluate(context, silent)));
+    const flags = [...loaded.core.getFlags()].map(([key, flag]) => resultOf(key, flag, context));
     const answer: JsonObject = { flags, metadata: loaded.metadata };
     return respond(200, stream === undefined ? answer : { ...answer, eventStreams: [stream.entry] }, { etag });
   }
@@ -147,6 +153,8 @@ const compile = (snapshot: RulesetSnapshot): Loaded => {
 };
 
 const etagOf = (generation: number, context: Context, stream: string): string => {
-  const digest = createHash('sha256').update(JSON.stringify([context, stream])).digest('base64url');
+  const digest = createHash('sha256')
+    .update(JSON.stringify([context, stream]))
+    .digest('base64url');
   return `"${generation}-${digest.slice(0, 22)}"`;
 };
