@@ -23,6 +23,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'schema-too-slow': 422,
   'value-does-not-fit-schema': 422,
   'exposure-out-of-range': 422,
+  'quorum-out-of-range': 422,
   'exposure-shrinks': 422,
   'plan-stops-short': 422,
   'track-cycle': 422,

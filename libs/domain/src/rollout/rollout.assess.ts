@@ -1,6 +1,7 @@
 import { accept, type Decision } from '#libs/kernel';
 import type { DrainOutcome, InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import { absences, absenceWords } from './rollout.absent.js';
+import { absentFrom, hasConverged } from './rollout.convergence.js';
 import { drawFaults, drawsOf, type Draws } from './rollout.instances.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
@@ -101,26 +102,14 @@ const changedVerdicts = (rollout: Rollout, verdicts: readonly RecordedVerdict[])
     })
     .map((verdict) => ({ type: 'VerdictRecorded', data: { rollout: rollout.id, verdict } }));
 
-/** Whether every instance has this generation: by its own word, or where none speaks by the time it takes to read it. */
-const hasTaken = (progress: TargetProgress, wanted: number, known: TargetFacts, at: number): boolean => {
-  if (known.instances > 0 || known.takenWithinMs === undefined)
-    return known.instances > 0 && known.acknowledged === known.instances && known.acknowledgedGeneration >= wanted;
-  return progress.deliveredAt !== null && at - progress.deliveredAt >= known.takenWithinMs;
-};
-
 const converged = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
   Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
     const known = facts.targets[target];
     const wanted = progress.wanted?.generation;
     if (wanted === undefined || !known || progress.delivered < wanted || progress.converged >= wanted) return [];
-    return hasTaken(progress, wanted, known, at)
-      ? [
-          {
-            type: 'TargetConverged',
-            data: { rollout: rollout.id, target, generation: wanted, instances: known.instances },
-          },
-        ]
-      : [];
+    if (!hasConverged(rollout, progress, known, at)) return [];
+    const data = { rollout: rollout.id, target, generation: wanted, instances: known.instances };
+    return [{ type: 'TargetConverged', data: { ...data, absent: absentFrom(known) } }];
   });
 
 /** Whether the stage of another track that this one waits for has passed, if it waits for any. */

@@ -432,7 +432,7 @@ describe('whatever happens to a rollout', () => {
             if (wanted)
               state = rolloutDecider.evolve(state, {
                 type: 'TargetConverged',
-                data: { rollout: 'ro-1', target, generation, instances: 1 },
+                data: { rollout: 'ro-1', target, generation, instances: 1, absent: [] },
                 position: 1,
                 at: 0,
               });

@@ -86,6 +86,7 @@ export class MemoryDriver extends PlatformDriver {
     return Promise.resolve({
       instances: known.filter((instance) => instance.seenAt > since),
       silent: known.filter((instance) => instance.seenAt <= since),
+      leaseMs: this.leaseMs,
     });
   }
 

@@ -128,6 +128,7 @@ export class PullDriver extends PlatformDriver {
     return {
       instances: known.filter((instance) => instance.seenAt > since),
       silent: known.filter((instance) => instance.seenAt <= since),
+      leaseMs: this.leaseMs,
     };
   }
 
