@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Acknowledgement, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
@@ -50,13 +50,17 @@ export class FleetController {
     @Param('instance') instance: string,
     @Body({ schema: Acknowledgement }) body: Acknowledgement,
   ): Promise<void> {
-    if (!this.view.fleet.targets.has(target))
-      throw new ProblemError('target-not-found', `There is no target ${target}. Apply its manifest first.`);
-    if (instance.length > 128 || !isStorable(instance))
-      throw new ProblemError('invalid-request', 'An instance id has at most 128 printable characters: shorten it.', [
-        { pointer: '/instance', detail: 'at most 128 printable characters' },
-      ]);
+    this.#check(target, instance);
     await this.driver.acknowledge(target, instance, body, this.clock.now());
+  }
+
+  /** An instance says that it ends. Who leaves without a word has stopped talking, and keeps stages from passing. */
+  @Delete('targets/:target/instances/:instance')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  async leave(@Param('target') target: string, @Param('instance') instance: string): Promise<void> {
+    this.#check(target, instance);
+    await this.driver.leave(target, instance);
   }
 
   /** Outcomes: bad ones one by one, good ones as counts. Wrong items are refused by themselves, the rest is kept. */
@@ -67,5 +71,14 @@ export class FleetController {
     const newest = batch.windows.reduce((most, { generation }) => Math.max(most, generation), 0);
     await knowGeneration(newest, this.view, this.store);
     return this.intake.submit(batch, { token: request.caller?.subject ?? '' }, this.clock.now());
+  }
+
+  #check(target: string, instance: string): void {
+    if (!this.view.fleet.targets.has(target))
+      throw new ProblemError('target-not-found', `There is no target ${target}. Apply its manifest first.`);
+    if (instance.length > 128 || !isStorable(instance))
+      throw new ProblemError('invalid-request', 'An instance id has at most 128 printable characters: shorten it.', [
+        { pointer: '/instance', detail: 'at most 128 printable characters' },
+      ]);
   }
 }

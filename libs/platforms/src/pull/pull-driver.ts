@@ -139,4 +139,9 @@ export class PullDriver extends PlatformDriver {
   acknowledge(target: string, instance: string, heartbeat: Heartbeat, now: number): Promise<void> {
     return this.acknowledgements.add(target, instance, heartbeat, now);
   }
+
+  /** An instance says that it ends: nobody waits for it, nor wonders why it says nothing any more. */
+  leave(target: string, instance: string): Promise<void> {
+    return this.acknowledgements.leave(target, instance);
+  }
 }
