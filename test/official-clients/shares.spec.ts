@@ -36,8 +36,10 @@ const byOfrep = (...splits: readonly Split[]): Side => {
   const held = ruleset(splits, 1);
   feed.offer({ target: 'api-tpu', generation: 1, ruleset: held, text: JSON.stringify(held), appliedAt: 0 });
   const evaluator = new OfrepEvaluator(feed);
-  return (targetingKey, config) =>
-    evaluator.evaluateOne('api-tpu', config, { context: { targetingKey } }).body?.['variant'] as string | undefined;
+  return (targetingKey, config) => {
+    const { body = '{}' } = evaluator.evaluateOne('api-tpu', config, { context: { targetingKey } });
+    return (JSON.parse(body) as { readonly variant?: string }).variant;
+  };
 };
 
 /** Pseudonyms as clients make them: long, and without any order. */

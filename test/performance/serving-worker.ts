@@ -1,5 +1,5 @@
 import type { JsonObject } from '#libs/kernel';
-import { ChangeStreams, OfrepEvaluator, type OfrepResponse, type StreamSink } from '#libs/platforms';
+import { ChangeStreams, OfrepEvaluator, type StreamSink } from '#libs/platforms';
 import { startInProcess } from '#test/kit/in-process';
 
 /** What the parent asks of a controller process that serves fleets. */
@@ -30,19 +30,10 @@ const listen = (): void => {
   };
 };
 
-const asText = ({ body, ...rest }: OfrepResponse): OfrepResponse => ({
-  ...rest,
-  // The bytes are there already, as those of a constant are.
-  body: JSON.stringify(body) as unknown as JsonObject,
-});
-
 const answerConstantly = (evaluator: OfrepEvaluator, target: string, body: JsonObject): void => {
-  const [config = ''] = (
-    evaluating.evaluateAll.call(evaluator, target, body, undefined).body?.['flags'] as
-      readonly { readonly key: string }[] | undefined
-  )?.map(({ key }) => key) ?? [''];
-  const one = asText(evaluating.evaluateOne.call(evaluator, target, config, body));
-  const all = asText(evaluating.evaluateAll.call(evaluator, target, body, undefined));
+  const all = evaluating.evaluateAll.call(evaluator, target, body, undefined);
+  const { flags } = JSON.parse(all.body ?? '') as { readonly flags: readonly { readonly key: string }[] };
+  const one = evaluating.evaluateOne.call(evaluator, target, flags[0]?.key ?? '', body);
   prototype.evaluateOne = () => one;
   prototype.evaluateAll = () => all;
 };
