@@ -10,11 +10,12 @@ import {
   type JsonValue,
 } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clientOf } from '#test/kit/http';
+import { ask, clientOf, type Door } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
 import { world } from '#test/kit/manifests';
 import { until } from '#test/kit/until';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
+import { startHttp } from '../../apps/controller/src/http/server.js';
 import { CASES, FLAGS, type Case } from './evaluation-cases.js';
 
 const TARGET = 'api-tpu';
@@ -151,6 +152,45 @@ describe('A request without a targeting key', () => {
     expect(inside).toMatchObject({ value: 'eu-west', reason: 'STATIC' });
     const outside = await clientBy('by OFREP').getStringDetails('region', 'x', {});
     expect(outside).toMatchObject({ value: 'x', reason: 'ERROR', errorCode: 'TARGETING_KEY_MISSING' });
+  });
+});
+
+describe('A controller that lets each token ask for so many evaluations a second', () => {
+  it('tells the official server client when to come again, which asks nothing until then', async () => {
+    const { core } = controller.controller;
+    const server = await startHttp(core, '127.0.0.1', 0, { ofrepRate: 5 });
+    const asked: number[] = [];
+    const fetchImplementation: typeof fetch = async (...call) => {
+      const response = await fetch(...call);
+      asked.push(response.status);
+      return response;
+    };
+    const provider = new OFREPProvider({
+      baseUrl: `${server.url}/v1/targets/${TARGET}`,
+      headers: [['Authorization', `Bearer ${controller.service.token}`]],
+      fetchImplementation,
+    });
+    await OpenFeature.setProviderAndWait('evaluation limited', provider);
+    const client = OpenFeature.getClient('evaluation limited');
+    const region = () => client.getStringDetails('region', 'x', { targetingKey: 'u' });
+    await until('it is told to come again later', async () => (await region()).value === 'x');
+    expect(asked.at(-1)).toBe(429);
+    const then = asked.length;
+    expect((await region()).value).toBe('x');
+    expect(asked).toHaveLength(then);
+    await until('it is served again', async () => (await region()).value === 'eu-west');
+    await server.close();
+  });
+
+  it('counts each token by itself', async () => {
+    const server = await startHttp(controller.controller.core, '127.0.0.1', 0, { ofrepRate: 1 });
+    const path = `/v1/targets/${TARGET}/ofrep/v1/evaluate/flags/region`;
+    const statusOf = async ({ token }: Door) =>
+      (await ask({ url: server.url, token }, 'POST', path, { body: { context: { targetingKey: 'u' } } })).status;
+    const [first, second] = await Promise.all([statusOf(controller.service), statusOf(controller.service)]);
+    expect([first, second].toSorted()).toEqual([200, 429]);
+    expect(await statusOf(controller.admin)).toBe(200);
+    await server.close();
   });
 });
 
