@@ -103,32 +103,47 @@ const measure = async (context: BenchContext): Promise<Figures> => {
     await serving.ask({ do: 'serve', target: TARGET, ruleset: RULESET as unknown as JsonObject, generation: 1 });
     const sockets = await open(serving);
     const path = `/v1/targets/${TARGET}/ofrep/v1/evaluate/flags`;
-    const rate = (where: string, constant: boolean) => async (): Promise<number> => {
-      await serving.ask({ do: 'answer', target: TARGET, constantly: constant ? bodyOf(nextKey()) : undefined });
+    const cpu: Record<Served, number[]> = { one: [], constantOne: [], all: [], constantAll: [] };
+    const rate = (side: Served, where: string) => async (): Promise<number> => {
+      const constantly = side.startsWith('constant') ? bodyOf(nextKey()) : undefined;
+      const before = await serving.ask({ do: 'answer', target: TARGET, constantly });
       const next = requestsTo(serving, where);
       const begun = performance.now();
-      const answered = await Promise.all(sockets.map((socket) => askOn(socket, next, begun + ms)));
-      return answered.reduce((sum, each) => sum + each, 0) / ((performance.now() - begun) / 1_000);
+      const each = await Promise.all(sockets.map((socket) => askOn(socket, next, begun + ms)));
+      const seconds = (performance.now() - begun) / 1_000;
+      const answered = each.reduce((sum, count) => sum + count, 0);
+      const after = await serving.ask({ do: 'answer', target: TARGET, constantly });
+      cpu[side].push((after.cpuMs - before.cpuMs) / answered);
+      return answered / seconds;
     };
     const sides = {
-      one: rate(`${path}/{key}`, false),
-      constantOne: rate(`${path}/{key}`, true),
-      all: rate(path, false),
-      constantAll: rate(path, true),
+      one: rate('one', `${path}/{key}`),
+      constantOne: rate('constantOne', `${path}/{key}`),
+      all: rate('all', path),
+      constantAll: rate('constantAll', path),
       alone: () => Promise.resolve(inProcess(ms / 4)),
     };
     for (const warmUp of Object.values(sides)) await warmUp();
+    for (const each of Object.values(cpu)) each.length = 0;
     const measured = await takeTurns(rounds, sides);
     for (const socket of sockets) socket.destroy();
-    return report(context, measured, ms);
+    return report(context, { measured, cpu }, ms);
   } finally {
     await serving.stop();
   }
 };
 
-type Side = 'one' | 'constantOne' | 'all' | 'constantAll' | 'alone';
+type Served = 'one' | 'constantOne' | 'all' | 'constantAll';
+type Side = Served | 'alone';
+type Measured = {
+  readonly measured: Readonly<Record<Side, number[]>>;
+  /** Of the server's processor for each request, in ms: what else the machine does changes it little. */
+  readonly cpu: Readonly<Record<Served, number[]>>;
+};
 
-const report = (context: BenchContext, measured: Readonly<Record<Side, number[]>>, ms: number): Figures => {
+const report = (context: BenchContext, { measured, cpu }: Measured, ms: number): Figures => {
+  const cpuRatio = ratioOf(cpu.constantOne, cpu.one).median;
+  const bulkCpuRatio = ratioOf(cpu.constantAll, cpu.all).median;
   const [ratio, bulk] = [ratioOf(measured.one, measured.constantOne), ratioOf(measured.all, measured.constantAll)];
   const of = (side: Side) => summarise(measured[side]);
   context.say(`  ${KEYS} keys, ${FLAGS} flags in as many rollouts, ${CONNECTIONS} connections, ${ms} ms a round`);
@@ -138,11 +153,16 @@ const report = (context: BenchContext, measured: Readonly<Record<Side, number[]>
   context.say(
     `  all ${FLAGS} flags at once      ${of('all').median * FLAGS} evaluations/s in ${of('all').median} requests/s; a constant of as many bytes ${of('constantAll').median} requests/s: ratio ${bulk.median}`,
   );
+  context.say(
+    `  by the server's processor: a constant costs ${cpuRatio} of one flag, and ${bulkCpuRatio} of all ${FLAGS} flags (${summarise(cpu.all).median} ms a request)`,
+  );
   context.say(`  in process, without HTTP  ${of('alone').median} evaluations/s`);
   return {
     ratio: ratio.median,
     spread: ratio.spread,
+    cpuRatio,
     bulkRatio: bulk.median,
+    bulkCpuRatio,
     evaluations: of('one').median,
     bulkEvaluations: of('all').median * FLAGS,
     inProcess: of('alone').median,

@@ -141,7 +141,9 @@ const measure = async (context: BenchContext): Promise<Figures> => {
       },
       broadcast: async (): Promise<number> => {
         const id = 1_000_000 + (bare += 1);
-        return since(id, await serving.ask({ do: 'broadcast', text: `id: ${id}\nevent: message\ndata: ${data}\n\n` }));
+        const text = `id: ${id}\nevent: message\ndata: ${data}\n\n`;
+        const { at } = await serving.ask({ do: 'broadcast', text });
+        return since(id, at);
       },
     };
     for (const warmUp of [sides.exposure, sides.broadcast, sides.broadcast]) await warmUp();

@@ -13,7 +13,8 @@ export type Order =
 
 export type Report =
   | { readonly is: 'ready'; readonly url: string; readonly operator: string; readonly service: string }
-  | { readonly is: 'done'; readonly at: number };
+  /** `cpuMs`: what the process has used of the processor so far. */
+  | { readonly is: 'done'; readonly at: number; readonly cpuMs: number };
 
 const { prototype } = OfrepEvaluator;
 // Kept to be put back, and called with the evaluator itself.
@@ -36,6 +37,11 @@ const answerConstantly = (evaluator: OfrepEvaluator, target: string, body: JsonO
   const one = evaluating.evaluateOne.call(evaluator, target, flags[0]?.key ?? '', body);
   prototype.evaluateOne = () => one;
   prototype.evaluateAll = () => all;
+};
+
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 };
 
 const now = (): number => performance.timeOrigin + performance.now();
@@ -68,7 +74,7 @@ const main = async (): Promise<void> => {
     }
   };
   process.on('message', (order: Order) => {
-    void obey(order).then((at) => (order.do === 'stop' ? undefined : report({ is: 'done', at })));
+    void obey(order).then((at) => (order.do === 'stop' ? undefined : report({ is: 'done', at, cpuMs: cpuMs() })));
   });
   const { url, token: service = '' } = running.service;
   report({ is: 'ready', url, operator: running.operator.token ?? '', service });

@@ -8,7 +8,7 @@ export type Serving = {
   readonly operator: string;
   readonly service: string;
   /** Does what is asked, and gives when it was begun or done, in epoch ms with fractions. */
-  readonly ask: (order: Order) => Promise<number>;
+  readonly ask: (order: Order) => Promise<{ readonly at: number; readonly cpuMs: number }>;
   readonly stop: () => Promise<void>;
 };
 
@@ -32,7 +32,8 @@ export const startServing = async (databaseUrl: string): Promise<Serving> => {
       const report = nextReport(child);
       child.send(order);
       const done = await report;
-      return done.is === 'done' ? done.at : Number.NaN;
+      if (done.is !== 'done') throw new Error('The controller process did not say that it had done it.');
+      return done;
     },
     stop: async () => {
       if (!child.connected) return;
