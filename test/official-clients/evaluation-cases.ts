@@ -76,7 +76,11 @@ const BASIC = { plan: 'basic' };
 
 const resolved = (kind: Kind, key: string, fallback: JsonValue, value: JsonValue, variant: string): Case => ({
   says: `${key} is the value of its default variant`,
-  ...{ kind, key, fallback, value, variant },
+  kind,
+  key,
+  fallback,
+  value,
+  variant,
   reason: 'STATIC',
 });
 
@@ -84,7 +88,11 @@ const SPLIT = { reason: 'SPLIT', because: 'rules of Headgate are splits, and OFR
 
 const targeted = (kind: Kind, key: string, fallback: JsonValue, value: JsonValue, variant: string): Case => ({
   says: `${key} follows its rule, also to an empty value`,
-  ...{ kind, key, fallback, value, variant },
+  kind,
+  key,
+  fallback,
+  value,
+  variant,
   context: PRO,
   reason: 'TARGETING_MATCH',
   byOfrep: SPLIT,
@@ -98,7 +106,12 @@ const untargeted = (
   context: EvaluationContext = {},
 ): Case => ({
   says: `${key} is its default where its rule says nothing: ${how}`,
-  ...{ kind, key, fallback, value, variant, context },
+  kind,
+  key,
+  fallback,
+  value,
+  variant,
+  context,
   reason: 'DEFAULT',
 });
 
@@ -112,14 +125,20 @@ const RULED: readonly (readonly [readonly [Kind, string, JsonValue], JsonValue, 
 
 const missing = (kind: Kind, fallback: JsonValue): Case => ({
   says: `a ${kind} that is not there is the code's default`,
-  ...{ kind, key: 'never-made', fallback, value: fallback },
+  kind,
+  key: 'never-made',
+  fallback,
+  value: fallback,
   reason: 'ERROR',
   errorCode: 'FLAG_NOT_FOUND',
 });
 
 const mismatch = (kind: Kind, key: string, fallback: JsonValue): Case => ({
   says: `${key} asked for as ${kind} is the code's default`,
-  ...{ kind, key, fallback, value: fallback },
+  kind,
+  key,
+  fallback,
+  value: fallback,
   reason: 'ERROR',
   errorCode: 'TYPE_MISMATCH',
 });
@@ -156,20 +175,31 @@ export const CASES: readonly Case[] = [
   mismatch('boolean', 'pools', true),
   {
     says: 'a rule over several attributes of several types needs all of them',
-    ...{ kind: 'string', key: 'staff', fallback: 'x', value: 'INSIDE', variant: 'inside' },
+    kind: 'string',
+    key: 'staff',
+    fallback: 'x',
+    value: 'INSIDE',
+    variant: 'inside',
     context: { role: 'staff', level: 3, guest: false, email: 'someone@example.org' },
     reason: 'TARGETING_MATCH',
     byOfrep: SPLIT,
   },
   {
     says: 'and is its default where one of them is another',
-    ...{ kind: 'string', key: 'staff', fallback: 'x', value: 'OUTSIDE', variant: 'outside' },
+    kind: 'string',
+    key: 'staff',
+    fallback: 'x',
+    value: 'OUTSIDE',
+    variant: 'outside',
     context: { role: 'staff', level: 3, guest: true },
     reason: 'DEFAULT',
   },
   {
     says: 'a flag without a default variant whose rule says nothing is the code’s default',
-    ...{ kind: 'string', key: 'no-default', fallback: 'x', value: 'x' },
+    kind: 'string',
+    key: 'no-default',
+    fallback: 'x',
+    value: 'x',
     reason: 'DEFAULT',
     byOfrep: {
       reason: 'ERROR',
@@ -180,21 +210,31 @@ export const CASES: readonly Case[] = [
   },
   {
     says: 'a flag without a default variant follows its rule',
-    ...{ kind: 'string', key: 'no-default', fallback: 'x', value: 'B', variant: 'b' },
+    kind: 'string',
+    key: 'no-default',
+    fallback: 'x',
+    value: 'B',
+    variant: 'b',
     context: PRO,
     reason: 'TARGETING_MATCH',
     byOfrep: SPLIT,
   },
   {
     says: 'a rule that leads to a variant that is not there is an error',
-    ...{ kind: 'string', key: 'lost-variant', fallback: 'x', value: 'x' },
+    kind: 'string',
+    key: 'lost-variant',
+    fallback: 'x',
+    value: 'x',
     context: PRO,
     reason: 'ERROR',
     errorCode: 'GENERAL',
   },
   {
     says: 'a flag that is turned off is the code’s default',
-    ...{ kind: 'boolean', key: 'turned-off', fallback: false, value: false },
+    kind: 'boolean',
+    key: 'turned-off',
+    fallback: false,
+    value: false,
     reason: 'DISABLED',
     byOfrep: {
       reason: 'ERROR',
