@@ -363,6 +363,11 @@ const parityWarnings = ({ parity }: Pick<PlanPreview, 'parity'>): string[] =>
 
 const warningsOf = (plan: ResolvedPlan, stages: readonly StagePrediction[]): string[] => [
   ...unpredicted(stages),
+  ...(plan.convergence === null
+    ? []
+    : [
+        `Stages go on with ${showShare(plan.convergence.quorumBp)} of the known instances of a target once the others have had ${plan.convergence.withinMs / 1_000} s; the record names who was absent.`,
+      ]),
   ...(plan.holdbackBp === 0 ? ['There is no holdback: the watch is only observational.'] : []),
   ...stages
     .filter(({ predictedMs }) => predictedMs === null)
