@@ -78,6 +78,10 @@ describe('rule 4: a stage that goes on with a quorum', () => {
     expect(hasConverged(withQuorum().delivers().looks(facts))).toBe(expected);
   });
 
+  it('is refused where half of them would be enough', () => {
+    expect(() => aPlan({ convergence: { quorum: 5_000, within: MINUTE } })).toThrow(/more than half/);
+  });
+
   it('names in the record who was absent', () => {
     const story = withQuorum()
       .delivers()
