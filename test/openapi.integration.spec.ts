@@ -50,6 +50,7 @@ const ROUTES = [
   'post /v1/logs',
   'get /v1/targets/{target}/ruleset',
   'put /v1/targets/{target}/instances/{instance}',
+  'delete /v1/targets/{target}/instances/{instance}',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags/{key}',
   'post /v1/tokens',

@@ -94,7 +94,17 @@ const APPS: readonly Area[] = [
     libs: CORE,
     // Routes of the fleets hand these calls straight on. They are abstract, or made by composition/, or free of state.
     names: {
-      platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
+      platforms: [
+        'ChangeStreams',
+        'OfrepEvaluator',
+        'OfrepResponse',
+        'PullDriver',
+        'RulesetFeed',
+        'RulesetResponse',
+        'StreamPasses',
+        'arrivalOf',
+        'rulesetResponse',
+      ],
       signals: [
         'AlteredLookError',
         'ComparisonIntake',

@@ -65,6 +65,7 @@ export const EXAMPLES: DataOf = {
       drainMs: 300_000,
       graceMs: 60_000,
       rollbackScope: 'rollout',
+      convergence: { quorumBp: 9_500, withinMs: 300_000 },
       acceptBlind: null,
       signals: [
         {
@@ -145,7 +146,7 @@ export const EXAMPLES: DataOf = {
   },
   ExposureChanged: { rollout, target: 'api-us', generation: 1_204, shareBp: 100 },
   ExposureFailed: { rollout, target: 'api-us', generation: 1_204, error: 'api-us did not answer within 10 s' },
-  TargetConverged: { rollout, target: 'api-us', generation: 1_204, instances: 12 },
+  TargetConverged: { rollout, target: 'api-us', generation: 1_204, instances: 12, absent: ['api-us-07'] },
   VerdictRecorded: {
     rollout,
     verdict: {

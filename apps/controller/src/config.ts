@@ -28,6 +28,8 @@ const Variables = z.object({
   HEADGATE_LOOK_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   /** How large a body of OTLP may be, in MiB, before and after it is unpacked. */
   HEADGATE_OTLP_MAX_MIB: z.coerce.number().int().min(1).max(1_024).default(64),
+  /** How many evaluations a second each token may ask for by OFREP; 0 for no limit. */
+  HEADGATE_OFREP_RATE: z.coerce.number().int().min(0).max(1_000_000).default(0),
   /** The key that signs the log: in a file, which is made where the log has none yet, or itself. */
   HEADGATE_SEAL_KEY_FILE: z.string().min(1).optional(),
   HEADGATE_SEAL_KEY: z.string().min(1).optional(),
@@ -62,6 +64,7 @@ export type ControllerConfig = {
   readonly unitDays: number;
   readonly lookDays: number;
   readonly otlpMostBytes: number;
+  readonly ofrepRate: number;
   readonly sealKeyFile: string | undefined;
   readonly sealKey: string | undefined;
   readonly witnessFile: string | undefined;
@@ -98,6 +101,7 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     unitDays: values.HEADGATE_UNIT_DAYS,
     lookDays: values.HEADGATE_LOOK_DAYS,
     otlpMostBytes: values.HEADGATE_OTLP_MAX_MIB * 1024 * 1024,
+    ofrepRate: values.HEADGATE_OFREP_RATE,
     sealKeyFile: values.HEADGATE_SEAL_KEY_FILE,
     sealKey: values.HEADGATE_SEAL_KEY,
     witnessFile: values.HEADGATE_WITNESS_FILE,

@@ -27,7 +27,7 @@ import {
   subscribe,
   type ReaderHealth,
 } from '#libs/event-store';
-import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platforms';
+import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
 import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
@@ -197,6 +197,7 @@ const openFleets = async (
   { pool, view, store }: { readonly pool: Pool; readonly view: LiveView; readonly store: EventStore },
   { clock, reached, report }: FleetSetting,
 ) => {
+  const streamKey = await streamKeyOf(pool);
   const feed = await PostgresRulesetFeed.start({
     pool,
     onError: report('Rulesets cannot be followed; trying again.'),
@@ -229,7 +230,7 @@ const openFleets = async (
     outcomes: intake,
     knowGeneration: (generation) => knowGeneration(generation, view, store),
   });
-  return { feed, pull, delivery, evidence, intake, comparisons, counted, otlp };
+  return { feed, streamKey, pull, delivery, evidence, intake, comparisons, counted, otlp };
 };
 
 const startSync = async (

@@ -45,6 +45,7 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   'POST /v1/comparisons': ['admin', 'service'],
   'GET /v1/targets/{target}/ruleset': ['admin', 'service'],
   'PUT /v1/targets/{target}/instances/{instance}': ['admin', 'service'],
+  'DELETE /v1/targets/{target}/instances/{instance}': ['admin', 'service'],
   'POST /v1/targets/{target}/ofrep/v1/evaluate/flags': ['admin', 'service'],
   'POST /v1/targets/{target}/ofrep/v1/evaluate/flags/{key}': ['admin', 'service'],
   'POST /v1/tokens': ['admin'],

@@ -37,7 +37,7 @@ const REFUSALS: readonly (readonly [routes: RegExp, statuses: readonly number[]]
   [/^get \/v1\/log\/head$/, [404]],
   [/^get \/v1\/log\/export$/, [400]],
   [/^post \/v1\/(?:outcomes|comparisons)$/, [400]],
-  [/^put \/v1\/targets\/\{target\}\/instances\/\{instance\}$/, [400, 404]],
+  [/^(?:put|delete) \/v1\/targets\/\{target\}\/instances\/\{instance\}$/, [400, 404]],
   [/^get \/v1\/targets\/\{target\}\/ruleset$/, [404]],
   [/^post \/v1\/tokens$/, [400, 409, 422]],
   [/^delete \/v1\/tokens\/\{id\}$/, [400, 404, 409, 422]],

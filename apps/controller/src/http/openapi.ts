@@ -44,6 +44,7 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'post /v1/logs': 'Send records of evaluations (OTLP)',
   'get /v1/targets/{target}/ruleset': "Fetch a target's ruleset for evaluation in process",
   'put /v1/targets/{target}/instances/{instance}': 'Acknowledge a generation; a heartbeat',
+  'delete /v1/targets/{target}/instances/{instance}': 'Say that an instance ends',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags': 'Evaluate all configs (OFREP)',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags/{key}': 'Evaluate one config (OFREP)',
   'post /v1/tokens': 'Issue a token',

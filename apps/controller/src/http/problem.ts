@@ -13,6 +13,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'method-not-allowed': 405,
   'stale-version': 412,
   'request-timeout': 408,
+  'too-many-requests': 429,
   'too-large': 413,
   'unsupported-media-type': 415,
   'headers-too-large': 431,
@@ -22,6 +23,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'schema-too-slow': 422,
   'value-does-not-fit-schema': 422,
   'exposure-out-of-range': 422,
+  'quorum-out-of-range': 422,
   'exposure-shrinks': 422,
   'plan-stops-short': 422,
   'track-cycle': 422,
@@ -62,6 +64,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Too large',
   415: 'Not JSON',
   422: 'Cannot be accepted as it is',
+  429: 'Too many requests',
   431: 'Too large',
   503: 'Busy',
 };

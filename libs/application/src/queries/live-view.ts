@@ -78,6 +78,11 @@ export class LiveView {
     return this.#tokens.get(hash);
   }
 
+  tokenById(id: string): Token | undefined {
+    const hash = this.#tokensById.get(id);
+    return hash === undefined ? undefined : this.#tokens.get(hash);
+  }
+
   revisionFacts(key: string, revision: number): RevisionFacts | undefined {
     return this.#revisions.get(`${key}@${revision}`);
   }

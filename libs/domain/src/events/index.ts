@@ -11,13 +11,15 @@ export * from './target.events.js';
 export * from './access.events.js';
 
 type Versions = { readonly [version: number]: z.ZodType };
-type Newest<V extends Versions> = V extends { readonly 4: infer Fourth extends z.ZodType }
-  ? Fourth
-  : V extends { readonly 3: infer Third extends z.ZodType }
-    ? Third
-    : V extends { readonly 2: infer Second extends z.ZodType }
-      ? Second
-      : V[1];
+type Newest<V extends Versions> = V extends { readonly 5: infer Fifth extends z.ZodType }
+  ? Fifth
+  : V extends { readonly 4: infer Fourth extends z.ZodType }
+    ? Fourth
+    : V extends { readonly 3: infer Third extends z.ZodType }
+      ? Third
+      : V extends { readonly 2: infer Second extends z.ZodType }
+        ? Second
+        : V[1];
 type EventOf<Schemas extends Record<string, Versions>> = {
   [Type in keyof Schemas & string]: {
     readonly type: Type;
