@@ -164,7 +164,17 @@ const APPS: readonly Area[] = [
   {
     under: 'apps/simulator/src/',
     libs: ['contracts'],
-    packages: ['@openfeature/flagd-provider', '@openfeature/server-sdk', 'cli-table3', 'yaml', 'zod', 'node:*'],
+    packages: [
+      // Fleets that read from AppConfig do it as AWS' own clients do.
+      '@aws-sdk/client-appconfig',
+      '@aws-sdk/client-appconfigdata',
+      '@openfeature/flagd-provider',
+      '@openfeature/server-sdk',
+      'cli-table3',
+      'yaml',
+      'zod',
+      'node:*',
+    ],
   },
   {
     under: 'test/',

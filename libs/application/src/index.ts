@@ -2,6 +2,7 @@ export * from './ports.js';
 export * from './commands/context.js';
 export * from './commands/runner.js';
 export * from './commands/apply-manifests.js';
+export { appliedPlanLimits, delayWarnings } from './commands/driver-limits.js';
 export * from './commands/prepare-rollout.js';
 export * from './commands/start-rollout.js';
 export * from './commands/steer-rollout.js';

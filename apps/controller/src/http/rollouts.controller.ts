@@ -11,6 +11,7 @@ import {
   targetCapabilities,
   prepare,
   armlessWarnings,
+  delayWarnings,
   instancesOn,
   previewOf,
   ProgressBoard,
@@ -275,7 +276,8 @@ export class RolloutsController {
     const live = isDrawn ? await instancesOn(Object.keys(prepared.controls), this.delivery) : {};
     const forecast = previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared), live);
     const armless = armlessWarnings(this.view, prepared.plan.signals).map(({ message }) => `${message}.`);
-    const warnings = [...forecast.preview.warnings, ...armless];
+    const delays = delayWarnings(this.view, prepared.plan);
+    const warnings = [...forecast.preview.warnings, ...armless, ...delays];
     return { ...forecast, preview: { ...forecast.preview, warnings } };
   }
 
