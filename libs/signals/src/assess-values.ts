@@ -54,13 +54,11 @@ const addValue = (
   { place, bin, binning }: Placed,
   facts: Facts,
 ): void => {
-  const { target, model, window } = scope;
+  const { target, model } = scope;
   const { arm, exposure } = place;
   const { rollout, shareBp, assignment } = exposure;
   if (assignment === 'unit') {
-    if (unit === undefined) return;
-    const { generation } = window;
-    facts.unitValues.push({ rollout, signal, unit, target, model, arm, shareBp, generation, value: bin });
+    if (unit !== undefined) facts.unitValues.push({ slice: scope.sliceOf(place, signal), unit, value: bin });
     return;
   }
   if (assignment === 'instance') {

@@ -30,7 +30,7 @@ describe('a window that names the signals it measured', () => {
     const batch = batchOf([{ arms, signals: ['misrouted'], bad: [badOf('u1', 2, 'refusal')] }]);
     const { facts } = assess(batch, 'reporter', NOON, exposures);
     expect(facts.unmeasured.map(({ signal }) => signal)).toEqual(['script-error', 'script-error']);
-    expect(facts.unitBad).toMatchObject([{ signal: 'refusal' }]);
+    expect(facts.unitBad).toMatchObject([{ slice: { signal: 'refusal' } }]);
   });
 
   it('rule 3: measured nothing of a signal of which it has a bad outcome that was refused, whether or not it names it', () => {
@@ -83,7 +83,7 @@ describe('a window that names the signals it measured', () => {
       changed,
     );
     expect(rejected).toEqual([]);
-    expect(facts.unitBad).toMatchObject([{ signal: 'first-token' }]);
+    expect(facts.unitBad).toMatchObject([{ slice: { signal: 'first-token' } }]);
     expect(facts.measured.map(({ signal }) => signal)).toEqual(['+', 'first-token']);
   });
 
@@ -193,7 +193,7 @@ describe('what counts for a rollout', () => {
   it('takes one bad outcome as evidence of every rollout it was served under', () => {
     const bad = [{ signal: 'script-error', unit: 'u1', revisions: { router: 2, sampling: 1 } }];
     const { facts } = assess(batchOf([{ bad }]), 'reporter', NOON, exposures);
-    expect(facts.unitBad).toMatchObject([{ rollout: 'rollout-1', arm: 'candidate', shareBp: 1_000 }]);
+    expect(facts.unitBad).toMatchObject([{ slice: { rollout: 'rollout-1', arm: 'candidate', shareBp: 1_000 } }]);
     expect(facts.requestCells).toMatchObject([{ rollout: 'rollout-2', candidateBad: 0, controlBad: 1, shareBp: 500 }]);
     expect(facts.trafficBad).toHaveLength(1);
   });
@@ -214,7 +214,7 @@ describe('what counts for a rollout', () => {
     ];
     const { facts } = assess(batchOf([{ bad }]), 'reporter', NOON, exposures);
     expect(facts.violations).toHaveLength(3);
-    expect(facts.unitBad).toMatchObject([{ rollout: 'rollout-1', signal: 'misrouted', arm: 'candidate' }]);
+    expect(facts.unitBad).toMatchObject([{ slice: { rollout: 'rollout-1', signal: 'misrouted', arm: 'candidate' } }]);
     expect(facts.requestCells).toMatchObject([{ rollout: 'rollout-2', signal: 'misrouted', controlBad: 1 }]);
   });
 
@@ -244,7 +244,7 @@ describe('a unit on an arm that its coin does not put it on', () => {
   it('is no bad outcome, and leaves its signal unmeasured in the window: nobody knows whose it was', () => {
     const { facts, rejected } = assessed({ arms, bad: [badOf('k1', 2), badOf('c1', 2), badOf('k2', 1)] });
     expect(rejected.map(({ pointer }) => pointer)).toContain('/windows/0/bad/0/unit');
-    expect(facts.unitBad.map(({ unit, arm }) => [unit, arm])).toEqual([
+    expect(facts.unitBad.map(({ unit, slice }) => [unit, slice.arm])).toEqual([
       ['c1', 'candidate'],
       ['k2', 'control'],
     ]);
@@ -278,7 +278,7 @@ describe('a signal that its source counts', () => {
       '/windows/0/signals/0 counted-by-source',
     ]);
     expect(rejected[0]?.detail).toContain('timeouts is counted by its source (otlp)');
-    expect(facts.unitBad).toMatchObject([{ signal: 'script-error' }]);
+    expect(facts.unitBad).toMatchObject([{ slice: { signal: 'script-error' } }]);
     expect(facts.trafficBad).toMatchObject([{ signal: 'script-error' }]);
   });
 
@@ -296,7 +296,7 @@ describe('a signal that its source counts', () => {
       bad: [badOf('u1', 2, 'timeouts')],
     });
     expect(rejected).toEqual([]);
-    expect(facts.unitBad).toMatchObject([{ rollout: 'rollout-0', signal: 'timeouts' }]);
+    expect(facts.unitBad).toMatchObject([{ slice: { rollout: 'rollout-0', signal: 'timeouts' } }]);
     expect(facts.measured.map(({ signal }) => signal)).toContain('timeouts');
   });
 });

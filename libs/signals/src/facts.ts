@@ -21,13 +21,14 @@ export type ArmFact = Of & {
   readonly lastAt: number;
 };
 export type UnitFact = Of & { readonly unit: string; readonly shareBp: number };
-export type UnitBadFact = Of & {
+/** What units have in common that were bad in one window. */
+export type UnitSlice = Of & {
   readonly signal: string;
-  readonly unit: string;
   readonly arm: Arm;
   readonly shareBp: number;
   readonly generation: number;
 };
+export type UnitBadFact = { readonly slice: UnitSlice; readonly unit: string };
 /** What a look needs where the coin is thrown per request. */
 export type RequestCellFact = Of & {
   readonly signal: string;

@@ -15,6 +15,7 @@ import type {
   TrafficFact,
   UnitBadFact,
   UnitFact,
+  UnitSlice,
   UnitValueFact,
   UnmeasuredFact,
   ValueCellFact,
@@ -24,6 +25,10 @@ import type {
 
 /** Separates the parts of a key; no part holds it. */
 const SEPARATOR = '\u0000';
+
+/** In the order of code units. */
+const sortedByKey = <T>(rows: ReadonlyMap<string, T>): readonly T[] =>
+  [...rows.keys()].toSorted().map((name) => rows.get(name) as T);
 
 /** One row per key, merged as they come, given back in the order of the keys. */
 class Merged<T> {
@@ -44,12 +49,40 @@ class Merged<T> {
 
   /** Writers that take their rows in one order cannot wait for each other in a circle. */
   sorted(): readonly T[] {
-    return [...this.rows.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+    return sortedByKey(this.rows);
   }
 }
 
 const key = (...parts: readonly (string | number)[]): string => parts.join(SEPARATOR);
 const first = <T>(known: T): T => known;
+
+/** The first row of each unit, by rollout and signal. There are many of them, so no key is made for each. */
+class ByUnit<T extends UnitBadFact> {
+  private readonly bySignal = new Map<string, Map<string, T>>();
+  private readonly bySlice = new Map<UnitSlice, Map<string, T>>();
+
+  private unitsOf(slice: UnitSlice): Map<string, T> {
+    const known = this.bySlice.get(slice);
+    if (known !== undefined) return known;
+    const name = key(slice.rollout, slice.signal);
+    const units = this.bySignal.get(name) ?? new Map<string, T>();
+    this.bySignal.set(name, units);
+    this.bySlice.set(slice, units);
+    return units;
+  }
+
+  add(rows: readonly T[]): void {
+    for (const row of rows) {
+      const units = this.unitsOf(row.slice);
+      if (!units.has(row.unit)) units.set(row.unit, row);
+    }
+  }
+
+  /** In the order of rollout, signal and unit. */
+  sorted(): readonly T[] {
+    return sortedByKey(this.bySignal).flatMap(sortedByKey);
+  }
+}
 
 /** What a flush writes: the facts of many batches, one row per key. */
 export class Tally {
@@ -78,7 +111,7 @@ export class Tally {
     }),
   );
   readonly units = new Merged<UnitFact>((row) => key(row.rollout, row.target, row.model, row.unit), first);
-  readonly unitBad = new Merged<UnitBadFact>((row) => key(row.rollout, row.signal, row.unit), first);
+  readonly unitBad = new ByUnit<UnitBadFact>();
   readonly requestCells = new Merged<RequestCellFact>(
     (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp, row.late === true ? 'late' : ''),
     (a, b) => ({
@@ -89,7 +122,7 @@ export class Tally {
       controlRequests: a.controlRequests + b.controlRequests,
     }),
   );
-  readonly unitValues = new Merged<UnitValueFact>((row) => key(row.rollout, row.signal, row.unit), first);
+  readonly unitValues = new ByUnit<UnitValueFact>();
   readonly valueCells = new Merged<ValueCellFact>(
     (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp, row.value),
     (a, b) => ({ ...a, candidate: a.candidate + b.candidate, control: a.control + b.control }),

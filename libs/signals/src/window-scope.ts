@@ -1,7 +1,7 @@
 import type { OutcomeWindow } from '#libs/contracts';
 import type { Arm } from './evidence-store.js';
 import type { Exposure, ExposureLookup } from './exposure.js';
-import type { RolloutFact } from './facts.js';
+import type { RolloutFact, UnitSlice } from './facts.js';
 import { isHashedUnit } from './hashed-units.js';
 import { coinFault, unknownRevision, type Fault } from './place-faults.js';
 
@@ -15,7 +15,7 @@ export type Misplaced = Fault & { readonly field: 'config' | 'revision' };
 const MINUTE_MS = 60_000;
 
 /** PostgreSQL cannot hold a NUL in text, and half a surrogate pair would be stored as another character. */
-export const isStorable = (text: string): boolean => !text.includes('\u0000') && !/\p{Surrogate}/u.test(text);
+export const isStorable = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed();
 
 export const unstorable = (what: string): Fault => ({
   code: 'invalid-characters',
@@ -44,7 +44,10 @@ export class WindowScope {
   readonly refused = new Set<string>();
   /** Signals of which values or pairs count for some rollout. */
   readonly sampled = new Set<string>();
-  private readonly places = new Map<string, Placement | Misplaced>();
+  /** Bad outcomes that were counted, by signal. */
+  readonly bad = new Map<string, number>();
+  private readonly places = new Map<string, Map<number, Placement | Misplaced>>();
+  private readonly slices = new Map<InRollout, Map<string, UnitSlice>>();
 
   constructor(
     readonly target: string,
@@ -84,12 +87,26 @@ export class WindowScope {
   }
 
   place(config: string, revision: number): Placement | Misplaced {
-    const key = `${config} ${revision}`;
-    const known = this.places.get(key);
+    const known = this.places.get(config)?.get(revision);
     if (known !== undefined) return known;
     const found = this.lookUp(config, revision);
-    this.places.set(key, found);
+    innerOf(this.places, config).set(revision, found);
     return found;
+  }
+
+  /** What units of this window share there: the same object each time. */
+  sliceOf(place: InRollout, signal: string): UnitSlice {
+    const known = this.slices.get(place)?.get(signal);
+    if (known !== undefined) return known;
+    const { target, model, window } = this;
+    const { rollout, shareBp } = place.exposure;
+    const slice = { rollout, signal, target, model, arm: place.arm, shareBp, generation: window.generation };
+    innerOf(this.slices, place).set(signal, slice);
+    return slice;
+  }
+
+  countBad(signal: string): void {
+    this.bad.set(signal, (this.bad.get(signal) ?? 0) + 1);
   }
 
   private lookUp(config: string, revision: number): Placement | Misplaced {
@@ -136,6 +153,12 @@ export class WindowScope {
     };
   }
 }
+
+const innerOf = <A, B, C>(outer: Map<A, Map<B, C>>, key: A): Map<B, C> => {
+  const inner = outer.get(key) ?? new Map<B, C>();
+  outer.set(key, inner);
+  return inner;
+};
 
 const armOf = (exposure: Exposure, revision: number): Arm | undefined => {
   if (revision === exposure.candidate) return 'candidate';

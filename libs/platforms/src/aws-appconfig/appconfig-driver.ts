@@ -1,4 +1,4 @@
-import { AppConfigClient } from '@aws-sdk/client-appconfig';
+import type { AppConfigClient } from '@aws-sdk/client-appconfig';
 import { capabilitiesOf, type AppConfigSettings } from '#libs/contracts';
 import type { Clock, JsonObject } from '#libs/kernel';
 import {
@@ -12,7 +12,7 @@ import {
   type TargetRuleset,
 } from '../driver.js';
 import { parseRuleset } from '../parse-ruleset.js';
-import { AppConfigStore, type Deployed, type Look } from './appconfig-store.js';
+import { AppConfigStore, type AppConfigSdk, type Deployed, type Look } from './appconfig-store.js';
 import { outcomeOfAws } from './outcomes.js';
 
 /** What AppConfig hosts of one configuration. */
@@ -41,6 +41,7 @@ type Work = {
  * Credentials come from the vendor's usual chain.
  */
 export class AppConfigDriver extends PlatformDriver {
+  #sdk: Promise<AppConfigSdk> | undefined;
   readonly #stores = new Map<string, { readonly key: string; readonly store: AppConfigStore }>();
 
   constructor(private readonly options: AppConfigDriverOptions) {
@@ -56,7 +57,7 @@ export class AppConfigDriver extends PlatformDriver {
     const refusal = unservable(target, text, generation, MOST_BYTES);
     if (refusal !== undefined) return refusal;
     try {
-      const store = this.#storeOf(target);
+      const store = await this.#storeOf(target);
       return await this.#bring({ target, text, generation, store }, await store.look());
     } catch (error) {
       return outcomeOfAws(target, generation, error);
@@ -99,7 +100,7 @@ export class AppConfigDriver extends PlatformDriver {
   }
 
   async read(target: string): Promise<TargetRuleset | undefined> {
-    const store = this.#storeOf(target);
+    const store = await this.#storeOf(target);
     const { current } = await store.look();
     if (current === undefined) return undefined;
     return { generation: current.generation, ruleset: parseRuleset(await store.content(current.version)) };
@@ -110,20 +111,21 @@ export class AppConfigDriver extends PlatformDriver {
     return Promise.resolve({ instances: [], silent: [] });
   }
 
-  #storeOf(target: string): AppConfigStore {
+  async #storeOf(target: string): Promise<AppConfigStore> {
+    const sdk = await (this.#sdk ??= import('@aws-sdk/client-appconfig'));
     const settings = this.options.settingsOf(target);
     const key = JSON.stringify(settings);
     const kept = this.#stores.get(target);
     if (kept?.key === key) return kept.store;
-    const store = new AppConfigStore(this.#client(settings), settings);
+    const store = new AppConfigStore(sdk, this.#client(sdk, settings), settings);
     this.#stores.set(target, { key, store });
     return store;
   }
 
   /** Nothing is tried again within a call: what was not answered is read first. */
-  #client({ region, endpoint, awsProfile }: AppConfigSettings): AppConfigClient {
+  #client(sdk: AppConfigSdk, { region, endpoint, awsProfile }: AppConfigSettings): AppConfigClient {
     const { timeoutMs = 10_000 } = this.options;
-    return new AppConfigClient({
+    return new sdk.AppConfigClient({
       region,
       maxAttempts: 1,
       requestHandler: { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true },

@@ -1,14 +1,4 @@
-import {
-  CreateHostedConfigurationVersionCommand,
-  GetDeploymentCommand,
-  GetHostedConfigurationVersionCommand,
-  ListDeploymentsCommand,
-  ListHostedConfigurationVersionsCommand,
-  StartDeploymentCommand,
-  StopDeploymentCommand,
-  type AppConfigClient,
-  type DeploymentSummary,
-} from '@aws-sdk/client-appconfig';
+import type { AppConfigClient, DeploymentSummary } from '@aws-sdk/client-appconfig';
 import type { AppConfigSettings } from '#libs/contracts';
 import { isConflict } from './outcomes.js';
 
@@ -16,6 +6,9 @@ import { isConflict } from './outcomes.js';
 const MOST_PAGES = 40;
 
 const LABEL = /^headgate-([1-9]\d*)$/;
+/** The vendor's package. It is loaded with the first call, as most controllers have no target in AppConfig. */
+export type AppConfigSdk = typeof import('@aws-sdk/client-appconfig');
+
 const labelOf = (generation: number): string => `headgate-${generation}`;
 
 /** The generation in the label of a version; 0 where it bears none of Headgate's. */
@@ -60,6 +53,7 @@ export class AppConfigStore {
   #latestVersion: number | undefined;
 
   constructor(
+    private readonly sdk: AppConfigSdk,
     private readonly client: AppConfigClient,
     private readonly settings: AppConfigSettings,
   ) {}
@@ -78,7 +72,7 @@ export class AppConfigStore {
     let token: string | undefined;
     for (let page = 0; page < MOST_PAGES; page += 1) {
       const request = { ...this.#environment, ...(token === undefined ? {} : { NextToken: token }) };
-      const { Items = [], NextToken } = await this.client.send(new ListDeploymentsCommand(request));
+      const { Items = [], NextToken } = await this.client.send(new this.sdk.ListDeploymentsCommand(request));
       for (const summary of Items) {
         look = await this.#with(look, summary);
         if (look.current) return look;
@@ -105,13 +99,13 @@ export class AppConfigStore {
   /** Older answers do not name the profile. */
   async #profileOf({ ConfigurationProfileId, DeploymentNumber }: DeploymentSummary): Promise<string | undefined> {
     if (ConfigurationProfileId !== undefined) return ConfigurationProfileId;
-    const whole = await this.client.send(new GetDeploymentCommand({ ...this.#environment, DeploymentNumber }));
+    const whole = await this.client.send(new this.sdk.GetDeploymentCommand({ ...this.#environment, DeploymentNumber }));
     return whole.ConfigurationProfileId;
   }
 
   async content(version: string): Promise<string> {
     const request = { ...this.#profile, VersionNumber: Number(version) };
-    const { Content } = await this.client.send(new GetHostedConfigurationVersionCommand(request));
+    const { Content } = await this.client.send(new this.sdk.GetHostedConfigurationVersionCommand(request));
     return Buffer.from(Content ?? new Uint8Array()).toString('utf8');
   }
 
@@ -122,7 +116,7 @@ export class AppConfigStore {
   async versionFor(generation: number, text: string): Promise<string> {
     const label = labelOf(generation);
     const request = { ...this.#profile, VersionLabel: label };
-    const { Items = [] } = await this.client.send(new ListHostedConfigurationVersionsCommand(request));
+    const { Items = [] } = await this.client.send(new this.sdk.ListHostedConfigurationVersionsCommand(request));
     for (const { VersionNumber } of Items)
       if (VersionNumber !== undefined && (await this.content(String(VersionNumber))) === text)
         return String(VersionNumber);
@@ -138,7 +132,7 @@ export class AppConfigStore {
 
   async #createVersion(label: string, text: string, latest: number): Promise<string> {
     const created = await this.client.send(
-      new CreateHostedConfigurationVersionCommand({
+      new this.sdk.CreateHostedConfigurationVersionCommand({
         ...this.#profile,
         Content: Buffer.from(text),
         ContentType: 'application/json',
@@ -155,7 +149,9 @@ export class AppConfigStore {
     let token: string | undefined;
     do {
       const request = { ...this.#profile, ...(token === undefined ? {} : { NextToken: token }) };
-      const { Items = [], NextToken } = await this.client.send(new ListHostedConfigurationVersionsCommand(request));
+      const { Items = [], NextToken } = await this.client.send(
+        new this.sdk.ListHostedConfigurationVersionsCommand(request),
+      );
       newest = Math.max(newest, ...Items.map(({ VersionNumber = 0 }) => VersionNumber));
       token = NextToken;
     } while (token !== undefined);
@@ -163,12 +159,12 @@ export class AppConfigStore {
   }
 
   async stop(number: number): Promise<void> {
-    await this.client.send(new StopDeploymentCommand({ ...this.#environment, DeploymentNumber: number }));
+    await this.client.send(new this.sdk.StopDeploymentCommand({ ...this.#environment, DeploymentNumber: number }));
   }
 
   /** Whether a newer generation was deployed before this number. */
   async #isOvertaken(generation: number, number: number): Promise<boolean> {
-    const { Items = [] } = await this.client.send(new ListDeploymentsCommand(this.#environment));
+    const { Items = [] } = await this.client.send(new this.sdk.ListDeploymentsCommand(this.#environment));
     return Items.map(deployedOf).some((each) => each.number < number && each.generation > generation);
   }
 
@@ -178,7 +174,7 @@ export class AppConfigStore {
    */
   async start(version: string, generation: number, latest: number): Promise<boolean | 'too-late'> {
     const started = await this.client.send(
-      new StartDeploymentCommand({
+      new this.sdk.StartDeploymentCommand({
         ...this.#environment,
         ConfigurationProfileId: this.settings.profile,
         ConfigurationVersion: version,
@@ -190,11 +186,11 @@ export class AppConfigStore {
     const number = started.DeploymentNumber ?? 0;
     if (number > latest + 1 && (await this.#isOvertaken(generation, number))) {
       const request = { ...this.#environment, DeploymentNumber: number, AllowRevert: true };
-      await this.client.send(new StopDeploymentCommand(request));
+      await this.client.send(new this.sdk.StopDeploymentCommand(request));
       return 'too-late';
     }
     if (started.State === 'COMPLETE') return true;
     const request = { ...this.#environment, DeploymentNumber: started.DeploymentNumber };
-    return (await this.client.send(new GetDeploymentCommand(request))).State === 'COMPLETE';
+    return (await this.client.send(new this.sdk.GetDeploymentCommand(request))).State === 'COMPLETE';
   }
 }

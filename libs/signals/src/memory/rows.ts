@@ -17,6 +17,7 @@ import type {
   TrafficFact,
   UnitBadFact,
   UnitFact,
+  UnitSlice,
   UnitValueFact,
   UnmeasuredFact,
   ValueCellFact,
@@ -39,7 +40,7 @@ const key = (...parts: readonly (string | number)[]): string => parts.join('\u00
 
 type Where = Pick<LookCell, 'signal' | 'target' | 'model' | 'shareBp'>;
 
-export type BadRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'arm'> & { bad: number };
+export type BadRow = Pick<UnitSlice, 'signal' | 'target' | 'model' | 'arm'> & { bad: number };
 export type ValueRow = Omit<LookCell, 'candidateBad' | 'controlBad'> & {
   readonly counts: Map<number, { candidate: number; control: number }>;
 };
@@ -49,7 +50,7 @@ export type InstanceRow = Pick<LookCell, 'signal' | 'target' | 'model' | 'shareB
   drawn: number;
   readonly instances: Map<string, InstanceCellFact>;
 };
-export type SampleRow = Pick<UnitBadFact, 'signal' | 'target' | 'model' | 'shareBp'> & {
+export type SampleRow = Pick<UnitSlice, 'signal' | 'target' | 'model' | 'shareBp'> & {
   candidate: number;
   control: number;
 };
@@ -109,15 +110,15 @@ export class RolloutRows {
     }
   }
 
-  addUnitBad(fact: UnitBadFact): void {
-    const once = key(fact.signal, fact.unit);
+  addUnitBad({ slice, unit }: UnitBadFact): void {
+    const once = key(slice.signal, unit);
     if (this.firstBad.has(once)) return;
     this.firstBad.add(once);
-    const isCandidate = fact.arm === 'candidate';
-    const cell = this.#cell(fact);
+    const isCandidate = slice.arm === 'candidate';
+    const cell = this.#cell(slice);
     cell.candidateBad += isCandidate ? 1 : 0;
     cell.controlBad += isCandidate ? 0 : 1;
-    this.#count(fact, fact.arm, 1);
+    this.#count(slice, slice.arm, 1);
   }
 
   addRequestCell(fact: RequestCellFact): void {
@@ -145,12 +146,12 @@ export class RolloutRows {
     return served;
   }
 
-  addUnitValue(fact: UnitValueFact): void {
-    const once = key(fact.signal, fact.unit);
+  addUnitValue({ slice, unit, value }: UnitValueFact): void {
+    const once = key(slice.signal, unit);
     if (this.firstValues.has(once)) return;
     this.firstValues.add(once);
-    const isCandidate = fact.arm === 'candidate';
-    this.addValueCell({ ...fact, candidate: isCandidate ? 1 : 0, control: isCandidate ? 0 : 1 });
+    const isCandidate = slice.arm === 'candidate';
+    this.addValueCell({ ...slice, value, candidate: isCandidate ? 1 : 0, control: isCandidate ? 0 : 1 });
   }
 
   addValueCell({ signal, target, model, shareBp, value, candidate, control }: ValueCellFact): void {
@@ -285,9 +286,9 @@ export class EvidenceRows {
     for (const fact of facts.arms) this.of(fact.rollout).addArm(fact);
     for (const rollout of new Set(facts.units.map((fact) => fact.rollout)))
       this.of(rollout).addUnits(facts.units.filter((fact) => fact.rollout === rollout));
-    for (const fact of facts.unitBad) this.of(fact.rollout).addUnitBad(fact);
+    for (const fact of facts.unitBad) this.of(fact.slice.rollout).addUnitBad(fact);
     for (const fact of facts.requestCells) this.of(fact.rollout).addRequestCell(fact);
-    for (const fact of facts.unitValues) this.of(fact.rollout).addUnitValue(fact);
+    for (const fact of facts.unitValues) this.of(fact.slice.rollout).addUnitValue(fact);
     for (const fact of facts.valueCells) this.of(fact.rollout).addValueCell(fact);
     for (const fact of facts.instanceCells) this.of(fact.rollout).addInstanceCell(fact);
     for (const fact of facts.pairs) this.of(fact.rollout).addPairs(fact);
