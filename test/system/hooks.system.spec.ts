@@ -41,32 +41,36 @@ const told = (): Readonly<Record<string, readonly (number | undefined)[]>> =>
 const everyRevision = (last: number) =>
   Object.fromEntries(KEYS.map((key) => [key, Array.from({ length: last }, (_, index) => index + 1)]));
 
-it('events reach a hook once from two controllers; when the one that sends is killed the other goes on in order, and none is lost', async () => {
-  const first = await startChild({ databaseUrl: database.url, env: ENV });
-  const keyFile = join(first.dataDir, 'hook-key');
-  const admin = adminOf(first);
-  receiver.secret = (await clientOf(admin).addHook({ url: receiver.url, types: ['RevisionProposed'] })).secret;
-  const second = await startChild({ databaseUrl: database.url, env: { ...ENV, HEADGATE_HOOK_KEY_FILE: keyFile } });
-  for (let value = 1; value <= 5; value += 1) await revise(admin, value);
-  await until('all is told', () => receiver.taken.length >= 15);
-  expect(told()).toEqual(everyRevision(5));
-  expect(receiver.attempts, 'nothing was sent twice').toHaveLength(15);
+it(
+  'events reach a hook once from two controllers; when the one that sends is killed the other goes on in order, and none is lost',
+  { timeout: 150_000 },
+  async () => {
+    const first = await startChild({ databaseUrl: database.url, env: ENV });
+    const keyFile = join(first.dataDir, 'hook-key');
+    const admin = adminOf(first);
+    receiver.secret = (await clientOf(admin).addHook({ url: receiver.url, types: ['RevisionProposed'] })).secret;
+    const second = await startChild({ databaseUrl: database.url, env: { ...ENV, HEADGATE_HOOK_KEY_FILE: keyFile } });
+    for (let value = 1; value <= 5; value += 1) await revise(admin, value);
+    await until('all is told', () => receiver.taken.length >= 15);
+    expect(told()).toEqual(everyRevision(5));
+    expect(receiver.attempts, 'nothing was sent twice').toHaveLength(15);
 
-  // Whoever sends now waits for an answer when it is killed, or between two attempts.
-  receiver.reply = () => 'hang';
-  await revise(admin, 6);
-  await until('an attempt is under way', () => receiver.attempts.length > 15);
-  copyFileSync(keyFile, join(second.dataDir, 'hook-key'));
-  await first.kill9();
-  receiver.reply = () => 204;
-  await revise({ ...admin, url: second.url }, 7);
-  await until('all is told', () => receiver.taken.length >= 21);
-  expect(told()).toEqual(everyRevision(7));
+    // Whoever sends now waits for an answer when it is killed, or between two attempts.
+    receiver.reply = () => 'hang';
+    await revise(admin, 6);
+    await until('an attempt is under way', () => receiver.attempts.length > 15);
+    copyFileSync(keyFile, join(second.dataDir, 'hook-key'));
+    await first.kill9();
+    receiver.reply = () => 204;
+    await revise({ ...admin, url: second.url }, 7);
+    await until('all is told', () => receiver.taken.length >= 21);
+    expect(told()).toEqual(everyRevision(7));
 
-  await second.kill9();
-  const third = await startChild({ databaseUrl: database.url, env: ENV, dataDir: second.dataDir });
-  await revise({ ...admin, url: third.url }, 8);
-  await until('all is told', () => receiver.taken.length >= 24);
-  expect(told()).toEqual(everyRevision(8));
-  expect(receiver.refused).toEqual([]);
-});
+    await second.kill9();
+    const third = await startChild({ databaseUrl: database.url, env: ENV, dataDir: second.dataDir });
+    await revise({ ...admin, url: third.url }, 8);
+    await until('all is told', () => receiver.taken.length >= 24);
+    expect(told()).toEqual(everyRevision(8));
+    expect(receiver.refused).toEqual([]);
+  },
+);
