@@ -1,80 +1,14 @@
 import { accept, type Decision } from '#libs/kernel';
-import type { DrainOutcome, InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
-import { absences, absenceWords } from './rollout.absent.js';
-import { drawFaults, drawsOf, type Draws } from './rollout.instances.js';
+import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
+import { backOut, isOut, rolledBack } from './rollout.back-out.js';
+import { controlsOf, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
+import { holds, lost, warnings, type Failure } from './rollout.holds.js';
+import { drawFaults, drawsOf } from './rollout.instances.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
-import { changedParities, disparity, missingParity, standingParities } from './rollout.parity.js';
+import { changedParities, missingParity, standingParities } from './rollout.parity.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
-import { isLeaving, isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
-
-type Subject = { readonly id: string; readonly config: string; readonly revision: number };
-type Controls = Readonly<Record<string, number>>;
-
-export const requestExposure = (
-  rollout: Subject & { readonly targets: Readonly<Record<string, { readonly control: number }>> },
-  target: string,
-  shareBp: number,
-  purpose: 'stage' | 'settle' | 'rollback',
-  instances: InstanceDraw | null = null,
-): RolloutEvent => ({
-  type: 'ExposureRequested',
-  data: {
-    rollout: rollout.id,
-    target,
-    config: rollout.config,
-    candidate: rollout.revision,
-    control: rollout.targets[target]?.control ?? 1,
-    shareBp,
-    purpose,
-    instances,
-  },
-});
-
-/** Enters a stage of a track: the stage, then what it asks of each target. */
-export const enterStage = (
-  rollout: Subject,
-  controls: Controls,
-  track: Track,
-  index: number,
-  draws: Draws,
-): RolloutEvent[] => {
-  const stage = track.stages[index];
-  if (!stage) return [];
-  const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
-  return [
-    {
-      type: 'StageEntered',
-      data: { rollout: rollout.id, track: track.name, stage: stage.name, exposureBp: stage.exposureBp },
-    },
-    ...track.targets.map(({ target }) => {
-      const { shareBp, instances } = draws(target, stage.exposureBp);
-      return requestExposure({ ...rollout, targets }, target, shareBp, 'stage', instances);
-    }),
-  ];
-};
-
-/** Every verdict with its newest counts: what was known when a stage ended, changed or not. */
-export const standingVerdicts = (rollout: string, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
-  verdicts.map((verdict) => ({ type: 'VerdictRecorded', data: { rollout, verdict } }));
-
-/** Takes the candidate back from every target that was asked to show it, or from those of one track, all at once. */
-export const takeBack = (
-  rollout: Rollout,
-  cause: 'degradation' | 'abort',
-  reason: string,
-  track: Track | null = null,
-): RolloutEvent[] => {
-  const targets = Object.entries(rollout.targets)
-    .filter(([target, progress]) => progress.wanted !== null && !isLeaving(progress) && isOf(track, target))
-    .map(([target]) => target);
-  return [
-    { type: 'RollbackStarted', data: { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null } },
-    ...targets.map((target) => requestExposure(rollout, target, 0, 'rollback')),
-  ];
-};
-
-const isOf = (track: Track | null, target: string): boolean => track === null || targetsOf([track]).includes(target);
+import { isTakenBack, liveTargets, liveTracks, withTakenBack, type Track } from './tracks.js';
 
 const exposedStages = (rollout: Rollout, tracks: readonly Track[]): string[] =>
   tracks.flatMap((track) => {
@@ -127,9 +61,6 @@ const converged = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =
 export const mayFollow = (rollout: Rollout, { after }: Track): boolean =>
   after === null || trackOf(rollout, after.track).passed.some(({ name }) => name === after.stage);
 
-const controlsOf = (rollout: Rollout): Controls =>
-  Object.fromEntries(Object.entries(rollout.targets).map(([target, { control }]) => [target, control]));
-
 /** A track begins, with what was shown of the parity that it asked for. */
 export const openTrack = (rollout: Rollout, track: Track, facts: Facts): RolloutEvent[] => [
   ...standingParities(rollout, track, facts),
@@ -168,163 +99,6 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 
 const allTracksPassed = (rollout: Rollout): boolean =>
   liveTracks(rollout).every((track) => trackOf(rollout, track.name).passed.length === track.stages.length);
-
-const silence = (rollout: Rollout, facts: Facts): string | undefined => {
-  if (rollout.status === 'watching') {
-    return facts.watch.silentMs > rollout.plan.graceMs ? 'the watch: no evidence arrives' : undefined;
-  }
-  if (rollout.status !== 'staging') return undefined;
-  const silent = liveTracks(rollout)
-    .filter((track) => trackOf(rollout, track.name).stage >= 0)
-    .filter((track) => (facts.stages[track.name]?.silentMs ?? 0) > rollout.plan.graceMs)
-    .map(({ name }) => name);
-  return silent.length > 0 ? `${silent.join(', ')}: no evidence arrives` : undefined;
-};
-
-/** Names each signal that nobody has measured for longer than the grace, and where. */
-const blindness = (rollout: Rollout, facts: Facts): string | undefined => {
-  const said = absences(rollout, facts, 'hold').map(absenceWords);
-  return said.length > 0 ? `${said.join('; ')}: see whether its check still runs there` : undefined;
-};
-
-/** What is gone on without, as far as that has changed. */
-const warnings = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
-  const { id, without } = rollout;
-  const missing = absences(rollout, facts, 'warn');
-  const names = missing.map(({ signal }) => signal.signal);
-  return [
-    ...missing
-      .filter(({ signal }) => !without.includes(signal.signal))
-      .map((absence): RolloutEvent => {
-        const data = { signal: absence.signal.signal, targets: [...absence.targets], sentence: absenceWords(absence) };
-        return { type: 'EvidenceMissing', data: { rollout: id, ...data } };
-      }),
-    ...without
-      .filter((signal) => !names.includes(signal) && (rollout.status === 'staging' || rollout.status === 'watching'))
-      .map((signal): RolloutEvent => ({ type: 'EvidenceReturned', data: { rollout: id, signal } })),
-  ];
-};
-
-/** A signal without which the rollout may not stay: as a failure of it, in the track where it is missing. */
-const lost = (rollout: Rollout, facts: Facts): Failure | undefined => {
-  const [absence] = absences(rollout, facts, 'roll-back');
-  if (absence === undefined) return undefined;
-  const track = rollout.plan.tracks.find((each) => targetsOf([each]).includes(absence.targets[0] ?? ''));
-  const sentence = `${absence.signal.title}: ${absenceWords(absence)}, and without it the rollout may not stay`;
-  return { signal: absence.signal.signal, sentence, track: track?.name ?? null };
-};
-
-/** Signals that are shown to be bad, and hold the rollout for it. */
-const worry = (rollout: Rollout, facts: Facts): string | undefined => {
-  if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
-  const bad = facts.verdicts.filter((verdict) => isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'hold');
-  return bad.length > 0 ? bad.map(({ sentence }) => sentence).join('; ') : undefined;
-};
-
-const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
-  status === 'staging' || status === 'watching' ? facts.skew : undefined;
-
-const drift = ({ status }: Rollout, facts: Facts): string | undefined =>
-  status === 'staging' || status === 'watching' || status === 'settling' ? facts.drift : undefined;
-
-/** Holds that nobody asked for: a pause that has run out, nothing measured, platforms that differ. */
-const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
-  const { held, id } = rollout;
-  if (held?.by === 'person') {
-    return held.until !== null && at >= held.until
-      ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'the pause has run out' } }]
-      : [];
-  }
-  const reason =
-    drift(rollout, facts) ??
-    silence(rollout, facts) ??
-    blindness(rollout, facts) ??
-    skew(rollout, facts) ??
-    disparity(rollout, facts) ??
-    worry(rollout, facts);
-  if (reason !== undefined && held === null) {
-    return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
-  }
-  return reason === undefined && held !== null
-    ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'what it was held for is over' } }]
-    : [];
-};
-
-type Drain = { readonly outcome: DrainOutcome; readonly detail: string };
-
-/** Its traffic is the newer rollout's from now on: whether the old one's had gone will never be seen. */
-const redelivered = ({ revision }: Rollout, { redeliveredBy }: TargetFacts): Drain | undefined =>
-  redeliveredBy === undefined
-    ? undefined
-    : {
-        outcome: 'redelivered',
-        detail: `rollout ${redeliveredBy} delivers r${revision} here again, so whether it had gone cannot be told`,
-      };
-
-/** Where requests come with silences between them, a drain has to be so many times as long to be seen. */
-const THIN_TRAFFIC = 3;
-
-const drainOf = (rollout: Rollout, progress: TargetProgress, known: TargetFacts, at: number): Drain | undefined => {
-  const since = Math.max(known.candidateSeenAt ?? 0, progress.wanted?.at ?? 0);
-  const { drainMs, graceMs } = rollout.plan;
-  const quiet = `${(drainMs / 1000).toFixed(1)} s`;
-  const seenUntil = known.trafficSeenAt ?? 0;
-  if (seenUntil - Math.max(since, known.flowingSince ?? since) >= drainMs)
-    return {
-      outcome: 'drained',
-      detail: `no request on the withdrawn revision for ${quiet}, while others were served`,
-    };
-  if (seenUntil - since >= THIN_TRAFFIC * drainMs) {
-    const long = `${((THIN_TRAFFIC * drainMs) / 1000).toFixed(1)} s`;
-    return {
-      outcome: 'drained',
-      detail: `no request on the withdrawn revision for ${long}, while others were served now and then`,
-    };
-  }
-  // Whoever was out of reach until the control was live again may still serve the candidate for a while.
-  const blindSince = Math.max(known.trafficSeenAt ?? 0, progress.readBackAt ?? 0, progress.wanted?.at ?? 0);
-  const takenWithinMs = known.instances === 0 ? (known.takenWithinMs ?? 0) : 0;
-  if (at - blindSince >= drainMs + graceMs + takenWithinMs) {
-    const unseen = 'the drain cannot be measured: no outcomes arrive from here';
-    if (takenWithinMs > 0)
-      return {
-        outcome: 'acknowledged',
-        detail: `the platform holds the control, and whoever reads it there has had the ${(takenWithinMs / 1000).toFixed(1)} s that takes; ${unseen}`,
-      };
-    return known.instances === 0
-      ? { outcome: 'unconfirmed', detail: `no instance is live, so none has said that it took the control; ${unseen}` }
-      : { outcome: 'acknowledged', detail: `every live instance (${known.instances}) acknowledged; ${unseen}` };
-  }
-  return undefined;
-};
-
-/** What came true on targets that the candidate is leaving: read back, then drained. */
-const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
-  Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
-    if (!isLeaving(progress)) return [];
-    const known = facts.targets[target];
-    const wanted = progress.wanted?.generation ?? 0;
-    if (!known || progress.ended !== null) return [];
-    if (!progress.readBack) {
-      return progress.delivered >= wanted && (known.readBack ?? 0) >= wanted
-        ? [{ type: 'TargetReadBack', data: { rollout: rollout.id, target, generation: wanted } }]
-        : [];
-    }
-    const settled = progress.converged >= wanted || known.instances === 0;
-    const drain = redelivered(rollout, known) ?? (settled ? drainOf(rollout, progress, known, at) : undefined);
-    const data = { rollout: rollout.id, target, lastSeenAt: known.candidateSeenAt };
-    return drain ? [{ type: 'TargetDrained', data: { ...data, ...drain } }] : [];
-  });
-
-const isOut = (rollout: Rollout): boolean =>
-  Object.values(rollout.targets).every((progress) => !isLeaving(progress) || progress.ended !== null);
-
-const rolledBack = (rollout: Rollout, at: number): RolloutEvent[] => {
-  if (!isOut(rollout)) return [];
-  const reached = Object.entries(rollout.targets).filter(([, { wanted }]) => wanted !== null);
-  const targets = Object.fromEntries(reached.map(([target, { ended }]) => [target, ended ?? 'acknowledged']));
-  return [{ type: 'RolledBack', data: { rollout: rollout.id, targets, tookMs: at - (rollout.rollbackAt ?? at) } }];
-};
 
 const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
   if (rollout.held !== null) return [];
@@ -367,9 +141,6 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 /** A verdict that takes back what is still out: a shadow decides nothing, and what was taken back is settled. */
 export const isFailure = (rollout: Rollout, verdict: RecordedVerdict): boolean =>
   isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'roll-back';
-
-/** What a degradation is found by: a verdict, or that there can be none. */
-type Failure = Pick<RecordedVerdict, 'signal' | 'sentence' | 'track'>;
 
 /** The track that a `fail` takes back; null when it takes back the rollout: by its plan, or since nothing else is left. */
 const takenBackBy = (rollout: Rollout, { track }: Failure): Track | null => {

@@ -1,6 +1,7 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { assess, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
+import { assess } from './rollout.assess.js';
+import { enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
 import type { Facts } from './rollout.facts.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { finished, promote, type PromoteRollout } from './rollout.promote.js';
