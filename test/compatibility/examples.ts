@@ -226,4 +226,14 @@ export const EXAMPLES: DataOf = {
     expiresAt: '2026-12-31T00:00:00.000Z',
   },
   TokenRevoked: { token: '01981a2b-7c00-7000-8000-000000000002' },
+  HookAdded: {
+    hook: '01981a2b-7c00-7000-8000-000000000003',
+    url: 'https://relay.example.com/headgate',
+    types: ['StageEntered', 'RolledBack', 'RolloutSettled'],
+    configs: ['router.context'],
+    key: '5feceb66ffc86f38',
+  },
+  HookRemoved: { hook: '01981a2b-7c00-7000-8000-000000000003' },
+  HookDisabled: { hook: '01981a2b-7c00-7000-8000-000000000003', reason: 'its receiver answered 410' },
+  HookResumed: { hook: '01981a2b-7c00-7000-8000-000000000003' },
 };

@@ -38,6 +38,12 @@ const Variables = z.object({
   /** Who else is told, by Standard Webhooks. */
   HEADGATE_WITNESS_URL: z.url({ protocol: /^https?$/ }).optional(),
   HEADGATE_WITNESS_SECRET: Secret.optional(),
+  /** The key from which the secrets of hooks are derived; made when the first hook is added. */
+  HEADGATE_HOOK_KEY_FILE: z.string().min(1).optional(),
+  /** Whether events may be sent to this machine itself. */
+  HEADGATE_HOOK_LOOPBACK: z.enum(['allow', 'refuse']).default('refuse'),
+  /** After how many hours an event that a hook cannot be told of is given up. */
+  HEADGATE_HOOK_HOURS: z.coerce.number().min(0.001).max(720).default(72),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_SERVICE_NAME: Name.default('headgate'),
 });
@@ -69,6 +75,9 @@ export type ControllerConfig = {
   readonly sealKey: string | undefined;
   readonly witnessFile: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
+  readonly hookKeyFile: string | undefined;
+  readonly hookLoopback: boolean;
+  readonly hookHours: number;
   readonly otlpEndpoint: string | undefined;
   readonly serviceName: string;
 };
@@ -106,6 +115,9 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     sealKey: values.HEADGATE_SEAL_KEY,
     witnessFile: values.HEADGATE_WITNESS_FILE,
     webhook: webhookOf(values),
+    hookKeyFile: values.HEADGATE_HOOK_KEY_FILE,
+    hookLoopback: values.HEADGATE_HOOK_LOOPBACK === 'allow',
+    hookHours: values.HEADGATE_HOOK_HOURS,
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceName: values.OTEL_SERVICE_NAME,
   };

@@ -45,6 +45,7 @@ import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
+import { openHooks } from './hooks.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { notKept } from './not-kept.js';
@@ -315,9 +316,12 @@ export const startCore = async (
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
+  const hooks = openHooks(config, { pool, store, view, queue, runner, clock, log });
+  hooks.start();
   const asking = config.role === 'api' ? undefined : startAsking({ queue, view, intake: counted, clock, log });
   const stopWork = async (): Promise<void> => {
     await asking?.stop();
+    await hooks.stop();
     await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
@@ -347,6 +351,7 @@ export const startCore = async (
     tokens,
     ...fleets,
     sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
+    hooks: hooks.board,
     board,
     conductor,
     sync,

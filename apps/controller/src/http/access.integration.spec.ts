@@ -51,6 +51,10 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   'POST /v1/tokens': ['admin'],
   'GET /v1/tokens': ['admin'],
   'DELETE /v1/tokens/{id}': ['admin'],
+  'POST /v1/hooks': ['admin'],
+  'GET /v1/hooks': ['admin'],
+  'POST /v1/hooks/{id}/resume': ['admin'],
+  'DELETE /v1/hooks/{id}': ['admin'],
 };
 
 type Operation = { readonly security?: readonly unknown[] };

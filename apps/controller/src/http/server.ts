@@ -5,7 +5,9 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { OpenAPIObject } from '@nestjs/swagger';
 import {
   AbandonTargetHandler,
+  AddHookHandler,
   ApplyManifestsHandler,
+  ChangeHookHandler,
   CommandRunner,
   Conductor,
   Delivery,
@@ -33,6 +35,8 @@ import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
 import { FleetController } from './fleet.controller.js';
+import { HookBoard } from './hook-board.js';
+import { HooksController } from './hooks.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { LogController } from './log.controller.js';
 import { methodsAt } from './methods.js';
@@ -80,6 +84,7 @@ class HttpModule {
       [TokenChecker, core.tokens],
       [Clock, core.clock],
       [SourceBoard, core.sources],
+      [HookBoard, core.hooks],
       [Readiness, readinessOf(core)],
     ];
     return {
@@ -98,6 +103,7 @@ class HttpModule {
         OtlpController,
         SourcesController,
         TokensController,
+        HooksController,
         WhoAmIController,
         HealthController,
       ],
@@ -111,6 +117,8 @@ class HttpModule {
         UndoRevisionHandler,
         IssueTokenHandler,
         RevokeTokenHandler,
+        AddHookHandler,
+        ChangeHookHandler,
       ],
     };
   }

@@ -72,6 +72,10 @@ const words: Words = {
     `${config} r${revision} settled on ${list(targets)}: last known good there`,
   TokenIssued: ({ subject, role }) => `token for ${subject} (${role}) issued`,
   TokenRevoked: ({ token }) => `token ${token} revoked`,
+  HookAdded: ({ hook, url }) => `hook ${hook} added: events go to ${url}`,
+  HookRemoved: ({ hook }) => `hook ${hook} removed`,
+  HookDisabled: ({ hook, reason }) => `hook ${hook} disabled: ${reason}`,
+  HookResumed: ({ hook }) => `hook ${hook} resumed`,
 };
 
 /** One event in a sentence. */
