@@ -38,4 +38,8 @@ export const EVENT_TYPES: readonly string[] = [
   'TokenIssued',
   'TokenRevoked',
   'ExactCellsRead',
+  'HookAdded',
+  'HookRemoved',
+  'HookDisabled',
+  'HookResumed',
 ];

@@ -27,7 +27,7 @@ import {
   subscribe,
   type ReaderHealth,
 } from '#libs/event-store';
-import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platforms';
+import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
 import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
@@ -44,6 +44,7 @@ import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
+import { openHooks } from './hooks.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { openPast } from './open-past.js';
@@ -200,6 +201,7 @@ const openFleets = async (
   { pool, view, store }: { readonly pool: Pool; readonly view: LiveView; readonly store: EventStore },
   { clock, reached, report }: FleetSetting,
 ) => {
+  const streamKey = await streamKeyOf(pool);
   const feed = await PostgresRulesetFeed.start({
     pool,
     onError: report('Rulesets cannot be followed; trying again.'),
@@ -232,7 +234,7 @@ const openFleets = async (
     outcomes: intake,
     knowGeneration: (generation) => knowGeneration(generation, view, store),
   });
-  return { feed, pull, delivery, evidence, intake, comparisons, counted, otlp };
+  return { feed, streamKey, pull, delivery, evidence, intake, comparisons, counted, otlp };
 };
 
 const startSync = async (
@@ -317,9 +319,12 @@ export const startCore = async (
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
+  const hooks = openHooks(config, { pool, store, view, queue, runner, clock, log });
+  hooks.start();
   const asking = config.role === 'api' ? undefined : startAsking({ queue, view, intake: counted, clock, log });
   const stopWork = async (): Promise<void> => {
     await asking?.stop();
+    await hooks.stop();
     await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
@@ -352,6 +357,7 @@ export const startCore = async (
     tokens,
     ...fleets,
     sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
+    hooks: hooks.board,
     board,
     conductor,
     sync,

@@ -11,6 +11,7 @@ import {
   targetCapabilities,
   prepare,
   armlessWarnings,
+  delayWarnings,
   instancesOn,
   latelyOf,
   recordedIn,
@@ -280,7 +281,8 @@ export class RolloutsController {
     const lately = await this.lately(prepared, traffic, live);
     const forecast = previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared), live, lately);
     const armless = armlessWarnings(this.view, prepared.plan.signals).map(({ message }) => `${message}.`);
-    const warnings = [...forecast.preview.warnings, ...armless];
+    const delays = delayWarnings(this.view, prepared.plan);
+    const warnings = [...forecast.preview.warnings, ...armless, ...delays];
     return { ...forecast, preview: { ...forecast.preview, warnings } };
   }
 

@@ -98,6 +98,11 @@ export const warningsOf = ({ prepared, plan, preview, unattended, reach }: Warne
     ...parityWarnings(preview),
     // Without any traffic there is nothing to be said of single stages.
     ...(isEverywhere ? [] : stageWarnings(preview.stages)),
+    ...(plan.convergence === null
+      ? []
+      : [
+          `Stages go on with ${showShare(plan.convergence.quorumBp)} of the known instances of a target once the others have had ${plan.convergence.withinMs / 1_000} s; the record names who was absent.`,
+        ]),
     ...(plan.holdbackBp === 0 ? ['There is no holdback: the watch is only observational.'] : []),
     ...reachWarnings(reach),
   ];

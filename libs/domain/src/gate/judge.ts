@@ -28,7 +28,15 @@ import {
   worsePhrase,
 } from './sentence.js';
 import { likelihoodOfTally } from './tally.js';
-import { isCounted, isOfValues, type GateMethod, type JudgeOptions, type Verdict, type Violations } from './types.js';
+import {
+  type GateMethod,
+  isCounted,
+  isOfValues,
+  type JudgeOptions,
+  type SliceCounts,
+  type Verdict,
+  type Violations,
+} from './types.js';
 import { keyOf } from './weights.js';
 
 /** Nothing passes while the evidence of harm is already this e-value, spread over the signals like the bound. */
@@ -105,15 +113,16 @@ const blindTargets = ({ state, options, slices }: Case): readonly string[] => {
 };
 
 /**
- * What is not measured, in words. Requests are served wherever there is traffic, and a stage waits for that by itself;
- * values and pairs come from wherever somebody measures, so each target has to have some of its own.
+ * What is not measured, in words. Outcomes of requests come wherever there is traffic, and a stage waits for that by
+ * itself; values, pairs and what a source counts come from wherever somebody measures, so each target has to have some of
+ * its own.
  */
 const unmeasured = (all: Case): string | undefined => {
   const { signal, counts } = all;
   const what = MEASURED[signal.spec.type];
   if (counts.candidateRequests === 0 || counts.controlRequests === 0)
     return `${what} measured on ${counts.candidateRequests === 0 ? 'the candidate' : 'control'}`;
-  const blind = what === 'request' ? [] : blindTargets(all);
+  const blind = what === 'request' && !isCounted(signal.spec) ? [] : blindTargets(all);
   return blind.length === 0 ? undefined : `${what} measured on both arms of ${blind.join(', ')}`;
 };
 
@@ -146,9 +155,11 @@ const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Vio
   const { minRequests = 1 } = options;
   const title = titleOf(signal);
   if (violations > 0) {
-    const hit = slices.filter(({ candidateBad }) => candidateBad > 0);
-    const named = hit.length === 0 ? slices : hit;
-    const where = named.length === 0 ? '' : ` ${placesOf({ ...all, slices: named })}`;
+    // They may be on targets of another track, which is taken back together with this one.
+    const hitOf = (places: readonly SliceCounts[]) => places.filter(({ candidateBad }) => candidateBad > 0);
+    const own = hitOf(slices);
+    const hit = own.length > 0 ? own : hitOf(options.counts);
+    const where = hit.length === 0 ? '' : ` ${placesOf({ ...all, slices: hit })}`;
     const seen = `${violations} on the candidate, none on control in the look-back`;
     return { verdict: 'fail', sentence: `${title}${where}: ${seen}; it must never be seen${alsoPhrase(suspects)}` };
   }

@@ -88,6 +88,9 @@ const resolveTrack = (
   })),
 });
 
+const convergenceOf = ({ convergence = 'all' }: PlanSpec): ResolvedPlan['convergence'] =>
+  convergence === 'all' ? null : { quorumBp: convergence.quorum, withinMs: convergence.within };
+
 const parityRejection = (name: string, spec: PlanSpec, { signals }: Catalogue): Rejection | undefined => {
   for (const { signal, field } of paritySignals(spec)) {
     const known = signals.find((each) => each.signal === signal);
@@ -159,6 +162,7 @@ export const resolvePlan = (
   }
   const { alpha, holdback: holdbackBp, watch: watchMs, drain: drainMs, grace: graceMs } = spec;
   const { rollbackScope = 'rollout', acceptBlind = null } = spec;
-  const rest = { holdbackBp, watchMs, drainMs, graceMs, rollbackScope, acceptBlind, signals, tracks };
+  const convergence = convergenceOf(spec);
+  const rest = { holdbackBp, watchMs, drainMs, graceMs, rollbackScope, convergence, acceptBlind, signals, tracks };
   return { plan: { plan: name, planRevision: revision, alpha, ...rest } };
 };

@@ -2,12 +2,13 @@ import { accept, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
 import { backOut, isOut, rolledBack } from './rollout.back-out.js';
 import { controlsOf, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
-import type { Facts, TargetFacts } from './rollout.facts.js';
+import { absentFrom, hasConverged } from './rollout.convergence.js';
+import type { Facts } from './rollout.facts.js';
 import { holds, lost, warnings, type Failure } from './rollout.holds.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
 import { changedParities, missingParity, standingParities } from './rollout.parity.js';
-import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
+import { trackOf, verdictKey, type Rollout } from './rollout.state.js';
 import { isTakenBack, liveTargets, liveTracks, withTakenBack, type Track } from './tracks.js';
 
 const exposedStages = (rollout: Rollout, tracks: readonly Track[]): string[] =>
@@ -35,26 +36,14 @@ const changedVerdicts = (rollout: Rollout, verdicts: readonly RecordedVerdict[])
     })
     .map((verdict) => ({ type: 'VerdictRecorded', data: { rollout: rollout.id, verdict } }));
 
-/** Whether every instance has this generation: by its own word, or where none speaks by the time it takes to read it. */
-const hasTaken = (progress: TargetProgress, wanted: number, known: TargetFacts, at: number): boolean => {
-  if (known.instances > 0 || known.takenWithinMs === undefined)
-    return known.instances > 0 && known.acknowledged === known.instances && known.acknowledgedGeneration >= wanted;
-  return progress.deliveredAt !== null && at - progress.deliveredAt >= known.takenWithinMs;
-};
-
 const converged = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
   Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
     const known = facts.targets[target];
     const wanted = progress.wanted?.generation;
     if (wanted === undefined || !known || progress.delivered < wanted || progress.converged >= wanted) return [];
-    return hasTaken(progress, wanted, known, at)
-      ? [
-          {
-            type: 'TargetConverged',
-            data: { rollout: rollout.id, target, generation: wanted, instances: known.instances },
-          },
-        ]
-      : [];
+    if (!hasConverged(rollout, progress, known, at)) return [];
+    const data = { rollout: rollout.id, target, generation: wanted, instances: known.instances };
+    return [{ type: 'TargetConverged', data: { ...data, absent: absentFrom(known) } }];
   });
 
 /** Whether the stage of another track that this one waits for has passed, if it waits for any. */

@@ -67,7 +67,13 @@ const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
 const drift = ({ status }: Rollout, facts: Facts): string | undefined =>
   status === 'staging' || status === 'watching' || status === 'settling' ? facts.drift : undefined;
 
-/** Holds that nobody asked for: a pause that has run out, nothing measured, platforms that differ. */
+/** What a hold is about: its reason up to the counts and the advice, which follow a colon and change all the time. */
+const subjectOf = (reason: string): string => reason.split(':', 1)[0] ?? reason;
+
+/**
+ * Holds that nobody asked for: nothing measured, platforms that differ, a signal that worries; and the end of a pause that
+ * has run out. Where one reason takes the place of another that is said too, so that nobody looks for what is over.
+ */
 export const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
   const { held, id } = rollout;
   if (held?.by === 'person') {
@@ -82,7 +88,7 @@ export const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[
     skew(rollout, facts) ??
     disparity(rollout, facts) ??
     worry(rollout, facts);
-  if (reason !== undefined && held === null) {
+  if (reason !== undefined && (held === null || subjectOf(held.reason) !== subjectOf(reason))) {
     return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
   }
   return reason === undefined && held !== null

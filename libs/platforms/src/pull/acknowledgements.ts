@@ -27,6 +27,10 @@ with written as (
 )
 select pg_notify('${CHANNEL}', 'instances ' || target) from unnest($6::text[]) as news (target)`;
 
+const LEAVE = `
+with gone as (delete from delivery.instances where target = $1 and instance = $2)
+select pg_notify('${CHANNEL}', 'instances ' || $1)`;
+
 const FORGET = 'delete from delivery.instances where seen_at < $1';
 const FORGET_FIRST = 'delete from delivery.acknowledged where heard_at < $1';
 /** What an instance served at a moment is asked for as long as somebody may look into an incident of the year before. */
@@ -61,6 +65,13 @@ export class AcknowledgementWriter {
       group.rows.set(key, { target, instance, generation, error, seenAt: now, since });
     }
     return group.written;
+  }
+
+  /** Forgets an instance that says that it ends; one that is not known changes nothing. */
+  async leave(target: string, instance: string): Promise<void> {
+    await this.underWay.catch(() => undefined);
+    this.said.delete(JSON.stringify([target, instance]));
+    await this.database.query(LEAVE, [target, instance]);
   }
 
   private open(): Group {
