@@ -99,7 +99,7 @@ describe('Who was exposed', () => {
     const before = await exactly();
     await database.pool.query('delete from evidence.candidate_units');
     await database.pool.query('delete from evidence.first_bad');
-    await controller.controller.core.exposed.forgetSalts([]);
+    await controller.controller.core.rounds.exposed.forgetSalts([]);
     expect((await exactly()).total).toEqual(before.total);
     const { rows } = await database.pool.query('select * from evidence.exposed_salts');
     expect(rows).toEqual([]);

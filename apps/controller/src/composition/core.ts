@@ -314,8 +314,7 @@ export const startCore = async (
     deliverer: new Deliverer(runner, view, delivery),
     auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
-  const handlers = handlersOf(workers, reached);
-  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
+  const loop = new TaskLoop(queue, handlersOf(workers, reached), () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
@@ -351,8 +350,7 @@ export const startCore = async (
     tree: sealing.tree,
     view,
     past,
-    exposed: rounds.exposed,
-    minUnits: config.minUnits,
+    rounds,
     runner,
     tokens,
     ...fleets,

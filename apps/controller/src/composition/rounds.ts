@@ -16,5 +16,5 @@ export const startRounds = (config: ControllerConfig, setting: Omit<Setting, 'ex
   const stop = async (): Promise<void> => {
     await Promise.all([forgetting.stop(), counting.stop()]);
   };
-  return { exposed, stop };
+  return { exposed, minUnits: config.minUnits, stop };
 };
