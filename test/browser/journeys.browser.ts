@@ -91,6 +91,14 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
         .waitFor();
       const tile = page.getByRole('article', { name: 'requests served by the wrong pool' });
       await tile.getByText('fail', { exact: true }).waitFor();
+      await page
+        .getByLabel('Who was exposed')
+        .getByText(/units in [\d,]+ requests/)
+        .waitFor();
+      await page
+        .getByLabel('Open beside it')
+        .getByRole('link', { name: /^sampler r2/ })
+        .waitFor();
     });
   });
 
@@ -141,6 +149,16 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       await line.getByText('get ready for one million tokens').last().waitFor();
       await page.getByLabel('From').fill(new Date().toISOString().slice(0, 10));
       await line.waitFor();
+      await line.getByText('verified in this browser').waitFor();
+      await line.getByRole('link', { name: 'what set off what in it' }).click();
+      await page.waitForURL(/as=tree/);
+      const tree = page.getByLabel(/^What #\d+ set off$/).filter({ hasText: 'router.context' });
+      await tree
+        .getByText(/^degradation in/)
+        .first()
+        .waitFor();
+      await page.goBack();
+      await line.getByRole('button', { name: /^Details/ }).click();
       await page.getByRole('link', { name: 'the fleet right after it' }).first().click();
       await page.waitForURL(/\/ui\/time\?at=\d+/);
       await page.locator('table.matrix').waitFor();
@@ -161,6 +179,38 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       const differences = page.getByLabel('Differences');
       await differences.getByText('sampler').first().waitFor();
       expect(await page.locator('table.matrix').textContent()).not.toBe(now);
+    }));
+
+  it('tells what was so from what was known then', async () => {
+    const { items } = await clientOf(world.controller.viewer).events({ type: 'StageEntered' });
+    await as('viewer', `/ui/time?at=${items[0]?.position}`, async (page) => {
+      const arrival = page.getByLabel('Whether it had arrived');
+      await arrival.getByText('not yet: acknowledged').first().waitFor();
+      const row = arrival.getByRole('row', { name: /^api-us-tpu/ });
+      expect(await row.getByRole('cell').last().textContent()).toMatch(/nothing heard of it/);
+      await page.getByText('as it was known then', { exact: true }).first().click();
+      await page.getByText('Only what had been recorded by then counts').waitFor();
+      expect(page.url()).toContain('known=then');
+    });
+  });
+
+  it('compares platforms: who has what, since when and by whom', () =>
+    as('viewer', '/ui/time', async (page) => {
+      const row = page.getByRole('row', { name: /^prompt\.system/ });
+      await row
+        .getByText(/^since .* by /)
+        .first()
+        .waitFor();
+      await page.getByLabel('Compare platform', { exact: true }).selectOption('api');
+      await page.getByLabel('with platform').selectOption('vertex');
+      const differences = page.getByLabel('Differences');
+      await differences.getByRole('heading', { name: 'From api to vertex' }).waitFor();
+      await differences.getByText('r2 for 10%, else r1 → r1').first().waitFor();
+      await differences.getByText('api → vertex').first().waitFor();
+      await differences
+        .getByText(/^api: since .* by /)
+        .first()
+        .waitFor();
     }));
 
   it('proposes a change by the form, is told what does not fit, sees how long it would take, and starts it', () =>

@@ -3,11 +3,9 @@ import { Link } from '@tanstack/react-router';
 import { useState, type JSX } from 'react';
 import type { EventView } from '#libs/contracts';
 import { Json } from '../../parts/diff.js';
-import { Subject, WhoAndWhy } from '../../parts/event-line.js';
-import { Shape } from '../../parts/mark.js';
-import { Time } from '../../parts/time.js';
+import { EventLine, rolloutOf } from '../../parts/event-line.js';
 import { showType, showUtc } from '../../words/format.js';
-import { eventLook } from '../../words/status.js';
+import { Proof } from './proof.js';
 
 const subjectOf = ({ stream }: EventView): JSX.Element | null => {
   const [, kind, name = ''] = /^(rollout|config|target)-(.+)$/.exec(stream) ?? [];
@@ -60,22 +58,28 @@ const Details = ({ event }: { readonly event: EventView }): JSX.Element => (
             ,{' '}
           </>
         )}
-        <Link to="/history" search={{ correlation: event.correlationId }}>
+        <Link to="/history" search={{ correlation: event.correlationId, as: 'tree' }}>
           all that came with it
         </Link>
         ,{' '}
-        <Link to="/history" search={{ event: event.eventId }}>
-          what it caused
+        <Link to="/history" search={{ event: event.eventId, as: 'tree' }}>
+          what it set off
         </Link>
       </dd>
       <dt>see</dt>
       <dd className="row">
         {subjectOf(event)}
+        {rolloutOf(event) === undefined ? null : (
+          <Link to="/history" search={{ rollout: rolloutOf(event), as: 'tree' }}>
+            what set off what in it
+          </Link>
+        )}
         <Link to="/time" search={{ at: event.position }}>
           the fleet right after it
         </Link>
       </dd>
     </dl>
+    <Proof event={event} />
     <Json value={event.data} />
   </div>
 );
@@ -89,19 +93,8 @@ export const EventRow = ({
   readonly isFirstOpen: boolean;
 }): JSX.Element => {
   const [isOpen, setOpen] = useState(isFirstOpen);
-  const { tone, mark } = eventLook(event);
   return (
-    <li>
-      <span className="when dim small">
-        <Time at={event.occurredAt} />
-      </span>
-      <span className={tone}>
-        <Shape mark={mark} />
-      </span>
-      <span className="wrap">
-        <Subject event={event} />
-        {event.summary} <WhoAndWhy event={event} />
-      </span>
+    <EventLine event={event} hasSubject isLink={false}>
       <Button
         size="compact-xs"
         variant="subtle"
@@ -113,6 +106,6 @@ export const EventRow = ({
         #{event.position}
       </Button>
       {isOpen ? <Details event={event} /> : null}
-    </li>
+    </EventLine>
   );
 };

@@ -8,7 +8,9 @@ import { Age, Time } from '../../parts/time.js';
 import { showDuration } from '../../words/format.js';
 import { statusLook } from '../../words/status.js';
 import { Actions } from './actions.js';
+import { Exposed } from './exposed.js';
 import { Log } from './log.js';
+import { OpenBeside } from './open-beside.js';
 import { Rollback } from './rollback.js';
 import { Signals } from './signals.js';
 import { Tracks } from './tracks.js';
@@ -148,6 +150,8 @@ const Whole = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => (
       <Tracks rollout={rollout} />
       <div className="stack">
         <Waiting rollout={rollout} />
+        {isGoingBack(rollout) ? <OpenBeside rollout={rollout} /> : null}
+        <Exposed rollout={rollout.id} />
         <Log rollout={rollout.id} />
       </div>
     </div>
