@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { JSX } from 'react';
+import type { CSSProperties, JSX } from 'react';
 import type { AtView } from '#libs/contracts';
 import { ShareBar } from '../../parts/share.js';
 import { Time } from '../../parts/time.js';
@@ -69,7 +69,7 @@ export const AtMatrix = ({
   const configs = [...new Set(view.targets.flatMap((target) => target.configs.map(({ config }) => config)))].toSorted();
   return (
     <div className="panel tight scroll" tabIndex={0} role="region" aria-label="What was served where">
-      <table className="grid matrix">
+      <table className="grid matrix" style={{ '--platforms': platforms.length } as CSSProperties}>
         <thead>
           <tr>
             <th scope="col">config</th>
