@@ -10,7 +10,7 @@ import {
   trackOf,
   vetoesOf,
   type InstanceDraw,
-  type RecordedParity,
+  RecordedParity,
   type RecordedVerdict,
   type Rollout,
 } from '#libs/domain';
@@ -90,7 +90,8 @@ const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictVi
 
 /** As of the newest assessment, and as recorded where that tells nothing any more. */
 const paritiesOf = (rollout: Rollout, progress: Progress | undefined): ParityView[] => {
-  const live = (progress?.parity ?? []) as unknown as readonly RecordedParity[];
+  // Kept by whichever version assessed last: what this one cannot read is left to the log.
+  const live = (progress?.parity ?? []).flatMap((kept) => RecordedParity.safeParse(kept).data ?? []);
   const keys = new Set(live.map(parityKey));
   return [
     ...live.map((parity) => ({ ...parity, at: iso(progress?.at ?? rollout.startedAt) })),

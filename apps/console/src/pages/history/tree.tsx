@@ -1,6 +1,6 @@
 import type { JSX } from 'react';
 import type { CauseTree } from '#libs/contracts';
-import { EventLine } from '../../parts/event-line.js';
+import { EventLine, rolloutOf } from '../../parts/event-line.js';
 
 /** An event with the chain below it: only where one event set off several is there a branch. */
 const chainOf = (
@@ -15,18 +15,22 @@ const chainOf = (
   return { chain, branches: last.children };
 };
 
-const Branch = ({ tree }: { readonly tree: CauseTree }): JSX.Element => {
+const Branch = ({ tree, within }: { readonly tree: CauseTree; readonly within?: string | undefined }): JSX.Element => {
   const { chain, branches } = chainOf(tree);
   return (
     <>
       {chain.map(({ event }) => (
-        <EventLine key={event.position} event={event} hasSubject={event === tree.event} />
+        <EventLine
+          key={event.position}
+          event={event}
+          hasSubject={event === tree.event && rolloutOf(event) !== within}
+        />
       ))}
       {branches.length === 0 ? null : (
         <li className="branches">
           <ol className="log tree">
             {branches.map((branch) => (
-              <Branch key={branch.event.position} tree={branch} />
+              <Branch key={branch.event.position} tree={branch} within={rolloutOf(tree.event)} />
             ))}
           </ol>
         </li>

@@ -69,7 +69,9 @@ export const Exposed = ({ rollout }: { readonly rollout: string }): JSX.Element 
   return (
     <section className="panel section" aria-label="Who was exposed">
       <h2>Who was exposed</h2>
-      <Read of={exposed}>{(view) => <Whole view={view} />}</Read>
+      <Read of={exposed} lines={2}>
+        {(view) => <Whole view={view} />}
+      </Read>
     </section>
   );
 };

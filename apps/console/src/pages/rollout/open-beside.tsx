@@ -6,6 +6,7 @@ import { useSession } from '../../api/session.js';
 import { Read } from '../../parts/states.js';
 import { Time } from '../../parts/time.js';
 import { plural, showShare } from '../../words/format.js';
+import { statusWords } from '../../words/status.js';
 
 /** When harm was shown, or when it ended by a decision. */
 const momentOf = ({ verdicts, endedAt }: RolloutView): string | undefined =>
@@ -21,7 +22,7 @@ const Other = ({ change, rollout }: { readonly change: OpenChange; readonly roll
       <Link to="/rollouts/$id" params={{ id: change.rollout }}>
         {change.config} r{change.revision}
       </Link>{' '}
-      {change.status}, by {change.actor} since <Time at={change.startedAt} />
+      {statusWords(change.status, change.held !== null)}, by {change.actor} since <Time at={change.startedAt} />
       {change.endedAt === null ? '' : ', ended before'}
       <span className="dim">
         {shared.length === 0
@@ -46,7 +47,7 @@ export const OpenBeside = ({ rollout }: { readonly rollout: RolloutView }): JSX.
   return (
     <section className="panel section" aria-label="Open beside it">
       <h2>Open beside it</h2>
-      <Read of={open}>
+      <Read of={open} lines={2}>
         {({ items, more }) => {
           const others = items
             .filter((change) => change.rollout !== rollout.id)

@@ -147,11 +147,13 @@ const Whole = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => (
     <Head rollout={rollout} />
     {isGoingBack(rollout) ? <Rollback rollout={rollout} /> : null}
     <div className="two">
-      <Tracks rollout={rollout} />
+      <div className="stack">
+        <Tracks rollout={rollout} />
+        <Exposed rollout={rollout.id} />
+      </div>
       <div className="stack">
         <Waiting rollout={rollout} />
         {isGoingBack(rollout) ? <OpenBeside rollout={rollout} /> : null}
-        <Exposed rollout={rollout.id} />
         <Log rollout={rollout.id} />
       </div>
     </div>
