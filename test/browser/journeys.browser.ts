@@ -311,7 +311,10 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       '/ui/',
       ...items.slice(0, 4).map(({ id }) => `/ui/rollouts/${id}`),
       '/ui/history',
-      '/ui/history?type=RollbackStarted&as=tree',
+      ...items
+        .filter((rollout) => rollout.status === 'rolled-back')
+        .slice(0, 1)
+        .map(({ id }) => `/ui/history?rollout=${id}&as=tree`),
       '/ui/configs',
       '/ui/configs/sampler',
       '/ui/configs/plan%2Fquick',
