@@ -123,8 +123,8 @@ export const Filters = ({ search, onChange }: Props): JSX.Element => {
       {isFiltered ? (
         <div className="row small">
           {chips.map((name) => (
-            <span key={name} className="mark pill calm wrap">
-              {name} {search[name]}
+            <span key={name} className="mark pill calm" title={search[name]}>
+              {name} …{search[name]?.slice(-6)}
               <button
                 type="button"
                 aria-label={`Without ${name}`}

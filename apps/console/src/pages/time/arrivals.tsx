@@ -1,4 +1,4 @@
-import type { JSX } from 'react';
+import type { CSSProperties, JSX } from 'react';
 import type { AtView } from '#libs/contracts';
 import { Time } from '../../parts/time.js';
 import { plural } from '../../words/format.js';
@@ -57,13 +57,10 @@ export const Arrivals = ({
   <section className="panel section" aria-label="Whether it had arrived">
     <h2>Whether it had arrived</h2>
     <div className="scroll" tabIndex={0} role="region" aria-label="Arrival by target">
-      <table className="grid">
+      <table className="grid matrix" style={{ '--platforms': 2 } as CSSProperties}>
         <thead>
           <tr>
             <th scope="col">target</th>
-            <th scope="col" className="number">
-              generation
-            </th>
             <th scope="col">as it is known today</th>
             <th scope="col">as it was known then</th>
           </tr>
@@ -75,13 +72,15 @@ export const Arrivals = ({
               <tr key={target.target}>
                 <th scope="row" className="wrap">
                   {target.target}
+                  <div className="small dim" style={{ fontWeight: 400 }}>
+                    generation {target.generation}
+                  </div>
                 </th>
-                <td className="number">{target.generation}</td>
-                <td>
+                <td data-label="as it is known today">
                   <Arrived target={target} />
                   <Drains target={target} />
                 </td>
-                <td>
+                <td data-label="as it was known then">
                   {then === undefined ? (
                     <span className="dim">…</span>
                   ) : (
