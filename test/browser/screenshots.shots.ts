@@ -100,7 +100,7 @@ const PAGES: readonly (readonly [name: string, path: () => string, ready?: (page
     () => '/ui/configs/sampler/start?revision=1&plan=slow',
     (page) => page.getByText('With the traffic').waitFor(),
   ],
-  ['time', () => '/ui/time', (page) => page.locator('table.matrix').waitFor()],
+  ['time', () => '/ui/time', (page) => page.locator('table.matrix').first().waitFor()],
   ['time-compared', () => '/ui/time?at=60&against=22', (page) => page.getByLabel('Differences').waitFor()],
   [
     'time-platforms',
