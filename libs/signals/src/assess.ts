@@ -1,3 +1,4 @@
+import { isStorable } from '#libs/contracts';
 import type {
   BadOutcome,
   MeasuredValue,
@@ -15,7 +16,7 @@ import { noFacts } from './facts.js';
 import { addInstanceCell } from './assess-instances.js';
 import type { Fault } from './place-faults.js';
 import type { InRollout } from './window-scope.js';
-import { ANY_SIGNAL, EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
+import { ANY_SIGNAL, EVERY_SIGNAL, unstorable, WindowScope } from './window-scope.js';
 
 export type Rejected = OutcomeReceipt['rejected'][number];
 
