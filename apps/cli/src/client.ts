@@ -78,6 +78,7 @@ export interface AtQuery {
 }
 
 const PAGE = 200;
+const PACK_TIMEOUT_MS = 120_000;
 const at = encodeURIComponent;
 
 /**
@@ -220,6 +221,14 @@ export class HeadgateClient {
   exportLog(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const ndjson = { type: 'application/x-ndjson', what: 'an export' };
     return this.#transport.open('/v1/log/export', { after }, {}, signal, ndjson);
+  }
+
+  /** The archive of an evidence pack of a rollout. */
+  async pack(id: string): Promise<ArrayBuffer> {
+    const wanted = { type: 'application/zip', what: 'an evidence pack' };
+    const signal = AbortSignal.timeout(PACK_TIMEOUT_MS);
+    const body = await this.#transport.open(`/v1/rollouts/${at(id)}/pack`, {}, {}, signal, wanted);
+    return new Response(body).arrayBuffer();
   }
 
   at(query: AtQuery): Promise<AtView> {

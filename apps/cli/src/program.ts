@@ -11,6 +11,7 @@ import { addHistoryCommands } from './commands/history.js';
 import { addHookCommands } from './commands/hooks.js';
 import { addLogCommands } from './commands/log.js';
 import { addManifestCommands } from './commands/manifests.js';
+import { addPackCommand } from './commands/pack.js';
 import { addReplayCommand } from './commands/replay.js';
 import { addRolloutCommands } from './commands/rollouts.js';
 import { addSourcesCommand } from './commands/sources.js';
@@ -72,6 +73,7 @@ export const buildProgram = (invocation: Invocation): Command => {
   addReplayCommand(program, invocation);
   addEmulatorCommand(program, invocation);
   addLogCommands(program, invocation);
+  addPackCommand(program, invocation);
   addVerifyCommand(program, invocation);
   addSealCommand(program, invocation);
   addMigrateCommand(program, invocation);

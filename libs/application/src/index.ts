@@ -16,6 +16,7 @@ export * from './queries/board.js';
 export * from './queries/explain.js';
 export * from './queries/hook-event.js';
 export * from './queries/lately.js';
+export * from './queries/pack/evidence-pack.js';
 export * from './queries/preview.js';
 export * from './queries/plan-warnings.js';
 export * from './queries/source-warnings.js';

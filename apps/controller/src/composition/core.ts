@@ -346,6 +346,7 @@ export const startCore = async (
     pool,
     store,
     tree: sealing.tree,
+    packs: sealing.packs,
     view,
     runner,
     tokens,
