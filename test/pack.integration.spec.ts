@@ -18,7 +18,7 @@ let rollout: string;
 /** `online`: with a controller to ask; without one, nothing but the files on this machine. */
 const headgate = async (isOnline: boolean, ...args: string[]) => {
   const { url, token = '' } = controller.viewer;
-  const env = isOnline ? { HEADGATE_URL: url, HEADGATE_TOKEN: token } : { HEADGATE_URL: 'http://127.0.0.1:1' };
+  const env = { HEADGATE_URL: isOnline ? url : 'http://127.0.0.1:1', HEADGATE_TOKEN: token };
   const terminal = scriptedTerminal({ env, cwd: folder });
   const code = await runCli(args, terminal);
   return { code, out: terminal.stdout(), err: terminal.stderr() };

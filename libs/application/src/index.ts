@@ -13,6 +13,7 @@ export * from './queries/live-view.js';
 export * from './queries/views.js';
 export * from './queries/at.js';
 export * from './queries/board.js';
+export * from './queries/event-csv.js';
 export * from './queries/explain.js';
 export * from './queries/hook-event.js';
 export * from './queries/lately.js';

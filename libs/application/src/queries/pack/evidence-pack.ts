@@ -1,4 +1,11 @@
-import { asHeadgateEvent, configStream, rolloutDecider, type Recorded, type RolloutEvent, type RolloutState } from '#libs/domain';
+import {
+  asHeadgateEvent,
+  configStream,
+  rolloutDecider,
+  type Recorded,
+  type RolloutEvent,
+  type RolloutState,
+} from '#libs/domain';
 import type { EventStore, LogTree, PackFile, PackTitle, RecordedEvent, Rejection, TreeHeadView } from '#libs/kernel';
 import type { Evidence, StoredLook } from '../../ports.js';
 import type { RolloutEntry } from '../live-view.js';
