@@ -107,17 +107,22 @@ const ALWAYS_UNPROVED = [
   'that it is the log that others see: compare its head with one of your own (headgate verify EXPORT --head)',
 ];
 
-const reportOf = ({ bodies: _, looks: __, isHeld, ...checked }: CheckedPack, found: Judged): PackReport => {
+const reportOf = (checked: CheckedPack, found: Judged): PackReport => {
+  const { isHeld, rollout, origin, madeAt, files, events, head, notes } = checked;
   const faults = [...checked.faults, ...found.faults];
-  const inLog = `${checked.events} events are in the signed log, byte by byte`;
+  const inLog = `${events} events are in the signed log, byte by byte`;
   const isAltered = faults.length > 0;
   return {
-    ...checked,
+    rollout,
+    origin,
+    madeAt,
+    files,
+    events,
+    head,
+    notes,
     verdict: isAltered ? 'altered' : isHeld ? 'proved' : 'not-anchored',
     faults,
-    proved: isAltered
-      ? []
-      : [inLog, `${checked.files - 1} files are those that the key of the log signed`, ...found.proved],
+    proved: isAltered ? [] : [inLog, `${files - 1} files are those that the key of the log signed`, ...found.proved],
     unproved: [...found.unproved, ...ALWAYS_UNPROVED],
   };
 };
