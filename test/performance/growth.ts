@@ -5,10 +5,11 @@ import { createPool } from '#libs/postgres';
 import type { Pool } from 'pg';
 import { sampleEvent } from './append.js';
 import type { Bench, BenchContext, Figures } from './harness.js';
-import { round } from './harness.js';
+import { ratioOf, round, summarise, takeTurns } from './harness.js';
 
 const CALLERS = 16;
-const SECONDS = 5;
+const SECONDS = 2;
+const ROUNDS = 5;
 const CHUNK = 100_000;
 const PER_STREAM = 20;
 const codec: EventCodec = { decode: (event) => event, check: () => undefined };
@@ -66,47 +67,61 @@ const readRate = async (store: PostgresEventStore): Promise<number> => {
   return (head * 1_000) / (performance.now() - start);
 };
 
-const measureAt = async (pool: Pool, size: number, say: BenchContext['say']): Promise<Figures> => {
+type Side = { readonly size: number; readonly pool: Pool; readonly store: PostgresEventStore };
+
+const NAMES = ['small', 'large'] as const;
+
+const open = async (context: BenchContext, name: string, size: number): Promise<Side> => {
+  const pool = createPool(await context.database(`growth_${name}`), { max: 4 });
+  await fill(pool, 0, size);
   const store = new PostgresEventStore({ pool, codec });
-  const tree = new PostgresLogTree(pool, () => ({ state: 'off' }));
-  const { table, indexes } = await bytesOf(pool);
   await appendRate(store);
-  const figures = {
+  return { size, pool, store };
+};
+
+const streamMs = ({ store, size }: Side): Promise<number> =>
+  timed(100, (n) => store.readStream(`rollout-${(n * 7_919) % (size / PER_STREAM)}`));
+
+const pageMs = ({ pool, size }: Side): Promise<number> => {
+  const tree = new PostgresLogTree(pool, () => ({ state: 'off' }));
+  return timed(20, (n) => tree.bodies(Math.floor((size / 20) * n), 1_000));
+};
+
+const figuresOf = async ({ pool, store, size }: Side): Promise<Figures> => {
+  const { table, indexes } = await bytesOf(pool);
+  return {
     events: size,
     tableBytesPerEvent: round(table / size),
     indexBytesPerEvent: round(indexes / size),
-    appendsPerSecond: round(await appendRate(store)),
-    readStreamMs: round(await timed(200, (n) => store.readStream(`rollout-${(n * 7_919) % (size / PER_STREAM)}`))),
-    pageOf1000Ms: round(await timed(50, (n) => tree.bodies(Math.floor((size / 50) * n), 1_000))),
     readsPerSecond: round(await readRate(store), 4),
   };
-  await store.close();
-  say(`  ${JSON.stringify(figures)}`);
-  return figures;
 };
 
-/** What a log costs as it grows: room, appends, one stream, one page, and the whole of it. */
+/** What a log costs as it grows: room, appends, one stream, one page, and the whole of it. Sizes take turns. */
 export const growth: Bench = {
-  measures: 'what a log of millions of events costs: bytes, appends, a stream, a page, and reading all of it',
-  quick: '20,000 and 100,000 events instead of 1 and 5 million',
+  measures: 'what a log of 5 million events costs beside one of 1 million: bytes, appends, a stream, a page, all of it',
+  quick: '100,000 and 20,000 events instead of 5 and 1 million',
   musts: [{ key: 'appendsKept', atLeast: 0.7 }],
   run: async (context) => {
-    const sizes = context.quick ? [20_000, 100_000] : [1_000_000, 5_000_000];
-    const url = await context.database('growth');
-    const pool = createPool(url, { max: 4 });
+    const small = await open(context, 'small', context.quick ? 20_000 : 1_000_000);
+    const large = await open(context, 'large', context.quick ? 100_000 : 5_000_000);
+    const turns = (measure: (side: Side) => Promise<number>): Promise<Record<(typeof NAMES)[number], number[]>> =>
+      takeTurns(ROUNDS, { small: () => measure(small), large: () => measure(large) });
     try {
-      const measured: Figures[] = [];
-      for (const size of sizes) {
-        const { rows } = await pool.query<{ head: string }>(
-          'select coalesce(max(position), 0) as head from event_store.events',
-        );
-        await fill(pool, Number(rows[0]?.head), size);
-        measured.push(await measureAt(pool, size, context.say));
-      }
-      const [small, large] = measured.map(({ appendsPerSecond }) => Number(appendsPerSecond));
-      return { appendsKept: round((large ?? Number.NaN) / (small ?? Number.NaN)), sizes: measured };
+      const appends = await turns(({ store }) => appendRate(store));
+      const streams = await turns(streamMs);
+      const pages = await turns(pageMs);
+      const sizes = [await figuresOf(small), await figuresOf(large)];
+      const both = ({ small: a, large: b }: typeof appends) => ({ small: summarise(a), large: summarise(b) });
+      return {
+        appendsKept: ratioOf(appends.large, appends.small).median,
+        appendsPerSecond: both(appends),
+        readStreamMs: both(streams),
+        pageOf1000Ms: both(pages),
+        sizes,
+      };
     } finally {
-      await pool.end();
+      await Promise.all([small, large].map(async ({ store, pool }) => store.close().then(() => pool.end())));
     }
   },
 };
