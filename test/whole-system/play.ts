@@ -66,6 +66,7 @@ class Play {
     await this.#goOn(AFTER_ABORT);
     for (const { id, status } of this.#open()) this.#miss(5, `rollout ${id} is still ${status} long after its abort`);
     await this.#finish();
+    world.people.learnFromTheLog();
     for (const id of world.people.unanswered) this.#miss(10, `command ${id} was never answered`);
     const { witness, tasks, fleets } = world;
     return {

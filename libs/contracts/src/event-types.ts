@@ -37,6 +37,7 @@ export const EVENT_TYPES: readonly string[] = [
   'RolloutSettled',
   'TokenIssued',
   'TokenRevoked',
+  'ExactCellsRead',
   'HookAdded',
   'HookRemoved',
   'HookDisabled',

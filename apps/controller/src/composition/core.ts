@@ -40,7 +40,6 @@ import {
   PostgresSourceStates,
 } from '#libs/signals';
 import { LiveSourceBoard, startAsking } from './asked-sources.js';
-import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
@@ -48,9 +47,10 @@ import { hastenLooks } from './hasten.js';
 import { openHooks } from './hooks.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
-import { notKept } from './not-kept.js';
+import { openPast } from './open-past.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { openSealing } from './sealing.js';
+import { startRounds } from './rounds.js';
 import { SharedObservations } from './shared-observations.js';
 import { TargetDrivers } from './target-drivers.js';
 import { FleetSignalSources } from './signal-sources.js';
@@ -140,6 +140,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Ins
     addOn: tasksStep('react:inside'),
   });
   const view = new LiveView();
+  const past = await openPast({ databaseUrl, pool: unhurried, view, store, patience: PATIENCE, reached, report });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
@@ -147,6 +148,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Ins
   const follower = subscribe({ store, name: 'live-view', after: 0, handle: (event) => view.apply(event), onStopped });
   await follower.caughtUp().catch(async (error: unknown) => {
     await follower.stop();
+    await past.stop();
     await doorbell.stop();
     await Promise.all([unhurried.end(), pool.end(), database.stop()]);
     throw error;
@@ -167,6 +169,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Ins
   const stop = async (): Promise<void> => {
     await processes.stop();
     await follower.stop();
+    await past.stop();
     await doorbell.stop();
     await store.close();
     await database.stop();
@@ -174,7 +177,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Ins
     await pool.end();
   };
   const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
-  return { pool, unhurried, store, queue, view, readers, database, report, stop };
+  return { pool, unhurried, store, queue, view, past, readers, database, report, stop };
 };
 
 /** Most events lead to no task: the process manager is not woken for those, and passes them with the next or a poll. */
@@ -290,7 +293,7 @@ export const startCore = async (
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
   const opened = await openLog(databaseUrl, clock, log, reached);
-  const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
+  const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
     throw error;
@@ -310,8 +313,7 @@ export const startCore = async (
     deliverer: new Deliverer(runner, view, delivery),
     auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
-  const handlers = handlersOf(workers, reached);
-  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
+  const loop = new TaskLoop(queue, handlersOf(workers, reached), () => clock.now(), log);
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
@@ -335,9 +337,9 @@ export const startCore = async (
   });
   if (config.role !== 'api') loop.start();
   sealing.start();
-  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, report }), () => clock.now());
+  const rounds = startRounds(config, { pool: unhurried, view, store, report }, () => clock.now());
   const stop = async (): Promise<void> => {
-    await forgetting.stop();
+    await rounds.stop();
     await sync?.close(1_000);
     await stopWork();
   };
@@ -347,6 +349,8 @@ export const startCore = async (
     tree: sealing.tree,
     packs: sealing.packs,
     view,
+    past,
+    rounds,
     runner,
     tokens,
     ...fleets,

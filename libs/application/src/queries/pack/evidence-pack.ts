@@ -41,7 +41,14 @@ const entryOf = (events: readonly RecordedEvent[]): RolloutEntry => {
   if (state.status === 'none' || first === undefined || last === undefined)
     throw new Error('A stream of a rollout begins with its plan.');
   const { actor, reason = '' } = first.metadata;
-  return { rollout: state, version: last.streamVersion, position: last.position, startedBy: actor.name, reason };
+  return {
+    rollout: state,
+    version: last.streamVersion,
+    position: last.position,
+    lastEvent: last.eventId,
+    startedBy: actor.name,
+    reason,
+  };
 };
 
 /** What a config's stream says of the revisions that a rollout used, and of the rollout. */
