@@ -240,10 +240,12 @@ const startSync = async (
   { role, host, syncPort }: ControllerConfig,
   feed: PostgresRulesetFeed,
   tokens: TokenChecker,
+  giveUp: () => Promise<void>,
 ) => {
   if (role === 'worker') return undefined;
   const authenticate = (token: string): boolean => tokens.allows(token, 'service');
-  return startSyncServer({ host, port: syncPort, feed, authenticate }).catch((cause: unknown) => {
+  return startSyncServer({ host, port: syncPort, feed, authenticate }).catch(async (cause: unknown) => {
+    await giveUp();
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
 };
@@ -304,10 +306,10 @@ export const startCore = async (
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
-  const observed = new SharedObservations(delivery);
   const keeper = keepSnapshots(unhurried, report, reached);
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
-  const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
+  const seen = { evidence, delivery: new SharedObservations(delivery), board };
+  const conductor = new Conductor(runner, view, evaluator, seen);
   const workers = {
     conductor,
     deliverer: new Deliverer(runner, view, delivery),
@@ -331,10 +333,7 @@ export const startCore = async (
     await feed.close();
     await closeLog();
   };
-  const sync = await startSync(config, feed, tokens).catch(async (error: unknown) => {
-    await stopWork();
-    throw error;
-  });
+  const sync = await startSync(config, feed, tokens, stopWork);
   if (config.role !== 'api') loop.start();
   sealing.start();
   const rounds = startRounds(config, { pool: unhurried, view, store, report }, () => clock.now());
