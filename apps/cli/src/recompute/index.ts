@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { EventView } from '#libs/contracts';
 import {
+  asHeadgateEvent,
   backtest,
+  eventCodec,
   isNewStop,
   recomputeParities,
   recomputeVerdicts,
   type Backtested,
   type JudgingPlan,
+  type KeptLook,
   type LoggedEvent,
   type Recomputed,
   type RecomputedParity,
@@ -70,6 +73,59 @@ export const recomputed = async (
     looks: looks.length,
     verdicts: recomputeVerdicts(events, looks, sha256),
     parities: recomputeParities(events),
+  };
+};
+
+/** The verdicts of a pack computed again, and the places at which its looks do not fit what a verdict names. */
+export type PackedVerdicts = {
+  readonly looks: number;
+  readonly verdicts: readonly Recomputed[];
+  readonly parities: readonly RecomputedParity[];
+  /** In words; empty where each verdict names the digest of the looks up to it. */
+  readonly unbound: readonly string[];
+  /** Whether looks of an hour are one. */
+  readonly isCompacted: boolean;
+};
+
+type RecordedBody = Parameters<typeof eventCodec.decode>[0];
+
+/** Digests are chained over the looks in order; a verdict names the one up to its look. */
+const unboundLooks = (events: readonly LoggedEvent[], looks: readonly KeptLook[]): readonly string[] => {
+  const chained: { readonly look: number; readonly digest: string }[] = [{ look: 0, digest: '' }];
+  const unbound: string[] = [];
+  for (const { look, cells, digest, compacted } of looks) {
+    if (sha256(cells) !== digest) unbound.push(`look ${look}: its digest does not fit its counts`);
+    chained.push({ look, digest: compacted?.chain ?? sha256((chained.at(-1)?.digest ?? '') + digest) });
+  }
+  let named = 0;
+  for (const { event, position } of events) {
+    if (event.type !== 'VerdictRecorded') continue;
+    const { look, digest } = event.data.verdict;
+    named = Math.max(named, look);
+    const folded = chained.findLast((each) => each.look <= look)?.digest;
+    if (folded !== digest)
+      unbound.push(`the verdict of event ${position} names another digest of the looks up to ${look}`);
+  }
+  const beyond = looks.find(({ look }) => look > named);
+  return beyond === undefined
+    ? unbound
+    : [...unbound, `look ${beyond.look} and those behind it are named by no verdict`];
+};
+
+/** Computes the verdicts of a pack again. Throws SyntaxError, TypeError or RangeError for what is no stream of a rollout or no looks. */
+export const recomputedFrom = (bodies: readonly unknown[], looksText: string): PackedVerdicts => {
+  const events = bodies.map((body): LoggedEvent => {
+    const event = asHeadgateEvent(eventCodec.decode(body as RecordedBody));
+    return { position: event.position, at: event.at, event: event as unknown as RolloutEvent };
+  });
+  const lines = looksText.split('\n').filter((line) => line !== '');
+  const looks = lines.map((line) => JSON.parse(line) as KeptLook);
+  return {
+    looks: looks.length,
+    verdicts: recomputeVerdicts(events, looks, sha256),
+    parities: recomputeParities(events),
+    unbound: unboundLooks(events, looks),
+    isCompacted: looks.some(({ compacted }) => compacted !== null && compacted !== undefined),
   };
 };
 

@@ -79,15 +79,16 @@ class UuidIds extends Ids {
 /** A database that is silent is away: whoever waits for it is told after this. */
 const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
 
+export const BROUGHT_UP_TO_DATE = 'The schema of the database was brought up to date.';
+
 /** Gives the number of the newest migration. */
-const migrated = async (databaseUrl: string, log: Log, isEmbedded: boolean): Promise<number> => {
+const migrated = async (databaseUrl: string, log: Log): Promise<number> => {
   // A migration may take its time.
   const pool = createPool(databaseUrl, { max: 2, connectTimeoutMs: PATIENCE.connectTimeoutMs });
   try {
     const { applied, version } = await migrate(pool);
-    if (applied.length > 0) log.info('The schema of the database was brought up to date.', { applied });
-    // The embedded database has no other role.
-    if (!isEmbedded && (await mayAlterLog(pool)))
+    if (applied.length > 0) log.info(BROUGHT_UP_TO_DATE, { applied });
+    if (await mayAlterLog(pool))
       log.info(
         'The role of DATABASE_URL could alter the log by SQL: let controllers use one that cannot (headgate migrate --role).',
       );
@@ -110,11 +111,9 @@ const createUnhurriedPool = (databaseUrl: string): Pool => {
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
-type Opening = Pick<Instruments, 'reached'> & { readonly isEmbedded: boolean };
-
 /** The log and what reads it: database, store, tasks, the folded view. */
-const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, isEmbedded }: Opening) => {
-  const schema = await migrated(databaseUrl, log, isEmbedded);
+const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Instruments['reached']) => {
+  const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
   const database = new DatabaseWatch(databaseUrl, log, schema);
   /** An outage is reported once, by the watch. */
@@ -241,10 +240,12 @@ const startSync = async (
   { role, host, syncPort }: ControllerConfig,
   feed: PostgresRulesetFeed,
   tokens: TokenChecker,
+  giveUp: () => Promise<void>,
 ) => {
   if (role === 'worker') return undefined;
   const authenticate = (token: string): boolean => tokens.allows(token, 'service');
-  return startSyncServer({ host, port: syncPort, feed, authenticate }).catch((cause: unknown) => {
+  return startSyncServer({ host, port: syncPort, feed, authenticate }).catch(async (cause: unknown) => {
+    await giveUp();
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
 };
@@ -293,7 +294,7 @@ export const startCore = async (
 ) => {
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
-  const opened = await openLog(databaseUrl, clock, log, { reached, isEmbedded: config.databaseUrl === undefined });
+  const opened = await openLog(databaseUrl, clock, log, reached);
   const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
@@ -305,10 +306,10 @@ export const startCore = async (
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
-  const observed = new SharedObservations(delivery);
   const keeper = keepSnapshots(unhurried, report, reached);
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
-  const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
+  const seen = { evidence, delivery: new SharedObservations(delivery), board };
+  const conductor = new Conductor(runner, view, evaluator, seen);
   const workers = {
     conductor,
     deliverer: new Deliverer(runner, view, delivery),
@@ -332,10 +333,7 @@ export const startCore = async (
     await feed.close();
     await closeLog();
   };
-  const sync = await startSync(config, feed, tokens).catch(async (error: unknown) => {
-    await stopWork();
-    throw error;
-  });
+  const sync = await startSync(config, feed, tokens, stopWork);
   if (config.role !== 'api') loop.start();
   sealing.start();
   const rounds = startRounds(config, { pool: unhurried, view, store, report }, () => clock.now());
@@ -348,6 +346,7 @@ export const startCore = async (
     pool,
     store,
     tree: sealing.tree,
+    packs: sealing.packs,
     view,
     past,
     rounds,
