@@ -1,4 +1,5 @@
 export * from './ports.js';
+export { readProgress } from './progress.js';
 export * from './commands/context.js';
 export * from './commands/runner.js';
 export * from './commands/apply-manifests.js';
@@ -12,6 +13,7 @@ export * from './queries/views.js';
 export * from './queries/at.js';
 export * from './queries/board.js';
 export * from './queries/explain.js';
+export * from './queries/open-work.js';
 export * from './queries/preview.js';
 export * from './queries/plan-warnings.js';
 export * from './queries/source-warnings.js';

@@ -135,6 +135,30 @@ const UNITS = `
   order by rollout, target, model, unit
   on conflict (rollout, target, model, unit) do nothing`;
 
+const LEFTOVERS = `
+  insert into evidence.leftovers as known (rollout, target, requests, first_at, last_at)
+  select rollout, target, requests, "firstAt", "lastAt" from json_to_recordset($1::json)
+    as x(rollout text, target text, requests bigint, "firstAt" bigint, "lastAt" bigint)
+  on conflict (rollout, target) do update set
+    requests = known.requests + excluded.requests,
+    first_at = least(known.first_at, excluded.first_at),
+    last_at = greatest(known.last_at, excluded.last_at)`;
+
+const LEFTOVER_UNITS = `
+  with added as (
+    select * from json_to_recordset($1::json) as x(rollout text, target text, unit text)
+  ), place as (
+    select rollout, target, (
+      select count(*) from evidence.leftover_units known
+      where known.rollout = s.rollout and known.target = s.target) as units
+    from (select distinct rollout, target from added) s
+  )
+  insert into evidence.leftover_units (rollout, target, unit, seen_at)
+  select rollout, target, unit, $2::bigint from added join place using (rollout, target)
+  where units < $3::integer
+  order by rollout, target, unit
+  on conflict (rollout, target, unit) do nothing`;
+
 // One row per unit travels as two numbers' worth of text: what the rows share is sent once, as a slice.
 const UNIT_BAD = `
   with slice as (
@@ -376,6 +400,8 @@ export const writeTally = async (
   now: number,
 ): Promise<void> => {
   if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
+  const leftoverUnits = tally.leftoverUnits.sorted();
+  if (leftoverUnits.length > 0) await client.query(LEFTOVER_UNITS, [JSON.stringify(leftoverUnits), now, UNIT_CAP]);
   await writeUnitBad(client, tally, now);
   await writeUnitValues(client, tally, now);
   const traffic = tally.traffic.sorted();
@@ -385,6 +411,7 @@ export const writeTally = async (
   await write(client, TRAFFIC_BAD, tally.trafficBad.sorted());
   await write(client, ROLLOUTS, tally.rollouts.sorted());
   await write(client, ARMS, tally.arms.sorted());
+  await write(client, LEFTOVERS, tally.leftovers.sorted());
   await write(client, UNMEASURED, tally.unmeasured.sorted());
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());
   await write(client, VALUE_CELLS, tally.valueCells.sorted());

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type {
   Arm,
   Assigned,
+  Leftover,
   RolloutTotals,
   SliceActivation,
   RequestTotals,
@@ -13,6 +14,7 @@ import type {
   ViolationOptions,
   ViolationReport,
 } from './evidence-store.js';
+import { UNIT_CAP } from './evidence-store.js';
 import type { BigInteger } from './sql.js';
 import { toNumber, toOptionalNumber } from './sql.js';
 
@@ -280,7 +282,22 @@ type SightRow = {
   readonly candidate_at: BigInteger | null;
   readonly any_at: BigInteger | null;
   readonly flowing_since: BigInteger | null;
+  readonly left_requests: BigInteger | null;
+  readonly left_units: BigInteger;
+  readonly left_first: BigInteger | null;
+  readonly left_last: BigInteger | null;
 };
+
+const leftoverOf = (row: SightRow): Leftover | undefined =>
+  row.left_requests === null || row.left_first === null || row.left_last === null
+    ? undefined
+    : {
+        requests: toNumber(row.left_requests),
+        // Counting stops there, and several flushes may have passed it at once.
+        units: Math.min(UNIT_CAP, toNumber(row.left_units)),
+        firstAt: toNumber(row.left_first),
+        lastAt: toNumber(row.left_last),
+      };
 
 const SIGHTS = `
   with own as (
@@ -288,8 +305,13 @@ const SIGHTS = `
     from evidence.arms where rollout = any ($1::text[]) group by rollout, target
   ), named as (
     select rollout, target from own union select * from unnest($2::text[], $3::text[]))
-  select named.rollout, named.target, seen.last_at as any_at, seen.flowing_since, own.candidate_at
+  select named.rollout, named.target, seen.last_at as any_at, seen.flowing_since, own.candidate_at,
+    left_over.requests as left_requests, left_over.first_at as left_first, left_over.last_at as left_last,
+    case when left_over.requests is null then 0 else (
+      select count(*) from evidence.leftover_units units
+      where units.rollout = named.rollout and units.target = named.target) end as left_units
   from named left join own using (rollout, target) left join evidence.targets_seen seen using (target)
+    left join evidence.leftovers left_over on left_over.rollout = named.rollout and left_over.target = named.target
   order by named.rollout, named.target`;
 
 /** Sights of many rollouts, which are all different, in their order. */
@@ -311,6 +333,7 @@ export const readLastSeen = async (
       candidateAt: toOptionalNumber(row.candidate_at),
       anyAt: toOptionalNumber(row.any_at),
       flowingSince: toOptionalNumber(row.flowing_since),
+      leftover: leftoverOf(row),
       measured: measured.get(row.target) ?? {},
     })),
   );

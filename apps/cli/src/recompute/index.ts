@@ -3,6 +3,7 @@ import type { EventView } from '#libs/contracts';
 import {
   backtest,
   isNewStop,
+  readRolloutEvent,
   recomputeParities,
   recomputeVerdicts,
   type Backtested,
@@ -10,20 +11,24 @@ import {
   type LoggedEvent,
   type Recomputed,
   type RecomputedParity,
-  type RolloutEvent,
 } from '#libs/domain';
 import type { HeadgateClient } from '../client.js';
+import { CliError } from '../errors.js';
+import { EXIT } from '../exit-codes.js';
 
 export { isNewStop };
 export type { Backtested, JudgingPlan, Recomputed, RecomputedParity };
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-const logged = ({ position, recordedAt, type, data }: EventView): LoggedEvent => ({
-  position,
-  at: Date.parse(recordedAt),
-  event: { type, data } as unknown as RolloutEvent,
-});
+const logged = ({ position, recordedAt, type, data }: EventView): LoggedEvent => {
+  const event = readRolloutEvent(type, data);
+  if (event === undefined)
+    throw new CliError(`Event ${position} (${type}) cannot be read here.`, EXIT.unexpected, {
+      next: "use the command line of the controller's own release",
+    });
+  return { position, at: Date.parse(recordedAt), event };
+};
 
 /** The stream of a rollout, as far as it decides how evidence is folded and judged. */
 const streamOf = async (client: HeadgateClient, rollout: string): Promise<readonly LoggedEvent[]> => {

@@ -17,6 +17,8 @@ export type Desired = {
   readonly instances: InstanceDraw | null;
   /** Those of them that were chosen for an earlier exposure of the rollout. */
   readonly kept: readonly string[];
+  /** Clients are told to drop what sessions have stuck to; default: they are not. */
+  readonly stickiness?: 'drop';
 };
 
 export type FleetTarget = {
@@ -70,6 +72,8 @@ export class Fleet {
   readonly #targets = new Map<string, FleetTarget>();
   readonly #exposures = new Map<string, Desired[]>();
   readonly #rollouts = new Map<string, RolloutFacts>();
+  /** Where clients were told to drop what sessions have stuck to. */
+  readonly #cleared = new Set<string>();
   #position = 0;
 
   /** Position of the last event folded in. */
@@ -103,7 +107,10 @@ export class Fleet {
     if (!this.#targets.has(target)) return [];
     return [...this.#configs.values()]
       .filter(({ kind, status, revisions }) => isServed(kind) && status === 'registered' && revisions.length > 0)
-      .map((config) => this.#held(target, config) ?? this.#resting(target, config));
+      .map((config) => {
+        const desired = this.#held(target, config) ?? this.#resting(target, config);
+        return this.#cleared.has(slot(target, config.key)) ? { ...desired, stickiness: 'drop' } : desired;
+      });
   }
 
   /** What was desired of a config on a target under a generation: the share that outcomes of it were served with. */
@@ -132,6 +139,12 @@ export class Fleet {
     const newest = this.#exposures.get(slot(target, config))?.at(-1);
     const isAgain = newest?.candidate === revision && newest.shareBp > 0 && newest.rollout !== withdrawnBy;
     return isAgain ? (newest.rollout ?? undefined) : undefined;
+  }
+
+  /** A rollout that asked something of the target for this config after this one; undefined: none has. */
+  nextRollout(target: string, config: string, rollout: string): string | undefined {
+    const newest = this.#exposures.get(slot(target, config))?.at(-1)?.rollout ?? undefined;
+    return newest === rollout ? undefined : newest;
   }
 
   /** What a revision is on trial for on a target: the newest rollout that showed it there runs, or has taken it back. */
@@ -215,6 +228,8 @@ export class Fleet {
       }
       case 'ExposureRequested':
         return [this.#expose(event)];
+      case 'StickinessDropped':
+        return [this.#clear(event)];
       default:
         return [];
     }
@@ -246,6 +261,15 @@ export class Fleet {
     const kept = before?.rollout === rollout ? (before.instances?.candidate ?? []) : [];
     history.push({ since: position, config, control, candidate, shareBp, rollout, instances, kept });
     this.#exposures.set(key, history);
+    // Whoever shows a revision there now may have sessions stick to it again.
+    if (shareBp > 0) this.#cleared.delete(key);
+    return target;
+  }
+
+  /** Holds until a revision of the config is shown there again; of a rollout that another one followed it does nothing. */
+  #clear({ data }: Recorded<Extract<HeadgateEvent, { type: 'StickinessDropped' }>>): string {
+    const { target, config, rollout } = data;
+    if (this.nextRollout(target, config, rollout) === undefined) this.#cleared.add(slot(target, config));
     return target;
   }
 }

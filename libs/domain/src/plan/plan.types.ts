@@ -12,6 +12,8 @@ export type PlanSpec = {
   readonly grace: number;
   readonly rollbackScope?: 'rollout' | 'track' | undefined;
   readonly acceptBlind?: string | undefined;
+  readonly rollbackOrder?: 'blast-radius' | 'plan' | readonly string[] | undefined;
+  readonly leftovers?: 'wait' | 'clear' | undefined;
   readonly signals: readonly {
     readonly signal: string;
     readonly harm: number;

@@ -1,80 +1,18 @@
 import { accept, type Decision } from '#libs/kernel';
-import type { DrainOutcome, InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
+import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
 import { absences, absenceWords } from './rollout.absent.js';
-import { drawFaults, drawsOf, type Draws } from './rollout.instances.js';
+import { enterStage, requestExposure } from './rollout.exposure.js';
+import { drawFaults, drawsOf } from './rollout.instances.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
 import { changedParities, disparity, missingParity, standingParities } from './rollout.parity.js';
+import { backOut, isOut, rolledBack, takeBack } from './rollout.rollback.js';
 import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
-import { isLeaving, isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
-
-type Subject = { readonly id: string; readonly config: string; readonly revision: number };
-type Controls = Readonly<Record<string, number>>;
-
-export const requestExposure = (
-  rollout: Subject & { readonly targets: Readonly<Record<string, { readonly control: number }>> },
-  target: string,
-  shareBp: number,
-  purpose: 'stage' | 'settle' | 'rollback',
-  instances: InstanceDraw | null = null,
-): RolloutEvent => ({
-  type: 'ExposureRequested',
-  data: {
-    rollout: rollout.id,
-    target,
-    config: rollout.config,
-    candidate: rollout.revision,
-    control: rollout.targets[target]?.control ?? 1,
-    shareBp,
-    purpose,
-    instances,
-  },
-});
-
-/** Enters a stage of a track: the stage, then what it asks of each target. */
-export const enterStage = (
-  rollout: Subject,
-  controls: Controls,
-  track: Track,
-  index: number,
-  draws: Draws,
-): RolloutEvent[] => {
-  const stage = track.stages[index];
-  if (!stage) return [];
-  const targets = Object.fromEntries(Object.entries(controls).map(([target, control]) => [target, { control }]));
-  return [
-    {
-      type: 'StageEntered',
-      data: { rollout: rollout.id, track: track.name, stage: stage.name, exposureBp: stage.exposureBp },
-    },
-    ...track.targets.map(({ target }) => {
-      const { shareBp, instances } = draws(target, stage.exposureBp);
-      return requestExposure({ ...rollout, targets }, target, shareBp, 'stage', instances);
-    }),
-  ];
-};
+import { isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
 
 /** Every verdict with its newest counts: what was known when a stage ended, changed or not. */
 export const standingVerdicts = (rollout: string, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
   verdicts.map((verdict) => ({ type: 'VerdictRecorded', data: { rollout, verdict } }));
-
-/** Takes the candidate back from every target that was asked to show it, or from those of one track, all at once. */
-export const takeBack = (
-  rollout: Rollout,
-  cause: 'degradation' | 'abort',
-  reason: string,
-  track: Track | null = null,
-): RolloutEvent[] => {
-  const targets = Object.entries(rollout.targets)
-    .filter(([target, progress]) => progress.wanted !== null && !isLeaving(progress) && isOf(track, target))
-    .map(([target]) => target);
-  return [
-    { type: 'RollbackStarted', data: { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null } },
-    ...targets.map((target) => requestExposure(rollout, target, 0, 'rollback')),
-  ];
-};
-
-const isOf = (track: Track | null, target: string): boolean => track === null || targetsOf([track]).includes(target);
 
 const exposedStages = (rollout: Rollout, tracks: readonly Track[]): string[] =>
   tracks.flatMap((track) => {
@@ -127,7 +65,7 @@ const converged = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =
 export const mayFollow = (rollout: Rollout, { after }: Track): boolean =>
   after === null || trackOf(rollout, after.track).passed.some(({ name }) => name === after.stage);
 
-const controlsOf = (rollout: Rollout): Controls =>
+const controlsOf = (rollout: Rollout): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(rollout.targets).map(([target, { control }]) => [target, control]));
 
 /** A track begins, with what was shown of the parity that it asked for. */
@@ -250,82 +188,6 @@ const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
     : [];
 };
 
-type Drain = { readonly outcome: DrainOutcome; readonly detail: string };
-
-/** Its traffic is the newer rollout's from now on: whether the old one's had gone will never be seen. */
-const redelivered = ({ revision }: Rollout, { redeliveredBy }: TargetFacts): Drain | undefined =>
-  redeliveredBy === undefined
-    ? undefined
-    : {
-        outcome: 'redelivered',
-        detail: `rollout ${redeliveredBy} delivers r${revision} here again, so whether it had gone cannot be told`,
-      };
-
-/** Where requests come with silences between them, a drain has to be so many times as long to be seen. */
-const THIN_TRAFFIC = 3;
-
-const drainOf = (rollout: Rollout, progress: TargetProgress, known: TargetFacts, at: number): Drain | undefined => {
-  const since = Math.max(known.candidateSeenAt ?? 0, progress.wanted?.at ?? 0);
-  const { drainMs, graceMs } = rollout.plan;
-  const quiet = `${(drainMs / 1000).toFixed(1)} s`;
-  const seenUntil = known.trafficSeenAt ?? 0;
-  if (seenUntil - Math.max(since, known.flowingSince ?? since) >= drainMs)
-    return {
-      outcome: 'drained',
-      detail: `no request on the withdrawn revision for ${quiet}, while others were served`,
-    };
-  if (seenUntil - since >= THIN_TRAFFIC * drainMs) {
-    const long = `${((THIN_TRAFFIC * drainMs) / 1000).toFixed(1)} s`;
-    return {
-      outcome: 'drained',
-      detail: `no request on the withdrawn revision for ${long}, while others were served now and then`,
-    };
-  }
-  // Whoever was out of reach until the control was live again may still serve the candidate for a while.
-  const blindSince = Math.max(known.trafficSeenAt ?? 0, progress.readBackAt ?? 0, progress.wanted?.at ?? 0);
-  const takenWithinMs = known.instances === 0 ? (known.takenWithinMs ?? 0) : 0;
-  if (at - blindSince >= drainMs + graceMs + takenWithinMs) {
-    const unseen = 'the drain cannot be measured: no outcomes arrive from here';
-    if (takenWithinMs > 0)
-      return {
-        outcome: 'acknowledged',
-        detail: `the platform holds the control, and whoever reads it there has had the ${(takenWithinMs / 1000).toFixed(1)} s that takes; ${unseen}`,
-      };
-    return known.instances === 0
-      ? { outcome: 'unconfirmed', detail: `no instance is live, so none has said that it took the control; ${unseen}` }
-      : { outcome: 'acknowledged', detail: `every live instance (${known.instances}) acknowledged; ${unseen}` };
-  }
-  return undefined;
-};
-
-/** What came true on targets that the candidate is leaving: read back, then drained. */
-const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
-  Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
-    if (!isLeaving(progress)) return [];
-    const known = facts.targets[target];
-    const wanted = progress.wanted?.generation ?? 0;
-    if (!known || progress.ended !== null) return [];
-    if (!progress.readBack) {
-      return progress.delivered >= wanted && (known.readBack ?? 0) >= wanted
-        ? [{ type: 'TargetReadBack', data: { rollout: rollout.id, target, generation: wanted } }]
-        : [];
-    }
-    const settled = progress.converged >= wanted || known.instances === 0;
-    const drain = redelivered(rollout, known) ?? (settled ? drainOf(rollout, progress, known, at) : undefined);
-    const data = { rollout: rollout.id, target, lastSeenAt: known.candidateSeenAt };
-    return drain ? [{ type: 'TargetDrained', data: { ...data, ...drain } }] : [];
-  });
-
-const isOut = (rollout: Rollout): boolean =>
-  Object.values(rollout.targets).every((progress) => !isLeaving(progress) || progress.ended !== null);
-
-const rolledBack = (rollout: Rollout, at: number): RolloutEvent[] => {
-  if (!isOut(rollout)) return [];
-  const reached = Object.entries(rollout.targets).filter(([, { wanted }]) => wanted !== null);
-  const targets = Object.fromEntries(reached.map(([target, { ended }]) => [target, ended ?? 'acknowledged']));
-  return [{ type: 'RolledBack', data: { rollout: rollout.id, targets, tookMs: at - (rollout.rollbackAt ?? at) } }];
-};
-
 const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
   if (rollout.held !== null) return [];
   switch (rollout.status) {
@@ -386,7 +248,7 @@ const degraded = (rollout: Rollout, failed: Failure, facts: Facts): RolloutEvent
   return [
     ...standingVerdicts(rollout.id, standing),
     { type: 'DegradationDetected', data: { rollout: rollout.id, signal, stages, sentence } },
-    ...takeBack(rollout, 'degradation', sentence, track),
+    ...takeBack(rollout, { cause: 'degradation', reason: sentence, track, onCandidate: facts.onCandidate }),
   ];
 };
 

@@ -1,10 +1,12 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { assess, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.assess.js';
+import { assess, standingVerdicts } from './rollout.assess.js';
+import { enterStage, requestExposure } from './rollout.exposure.js';
 import type { Facts } from './rollout.facts.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { finished, promote, type PromoteRollout } from './rollout.promote.js';
 import { instanceReach } from './rollout.reach.js';
+import { takeBack } from './rollout.rollback.js';
 import { isOver, type Assignment, type Rollout, type RolloutState } from './rollout.state.js';
 import { isLeaving } from './tracks.js';
 
@@ -35,6 +37,7 @@ export type RolloutCommand =
       readonly reason: string;
       /** What was known when it was aborted; default: nothing newer than what is recorded. */
       readonly verdicts?: readonly RecordedVerdict[];
+      readonly onCandidate?: Facts['onCandidate'];
     }
   | {
       readonly type: 'SupersedeRollout';
@@ -161,10 +164,13 @@ const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decis
   return accept<RolloutEvent>({ type: 'TargetDrained', data });
 };
 
-const abort = (state: Rollout, { reason, verdicts = [] }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
+const abort = (state: Rollout, { reason, verdicts = [], onCandidate }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   if (state.status === 'rolling-back') return accept();
-  return accept<RolloutEvent>(...standingVerdicts(state.id, verdicts), ...takeBack(state, 'abort', reason));
+  return accept<RolloutEvent>(
+    ...standingVerdicts(state.id, verdicts),
+    ...takeBack(state, { cause: 'abort', reason, track: null, onCandidate }),
+  );
 };
 
 /** Decides on one rollout. Pure and idempotent: deciding again on the new state adds nothing. */
