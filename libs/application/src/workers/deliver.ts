@@ -65,9 +65,10 @@ export class Deliverer {
     const { generation } = target;
     const outcome = await this.#apply(target);
     const done = outcome.kind === 'applied' || (outcome.kind === 'conflict' && outcome.reason === 'superseded');
+    // A rollout may still have its drain to end when it has let go of the target.
     const rollouts = this.#view.fleet
       .desired(target.target)
-      .flatMap(({ rollout }) => (rollout === null ? [] : [rollout]));
+      .flatMap(({ rollout, clearedFor }) => [rollout, clearedFor].filter((id) => id !== null && id !== undefined));
     const pending = outcome.kind === 'in-progress';
     if (!pending) for (const rollout of rollouts) await this.#record(rollout, target.target, generation, outcome, done);
     if (done) {

@@ -4,20 +4,26 @@ import type { Evidence } from '../ports.js';
 const SPAN_MS = 300_000;
 /** Read again no more often than this, whatever number of rollouts asks. */
 const KEPT_MS = 10_000;
+/** Where there was none yet, there may be some soon. */
+const EMPTY_MS = 1_000;
 
 type PerTarget = Readonly<Record<string, number>>;
 
 /** Traffic of every target, shared by all who ask. */
 export class RecentTraffic {
-  #kept: { readonly at: number; readonly read: Promise<PerTarget> } | undefined;
+  #kept: { until: number; readonly read: Promise<PerTarget> } | undefined;
 
   constructor(private readonly evidence: Pick<Evidence, 'traffic'>) {}
 
   /** Target → requests per second lately. Nothing where it cannot be read: a rollback does not wait for it. */
   perSecond(now: number): Promise<PerTarget> {
-    if (this.#kept === undefined || now - this.#kept.at >= KEPT_MS)
-      this.#kept = { at: now, read: this.#read(now).catch(() => ({})) };
-    return this.#kept.read;
+    if (this.#kept !== undefined && now < this.#kept.until) return this.#kept.read;
+    const kept = { until: now + KEPT_MS, read: this.#read(now).catch(() => ({})) };
+    this.#kept = kept;
+    void kept.read.then((rates) => {
+      if (Object.keys(rates).length === 0) kept.until = now + EMPTY_MS;
+    });
+    return kept.read;
   }
 
   async #read(now: number): Promise<PerTarget> {

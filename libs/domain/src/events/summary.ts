@@ -23,7 +23,7 @@ const orderWords = (targets: Ordered['targets'], order: Ordered['order']): strin
     const rate = order.requestsPerSecond[target];
     return rate === undefined ? [] : [`${target} ${rate}/s`];
   });
-  return ` (${REASONS[order.by]}${rates.length === 0 ? '' : `: ${list(rates)}`})`;
+  return ` (${REASONS[order.by]}${rates.length === 0 ? ', traffic not known' : `: ${list(rates)}`})`;
 };
 
 type Words = { readonly [E in HeadgateEvent as E['type']]: (data: E['data']) => string };

@@ -17,8 +17,9 @@ export type Desired = {
   readonly instances: InstanceDraw | null;
   /** Those of them that were chosen for an earlier exposure of the rollout. */
   readonly kept: readonly string[];
-  /** Clients are told to drop what sessions have stuck to; default: they are not. */
+  /** Clients are told to drop what sessions have stuck to, and for which rollout; default: they are not. */
   readonly stickiness?: 'drop';
+  readonly clearedFor?: string;
 };
 
 export type FleetTarget = {
@@ -72,8 +73,8 @@ export class Fleet {
   readonly #targets = new Map<string, FleetTarget>();
   readonly #exposures = new Map<string, Desired[]>();
   readonly #rollouts = new Map<string, RolloutFacts>();
-  /** Where clients were told to drop what sessions have stuck to. */
-  readonly #cleared = new Set<string>();
+  /** Where clients were told to drop what sessions have stuck to → the rollout for which they were. */
+  readonly #cleared = new Map<string, string>();
   #position = 0;
 
   /** Position of the last event folded in. */
@@ -109,7 +110,8 @@ export class Fleet {
       .filter(({ kind, status, revisions }) => isServed(kind) && status === 'registered' && revisions.length > 0)
       .map((config) => {
         const desired = this.#held(target, config) ?? this.#resting(target, config);
-        return this.#cleared.has(slot(target, config.key)) ? { ...desired, stickiness: 'drop' } : desired;
+        const clearedFor = this.#cleared.get(slot(target, config.key));
+        return clearedFor === undefined ? desired : { ...desired, stickiness: 'drop', clearedFor };
       });
   }
 
@@ -269,7 +271,7 @@ export class Fleet {
   /** Holds until a revision of the config is shown there again; of a rollout that another one followed it does nothing. */
   #clear({ data }: Recorded<Extract<HeadgateEvent, { type: 'StickinessDropped' }>>): string {
     const { target, config, rollout } = data;
-    if (this.nextRollout(target, config, rollout) === undefined) this.#cleared.add(slot(target, config));
+    if (this.nextRollout(target, config, rollout) === undefined) this.#cleared.set(slot(target, config), rollout);
     return target;
   }
 }
