@@ -1,6 +1,6 @@
 import { uuidv7 } from './ids.js';
 import type { Pool } from 'pg';
-import { Clock, Ids, type ClaimedTask, type EventStore } from '#libs/kernel';
+import { Clock, Ids, type ClaimedTask, type EventStore, type TaskQueue } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
   AUDIT,
@@ -246,16 +246,36 @@ const startSync = async (
 
 type Workers = { readonly conductor: Conductor; readonly deliverer: Deliverer; readonly auditor: Auditor };
 
-/** Who does tasks of which kind. */
-const handlersOf = ({ conductor, deliverer, auditor }: Workers, reached: Instruments['reached']): TaskHandlers => {
-  const workers = {
-    [AUDIT]: instrument(auditor, reached, { run: 'task:audit' }),
-    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
-    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
+/** Reading another platform may take as long as its time limits say. */
+const AUDIT_LEASE_MS = 60_000;
+
+/** Who does tasks of which kind. A platform that hangs takes no room from what guards and delivers. */
+const loopsOf = (
+  { conductor, deliverer, auditor }: Workers,
+  {
+    queue,
+    clock,
+    log,
+    reached,
+  }: { readonly queue: TaskQueue; readonly clock: Clock; readonly log: Log } & Pick<Instruments, 'reached'>,
+) => {
+  const auditing = instrument(auditor, reached, { run: 'task:audit' });
+  const delivering = instrument(deliverer, reached, { run: 'task:deliver' });
+  const conducting = instrument(conductor, reached, { run: 'task:conduct' });
+  const now = () => clock.now();
+  const lead: TaskHandlers = {
+    [DELIVER]: (task: ClaimedTask) => delivering.run(task),
+    [CONDUCT]: (task: ClaimedTask) => conducting.run(task),
   };
-  return Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
+  const audit: TaskHandlers = { [AUDIT]: (task: ClaimedTask) => auditing.run(task) };
+  const loops = [
+    new TaskLoop(queue, lead, now, log, { reserved: [CONDUCT] }),
+    new TaskLoop(queue, audit, now, log, { leaseMs: AUDIT_LEASE_MS }),
+  ];
+  return {
+    start: () => loops.forEach((loop) => loop.start()),
+    stop: () => Promise.all(loops.map((loop) => loop.stop())),
+  };
 };
 
 const keepSnapshots = (pool: Pool, report: FleetSetting['report'], reached: Instruments['reached']): SnapshotKeeper =>
@@ -309,8 +329,7 @@ export const startCore = async (
     deliverer: new Deliverer(runner, view, delivery),
     auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
-  const handlers = handlersOf(workers, reached);
-  const loop = new TaskLoop(queue, handlers, () => clock.now(), log);
+  const loop = loopsOf(workers, { queue, clock, log, reached });
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });

@@ -6,7 +6,12 @@ import type { Units } from './units.js';
 /** A request that has arrived: who asks (-1: nobody known), and its id where some config splits by request. */
 export type Arrival = { readonly unit: number; readonly request: string | undefined };
 
-export type Assigned = { readonly revisions: readonly number[]; readonly ruled: readonly boolean[] };
+/** In the order of the configs. */
+export type Assigned = {
+  readonly revisions: readonly number[];
+  readonly ruled: readonly boolean[];
+  readonly letsGo: readonly boolean[];
+};
 
 /** Which revisions requests get, by the official client. */
 export type Assignments = {
@@ -52,24 +57,30 @@ export const createAssignments = (
   const rows = (keyed: Keyed, answers: readonly Evaluation[], row: number): readonly Evaluation[] =>
     answers.slice(row * named[keyed].length, (row + 1) * named[keyed].length);
 
-  const shared = (revisions: readonly number[], ruled: readonly boolean[]): Assigned => {
-    const key = `${revisions.join()}/${ruled.join()}`;
-    const found = known.get(key) ?? { revisions, ruled };
+  const shared = ({ revisions, ruled, letsGo }: Assigned): Assigned => {
+    const key = `${revisions.join()}/${ruled.join()}/${letsGo.join()}`;
+    const found = known.get(key) ?? { revisions, ruled, letsGo };
     known.set(key, found);
     return found;
   };
   const withAnswers = (base: Assigned, keyed: Keyed, answers: readonly Evaluation[]): Assigned => {
     const revisions = [...base.revisions];
     const ruled = [...base.ruled];
+    const letsGo = [...base.letsGo];
     for (const [index, answer] of answers.entries()) {
       const config = by[keyed][index];
       if (config === undefined) continue;
       revisions[config] = answer.revision;
       ruled[config] = answer.ruled;
+      letsGo[config] = answer.letsGo;
     }
-    return shared(revisions, ruled);
+    return shared({ revisions, ruled, letsGo });
   };
-  const nothing: Assigned = { revisions: scenario.configs.map(() => 0), ruled: scenario.configs.map(() => false) };
+  const nothing: Assigned = {
+    revisions: scenario.configs.map(() => 0),
+    ruled: scenario.configs.map(() => false),
+    letsGo: scenario.configs.map(() => false),
+  };
 
   const missing = (arrivals: readonly Arrival[], generation: number): number[] => {
     const wanted = new Set<number>();
