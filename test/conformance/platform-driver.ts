@@ -2,16 +2,22 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JsonObject } from '#libs/kernel';
 import type { Heartbeat, Outcome, PlatformDriver } from '#libs/platforms';
+import { strangerConformance, type Registered } from './stranger.js';
 
 /** How a call to the platform can go wrong. */
 export type PlatformFault =
   | 'before-effect'
   | 'after-effect'
+  | 'timeout-before-effect'
+  | 'timeout-after-effect'
   | 'throttled'
   | 'server-error'
   | 'server-error-after-effect'
   | 'expired-credentials'
   | 'nonsense';
+
+/** What else can happen to a platform, and need not on each. */
+export type PlatformTrouble = PlatformFault | 'half-applied' | 'slow' | 'stranger' | 'reordered';
 
 /** Lets go of what waits. */
 export type Delayed = (() => void) & { readonly isWaiting: () => boolean };
@@ -20,11 +26,16 @@ export type Delayed = (() => void) & { readonly isWaiting: () => boolean };
 export type PlatformUnderTest = {
   /** A driver as another controller would have it, over the same platform. */
   readonly driver: () => PlatformDriver;
-  /**
-   * The next apply goes wrong: `before-effect` never arrived, `after-effect` was done and the answer was lost. Only those
-   * two where the platform is not reached over the network.
-   */
+  /** One that waits a second for an answer, and no longer. */
+  readonly impatient?: () => PlatformDriver;
+  /** What cannot happen there, and why: it is left out by name. Whatever is not named happens. */
+  readonly impossible?: Readonly<Partial<Record<PlatformTrouble, string>>>;
+  /** The next apply goes wrong: `before-effect` never arrived, `after-effect` was done and the answer was lost. */
   readonly breakNext: (when: PlatformFault) => void;
+  /** The next read does. Left out where reading is no call. */
+  readonly breakNextRead?: (when: PlatformFault) => void;
+  /** The next write of an apply is done, and answered only when the returned function is called. */
+  readonly delayNextAnswer?: () => Delayed;
   /** A heartbeat of an instance, now. Left out where instances say nothing. */
   readonly acknowledge?: (target: string, instance: string, heartbeat: Heartbeat) => Promise<void>;
   /** Lets time pass. */
@@ -34,7 +45,9 @@ export type PlatformUnderTest = {
   readonly foreign?: {
     /** Somebody else writes there by the vendor's own means. */
     readonly strangerWrites: (target: string) => Promise<void>;
-    /** From now on what was accepted takes so long; undefined where an apply is done once it is answered. */
+    /** As the target is registered, and the config that is served there. */
+    readonly registered: (target: string) => Registered;
+    /** From now on what was accepted takes so long. Left out where an apply is done once it is answered. */
     readonly takesMs?: (ms: number) => void;
     /** The next write of an apply arrives only when the returned function is called. */
     readonly delayNextWrite: () => Delayed;
@@ -46,7 +59,31 @@ export type PlatformUnderTest = {
   readonly close: () => Promise<void>;
 };
 
+/** Why something cannot be tried there. */
+const skipped = (
+  context: { skip: (why?: string) => never },
+  platform: PlatformUnderTest,
+  what: PlatformTrouble,
+): void => {
+  const why = platform.impossible?.[what];
+  if (why !== undefined) context.skip(`${what} cannot happen: ${why}`);
+};
+
 const anyRuleset = (content: string): JsonObject => ({ flags: {}, metadata: { content } });
+
+/** Faults that show at once, as far as they can happen there. */
+const quickFaults = ({ impossible = {} }: PlatformUnderTest): readonly PlatformFault[] =>
+  (
+    [
+      'before-effect',
+      'after-effect',
+      'throttled',
+      'server-error',
+      'server-error-after-effect',
+      'expired-credentials',
+      'nonsense',
+    ] as const
+  ).filter((fault) => impossible[fault] === undefined);
 
 /** As a controller does it: what is not done yet, or what another writer was faster at, is tried again. */
 const deliver = async (driver: PlatformDriver, ...what: Parameters<PlatformDriver['apply']>): Promise<Outcome> => {
@@ -119,7 +156,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('rejects a ruleset that clients could not receive', async (context) => {
-      if (platform.rulesetOf) return context.skip();
+      if (platform.rulesetOf) return context.skip('it holds another form');
       const outcome = await driver.apply(target(), ruleset('x'.repeat(5 * 1024 * 1024)), 7);
       expect(outcome).toMatchObject({ kind: 'rejected', message: expect.stringContaining('smaller') });
     });
@@ -162,7 +199,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
       const step = fc.record({
         generation: fc.integer({ min: 1, max: 12 }),
         controller: fc.integer({ min: 0, max: 1 }),
-        fault: fc.constantFrom(undefined, undefined, 'before-effect' as const, 'after-effect' as const),
+        fault: fc.constantFrom<PlatformFault | undefined>(undefined, undefined, undefined, ...quickFaults(platform)),
       });
       let run = 0;
       await fc.assert(
@@ -173,17 +210,17 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
           for (const { generation, controller, fault } of steps) {
             if (fault !== undefined) platform.breakNext(fault);
             const outcome = await drivers[controller]?.apply(place, ruleset(`${generation}`), generation);
-            if (fault !== 'before-effect') highest = Math.max(highest, generation);
+            if (fault === undefined || fault.endsWith('after-effect')) highest = Math.max(highest, generation);
             if (fault === undefined) expect(outcome?.kind).toBe(generation < highest ? 'conflict' : 'applied');
             expect((await driver.read(place))?.generation ?? 0).toBe(highest);
           }
         }),
-        { numRuns: platform.foreign ? 8 : 25 },
+        { numRuns: platform.foreign ? 12 : 25 },
       );
     });
 
     it('tells what each instance evaluates with, and why one does not', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-2', { generation: 0, error: 'cannot parse' });
       await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
@@ -194,7 +231,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('keeps only the last word of an instance', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-1', { generation: 0, error: 'cannot parse' });
       platform.advance(10);
@@ -203,7 +240,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('calls an instance silent when its lease has run out, and live when it speaks again', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
       platform.advance(platform.leaseMs);
@@ -214,7 +251,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('does not believe an acknowledgement of a generation that the target never had', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-1', { generation: 900 });
       const [instance] = (await driver.observe(target())).instances;
@@ -222,13 +259,15 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('says nothing of instances where they say nothing', async (context) => {
-      if (platform.acknowledge) return context.skip();
+      if (platform.acknowledge) return context.skip('instances speak there');
       await driver.apply(target(), ruleset('one'), 7);
       expect(driver.capabilities(target()).acknowledgesInstances).toBe(false);
       expect(await driver.observe(target())).toEqual({ instances: [], silent: [] });
     });
 
+    faultConformance(() => ({ platform, driver, target: target(), ruleset, held }));
     foreignConformance(() => ({ platform, driver, target: target(), ruleset, held }));
+    strangerConformance(() => ({ platform, driver, target: target() }));
   });
 };
 
@@ -240,25 +279,30 @@ type Setting = {
   readonly held: (content: string) => JsonObject;
 };
 
-/** What holds where the platform is somebody else's: faults of its line, other writers, and its own time. */
-const foreignConformance = (setting: () => Setting): void => {
-  const needs = (context: { skip: () => never }) => {
-    const { platform, ...others } = setting();
-    const { foreign } = platform;
-    return foreign ? { platform, foreign, ...others } : context.skip();
+/** How each fault that has no effect is called. */
+const WITHOUT_EFFECT = [
+  ['throttled', 'throttled'],
+  ['server-error', 'unknown'],
+  ['expired-credentials', 'denied'],
+  ['nonsense', 'unknown'],
+  ['timeout-before-effect', 'unknown'],
+] as const;
+const WITH_EFFECT = ['server-error-after-effect', 'timeout-after-effect'] as const;
+
+/** What holds where there is a line to the platform, and it can fail in whatever way. */
+const faultConformance = (setting: () => Setting): void => {
+  const of = (what: PlatformFault): PlatformDriver => {
+    const { platform, driver } = setting();
+    return what.startsWith('timeout') ? (platform.impatient?.() ?? driver) : driver;
   };
 
-  it.for([
-    ['throttled', 'throttled'],
-    ['server-error', 'unknown'],
-    ['expired-credentials', 'denied'],
-    ['nonsense', 'unknown'],
-  ] as const)(
-    'has no effect and calls it %s when the platform does; a repetition applies',
+  it.for(WITHOUT_EFFECT)(
+    'meets %s without effect, calls it %s, and a repetition applies',
     async ([fault, kind], context) => {
-      const { platform, driver, target, ruleset } = needs(context);
+      const { platform, driver, target, ruleset } = setting();
+      skipped(context, platform, fault);
       platform.breakNext(fault);
-      const outcome = await driver.apply(target, ruleset('one'), 7);
+      const outcome = await of(fault).apply(target, ruleset('one'), 7);
       expect(outcome.kind).toBe(kind);
       expect('message' in outcome && outcome.message).toContain(target);
       expect(await driver.read(target)).toBeUndefined();
@@ -266,17 +310,58 @@ const foreignConformance = (setting: () => Setting): void => {
     },
   );
 
-  it('finds done what was answered with an error all the same', async (context) => {
-    const { platform, driver, target, ruleset, held } = needs(context);
-    platform.breakNext('server-error-after-effect');
-    expect(await driver.apply(target, ruleset('one'), 7)).toMatchObject({ kind: 'unknown' });
+  it.for(WITH_EFFECT)('finds done what met %s', async (fault, context) => {
+    const { platform, driver, target, ruleset, held } = setting();
+    skipped(context, platform, fault);
+    platform.breakNext(fault);
+    expect(await of(fault).apply(target, ruleset('one'), 7)).toMatchObject({ kind: 'unknown' });
     expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
     expect(await driver.read(target)).toEqual({ generation: 7, ruleset: held('one') });
   });
 
+  it.for(['before-effect', ...WITHOUT_EFFECT.map(([fault]) => fault)] as const)(
+    'says that a read failed with %s, and never that nothing is there',
+    async (fault, context) => {
+      const { platform, driver, target, ruleset, held } = setting();
+      skipped(context, platform, fault);
+      const { breakNextRead } = platform;
+      if (breakNextRead === undefined) return context.skip('reading is no call there');
+      await deliver(driver, target, ruleset('one'), 7);
+      breakNextRead(fault);
+      await expect(of(fault).read(target)).rejects.toThrow();
+      expect(await platform.driver().read(target)).toEqual({ generation: 7, ruleset: held('one') });
+    },
+  );
+
+  it('holds the newer generation when the answer to the older one comes after it', async (context) => {
+    const { platform, driver, target, ruleset, held } = setting();
+    skipped(context, platform, 'reordered');
+    const { delayNextAnswer } = platform;
+    if (delayNextAnswer === undefined) throw new Error('Give delayNextAnswer, or say why answers keep their order.');
+    const letGo = delayNextAnswer();
+    const late = driver.apply(target, ruleset('old'), 7);
+    await vi.waitFor(() => expect(letGo.isWaiting()).toBe(true), { timeout: 5_000, interval: 5 });
+    expect(await deliver(platform.driver(), target, ruleset('new'), 8)).toEqual({ kind: 'applied', generation: 8 });
+    letGo();
+    // It was applied, or is superseded; both are true.
+    expect(['applied', 'in-progress', 'conflict']).toContain((await late).kind);
+    expect(await driver.read(target)).toEqual({ generation: 8, ruleset: held('new') });
+    expect(await driver.apply(target, ruleset('old'), 7)).toMatchObject({ reason: 'superseded', current: 8 });
+  });
+};
+
+/** What holds where the platform is somebody else's: other writers, and its own time. */
+const foreignConformance = (setting: () => Setting): void => {
+  const needs = (context: { skip: (why?: string) => never }, what: PlatformTrouble) => {
+    const { platform, ...others } = setting();
+    skipped(context, platform, what);
+    const { foreign } = platform;
+    return foreign ? { platform, foreign, ...others } : context.skip('nobody else can write there');
+  };
+
   it('brings to its end what was half done', async (context) => {
-    const { foreign, driver, target, ruleset, held } = needs(context);
-    if (!foreign.breakHalfway) return context.skip();
+    const { foreign, driver, target, ruleset, held } = needs(context, 'half-applied');
+    if (!foreign.breakHalfway) throw new Error('Give breakHalfway, or say why nothing is ever half applied.');
     foreign.breakHalfway();
     expect((await driver.apply(target, ruleset('one'), 7)).kind).toBe('unknown');
     expect(await driver.read(target)).toBeUndefined();
@@ -285,8 +370,8 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('does not say that it is applied before it is', async (context) => {
-    const { platform, foreign, driver, target, ruleset } = needs(context);
-    if (!foreign.takesMs) return context.skip();
+    const { platform, foreign, driver, target, ruleset } = needs(context, 'slow');
+    if (!foreign.takesMs) throw new Error('Give takesMs, or say why nothing takes time.');
     foreign.takesMs(60_000);
     expect(await driver.apply(target, ruleset('one'), 7)).toEqual({ kind: 'in-progress', generation: 7 });
     expect(await driver.apply(target, ruleset('one'), 7)).toEqual({ kind: 'in-progress', generation: 7 });
@@ -296,8 +381,8 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('takes a newer generation while an older one is on its way, and never the other way round', async (context) => {
-    const { platform, foreign, driver, target, ruleset, held } = needs(context);
-    if (!foreign.takesMs) return context.skip();
+    const { platform, foreign, driver, target, ruleset, held } = needs(context, 'slow');
+    if (!foreign.takesMs) throw new Error('Give takesMs, or say why nothing takes time.');
     foreign.takesMs(60_000);
     await driver.apply(target, ruleset('old'), 7);
     await driver.apply(target, ruleset('new'), 8);
@@ -311,7 +396,7 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('refuses an old generation whose write was under way while a newer one was applied', async (context) => {
-    const { platform, foreign, driver, target, ruleset, held } = needs(context);
+    const { platform, foreign, driver, target, ruleset, held } = needs(context, 'reordered');
     const letGo = foreign.delayNextWrite();
     const late = driver.apply(target, ruleset('old'), 7);
     await vi.waitFor(() => expect(letGo.isWaiting()).toBe(true), { timeout: 5_000, interval: 5 });
@@ -323,7 +408,7 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('reads what a stranger wrote as what it is, and the next generation puts it right', async (context) => {
-    const { foreign, driver, target, ruleset, held } = needs(context);
+    const { foreign, driver, target, ruleset, held } = needs(context, 'stranger');
     await deliver(driver, target, ruleset('one'), 7);
     await foreign.strangerWrites(target);
     expect(await driver.read(target)).not.toEqual({ generation: 7, ruleset: held('one') });
