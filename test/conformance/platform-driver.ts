@@ -1,73 +1,19 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JsonObject } from '#libs/kernel';
-import type { Heartbeat, Outcome, PlatformDriver } from '#libs/platforms';
-import { strangerConformance, type Registered } from './stranger.js';
+import type { PlatformDriver } from '#libs/platforms';
+import { faultConformance } from './driver-faults.js';
+import {
+  deliver,
+  skipped,
+  type PlatformFault,
+  type PlatformTrouble,
+  type PlatformUnderTest,
+  type Setting,
+} from './platform-under-test.js';
+import { strangerConformance } from './stranger.js';
 
-/** How a call to the platform can go wrong. */
-export type PlatformFault =
-  | 'before-effect'
-  | 'after-effect'
-  | 'timeout-before-effect'
-  | 'timeout-after-effect'
-  | 'throttled'
-  | 'server-error'
-  | 'server-error-after-effect'
-  | 'expired-credentials'
-  | 'nonsense';
-
-/** What else can happen to a platform, and need not on each. */
-export type PlatformTrouble = PlatformFault | 'half-applied' | 'slow' | 'stranger' | 'reordered';
-
-/** Lets go of what waits. */
-export type Delayed = (() => void) & { readonly isWaiting: () => boolean };
-
-/** One platform, and what the suite must be able to do to it. */
-export type PlatformUnderTest = {
-  /** A driver as another controller would have it, over the same platform. */
-  readonly driver: () => PlatformDriver;
-  /** One that waits a second for an answer, and no longer. */
-  readonly impatient?: () => PlatformDriver;
-  /** What cannot happen there, and why: it is left out by name. Whatever is not named happens. */
-  readonly impossible?: Readonly<Partial<Record<PlatformTrouble, string>>>;
-  /** The next apply goes wrong: `before-effect` never arrived, `after-effect` was done and the answer was lost. */
-  readonly breakNext: (when: PlatformFault) => void;
-  /** The next read does. Left out where reading is no call. */
-  readonly breakNextRead?: (when: PlatformFault) => void;
-  /** The next write of an apply is done, and answered only when the returned function is called. */
-  readonly delayNextAnswer?: () => Delayed;
-  /** A heartbeat of an instance, now. Left out where instances say nothing. */
-  readonly acknowledge?: (target: string, instance: string, heartbeat: Heartbeat) => Promise<void>;
-  /** Lets time pass. */
-  readonly advance: (ms: number) => void;
-  readonly leaseMs: number;
-  /** What only platforms can do that are not Headgate's own. */
-  readonly foreign?: {
-    /** Somebody else writes there by the vendor's own means. */
-    readonly strangerWrites: (target: string) => Promise<void>;
-    /** As the target is registered, and the config that is served there. */
-    readonly registered: (target: string) => Registered;
-    /** From now on what was accepted takes so long. Left out where an apply is done once it is answered. */
-    readonly takesMs?: (ms: number) => void;
-    /** The next write of an apply arrives only when the returned function is called. */
-    readonly delayNextWrite: () => Delayed;
-    /** The next apply does its first write, and its second one fails. Left out where it writes once. */
-    readonly breakHalfway?: () => void;
-  };
-  /** The ruleset in the form that the platform can hold; default: any. */
-  readonly rulesetOf?: (content: string) => JsonObject;
-  readonly close: () => Promise<void>;
-};
-
-/** Why something cannot be tried there. */
-const skipped = (
-  context: { skip: (why?: string) => never },
-  platform: PlatformUnderTest,
-  what: PlatformTrouble,
-): void => {
-  const why = platform.impossible?.[what];
-  if (why !== undefined) context.skip(`${what} cannot happen: ${why}`);
-};
+export type { PlatformFault, PlatformUnderTest } from './platform-under-test.js';
 
 const anyRuleset = (content: string): JsonObject => ({ flags: {}, metadata: { content } });
 
@@ -84,19 +30,6 @@ const quickFaults = ({ impossible = {} }: PlatformUnderTest): readonly PlatformF
       'nonsense',
     ] as const
   ).filter((fault) => impossible[fault] === undefined);
-
-/** As a controller does it: what is not done yet, or what another writer was faster at, is tried again. */
-const deliver = async (driver: PlatformDriver, ...what: Parameters<PlatformDriver['apply']>): Promise<Outcome> => {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    const outcome = await driver.apply(...what);
-    const isOpen =
-      outcome.kind === 'in-progress' ||
-      outcome.kind === 'throttled' ||
-      (outcome.kind === 'conflict' && outcome.reason === 'concurrent');
-    if (!isOpen) return outcome;
-  }
-  throw new Error('It is still not applied after 200 attempts.');
-};
 
 /** What every driver must do, faults included; each driver's spec calls it once. */
 export const platformDriverConformance = (name: string, start: () => Promise<PlatformUnderTest>): void => {
@@ -268,85 +201,6 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     faultConformance(() => ({ platform, driver, target: target(), ruleset, held }));
     foreignConformance(() => ({ platform, driver, target: target(), ruleset, held }));
     strangerConformance(() => ({ platform, driver, target: target() }));
-  });
-};
-
-type Setting = {
-  readonly platform: PlatformUnderTest;
-  readonly driver: PlatformDriver;
-  readonly target: string;
-  readonly ruleset: (content: string) => JsonObject;
-  readonly held: (content: string) => JsonObject;
-};
-
-/** How each fault that has no effect is called. */
-const WITHOUT_EFFECT = [
-  ['throttled', 'throttled'],
-  ['server-error', 'unknown'],
-  ['expired-credentials', 'denied'],
-  ['nonsense', 'unknown'],
-  ['timeout-before-effect', 'unknown'],
-] as const;
-const WITH_EFFECT = ['server-error-after-effect', 'timeout-after-effect'] as const;
-
-/** What holds where there is a line to the platform, and it can fail in whatever way. */
-const faultConformance = (setting: () => Setting): void => {
-  const of = (what: PlatformFault): PlatformDriver => {
-    const { platform, driver } = setting();
-    return what.startsWith('timeout') ? (platform.impatient?.() ?? driver) : driver;
-  };
-
-  it.for(WITHOUT_EFFECT)(
-    'meets %s without effect, calls it %s, and a repetition applies',
-    async ([fault, kind], context) => {
-      const { platform, driver, target, ruleset } = setting();
-      skipped(context, platform, fault);
-      platform.breakNext(fault);
-      const outcome = await of(fault).apply(target, ruleset('one'), 7);
-      expect(outcome.kind).toBe(kind);
-      expect('message' in outcome && outcome.message).toContain(target);
-      expect(await driver.read(target)).toBeUndefined();
-      expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
-    },
-  );
-
-  it.for(WITH_EFFECT)('finds done what met %s', async (fault, context) => {
-    const { platform, driver, target, ruleset, held } = setting();
-    skipped(context, platform, fault);
-    platform.breakNext(fault);
-    expect(await of(fault).apply(target, ruleset('one'), 7)).toMatchObject({ kind: 'unknown' });
-    expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
-    expect(await driver.read(target)).toEqual({ generation: 7, ruleset: held('one') });
-  });
-
-  it.for(['before-effect', ...WITHOUT_EFFECT.map(([fault]) => fault)] as const)(
-    'says that a read failed with %s, and never that nothing is there',
-    async (fault, context) => {
-      const { platform, driver, target, ruleset, held } = setting();
-      skipped(context, platform, fault);
-      const { breakNextRead } = platform;
-      if (breakNextRead === undefined) return context.skip('reading is no call there');
-      await deliver(driver, target, ruleset('one'), 7);
-      breakNextRead(fault);
-      await expect(of(fault).read(target)).rejects.toThrow();
-      expect(await platform.driver().read(target)).toEqual({ generation: 7, ruleset: held('one') });
-    },
-  );
-
-  it('holds the newer generation when the answer to the older one comes after it', async (context) => {
-    const { platform, driver, target, ruleset, held } = setting();
-    skipped(context, platform, 'reordered');
-    const { delayNextAnswer } = platform;
-    if (delayNextAnswer === undefined) throw new Error('Give delayNextAnswer, or say why answers keep their order.');
-    const letGo = delayNextAnswer();
-    const late = driver.apply(target, ruleset('old'), 7);
-    await vi.waitFor(() => expect(letGo.isWaiting()).toBe(true), { timeout: 5_000, interval: 5 });
-    expect(await deliver(platform.driver(), target, ruleset('new'), 8)).toEqual({ kind: 'applied', generation: 8 });
-    letGo();
-    // It was applied, or is superseded; both are true.
-    expect(['applied', 'in-progress', 'conflict']).toContain((await late).kind);
-    expect(await driver.read(target)).toEqual({ generation: 8, ruleset: held('new') });
-    expect(await driver.apply(target, ruleset('old'), 7)).toMatchObject({ reason: 'superseded', current: 8 });
   });
 };
 

@@ -5,7 +5,7 @@ import { MemoryEventStore } from '#libs/event-store';
 import type { ClaimedTask, JsonObject } from '#libs/kernel';
 import type { PlatformDriver } from '#libs/platforms';
 import { CountedIds, VirtualClock } from '#libs/testing';
-import type { PlatformUnderTest } from './platform-driver.js';
+import type { PlatformUnderTest } from './platform-under-test.js';
 
 /** As a target is registered in the log, and the config that it serves. */
 export type Registered = {
