@@ -21,7 +21,7 @@ export type OpenWayBack = {
 };
 
 /** Deliveries of rollouts that fail now, the oldest first. */
-export const openFailures = (view: LiveView): readonly OpenFailure[] =>
+export const openFailures = (view: Pick<LiveView, 'rollouts'>): readonly OpenFailure[] =>
   [...view.rollouts.values()]
     .filter(({ rollout }) => !isOver(rollout))
     .flatMap(({ rollout }) =>
@@ -32,7 +32,7 @@ export const openFailures = (view: LiveView): readonly OpenFailure[] =>
     .toSorted((a, b) => a.since - b.since);
 
 /** What rollbacks still wait for, the oldest first. */
-export const openWaysBack = (view: LiveView): readonly OpenWayBack[] =>
+export const openWaysBack = (view: Pick<LiveView, 'rollouts'>): readonly OpenWayBack[] =>
   [...view.rollouts.values()]
     .filter(({ rollout }) => !isOver(rollout))
     .flatMap(({ rollout }) =>
