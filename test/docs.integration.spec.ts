@@ -21,6 +21,7 @@ const ORDER = [
   'docs/how-to/use-prometheus.md',
   'docs/how-to/outage.md',
   'docs/how-to/verify-the-log.md',
+  'docs/how-to/send-events.md',
 ];
 
 let database: TestDatabase;

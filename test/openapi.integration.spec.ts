@@ -50,6 +50,7 @@ const ROUTES = [
   'post /v1/logs',
   'get /v1/targets/{target}/ruleset',
   'put /v1/targets/{target}/instances/{instance}',
+  'delete /v1/targets/{target}/instances/{instance}',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags/{key}',
   'post /v1/tokens',
@@ -133,7 +134,7 @@ describe('the description of the HTTP API', () => {
       const isCommandOnRollout = route.startsWith('post /v1/rollouts/{id}');
       if (isCommandOnRollout)
         expect(Object.keys(responses), route).toEqual(expect.arrayContaining(['404', '409', '422']));
-      expect('412' in responses, route).toBe(/\/(pause|resume|promote|abort)$/.test(route));
+      expect('412' in responses, route).toBe(/rollouts\/\{id\}\/(pause|resume|promote|abort)$/.test(route));
       if (route.includes('/ofrep/')) expect(requestBody, route).toBeDefined();
     }
   });

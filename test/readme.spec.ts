@@ -4,7 +4,14 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseAllDocuments } from 'yaml';
-import { Acknowledgement, ComparisonBatch, Manifest, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
+import {
+  Acknowledgement,
+  ComparisonBatch,
+  HookEventData,
+  Manifest,
+  OutcomeBatch,
+  OutcomeReceipt,
+} from '#libs/contracts';
 import { FaultScript } from '#libs/emulators';
 import { Invocation } from '../apps/cli/src/invocation.js';
 import { buildProgram } from '../apps/cli/src/program.js';
@@ -124,9 +131,12 @@ const faultOf = (command: ShellCommand): string | undefined => {
 
 /** Of OpenTelemetry's messages only the outermost part: docs.integration.spec.ts sends what is shown. */
 const ExportMetricsServiceRequest = z.strictObject({ resourceMetrics: z.array(z.object({})).min(1) });
+/** What every event that is sent has; relay.integration.spec.ts reads it with the official library. */
+const CloudEvent = z.looseObject({ specversion: z.literal('1.0'), data: HookEventData });
 const SCHEMAS = {
   Acknowledgement,
   ComparisonBatch,
+  CloudEvent,
   ExportMetricsServiceRequest,
   FaultScript,
   OutcomeBatch,

@@ -20,7 +20,7 @@ export type Exception = { readonly from: string; readonly to: string; readonly w
 
 export type Layout = { readonly areas: readonly Area[]; readonly exceptions: readonly Exception[] };
 
-const ADAPTERS = ['event-store', 'platforms', 'postgres', 'signals'];
+const ADAPTERS = ['event-store', 'hooks', 'platforms', 'postgres', 'signals'];
 const CORE = ['application', 'contracts', 'kernel'];
 
 const PURE: readonly Area[] = [
@@ -81,6 +81,12 @@ const INNER: readonly Area[] = [
       'node:crypto',
     ],
   },
+  {
+    under: 'libs/hooks/',
+    libs: ['kernel', 'contracts'],
+    // Requests are made by node:http, which asks before it connects to an address, and the key is outside the database.
+    packages: ['pg', 'zod', 'node:crypto', 'node:dns', 'node:fs', 'node:http', 'node:https', 'node:net', 'node:path'],
+  },
   { under: 'libs/postgres/', libs: ['kernel'], packages: ['kysely', 'pg', 'node:*'] },
   { under: 'libs/testing/', libs: ['contracts', 'domain', 'kernel', 'postgres', 'statistics'], packages: 'any' },
 ];
@@ -94,7 +100,17 @@ const APPS: readonly Area[] = [
     libs: CORE,
     // Routes of the fleets hand these calls straight on. They are abstract, or made by composition/, or free of state.
     names: {
-      platforms: ['OfrepEvaluator', 'OfrepResponse', 'PullDriver', 'RulesetFeed', 'rulesetResponse'],
+      platforms: [
+        'ChangeStreams',
+        'OfrepEvaluator',
+        'OfrepResponse',
+        'PullDriver',
+        'RulesetFeed',
+        'RulesetResponse',
+        'StreamPasses',
+        'arrivalOf',
+        'rulesetResponse',
+      ],
       signals: [
         'AlteredLookError',
         'ComparisonIntake',
@@ -158,7 +174,17 @@ const APPS: readonly Area[] = [
   {
     under: 'apps/simulator/src/',
     libs: ['contracts'],
-    packages: ['@openfeature/flagd-provider', '@openfeature/server-sdk', 'cli-table3', 'yaml', 'zod', 'node:*'],
+    packages: [
+      // Fleets that read from AppConfig do it as AWS' own clients do.
+      '@aws-sdk/client-appconfig',
+      '@aws-sdk/client-appconfigdata',
+      '@openfeature/flagd-provider',
+      '@openfeature/server-sdk',
+      'cli-table3',
+      'yaml',
+      'zod',
+      'node:*',
+    ],
   },
   {
     under: 'test/',

@@ -65,6 +65,7 @@ export const EXAMPLES: DataOf = {
       drainMs: 300_000,
       graceMs: 60_000,
       rollbackScope: 'rollout',
+      convergence: { quorumBp: 9_500, withinMs: 300_000 },
       acceptBlind: null,
       signals: [
         {
@@ -145,7 +146,7 @@ export const EXAMPLES: DataOf = {
   },
   ExposureChanged: { rollout, target: 'api-us', generation: 1_204, shareBp: 100 },
   ExposureFailed: { rollout, target: 'api-us', generation: 1_204, error: 'api-us did not answer within 10 s' },
-  TargetConverged: { rollout, target: 'api-us', generation: 1_204, instances: 12 },
+  TargetConverged: { rollout, target: 'api-us', generation: 1_204, instances: 12, absent: ['api-us-07'] },
   VerdictRecorded: {
     rollout,
     verdict: {
@@ -231,4 +232,14 @@ export const EXAMPLES: DataOf = {
     expiresAt: '2026-12-31T00:00:00.000Z',
   },
   TokenRevoked: { token: '01981a2b-7c00-7000-8000-000000000002' },
+  HookAdded: {
+    hook: '01981a2b-7c00-7000-8000-000000000003',
+    url: 'https://relay.example.com/headgate',
+    types: ['StageEntered', 'RolledBack', 'RolloutSettled'],
+    configs: ['router.context'],
+    key: '5feceb66ffc86f38',
+  },
+  HookRemoved: { hook: '01981a2b-7c00-7000-8000-000000000003' },
+  HookDisabled: { hook: '01981a2b-7c00-7000-8000-000000000003', reason: 'its receiver answered 410' },
+  HookResumed: { hook: '01981a2b-7c00-7000-8000-000000000003' },
 };

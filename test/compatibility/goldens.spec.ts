@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   accessEvents,
+  hookEvents,
   asHeadgateEvent,
   configDecider,
   configEvents,
@@ -40,7 +41,7 @@ describe('golden events', () => {
   });
 
   it('exist for every version of every event type, and for nothing else', () => {
-    const schemas = { ...configEvents, ...targetEvents, ...rolloutEvents, ...accessEvents };
+    const schemas = { ...configEvents, ...targetEvents, ...rolloutEvents, ...accessEvents, ...hookEvents };
     const wanted = Object.entries(schemas).flatMap(([type, versions]) =>
       Object.keys(versions).map((version) => `${type}.v${version}.json`),
     );

@@ -49,7 +49,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
 
     it('says that nothing is live on a target that was never told anything', async () => {
       expect(await driver.read(target())).toBeUndefined();
-      expect(await driver.observe(target())).toEqual({ instances: [], silent: [] });
+      expect(await driver.observe(target())).toMatchObject({ instances: [], silent: [] });
     });
 
     it('reads back exactly what was applied', async () => {

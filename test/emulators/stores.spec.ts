@@ -254,6 +254,14 @@ describe('Parameter Manager, emulated', () => {
     expect((await google('POST', `${VERSIONS}?parameterVersionId=v1`, large)).error).toBe('INVALID_ARGUMENT');
   });
 
+  it('takes 1,200 requests of a project within a minute', async () => {
+    const list = () => google('GET', VERSIONS);
+    for (let batch = 0; batch < 12; batch += 1) await Promise.all(Array.from({ length: 100 }, list));
+    expect(await list()).toMatchObject({ status: 429, error: 'RESOURCE_EXHAUSTED' });
+    passed += 60_000;
+    expect((await list()).status).toBe(200);
+  });
+
   it('refuses whoever shows no token', async () => {
     expect((await google('GET', VERSIONS, undefined, { authorization: '' })).error).toBe('UNAUTHENTICATED');
   });

@@ -14,6 +14,8 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   harm: async () => (await import('./harm.js')).harm,
   intake: async () => (await import('./intake.js')).intake,
   verdicts: async () => (await import('./verdicts.js')).verdicts,
+  propagate: async () => (await import('./propagate.js')).propagate,
+  evaluate: async () => (await import('./evaluate.js')).evaluate,
   replay: async () => (await import('./replay.js')).replayBench,
   console: async () => (await import('./console.js')).consoleBench,
   start: async () => (await import('./start.js')).start,

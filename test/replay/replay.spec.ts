@@ -63,7 +63,11 @@ describe('the weeks of August and September 2025, with every change sent through
     const probed = find(reportOf('gated'), 'sampler-rewrite');
     expect(blind.outcome).toBe('settled');
     expect(blind.withHeadgate.affected).toBeGreaterThan(1_000 * probed.withHeadgate.affected);
-    expect(probed.stop).toMatchObject({ signal: 'top-token', stages: ['api-tpu/1%'] });
+    expect(probed.stop).toMatchObject({
+      signal: 'top-token',
+      stages: ['api-tpu/1%'],
+      method: 'paired-grid-v1',
+    });
     const haiku = probed.probes.filter(({ model }) => model === 'claude-haiku-3-5');
     const excess = haiku.map(({ batchSize, candidateOnly, controlOnly }) => [
       batchSize,
@@ -206,6 +210,7 @@ describe('a script that is wrong', { timeout: 60_000 }, () => {
     ],
     ['starts: 2025-08-29T16:00Z', 'starts: 2025-08-29', /\/spec\/changes\/1\/starts: write a time with its zone/],
     ['hardware: tpu', 'hardwear: [tpu]', /\/spec\/targets\/0\/labels\/hardwear/],
+    ['type: invariant', 'type: paired', /\/spec\/signals\/0\/type: paired and a probe go together/],
     ['seed: 20250829', 'sead: 20250829', /\/spec\/sead: this field is not known/],
     [
       'where: { platform: api, model: claude-sonnet-4 }\n      rate',

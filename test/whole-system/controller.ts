@@ -20,7 +20,15 @@ import type { ProcessStore } from '#libs/event-store';
 import type { OnTrial } from '#libs/domain';
 import { Clock, type ClaimedTask, type EventStore, type Ids, type ProcessManager } from '#libs/kernel';
 import { MemoryDriver, type MemoryPlatform } from '#libs/platforms';
+import {
+  MemoryCountedIntake,
+  MemoryIntake,
+  OtlpReceiver,
+  type CountedIntake,
+  type MemoryEvidenceStore,
+} from '#libs/signals';
 import { CountedIds } from '#libs/testing';
+import { FleetSignalSources } from '../../apps/controller/src/composition/signal-sources.js';
 import { FleetExposures } from '../../apps/controller/src/composition/exposures.js';
 import { boardOf, deliveryOf, evidenceOf, NotedEvaluators, storeOf, type Looks, type Outside } from './ports.js';
 import type { OpenTasks } from './tasks.js';
@@ -37,6 +45,7 @@ export type Parts = {
   readonly runner: (store: EventStore, clock: Clock, ids: Ids) => CommandRunner;
   readonly evaluator: (evidence: Evidence, onTrial: OnTrial) => Evaluator;
   readonly driver: (clock: Clock, platform: MemoryPlatform) => MemoryDriver;
+  readonly counted: (...over: ConstructorParameters<typeof MemoryCountedIntake>) => CountedIntake;
   readonly conduct: (run: (task: ClaimedTask) => Promise<Disposition>, view: LiveView) => Handler;
   readonly deliver: (deliverer: { run: Handler }, view: LiveView, delivery: Delivery) => Handler;
 };
@@ -49,6 +58,7 @@ export const SOUND: Parts = {
   runner: (store, clock, ids) => new CommandRunner(store, clock, ids),
   evaluator: (evidence, onTrial) => new Evaluator(evidence, onTrial),
   driver: (clock, platform) => new MemoryDriver(clock, platform),
+  counted: (...over) => new MemoryCountedIntake(...over),
   conduct: (run) => run,
   deliver: (deliverer) => (task) => deliverer.run(task),
 };
@@ -70,6 +80,7 @@ export class WrongClock extends Clock {
 export type Shared = Outside & {
   readonly platform: MemoryPlatform;
   readonly tasks: OpenTasks;
+  readonly rows: MemoryEvidenceStore['rows'];
   readonly processes: ProcessStore;
   readonly chance: () => number;
 };
@@ -83,6 +94,8 @@ export class Controller {
   readonly conductor: Conductor;
   readonly driver: MemoryDriver;
   readonly exposures: FleetExposures;
+  /** The way in for metrics. */
+  readonly receiver: OtlpReceiver;
   readonly start: StartRolloutHandler;
   readonly undo: UndoRevisionHandler;
   readonly steer: SteerRolloutHandler;
@@ -119,6 +132,14 @@ export class Controller {
       [DELIVER]: parts.deliver({ run: (task) => deliverer.run(task) }, this.view, delivery),
     };
     this.exposures = new FleetExposures(this.view);
+    this.receiver = new OtlpReceiver({
+      sources: new FleetSignalSources(this.view),
+      exposures: this.exposures,
+      counted: parts.counted(shared.rows, this.exposures),
+      outcomes: new MemoryIntake(shared.rows, this.exposures),
+      // Exporters wait for a controller that has read so far.
+      knowGeneration: async () => undefined,
+    });
     this.start = new StartRolloutHandler(this.runner, this.view, delivery);
     this.undo = new UndoRevisionHandler(this.runner, this.view, delivery);
     this.steer = new SteerRolloutHandler(this.runner, this.view, this.conductor);

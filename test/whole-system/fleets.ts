@@ -4,10 +4,11 @@ import type { Clock } from '#libs/kernel';
 import type { MemoryPlatform } from '#libs/platforms';
 import { MemoryIntake, type MemoryEvidenceStore } from '#libs/signals';
 import type { Controller } from './controller.js';
+import type { Exporters } from './exporters.js';
 import { SIGNALS, TARGETS } from './setting.js';
 import type { Step } from './steps.js';
 import type { OpenTasks } from './tasks.js';
-import { heldOf, instancesOf, type Held, type Instance, type Traffic } from './traffic.js';
+import { heldOf, instancesOf, meterOf, type Held, type Instance, type Traffic } from './traffic.js';
 import type { Witness } from './witness.js';
 
 type Fate = Extract<Step, { do: 'instance' }>['fate'];
@@ -35,10 +36,14 @@ export class Fleets {
   readonly blind = new Map<string, string>();
   readonly #held = new Map<string, Held>();
 
+  /** `exporters`: undefined where nothing is counted by metrics. */
   constructor(
     private readonly world: Surroundings,
     private readonly traffic: Traffic,
-  ) {}
+    private readonly exporters: Exporters | undefined,
+  ) {
+    for (const instance of this.instances) this.#begins(instance);
+  }
 
   /** One round: each serves with what it had, then takes what is newer, and tells the controller, if one is reached. */
   pass(ms: number, told: Controller | undefined): void {
@@ -47,13 +52,21 @@ export class Fleets {
       this.#serve(instance, ms);
       if (told) this.#takeNewest(instance);
       if (told) this.#speak(instance, told);
+      this.exporters?.pass(instance, this.world.clock.now(), told);
     }
+  }
+
+  /** A new process has a meter of its own. */
+  #begins(instance: Instance): void {
+    if (this.exporters) instance.meter = meterOf(instance, this.world.clock.now());
+    instance.exports = [];
   }
 
   /** Everything is well again; those that were down come back with what is on their disks. */
   heal(): void {
     this.outcomes.clear();
     this.blind.clear();
+    this.exporters?.fates.clear();
     for (const instance of this.instances) {
       this.meet(instance, 'returns');
       instance.lag = 0;
@@ -66,6 +79,7 @@ export class Fleets {
     if (fate === 'dies') instance.isUp = false;
     if (fate !== 'returns' || instance.isUp) return;
     instance.isUp = true;
+    this.#begins(instance);
     this.#evaluates(instance, instance.file, true);
   }
 
@@ -112,6 +126,9 @@ export class Fleets {
       const window = this.#asMeasured(instance.target, whole);
       return this.world.chance() < 0.01 ? [{ ...window, generation: window.generation + 100_000 }] : [window];
     });
+    const late = this.traffic.late(instance, this.world.clock.now(), span);
+    if (late.length > 0) this.world.witness.comes('outcomes: late');
+    windows.push(...late);
     const fate = this.outcomes.get(instance.target);
     if (windows.length > 0 && fate !== 'silent') instance.outbox.push(this.traffic.batch(instance, windows));
   }

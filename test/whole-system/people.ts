@@ -8,6 +8,7 @@ import {
   type Steering,
 } from '#libs/application';
 import { isLeaving, isOver, rolloutDecider, rolloutStream, trackOf, type Rollout } from '#libs/domain';
+import type { RecordedEvent } from '#libs/kernel';
 import type { Controller } from './controller.js';
 import { byAda, CONFIGS, planName, proposeOn, TARGETS } from './setting.js';
 import type { Run, Step } from './steps.js';
@@ -154,6 +155,24 @@ export class People {
       any = true;
     }
     return any;
+  }
+
+  /**
+   * Of copies of one command one may be refused, and another one be accepted whose controller died before it could say so:
+   * what it did is in the log then, and nobody was told.
+   */
+  learnFromTheLog(): void {
+    for (const asked of this.#asked) {
+      const { context, what } = asked;
+      if (asked.isAccepted || !STARTS.has(what)) continue;
+      const isOf = ({ type, metadata }: RecordedEvent): boolean =>
+        type === 'RolloutPlanned' && metadata.commandId === context.commandId;
+      const planned = this.witness.events.find(isOf);
+      if (planned === undefined) continue;
+      asked.isAccepted = true;
+      this.witness.comes('command: accepted by one who died');
+      this.witness.answers.push({ rollout: planned.streamId.slice(rolloutStream('').length), isStart: true });
+    }
   }
 
   /** What nobody has answered. */

@@ -1,16 +1,20 @@
 import { conductor, CONDUCT, DELIVER, Evaluator, react, rulesetOf } from '#libs/application';
 import type { RolloutState } from '#libs/domain';
+import { CountedIntake, MemoryCountedIntake, type SourceState } from '#libs/signals';
 import { MemoryPlatform } from '#libs/platforms';
 import type { Planted } from './play.js';
 import {
   appending,
   Chatty,
   deciding,
+  drawing,
   isDown,
+  knowing,
   LastComes,
   parityAs,
   seeing,
   verdictsAs,
+  withSignals,
   type Command,
 } from './planting.js';
 
@@ -21,6 +25,8 @@ export const PLANTED: readonly {
   readonly planted: Planted;
   /** Of a run that shows it, unless the first one does. */
   readonly seed?: number;
+  /** What is found, where another rule of the same number may find it too. */
+  readonly says?: RegExp;
 }[] = [
   {
     rule: 1,
@@ -40,7 +46,6 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a conductor that leaves a rollout alone while a person has paused it',
-    seed: 528,
     planted: {
       conduct: (run, view) => async (task) => {
         const disposition = await run(task);
@@ -52,7 +57,7 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a conductor that does not look at a rollout while it is held',
-    seed: 543,
+    seed: 503,
     planted: {
       conduct: (run, view) => async (task) => {
         const held = view.rollouts.get(String(task.payload['rollout']))?.rollout.held;
@@ -63,7 +68,7 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a decider that passes over a failed signal in the watch and while it is held',
-    seed: 582,
+    seed: 569,
     planted: seeing(verdictsAs('fail', 'inconclusive', ({ held, status }) => held !== null || status === 'watching')),
   },
   {
@@ -82,14 +87,45 @@ export const PLANTED: readonly {
     },
   },
   {
+    rule: 2,
+    what: 'a decider that lets metrics take back what they may only hold',
+    seed: 513,
+    says: /which may (hold|warn)/,
+    planted: knowing(withSignals({ onFail: 'roll-back' })),
+  },
+  {
+    rule: 2,
+    what: 'a decider that only holds for metrics that may take back',
+    seed: 522,
+    says: /although (timeouts|overloads|first-token) fails/,
+    planted: knowing(withSignals({ onFail: 'hold' })),
+  },
+  {
+    rule: 3,
+    what: 'a decider that takes what was seen before and since for a proof',
+    says: /nobody knows of its arms/,
+    planted: seeing(verdictsAs('inconclusive', 'pass', (_, { method }) => method === 'before-after-v1')),
+  },
+  {
+    rule: 3,
+    what: 'a decider that believes in metrics that do not come',
+    says: /exported/,
+    planted: seeing((facts, rollout) => ({
+      ...verdictsAs('not-measured', 'pass')(facts, rollout),
+      unmeasured: [],
+      silentMs: {},
+    })),
+  },
+  {
     rule: 3,
     what: 'a decider that begins a track although no parity is shown',
+    seed: 505,
     planted: seeing(parityAs('pass')),
   },
   {
     rule: 3,
     what: 'a decider that goes on while platforms are shown to differ',
-    seed: 641,
+    seed: 618,
     planted: seeing(parityAs('inconclusive', 'fail')),
   },
   {
@@ -100,7 +136,7 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that does not see that a signal is not measured any more',
-    seed: 1788,
+    seed: 618,
     planted: seeing((facts) => ({ ...facts, unmeasured: [] })),
   },
   {
@@ -117,7 +153,7 @@ export const PLANTED: readonly {
   {
     rule: 4,
     what: 'a decider that believes in instances that have not spoken',
-    seed: 503,
+    seed: 513,
     planted: seeing((facts, rollout) => ({
       ...facts,
       targets: Object.fromEntries(
@@ -129,9 +165,22 @@ export const PLANTED: readonly {
     })),
   },
   {
+    rule: 4,
+    what: 'a decider that does not wait for what becomes known late',
+    seed: 502,
+    says: /is known after/,
+    planted: knowing(withSignals({ delayMs: null })),
+  },
+  {
+    rule: 4,
+    what: 'a decider that settles before what becomes known late is known',
+    seed: 502,
+    says: /of delay/,
+    planted: knowing((rollout) => (rollout.status === 'watching' ? withSignals({ delayMs: null })(rollout) : rollout)),
+  },
+  {
     rule: 5,
     what: 'a deliverer that gives up on a target that does not answer',
-    seed: 506,
     planted: {
       deliver: (deliverer) => async (task) => {
         await deliverer.run(task);
@@ -142,7 +191,7 @@ export const PLANTED: readonly {
   {
     rule: 5,
     what: 'a rollback that waits until every target answers',
-    seed: 511,
+    seed: 571,
     planted: {
       deliver: (deliverer, view, delivery) => async (task) => {
         const targets = [...view.fleet.targets.keys()];
@@ -167,6 +216,7 @@ export const PLANTED: readonly {
   {
     rule: 5,
     what: 'a rollback that forgets one of the targets',
+    seed: 503,
     planted: appending((request, store) => {
       const streams = request.streams.map(({ events, ...stream }) => {
         const back = events.filter(({ data }) => data['purpose'] === 'rollback');
@@ -178,7 +228,7 @@ export const PLANTED: readonly {
   {
     rule: 6,
     what: 'a target that takes whatever arrives last',
-    seed: 520,
+    seed: 512,
     planted: {
       platform: () => Object.assign(new MemoryPlatform(), { feed: new LastComes() }),
     },
@@ -191,15 +241,59 @@ export const PLANTED: readonly {
     ),
   },
   {
+    rule: 8,
+    what: 'a draw that forgets whom it has chosen',
+    seed: 513,
+    says: /lets \S+ go/,
+    planted: knowing((rollout) => ({
+      ...rollout,
+      targets: Object.fromEntries(
+        Object.entries(rollout.targets).map(([target, { wanted, ...known }]) => {
+          return [target, { ...known, wanted: wanted && { ...wanted, instances: null } }];
+        }),
+      ),
+    })),
+  },
+  {
+    rule: 8,
+    what: 'a draw of one instance more than the share says',
+    seed: 504,
+    says: /chooses/,
+    planted: drawing(({ candidate, control: [first, ...control] }) => ({
+      candidate: first === undefined ? candidate : [...candidate, first],
+      control,
+    })),
+  },
+  {
+    rule: 10,
+    what: 'a way in for metrics that counts each export twice',
+    says: /requests at .* served were/,
+    planted: {
+      counted: (...over) =>
+        new (class extends CountedIntake {
+          readonly #sound = new MemoryCountedIntake(...over);
+          override async advance<R>(...[source, step, now]: Parameters<typeof CountedIntake.prototype.advance<R>>) {
+            let before: SourceState | undefined;
+            const noted: typeof step = (state) => {
+              before = structuredClone(state);
+              return step(state);
+            };
+            await this.#sound.advance(source, noted, now);
+            return this.#sound.advance(source, () => step(before), now);
+          }
+        })(),
+    },
+  },
+  {
     rule: 10,
     what: 'a log that forgets which commands it has taken',
-    seed: 503,
+    seed: 506,
     planted: appending(({ streams }, store) => store.append({ streams })),
   },
   {
     rule: 10,
     what: 'a log that does not look whether a stream has moved on',
-    seed: 506,
+    seed: 508,
     planted: appending((request, store) => {
       const streams = request.streams.map((stream) => ({ ...stream, expectedVersion: 'any' as const }));
       return store.append({ ...request, streams });
@@ -208,6 +302,7 @@ export const PLANTED: readonly {
   {
     rule: 10,
     what: 'a conductor that leaves a rollout alone once it is rolled back on some targets',
+    seed: 506,
     planted: {
       conduct: (run, view) => async (task) => {
         const disposition = await run(task);
@@ -246,7 +341,7 @@ export const PLANTED: readonly {
   {
     rule: 11,
     what: 'a sentence that names the request',
-    seed: 526,
+    seed: 504,
     planted: { evaluator: (...given) => new Chatty(...given) },
   },
   {
@@ -273,7 +368,7 @@ export const PLANTED: readonly {
   {
     rule: 12,
     what: 'an evaluator that takes requests for measured in which a signal was not',
-    seed: 557,
+    seed: 504,
     planted: {
       evaluator: (evidence, onTrial) => {
         const takeLook: typeof evidence.takeLook = async (rollout, at) => {

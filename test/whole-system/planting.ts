@@ -1,21 +1,22 @@
 import { CommandRunner, Evaluator, type Session } from '#libs/application';
-import type { Facts, Rollout, RolloutCommand, RolloutState } from '#libs/domain';
+import type { Facts, InstanceDraw, RecordedVerdict, Rollout, RolloutCommand, RolloutState } from '#libs/domain';
 import type { AppendRequest, EventStore } from '#libs/kernel';
 import { RulesetCache, type RulesetSnapshot } from '#libs/platforms';
 import type { Parts } from './controller.js';
 
 export type Command = { readonly type: string };
 type Change = (command: Command, state: unknown) => Command;
+type Knowing = (state: unknown) => unknown;
 
 /** A runner that lets something else be decided than it was told to. */
-export const deciding = (change: Change): Pick<Parts, 'runner'> => ({
+export const deciding = (change: Change, known: Knowing = (state) => state): Pick<Parts, 'runner'> => ({
   runner: (store, clock, ids) =>
     new (class extends CommandRunner {
       override run(...[name, context, attempt]: Parameters<CommandRunner['run']>): ReturnType<CommandRunner['run']> {
         return super.run(name, context, (session) => {
           const decide = session.decide.bind(session) as (...given: readonly unknown[]) => never;
           session.decide = ((decider: unknown, stream: string, state: unknown, command: Command) =>
-            decide(decider, stream, state, change(command, state))) as Session['decide'];
+            decide(decider, stream, known(state), change(command, state))) as Session['decide'];
           return attempt(session);
         });
       }
@@ -33,12 +34,45 @@ export const seeing = (other: (facts: Facts, rollout: Rollout) => Facts): Pick<P
     return { ...assess, facts: other(assess.facts, rollout) } as Command;
   });
 
+/** A runner that takes a rollout for another than it is. */
+export const knowing = (other: (rollout: Rollout) => Rollout): Pick<Parts, 'runner'> =>
+  deciding(
+    (command) => command,
+    (state) => {
+      const isRollout = typeof state === 'object' && state !== null && 'plan' in state && 'targets' in state;
+      return isRollout ? other(state as Rollout) : state;
+    },
+  );
+
+/** The same with signals of another policy. */
+export const withSignals = (other: Partial<Rollout['plan']['signals'][number]>) => (rollout: Rollout) => {
+  const signals = rollout.plan.signals.map((signal) => ({ ...signal, ...other }));
+  return { ...rollout, plan: { ...rollout.plan, signals } };
+};
+
+/** A log in which the lot falls otherwise. */
+export const drawing = (other: (draw: InstanceDraw) => InstanceDraw): Pick<Parts, 'store'> =>
+  appending((request, store) => {
+    const streams = request.streams.map(({ events, ...stream }) => ({
+      ...stream,
+      events: events.map((event) => {
+        const draw = event.data['instances'] as InstanceDraw | null | undefined;
+        return draw ? { ...event, data: { ...event.data, instances: { ...other(draw) } } } : event;
+      }),
+    }));
+    return store.append({ ...request, streams });
+  });
+
 export const verdictsAs =
-  (from: string, to: 'pass' | 'inconclusive', when: (rollout: Rollout) => boolean = () => true) =>
+  (
+    from: string,
+    to: 'pass' | 'inconclusive' | 'fail',
+    when: (rollout: Rollout, verdict: RecordedVerdict) => boolean = () => true,
+  ) =>
   (facts: Facts, rollout: Rollout): Facts => ({
     ...facts,
     verdicts: facts.verdicts.map((verdict) =>
-      verdict.verdict === from && when(rollout) ? { ...verdict, verdict: to } : verdict,
+      verdict.verdict === from && when(rollout, verdict) ? { ...verdict, verdict: to } : verdict,
     ),
   });
 

@@ -66,6 +66,7 @@ class Play {
     await this.#goOn(AFTER_ABORT);
     for (const { id, status } of this.#open()) this.#miss(5, `rollout ${id} is still ${status} long after its abort`);
     await this.#finish();
+    world.people.learnFromTheLog();
     for (const id of world.people.unanswered) this.#miss(10, `command ${id} was never answered`);
     const { witness, tasks, fleets } = world;
     return {
@@ -212,12 +213,22 @@ const faultOf = (luck: number) =>
 
 /** More evidence may never come, platforms may differ, and a long plan is not over yet; everything else comes by itself. */
 const MAY_TAKE_LONG =
-  /parity of |no pair measured|activation: |candidate requests that are needed|not yet shown|suspicious|no request measured/;
+  /parity of |no pair measured|activation: |candidate requests that are needed|not yet shown|suspicious|no (request|value) measured|nothing counted by|no signal compares the arms/;
+
+/** Shown to be bad, and held for it as its plan says: a person has to look. */
+const isWorrying = ({ plan, held }: Rollout, { verdicts }: Progress): boolean =>
+  held?.by === 'policy' &&
+  verdicts.some(
+    (verdict) =>
+      verdict['verdict'] === 'fail' &&
+      plan.signals.some(({ signal, onFail }) => signal === verdict['signal'] && onFail === 'hold'),
+  );
 
 const stuckOn = (rollout: Rollout, progress: Progress | undefined): string | undefined => {
   if (rollout.status === 'settling') return 'it settles';
   if (rollout.status === 'rolling-back') return rollout.plan.plan === 'emergency' ? undefined : 'it is taken back';
   if (!progress) return 'nobody has noted how it stands';
+  if (isWorrying(rollout, progress)) return undefined;
   const rest = progress.waitingFor.filter((what) => !MAY_TAKE_LONG.test(what));
   const isLong = rollout.plan.plan === 'emergency';
   const stuck = isLong ? rest.filter((what) => !what.includes('watch: ')) : rest;

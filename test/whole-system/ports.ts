@@ -63,7 +63,7 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
     const { look, requests } = taken;
     const subject = looks.subjects.get(rollout);
     if (!subject) throw new Error(`Rollout ${rollout} is looked at by nobody who leads it.`);
-    const notes = { judgedAt: undefined, requests, targets: [], violations: new Map(), trials: new Map() };
+    const notes = { judgedAt: undefined, requests, targets: [], violations: new Map(), trials: new Map(), before: [] };
     const seen: Seen = { look: { ...look, rollout }, head: witness.head, rollout: subject, ...notes };
     witness.seen.set(lookKey(rollout, look.look), seen);
     witness.lookedAt.set(rollout, clock.now());
@@ -122,12 +122,21 @@ export class NotedEvaluators extends Evaluator {
 
   override async evaluate(rollout: Rollout, now: number): ReturnType<Evaluator['evaluate']> {
     this.looks.subjects.set(rollout.id, rollout);
-    const known = this.#each.get(rollout.id) ?? this.make(this.evidence, this.#noted(rollout.id));
+    const known = this.#each.get(rollout.id) ?? this.make(this.#noting(rollout.id), this.#noted(rollout.id));
     this.#each.set(rollout.id, known);
     const verdicts = await known.evaluate(rollout, now);
     const seen = this.looks.newest.get(rollout.id);
     if (seen) seen.judgedAt = this.witness.head;
     return verdicts;
+  }
+
+  #noting(rollout: string): Evidence {
+    const before: Evidence['before'] = async (asked) => {
+      const totals = await this.evidence.before(asked);
+      this.looks.newest.get(rollout)?.before.push(...totals);
+      return totals;
+    };
+    return Object.assign({}, this.evidence, { before });
   }
 
   #noted(rollout: string): OnTrial {

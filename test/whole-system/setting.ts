@@ -10,23 +10,52 @@ import type { JsonObject } from '#libs/kernel';
 
 /** Four targets on three platforms, with their instances; one of them serves two models. */
 export const TARGETS = [
-  { target: 'api-us', platform: 'api', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b'] },
-  { target: 'api-eu', platform: 'api', hardware: 'tpu', models: ['sonnet', 'haiku'], instances: ['a'] },
-  { target: 'bedrock-us', platform: 'bedrock', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b'] },
-  { target: 'vertex-eu', platform: 'vertex', hardware: 'tpu', models: ['sonnet'], instances: ['a'] },
+  { target: 'api-us', platform: 'api', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b', 'c', 'd'] },
+  { target: 'api-eu', platform: 'api', hardware: 'tpu', models: ['sonnet', 'haiku'], instances: ['a', 'b'] },
+  { target: 'bedrock-us', platform: 'bedrock', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b', 'c'] },
+  { target: 'vertex-eu', platform: 'vertex', hardware: 'tpu', models: ['sonnet'], instances: ['a', 'b'] },
 ] as const;
 
-/** Two changes can be under way at once, one by sticky unit, one by request. */
+/** Three changes can be under way at once: by sticky unit, by request, and by whole instances. */
 export const CONFIGS = [
   { config: 'router.context', assignment: 'unit' },
   { config: 'sampler', assignment: 'request' },
+  { config: 'server.build', assignment: 'instance' },
 ] as const;
 
+/** What comes as outcomes: one of them is known only a while after its request. */
 export const SIGNALS = [
   { signal: 'script-errors', type: 'rate' },
   { signal: 'refusals', type: 'rate' },
   { signal: 'wrong-pool', type: 'invariant' },
+  { signal: 'complaints', type: 'rate', delay: '6s' },
 ] as const;
+/** Its outcomes come up to so much later than their requests, in ms. */
+export const DELAYED = { signal: 'complaints', mostMs: 6_000 } as const;
+
+const GATEWAY = 'gateway.requests';
+const FRONT = 'front.requests';
+const FIRST_TOKEN = 'first.token';
+/** Names of the metrics that fleets send. */
+export const METRICS = { gateway: GATEWAY, front: FRONT, firstToken: FIRST_TOKEN } as const;
+
+/** What metrics count: two by arm, and one of which nobody knows what served it. */
+export const COUNTED = [
+  {
+    signal: 'timeouts',
+    type: 'rate',
+    source: { type: 'otlp', requests: { metric: GATEWAY }, bad: { metric: GATEWAY, where: { outcome: 'bad' } } },
+  },
+  {
+    signal: 'overloads',
+    type: 'rate',
+    source: { type: 'otlp', requests: { metric: FRONT }, bad: { metric: FRONT, where: { outcome: 'bad' } } },
+  },
+  { signal: 'first-token', type: 'distribution', source: { type: 'otlp', values: { metric: FIRST_TOKEN } } },
+] as const;
+
+/** What a fault can make bad. */
+export const BREAKABLE: readonly string[] = [...SIGNALS, ...COUNTED].map(({ signal }) => signal);
 
 /** By it two platforms are compared. */
 export const GOLDEN = 'golden-answers';
@@ -44,7 +73,7 @@ const FIXED: readonly JsonObject[] = [
   ...TARGETS.map(({ target, platform, hardware, models }) =>
     manifest('Target', target, { platform, labels: { hardware }, models: [...models] }),
   ),
-  ...SIGNALS.map(({ signal, type }) => manifest('Signal', signal, { type, title: signal })),
+  ...[...SIGNALS, ...COUNTED].map(({ signal, ...spec }) => manifest('Signal', signal, { ...spec, title: signal })),
   manifest('Signal', GOLDEN, { type: 'paired', title: 'golden answers' }),
 ];
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { JsonObject } from '#libs/kernel';
-import { GOLDEN } from './setting.js';
+import { plan } from './plans.js';
 
 /** What can be wrong with a target, seen from a controller. */
 export const TARGET_FAULTS = [
@@ -48,6 +48,8 @@ export type Step =
   | { readonly do: 'target'; readonly target: number; readonly fault: TargetFault | null }
   | { readonly do: 'instance'; readonly instance: number; readonly fate: 'dies' | 'returns' | 'lags' | 'forgets' }
   | { readonly do: 'outcomes'; readonly target: number; readonly fate: 'silent' | 'late' | 'prompt' }
+  /** What exporters on a target do, where there are any. */
+  | { readonly do: 'metrics'; readonly target: number; readonly fate: 'silent' | 'late' | 'prompt' }
   /** One signal is not measured on a target any more; null: all of them are again. */
   | { readonly do: 'blind'; readonly target: number; readonly signal: number | null }
   /** Time passes, and it dies when so many turns of the work that comes then have been taken. */
@@ -78,7 +80,6 @@ const ms = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 600 }) },
   { weight: 1, arbitrary: fc.integer({ min: 5_000, max: 20_000 }) },
 );
-const seldom = fc.integer({ min: 0, max: 7 }).map((n) => n === 7);
 
 const weighted = (weight: number, arbitrary: fc.Arbitrary<Step>) => ({ weight, arbitrary });
 const a = <D extends Step['do']>(what: D) => fc.constant(what);
@@ -115,7 +116,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     3,
     fc.record({
       do: a('instance'),
-      instance: few,
+      instance: fc.nat(10),
       fate: fc.constantFrom('dies' as const, 'returns' as const, 'lags' as const, 'forgets' as const),
     }),
   ),
@@ -123,6 +124,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     2,
     fc.record({
       do: a('outcomes'),
+      target: few,
+      fate: fc.constantFrom('silent' as const, 'late' as const, 'prompt' as const),
+    }),
+  ),
+  weighted(
+    2,
+    fc.record({
+      do: a('metrics'),
       target: few,
       fate: fc.constantFrom('silent' as const, 'late' as const, 'prompt' as const),
     }),
@@ -136,88 +145,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   weighted(2, fc.record({ do: a('trouble'), writes: fc.integer({ min: 1, max: 3 }), isDone: fc.boolean() })),
 );
 
-const bake = fc.constantFrom('0s', '1s', '3s');
-const stage = (exposure: string) =>
-  fc.record({
-    exposure: fc.constant(exposure),
-    bake,
-    activation: fc.constantFrom(0, 1, 3),
-    samples: fc.constantFrom(0, 0, 20),
-  });
-const stages = (first: string) =>
-  fc.subarray(['10%', '30%', '50%']).chain((middle) => fc.tuple(...[...middle, first].map(stage)));
-
-const tolerate = fc.constantFrom<readonly ('none' | number)[]>(['none'], ['none'], ['none'], [3], []);
-const missing = fc.constantFrom('hold', 'hold', 'hold', 'hold', 'warn', 'roll-back');
-const signals = fc
-  .record({ script: tolerate, refusals: seldom, isShadow: fc.boolean(), pool: fc.boolean(), missing, without: missing })
-  .map(({ script: [asked], refusals, isShadow, pool, ...policy }): JsonObject[] => [
-    { signal: 'script-errors', missing: policy.missing, ...(asked === undefined ? {} : { tolerate: asked }) },
-    ...(refusals ? [{ signal: 'refusals', tolerate: 'none', shadow: isShadow, missing: policy.without }] : []),
-    ...(pool ? [{ signal: 'wrong-pool', missing: policy.without, grace: '12s' }] : []),
-  ]);
-
-const PLATFORMS = ['api', 'bedrock', 'vertex'];
-const track = (name: string, after: string | undefined, own: readonly JsonObject[]): JsonObject => ({
-  name,
-  targets: name === 'all' ? ['api-us', 'api-eu', 'bedrock-us', 'vertex-eu'] : { platform: name },
-  stages: own,
-  ...(after === undefined ? {} : { after }),
-});
-
-/** One after the other, side by side, only some of them, or everything at once. */
-const tracks: fc.Arbitrary<JsonObject[]> = fc
-  .record({
-    shape: fc.constantFrom('in a row', 'side by side', 'after the first', 'all', 'after parity'),
-    platforms: fc.subarray(PLATFORMS, { minLength: 1 }),
-    own: fc.tuple(stages('100%'), stages('100%'), stages('100%')),
-    isEarly: fc.boolean(),
-  })
-  .map(({ shape, platforms, own, isEarly }) => {
-    if (shape === 'after parity') {
-      const parity = [{ signal: GOLDEN, between: ['api', 'bedrock'], within: '5%' }];
-      const after = isEarly ? `api/${own[0][0]?.exposure ?? '100%'}` : undefined;
-      return [
-        track('api', undefined, own[0]),
-        track('bedrock', undefined, own[1]),
-        { ...track('vertex', after, own[2]), parity },
-      ];
-    }
-    if (shape === 'all') return [track('all', undefined, own[0])];
-    return platforms.map((platform, index) => {
-      const other = shape === 'side by side' ? -1 : shape === 'in a row' ? index - 1 : Math.min(0, index - 1);
-      const [begins] = own[other] ?? [];
-      const before = other < 0 ? undefined : platforms[other];
-      const after = before !== undefined && isEarly && begins ? `${before}/${begins.exposure}` : before;
-      return track(platform, after, own[index] ?? own[0]);
-    });
-  });
-
-const seconds = (most: number) => fc.integer({ min: 1, max: most }).map((n) => `${n}s`);
-
-const plan: fc.Arbitrary<JsonObject> = fc
-  .record({
-    alpha: fc.constantFrom(0.1, 0.05),
-    holdback: fc.constantFrom('20%', '10%', '10%', '0%'),
-    holdbackReason: fc.constant('as drawn'),
-    watch: fc.oneof({ weight: 3, arbitrary: seconds(3) }, { weight: 2, arbitrary: seconds(15) }),
-    drain: seconds(3),
-    grace: fc.integer({ min: 12, max: 20 }).map((n) => `${n}s`),
-    rollbackScope: fc.constantFrom('rollout', 'rollout', 'track'),
-    signals,
-    tracks,
-  })
-  // A plan that begins with everything needs a holdback, or it is refused.
-  .map((drawn) =>
-    JSON.stringify(drawn.tracks).includes('"stages":[{"exposure":"100%"') ? { ...drawn, holdback: '10%' } : drawn,
-  );
-
 const controllers = fc.array(fc.integer({ min: -4_000, max: 4_000 }), { minLength: 2, maxLength: 3 });
 
 /** A change that goes well, or badly, for a while, and then whatever comes. */
 const opening = fc
   .record({
-    config: fc.nat(1),
+    config: fc.nat(2),
     plan: fc.nat(1),
     well: fc.nat(6),
     ms: fc.integer({ min: 1_500, max: 2_500 }),
@@ -225,7 +158,7 @@ const opening = fc
   })
   .map(({ config, plan: chosen, well, ms: each, bad }): Step[] => [
     { do: 'start', config, plan: chosen, back: 0, isTwice: false },
-    ...(bad === null || bad > 2 ? [] : [{ do: 'break', config, signal: bad, target: null } as const]),
+    ...(bad === null || bad > 6 ? [] : [{ do: 'break', config, signal: bad, target: null } as const]),
     ...Array.from({ length: well }, (): Step => ({ do: 'go on', ms: each })),
   ]);
 

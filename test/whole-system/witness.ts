@@ -1,5 +1,6 @@
-import type { RequestTotals, StoredLook, TargetSeen, ViolationReport } from '#libs/application';
+import type { ObservedTotals, RequestTotals, StoredLook, TargetSeen, ViolationReport } from '#libs/application';
 import { eventCodec, type Rollout, type Trial } from '#libs/domain';
+import type { Fault } from './traffic.js';
 import { MemoryEventStore } from '#libs/event-store';
 import type { AppendRequest, AppendResult, Clock, JsonObject, RecordedEvent } from '#libs/kernel';
 
@@ -19,6 +20,16 @@ export type Seen = {
   readonly violations: Map<string, ViolationReport>;
   /** What the one who looked knew of other revisions on trial, by `trialKey`. */
   readonly trials: Map<string, Trial | undefined>;
+  /** What sources had counted before the rollout, as it was read. */
+  readonly before: ObservedTotals[];
+};
+
+/** An export that a controller was sent: what it tells of, and when. */
+export type Metered = {
+  readonly target: string;
+  readonly arms: readonly string[];
+  readonly head: number;
+  readonly at: number;
 };
 
 export const reportKey = (signal: string, targets: readonly string[]): string => `${signal} on ${targets.join(' ')}`;
@@ -66,6 +77,13 @@ export class Witness {
   readonly baked = new Map<number, number>();
   /** Rollout → pairs of answers that were sent for it, each once. */
   readonly compared = new Map<string, number>();
+  /** Exports that were sent, and by `target config revision` how many requests were metered in all. */
+  readonly exports: Metered[] = [];
+  readonly meteredRequests = new Map<string, number>();
+  /** What was broken on purpose. */
+  faultsPlanted: readonly Fault[] = [];
+  /** How long the watch had baked by the evidence, by the position of the event that began to settle. */
+  readonly watched = new Map<number, number>();
   readonly answers: Answer[] = [];
   /** What must not be and shows in no event. */
   readonly faults: string[] = [];
@@ -91,6 +109,10 @@ export class Witness {
     const [first] = result.events;
     const id = request.command?.id ?? first?.metadata.commandId ?? '';
     this.appends.set(id, [...(this.appends.get(id) ?? []), first?.position ?? 0]);
+  }
+
+  metered(target: string, arms: readonly string[]): void {
+    this.exports.push({ target, arms, head: this.head, at: this.now() });
   }
 
   holds(target: string, ruleset: JsonObject, generation: number): void {

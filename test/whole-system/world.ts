@@ -8,9 +8,10 @@ import { CountedIds, MemoryProgressBoard, VirtualClock } from '#libs/testing';
 import { randomOf } from '../chaos/points.js';
 import { Controller, type Parts, type Shared } from './controller.js';
 import { Comparers } from './comparers.js';
+import { Exporters } from './exporters.js';
 import { Fleets } from './fleets.js';
 import { People } from './people.js';
-import { CONFIGS, furnish, SIGNALS, TARGETS } from './setting.js';
+import { BREAKABLE, CONFIGS, COUNTED, furnish, SIGNALS, TARGETS } from './setting.js';
 import type { Run, Step, TargetFault } from './steps.js';
 import { OpenTasks } from './tasks.js';
 import { Traffic } from './traffic.js';
@@ -19,6 +20,12 @@ import { NotedStore, Witness } from './witness.js';
 
 /** More rounds than anything takes that comes to rest. */
 const MOST_ROUNDS = 3_000;
+
+/** Whether any plan goes by a signal. */
+const isJudged = ({ plans }: Run, signal: string): boolean => JSON.stringify(plans).includes(`"signal":"${signal}"`);
+
+/** Whether any plan goes by what metrics count: fleets send none otherwise. */
+const isCounted = (run: Run): boolean => COUNTED.some(({ signal }) => isJudged(run, signal));
 
 /** The log, the queue, the targets, the fleets, the people and a few controllers, on one clock of its own. */
 export class World {
@@ -33,6 +40,7 @@ export class World {
   readonly people: People;
   readonly turns: Turns;
   readonly fleets: Fleets;
+  readonly exporters: Exporters | undefined;
   readonly #comparers: Comparers;
   readonly #traffic: Traffic;
   readonly chance: () => number;
@@ -51,13 +59,19 @@ export class World {
     this.turns = new Turns(this.chance, () => this.clock.now());
     this.people = new People(this.witness, run);
     const { turns, witness, store, evidence, board, tasks, clock, chance } = this;
-    this.#traffic = new Traffic(chance);
-    this.fleets = new Fleets({ clock, witness, platform, evidence, tasks, chance }, this.#traffic);
+    const { meteredRequests } = witness;
+    this.#traffic = new Traffic(chance, (arm, requests) =>
+      meteredRequests.set(arm, (meteredRequests.get(arm) ?? 0) + requests),
+    );
+    witness.faultsPlanted = this.#traffic.faults;
+    this.exporters = isCounted(run) ? new Exporters({ witness, tasks, chance }) : undefined;
+    const surroundings = { clock, witness, platform, evidence, tasks, chance };
+    this.fleets = new Fleets(surroundings, this.#traffic, this.exporters);
     this.#comparers = new Comparers({ witness, evidence, tasks, chance });
     const processes = new MemoryProcessStore({ store, tasks });
     const outside = { turns, witness, store, evidence, board, trouble: (isDone: boolean) => this.#trouble(isDone) };
     const faultOf = (target: string) => this.faults.get(target);
-    this.#shared = { ...outside, faultOf, platform, tasks, processes, clock, chance };
+    this.#shared = { ...outside, faultOf, rows: evidence.rows, platform, tasks, processes, clock, chance };
     this.#slots = run.clocksMs.map((offsetMs) => ({ controller: undefined, offsetMs, lives: 0 }));
   }
 
@@ -74,8 +88,10 @@ export class World {
 
   /** What the evidence holds in the moment in which a stage passes. */
   #note({ type, position, data }: RecordedEvent): void {
-    if (type !== 'StagePassed') return;
     const { units, bakes } = this.evidence.rows.of(String(data['rollout']));
+    if (type === 'ExposureRequested' && data['purpose'] === 'settle')
+      this.witness.watched.set(position, bakes.get('* watch')?.bakedMs ?? 0);
+    if (type !== 'StagePassed') return;
     const seen = [...units.values()].map((cell) => [`${cell.target} ${cell.model}`, cell.units.size] as const);
     this.witness.activation.set(position, new Map(seen));
     const bake = bakes.get(`${String(data['track'])} ${String(data['stage'])}`);
@@ -215,6 +231,12 @@ export class World {
         else this.fleets.outcomes.set(target, step.fate);
         return;
       }
+      case 'metrics': {
+        const { target } = TARGETS[step.target % TARGETS.length] ?? TARGETS[0];
+        if (step.fate === 'prompt') this.exporters?.fates.delete(target);
+        else this.exporters?.fates.set(target, step.fate);
+        return;
+      }
       case 'blind': {
         const { target } = TARGETS[step.target % TARGETS.length] ?? TARGETS[0];
         if (step.signal === null) this.fleets.blind.delete(target);
@@ -241,7 +263,8 @@ export class World {
 
   #break({ config, signal, target }: Extract<Step, { do: 'break' }>): void {
     const { config: name } = CONFIGS[config % CONFIGS.length] ?? CONFIGS[0];
-    const { signal: bad } = SIGNALS[signal % SIGNALS.length] ?? SIGNALS[0];
+    const judged = BREAKABLE.filter((each) => isJudged(this.run, each));
+    const bad = judged[signal % judged.length] ?? SIGNALS[0].signal;
     const running = [...(this.view?.rollouts.values() ?? [])].find(
       ({ rollout }) => rollout.config === name && !isOver(rollout),
     );

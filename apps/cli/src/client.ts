@@ -4,9 +4,12 @@ import {
   ApplyResult,
   AtView,
   ConfigView,
+  CreatedHook,
   CreatedToken,
   EventList,
   EvidenceView,
+  HookList,
+  HookView,
   LogHead,
   LogKeys,
   LookList,
@@ -22,6 +25,7 @@ import type {
   AbandonRequest,
   Acknowledgement,
   ApplyRequest,
+  CreateHookRequest,
   CreateTokenRequest,
   EventView,
   OutcomeBatch,
@@ -246,6 +250,24 @@ export class HeadgateClient {
   /** Throws `ProblemError` when there is no such token. */
   async revokeToken(id: string): Promise<void> {
     await this.#transport.send({ method: 'DELETE', path: `/v1/tokens/${at(id)}` }, z.unknown());
+  }
+
+  addHook(body: z.input<typeof CreateHookRequest>, options?: WriteOptions): Promise<CreatedHook> {
+    return this.#write('/v1/hooks', body, CreatedHook, options);
+  }
+
+  async hooks(): Promise<readonly HookView[]> {
+    return (await this.#read('/v1/hooks', {}, HookList)).items;
+  }
+
+  /** Sends what was given up again, or to a disabled hook. */
+  resumeHook(id: string, options?: WriteOptions): Promise<HookView> {
+    return this.#write(`/v1/hooks/${at(id)}/resume`, {}, HookView, options);
+  }
+
+  /** Throws `ProblemError` when there is no such hook. */
+  async removeHook(id: string): Promise<void> {
+    await this.#transport.send({ method: 'DELETE', path: `/v1/hooks/${at(id)}` }, z.unknown());
   }
 
   #read<T>(

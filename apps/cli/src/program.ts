@@ -8,6 +8,7 @@ import { addEmulatorCommand } from './commands/emulator.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addHelpCommand } from './commands/help.js';
 import { addHistoryCommands } from './commands/history.js';
+import { addHookCommands } from './commands/hooks.js';
 import { addLogCommands } from './commands/log.js';
 import { addManifestCommands } from './commands/manifests.js';
 import { addReplayCommand } from './commands/replay.js';
@@ -75,6 +76,7 @@ export const buildProgram = (invocation: Invocation): Command => {
   addSealCommand(program, invocation);
   addMigrateCommand(program, invocation);
   addTokenCommands(program, invocation);
+  addHookCommands(program, invocation);
   addHelpCommand(program, invocation);
   return program;
 };

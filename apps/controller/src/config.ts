@@ -28,6 +28,8 @@ const Variables = z.object({
   HEADGATE_LOOK_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   /** How large a body of OTLP may be, in MiB, before and after it is unpacked. */
   HEADGATE_OTLP_MAX_MIB: z.coerce.number().int().min(1).max(1_024).default(64),
+  /** How many evaluations a second each token may ask for by OFREP; 0 for no limit. */
+  HEADGATE_OFREP_RATE: z.coerce.number().int().min(0).max(1_000_000).default(0),
   /** The key that signs the log: in a file, which is made where the log has none yet, or itself. */
   HEADGATE_SEAL_KEY_FILE: z.string().min(1).optional(),
   HEADGATE_SEAL_KEY: z.string().min(1).optional(),
@@ -36,6 +38,12 @@ const Variables = z.object({
   /** Who else is told, by Standard Webhooks. */
   HEADGATE_WITNESS_URL: z.url({ protocol: /^https?$/ }).optional(),
   HEADGATE_WITNESS_SECRET: Secret.optional(),
+  /** The key from which the secrets of hooks are derived; made when the first hook is added. */
+  HEADGATE_HOOK_KEY_FILE: z.string().min(1).optional(),
+  /** Whether events may be sent to this machine itself. */
+  HEADGATE_HOOK_LOOPBACK: z.enum(['allow', 'refuse']).default('refuse'),
+  /** After how many hours an event that a hook cannot be told of is given up. */
+  HEADGATE_HOOK_HOURS: z.coerce.number().min(0.001).max(720).default(72),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_SERVICE_NAME: Name.default('headgate'),
 });
@@ -62,10 +70,14 @@ export type ControllerConfig = {
   readonly unitDays: number;
   readonly lookDays: number;
   readonly otlpMostBytes: number;
+  readonly ofrepRate: number;
   readonly sealKeyFile: string | undefined;
   readonly sealKey: string | undefined;
   readonly witnessFile: string | undefined;
   readonly webhook: { readonly url: string; readonly secret: string } | undefined;
+  readonly hookKeyFile: string | undefined;
+  readonly hookLoopback: boolean;
+  readonly hookHours: number;
   readonly otlpEndpoint: string | undefined;
   readonly serviceName: string;
 };
@@ -98,10 +110,14 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     unitDays: values.HEADGATE_UNIT_DAYS,
     lookDays: values.HEADGATE_LOOK_DAYS,
     otlpMostBytes: values.HEADGATE_OTLP_MAX_MIB * 1024 * 1024,
+    ofrepRate: values.HEADGATE_OFREP_RATE,
     sealKeyFile: values.HEADGATE_SEAL_KEY_FILE,
     sealKey: values.HEADGATE_SEAL_KEY,
     witnessFile: values.HEADGATE_WITNESS_FILE,
     webhook: webhookOf(values),
+    hookKeyFile: values.HEADGATE_HOOK_KEY_FILE,
+    hookLoopback: values.HEADGATE_HOOK_LOOPBACK === 'allow',
+    hookHours: values.HEADGATE_HOOK_HOURS,
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceName: values.OTEL_SERVICE_NAME,
   };

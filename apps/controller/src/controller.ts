@@ -63,8 +63,8 @@ const openCore = async (
 
 const openHttp = async (config: ControllerConfig, core: Core, steps: Step[]): Promise<HttpServer | undefined> => {
   if (config.role === 'worker') return undefined;
-  const { host, port, otlpMostBytes } = config;
-  const http = await startHttp(core, host, port, { otlpMostBytes }).catch((error: unknown) => {
+  const { host, port, otlpMostBytes, ofrepRate } = config;
+  const http = await startHttp(core, host, port, { otlpMostBytes, ofrepRate }).catch((error: unknown) => {
     throw cannotListen(httpDoor(config), error);
   });
   steps.push(() => http.close());

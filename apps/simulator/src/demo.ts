@@ -10,16 +10,19 @@ import { lookAround } from './demo/look-around.js';
 import { BAD, GOOD, MANIFESTS, PLAN, projectRoot, type Act } from './demo/setting.js';
 import { planText } from './demo/plan-text.js';
 import { indentOf } from './demo/story.js';
+import { BEDROCK, ENVIRONMENT, startStores, VERTEX, type DemoStores } from './demo/stores.js';
 import { summarise, type Finished } from './demo/summary.js';
 import { harmAfterwards, judge } from './demo/verdict.js';
 import { loadScenario, startSimulator, type Simulator } from './simulator.js';
 
-const HELP = `Usage: npm run demo [-- --exit] [-- --data-dir DIR]
+const HELP = `Usage: npm run demo [-- --exit] [-- --drivers] [-- --data-dir DIR]
 
 Starts a controller and fleets of three platforms, takes one good change through all stages, has two bad ones caught and
 taken back, and stays up until Ctrl-C.
 
   --exit          end when all is over: status 0 if everything came out as expected, else 1
+  --drivers       Bedrock reads from AWS AppConfig and Vertex AI from Google's Parameter Manager, both emulated on this
+                  machine; they throttle and lose answers on the way
   --data-dir DIR  where the controller keeps its data; emptied first, refused while one runs there (default .headgate/demo)
 `;
 
@@ -43,6 +46,7 @@ type Stage = {
   readonly client: HeadgateClient;
   readonly simulator: Simulator;
   readonly narrator: Narrator;
+  readonly stores: DemoStores | undefined;
 };
 
 const enoughTraffic = async (client: HeadgateClient, simulator: Simulator): Promise<void> => {
@@ -90,11 +94,16 @@ const leftovers = async (client: HeadgateClient): Promise<string[]> => {
   );
 };
 
-const build = async (root: string, controller: ControllerProcess, begunAt: number): Promise<Stage> => {
+const build = async (
+  root: string,
+  controller: ControllerProcess,
+  stores: DemoStores | undefined,
+  begunAt: number,
+): Promise<Stage> => {
   const client = new HeadgateClient({ url: controller.url, token: controller.adminToken });
   const folder = join(root, 'apps/simulator/demo');
   const manifests = (await Promise.all(MANIFESTS.map((name) => readManifests(join(folder, name))))).flat();
-  await client.apply({ manifests, reason: 'the demo begins' });
+  await client.apply({ manifests: stores?.withDrivers(manifests) ?? manifests, reason: 'the demo begins' });
   const { secret } = await client.createToken({ subject: 'fleets', role: 'service' });
   const scenario = await loadScenario(join(folder, 'scenario.yaml'));
   const { url, syncPort, dataDir } = controller;
@@ -105,8 +114,9 @@ const build = async (root: string, controller: ControllerProcess, begunAt: numbe
     token: secret,
     dataDir: join(dataDir, 'fleets'),
     log: printLine,
+    ...(stores === undefined ? {} : { readerOf: stores.readerOf }),
   });
-  return { root, controller, client, simulator, narrator: new Narrator(begunAt, printLine) };
+  return { root, controller, client, simulator, narrator: new Narrator(begunAt, printLine), stores };
 };
 
 const elapsed = (begunAt: number): string => `${((Date.now() - begunAt) / 1_000).toFixed(1).padStart(6)}s `;
@@ -130,6 +140,7 @@ const play = async (stage: Stage, ending: AbortSignal): Promise<readonly Finishe
     print(
       `${elapsed(narrator.begunAt)} ${instances} instances serve ${Math.round(requestsPerSecond).toLocaleString('en-US')} requests/s`,
     );
+    await stage.stores?.play();
     const finished: Finished[] = [];
     for (const act of [GOOD, ...BAD]) {
       finished.push(
@@ -148,6 +159,22 @@ const play = async (stage: Stage, ending: AbortSignal): Promise<readonly Finishe
     stop.abort();
     await told;
   }
+};
+
+/** What came of the stores' faults: told, and what is wrong where they did harm or never came. */
+const storesAfterwards = async (stores: DemoStores, finished: readonly Finished[]): Promise<readonly string[]> => {
+  const failed = (target: string): number =>
+    finished
+      .flatMap(({ events }) => events)
+      .filter(({ type, data }) => type === 'ExposureFailed' && data.target === target).length;
+  const disorder = await stores.disorder();
+  const spared = [BEDROCK, VERTEX].filter((target) => failed(target) === 0);
+  print(
+    `\nDeliveries that failed: ${failed(BEDROCK)} to AppConfig, ${failed(VERTEX)} to Parameter Manager (throttled, or the answer was lost).`,
+  );
+  if (disorder.length === 0)
+    print('All were tried again; each generation is there once and in order, and no fleet served anything else.');
+  return [...disorder, ...spared.map((target) => `${target}: no delivery failed, though the script says so`)];
 };
 
 const finale = (stage: Stage, finished: readonly Finished[], left: readonly string[], exit: boolean): void => {
@@ -174,13 +201,19 @@ const interrupted = (): Promise<void> =>
 const unlessLost = async <T>(controller: ControllerProcess, what: Promise<T>): Promise<T> =>
   Promise.race([what, controller.lost.then((why) => Promise.reject(new Error(why)))]);
 
-const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Promise<boolean> => {
+type Options = { readonly dataDir: string; readonly exit: boolean; readonly drivers: boolean };
+
+const run = async ({ dataDir, exit, drivers }: Options, stopped: Promise<void>): Promise<boolean> => {
   const begunAt = Date.now();
   const root = projectRoot();
   printLine(
     'Headgate demo: fleets of three platforms, one good change, two bad ones. Nothing is scripted in the controller.',
   );
-  const controller = await startController(join(root, 'dist/apps/controller/src/main.js'), dataDir);
+  const main = join(root, 'dist/apps/controller/src/main.js');
+  // For the controller and for the fleets: both use the vendors' own clients.
+  if (drivers) Object.assign(process.env, ENVIRONMENT);
+  const controller = await startController(main, dataDir);
+  let stores: DemoStores | undefined;
   let simulator: Simulator | undefined;
   const ending = new AbortController();
   void stopped.then(() => ending.abort());
@@ -188,7 +221,11 @@ const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Prom
     printLine(
       `${elapsed(begunAt)} controller and PostgreSQL are up at ${controller.url}, console ${controller.url}/ui/ (log: ${relative(process.cwd(), controller.logFile)})`,
     );
-    const stage = await unlessLost(controller, build(root, controller, begunAt));
+    if (drivers) {
+      stores = await startStores(root, join(dataDir, 'emulator.log'));
+      printLine(`${elapsed(begunAt)} AppConfig and Parameter Manager are emulated at ${stores.url}`);
+    }
+    const stage = await unlessLost(controller, build(root, controller, stores, begunAt));
     simulator = stage.simulator;
     const finished = await unlessLost(controller, Promise.race([play(stage, ending.signal), stopped]));
     if (!finished) return false;
@@ -196,7 +233,8 @@ const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Prom
     const harm = finished.flatMap(({ events, fault }) =>
       fault === undefined ? [] : harmAfterwards(events, fault, truth),
     );
-    const left = [...(await leftovers(stage.client)), ...harm];
+    const trouble = stores === undefined ? [] : await storesAfterwards(stores, finished);
+    const left = [...(await leftovers(stage.client)), ...harm, ...trouble];
     finale(stage, finished, left, exit);
     if (!exit) await unlessLost(controller, stopped);
     return left.length === 0 && finished.every(({ judgement }) => judgement.ok);
@@ -204,21 +242,24 @@ const run = async (dataDir: string, exit: boolean, stopped: Promise<void>): Prom
     ending.abort();
     await simulator?.stop();
     await controller.stop();
+    stores?.stop();
   }
 };
 
 const main = async (): Promise<void> => {
-  const options = { exit: { type: 'boolean' }, 'data-dir': { type: 'string' }, help: { type: 'boolean' } } as const;
+  const options = {
+    exit: { type: 'boolean' },
+    drivers: { type: 'boolean' },
+    'data-dir': { type: 'string' },
+    help: { type: 'boolean' },
+  } as const;
   const { values } = parseArgs({ options });
   if (values.help === true) {
     print(HELP);
     return;
   }
-  const ok = await run(
-    values['data-dir'] ?? join(projectRoot(), '.headgate/demo'),
-    values.exit === true,
-    interrupted(),
-  );
+  const dataDir = values['data-dir'] ?? join(projectRoot(), '.headgate/demo');
+  const ok = await run({ dataDir, exit: values.exit === true, drivers: values.drivers === true }, interrupted());
   process.exitCode = ok ? 0 : 1;
 };
 

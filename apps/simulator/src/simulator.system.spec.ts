@@ -211,7 +211,7 @@ describe('A simulated fleet', () => {
     });
     simulator = again;
     await vi.waitFor(() => expect(again.groundTruth().requests['api-us']).toBeGreaterThan(300), soon);
-    expect(again.stats().sources).toEqual({ controller: 0, disk: 3, none: 0 });
+    expect(again.stats().sources).toEqual({ controller: 0, store: 0, disk: 3, none: 0 });
     expect(again.stats().generations['api-us']).toEqual([9, 9]);
     stub = new StubController();
     stub.deliver('api-us', 14, { 'router.context': flag(1), sampler: flag(1) });

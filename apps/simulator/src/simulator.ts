@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { connect, type Connection } from './fleet/connection.js';
 import { emptyTruth, snapshotTruth, type GroundTruth, type TargetTruth } from './fleet/ground-truth.js';
 import { instanceName, startInstance, type FleetEvent, type Instance } from './fleet/instance.js';
+import type { Reader } from './fleet/store-readers.js';
 import { checkFault, type FaultInput, type Scenario } from './scenario/index.js';
 
 export type { FleetEvent } from './fleet/instance.js';
@@ -22,6 +23,8 @@ export type SimulatorOptions = {
   readonly dataDir: string;
   /** Gets one line for what a person should know. */
   readonly log?: (line: string) => void;
+  /** Makes what an instance of a target reads its ruleset with; undefined where that is the controller. */
+  readonly readerOf?: (target: string) => Reader | undefined;
 };
 
 /** Counters since the start, over all instances. */
@@ -45,9 +48,9 @@ export type SimulatorStats = {
     readonly waiting: number;
     readonly lastProblem: string | null;
   };
-  /** Instances with the ruleset of a controller that took their newest heartbeat. */
+  /** Instances with a ruleset of a controller or of a store, and a controller that took their newest heartbeat. */
   readonly connected: number;
-  readonly sources: { readonly controller: number; readonly disk: number; readonly none: number };
+  readonly sources: Readonly<Record<'controller' | 'store' | 'disk' | 'none', number>>;
   /** Target → lowest and highest generation that its instances evaluate with. */
   readonly generations: Readonly<Record<string, readonly [number, number]>>;
 };
@@ -108,8 +111,9 @@ const statsOf = (instances: readonly Instance[], startedAt: number, startedCpu: 
       waiting: sum(instances, ({ waiting }) => waiting()),
       lastProblem: instances.findLast(({ outbox }) => outbox.lastProblem !== null)?.outbox.lastProblem ?? null,
     },
-    connected: instances.filter((one) => one.source() === 'controller' && one.acknowledgements.heard).length,
-    sources: { controller: from('controller'), disk: from('disk'), none: from('none') },
+    connected: instances.filter((one) => ['controller', 'store'].includes(one.source()) && one.acknowledgements.heard)
+      .length,
+    sources: { controller: from('controller'), store: from('store'), disk: from('disk'), none: from('none') },
     generations: Object.fromEntries(
       targets.map((name) => [
         name,
@@ -147,7 +151,7 @@ export const startSimulator = async (options: SimulatorOptions): Promise<Simulat
   const listeners = new Set<(event: FleetEvent) => void>();
   const onEvent = (event: FleetEvent): void => {
     for (const listener of listeners) listener(event);
-    if (event.type === 'source' && event.source !== 'controller') {
+    if (event.type === 'source' && (event.source === 'disk' || event.source === 'none')) {
       const instead =
         event.source === 'disk' ? 'starts from the ruleset on its disk' : 'serves the defaults of its code';
       log?.(`${event.instance}: no controller answers at ${url}; it ${instead} and goes on trying.`);
@@ -171,6 +175,7 @@ export const startSimulator = async (options: SimulatorOptions): Promise<Simulat
         rulesetPath,
         truth,
         onEvent,
+        reader: options.readerOf?.(target.target),
       });
     }),
   );

@@ -129,6 +129,9 @@ export abstract class Delivery {
       readonly seenAt: number;
       readonly error: string | null;
     }[];
+    /** Known ones that have said nothing for longer than a heartbeat counts, which is `leaseMs`. Default: none. */
+    readonly silent?: readonly { readonly instance: string; readonly seenAt: number }[];
+    readonly leaseMs?: number;
   }>;
   /** What `read` gives back of a ruleset once it is live there; default: all of it. */
   heldForm(_target: string, ruleset: JsonObject): JsonObject {

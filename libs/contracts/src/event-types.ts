@@ -38,4 +38,8 @@ export const EVENT_TYPES: readonly string[] = [
   'RolloutSettled',
   'TokenIssued',
   'TokenRevoked',
+  'HookAdded',
+  'HookRemoved',
+  'HookDisabled',
+  'HookResumed',
 ];

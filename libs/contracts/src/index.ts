@@ -14,6 +14,7 @@ export * from './rollouts.js';
 export * from './evidence.js';
 export * from './event-types.js';
 export * from './history.js';
+export * from './hooks.js';
 export * from './log.js';
 export * from './board.js';
 export * from './json-diff.js';

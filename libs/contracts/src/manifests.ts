@@ -227,6 +227,15 @@ export const PlanManifest = z
        */
       leftovers: z.enum(['wait', 'clear']).optional(),
       /**
+       * Which of the known instances of a target must have acknowledged before a stage goes on: `all` of them, or, once
+       * the others have had their time, a `quorum`.
+       */
+      convergence: z
+        .union([z.literal('all'), z.strictObject({ quorum: Share, within: Duration })], {
+          error: 'write all, or a quorum and its time: { quorum: 95%, within: 5m }',
+        })
+        .default('all'),
+      /**
        * Why a rollout may go by this plan although, with the traffic there is, none of its signals could ever tell that it
        * does harm. Without it such a start is refused.
        */

@@ -23,17 +23,19 @@ export const StagePrediction = z
     exposureBp: z.int(),
     targets: z.array(z.string()),
     bakeMs: z.number(),
-    /** Null: never, with today's traffic. */
+    /** Null: never, with today's traffic, or there was none. */
     predictedMs: z.number().nullable(),
-    /** What the stage will wait for longest. */
+    /** What the stage will wait for longest; `no traffic` where nothing was served lately, so that nothing can be told. */
     limitedBy: z.string(),
     signals: z.array(
       z.object({
         signal: z.string(),
         type: SignalType,
-        /** Time until it is shown to be below its margin; null: never, or not predicted, as the note says. */
+        /** Time until it is shown to be below its margin; null: never, or nobody knows yet (`known`). */
         predictedMs: z.number().nullable(),
         tolerate: z.number().nullable(),
+        /** Whether anything was measured lately from which to tell what it sees; of an invariant always. */
+        known: z.boolean().default(true),
         /** Smallest ratio to control that the stage will see with a chance of 80%; null: none. */
         smallestHarm: z.number().nullable(),
         /** The same with a chance of 95%. */
@@ -74,7 +76,7 @@ export const PlanPreview = z
         }),
       )
       .default([]),
-    /** What the watch can see, against the holdback; of signals of rates. */
+    /** What the watch can see, against the holdback; of all signals but invariants. */
     watch: z.object({
       watchMs: z.number(),
       holdbackBp: z.int(),
@@ -83,9 +85,11 @@ export const PlanPreview = z
       signals: z.array(
         z.object({
           signal: z.string(),
+          /** Whether anything was measured lately from which to tell what it sees. */
+          known: z.boolean().default(true),
           smallestHarm: z.number().nullable(),
           nearlySure: z.number().nullable(),
-          /** Answers that harm of `smallestHarm` does in that time, above what control does. */
+          /** Of a rate: answers that harm of `smallestHarm` does in that time, above what control does. */
           harmedAnswers: z.number().nullable(),
         }),
       ),

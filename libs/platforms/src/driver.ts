@@ -53,6 +53,8 @@ export type Observation = {
   readonly instances: readonly Instance[];
   /** Seen before, but not within their lease: gone, or cut off and still serving what they had. */
   readonly silent: readonly Instance[];
+  /** How long a heartbeat counts, in ms. */
+  readonly leaseMs?: number;
 };
 
 /** Delivers rulesets to the targets of one kind of platform. Any number of controllers may drive one target. */

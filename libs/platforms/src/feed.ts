@@ -7,6 +7,8 @@ export type RulesetSnapshot = {
   readonly ruleset: JsonObject;
   /** The ruleset as JSON, the bytes that clients get. */
   readonly text: string;
+  /** When it became the newest, epoch ms. */
+  readonly appliedAt: number;
 };
 
 /** The newest ruleset of every target, in memory: an outage of whatever stands behind it changes nothing. */
@@ -15,6 +17,21 @@ export abstract class RulesetFeed {
   /** Rings with each newer ruleset, in the order of each target's generations. Returns a function that unsubscribes. */
   abstract onChange(listener: (snapshot: RulesetSnapshot) => void): () => void;
 }
+
+/** Resolves when the feed has this generation of a target, or a newer one, and after `mostMs` in any case. */
+export const arrivalOf = (feed: RulesetFeed, target: string, generation: number, mostMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    if ((feed.current(target)?.generation ?? 0) >= generation) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      unsubscribe();
+      resolve();
+    };
+    const timer = setTimeout(done, mostMs);
+    const unsubscribe = feed.onChange((snapshot) => {
+      if (snapshot.target === target && snapshot.generation >= generation) done();
+    });
+  });
 
 /** Keeps the newest generation of each target and ignores older ones. */
 export class RulesetCache extends RulesetFeed {

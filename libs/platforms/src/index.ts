@@ -7,7 +7,7 @@ export {
 } from './gcp-parameter-manager/parameter-manager-driver.js';
 export { VertexDriver, type VertexDriverOptions } from './vertex-endpoint/vertex-driver.js';
 export { WebhookDriver, type WebhookDriverOptions } from './webhook/webhook-driver.js';
-export { RulesetCache, RulesetFeed } from './feed.js';
+export { arrivalOf, RulesetCache, RulesetFeed } from './feed.js';
 export type { RulesetSnapshot } from './feed.js';
 export { MemoryDriver, MemoryPlatform } from './memory/memory-driver.js';
 export { PullDriver } from './pull/pull-driver.js';
@@ -19,5 +19,9 @@ export { startSyncServer } from './sync/server.js';
 export type { SyncLogEntry, SyncServer, SyncServerOptions } from './sync/server.js';
 export { OfrepEvaluator } from './ofrep/evaluator.js';
 export type { OfrepResponse } from './ofrep/evaluator.js';
+export { ChangeStreams } from './ofrep/change-streams.js';
+export type { ChangeStreamsOptions, StreamSink } from './ofrep/change-streams.js';
+export { streamKeyOf, StreamPasses } from './ofrep/stream-passes.js';
+export type { StreamPass } from './ofrep/stream-passes.js';
 export { rulesetResponse } from './ofrep/ruleset-response.js';
 export type { RulesetResponse } from './ofrep/ruleset-response.js';

@@ -7,9 +7,9 @@ import type {
   PairCount,
 } from '#libs/contracts';
 import { countedBySource, moreBadThanRequests, SENT_IN, unknownSignal, wrongKind } from './assess-faults.js';
+import { addRequestCell, assessBad } from './assess-bad.js';
 import { assessPairs, assessValue, type FieldFault } from './assess-values.js';
-import type { Arm } from './evidence-store.js';
-import type { Exposure, ExposureLookup } from './exposure.js';
+import type { ExposureLookup } from './exposure.js';
 import type { Facts } from './facts.js';
 import { noFacts } from './facts.js';
 import { addInstanceCell } from './assess-instances.js';
@@ -38,9 +38,6 @@ export const assess = (batch: OutcomeBatch, reporter: string, now: number, looku
 
 const revisionsOfArms = ({ window }: WindowScope): readonly (readonly [config: string, revision: number])[] =>
   window.arms.map(({ config, revision }) => [config, revision]);
-
-const revisionsOf = ({ revisions }: BadOutcome): string =>
-  JSON.stringify(Object.fromEntries(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1))));
 
 /** Whether a rollout that the request was part of is judged by its signal, whatever type that has by now. */
 const isPinned = (scope: WindowScope, { signal, revisions }: BadOutcome): boolean =>
@@ -253,31 +250,9 @@ class Assessor {
       if (!scope.measures(signal))
         this.facts.unmeasured.push({ rollout, signal, target, model, arm, shareBp, requests });
       else if (exposure.assignment === 'request')
-        this.addRequestCell(scope, exposure, signal, arm, { bad: 0, requests });
+        addRequestCell(scope, exposure, { signal, arm, bad: 0, requests }, this.facts);
       else if (isByInstance)
         addInstanceCell(scope, exposure, signal, { kind: 'bad', count: requests, sum: 0 }, this.facts);
-  }
-
-  private addRequestCell(
-    { target, model, window }: WindowScope,
-    { rollout, shareBp }: Exposure,
-    signal: string,
-    arm: Arm,
-    { bad, requests }: { readonly bad: number; readonly requests: number },
-  ): void {
-    const candidate = arm === 'candidate';
-    this.facts.requestCells.push({
-      rollout,
-      signal,
-      target,
-      model,
-      shareBp,
-      ...(window.requests === 0 ? { late: true } : {}),
-      candidateBad: candidate ? bad : 0,
-      controlBad: candidate ? 0 : bad,
-      candidateRequests: candidate ? requests : 0,
-      controlRequests: candidate ? 0 : requests,
-    });
   }
 
   /** Items that are no bad outcomes: each is refused as a whole, or counted wherever it belongs. */
@@ -306,105 +281,19 @@ class Assessor {
     return { field: 'signal', ...wrongKind(signal, this.lookup.knowsSignal(signal) ?? 'rate') };
   }
 
-  /** A bad outcome that is refused leaves its signal unmeasured in the window: the rest of it would look too good. */
-  private refuseBad(scope: WindowScope, { signal }: BadOutcome, pointer: string, fault: Fault): void {
-    scope.refused.add(signal);
-    this.refuse(pointer, fault);
-  }
-
+  /** What is refused leaves its signal unmeasured in the window: the rest of it would look too good. */
   private takeBad(scope: WindowScope, bad: BadOutcome, pointer: string): void {
-    const type = this.lookup.knowsSignal(bad.signal);
-    if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(bad.signal));
-    // The rest of the window tells of it neither with this item nor without it.
-    const counted = this.sourceFault(scope, bad.signal, () => Object.entries(bad.revisions));
-    if (counted !== undefined) return this.refuse(`${pointer}/signal`, counted);
-    if (SENT_IN[type] !== 'bad' && !isPinned(scope, bad))
-      return this.refuseBad(scope, bad, `${pointer}/signal`, wrongKind(bad.signal, type));
-    if (bad.unit !== undefined && !isStorable(bad.unit))
-      return this.refuseBad(scope, bad, `${pointer}/unit`, unstorable('unit'));
-    if (bad.request !== undefined && !isStorable(bad.request))
-      return this.refuseBad(scope, bad, `${pointer}/request`, unstorable('request'));
-    const places = this.placeBad(scope, bad, pointer);
-    if (places === undefined) return;
-    scope.countBad(bad.signal);
-    for (const place of places) this.addBad(scope, bad, place);
-    if (type === 'invariant' || places.some((place) => place.exposure.invariants.has(bad.signal)))
-      this.addViolationSeen(scope, bad);
-  }
-
-  /** Where a bad outcome counts; undefined when it was refused, which happens as a whole. */
-  private placeBad(scope: WindowScope, bad: BadOutcome, pointer: string): readonly InRollout[] | undefined {
-    const places: InRollout[] = [];
-    for (const [config, revision] of Object.entries(bad.revisions)) {
-      const place = scope.place(config, revision);
-      if ('code' in place) {
-        this.refuseBad(scope, bad, `${pointer}/revisions/${config}`, place);
-        return undefined;
-      }
-      if (place.kind !== 'rollout') continue;
-      const { assignment, signals } = place.exposure;
-      if (assignment === 'unit' && signals.has(bad.signal) && bad.unit === undefined) {
-        // Without a key nobody's coin was thrown: it is on control for want of one, and judges nothing.
-        if (place.arm === 'control' && scope.hasUnassigned(config, revision)) continue;
-        this.refuseBad(scope, bad, `${pointer}/unit`, {
-          code: 'unit-required',
-          detail: `${config} is assigned by unit and a rollout of it is judged by ${bad.signal}: send the unit's pseudonym with each bad outcome, or count requests without a key as unassigned.`,
-        });
-        return undefined;
-      }
-      const coin = signals.has(bad.signal) && bad.unit !== undefined && scope.coinFault(config, place, bad.unit);
-      if (coin) {
-        this.refuseBad(scope, bad, `${pointer}/unit`, coin);
-        return undefined;
-      }
-      places.push(place);
-    }
-    return places;
-  }
-
-  private addBad(scope: WindowScope, bad: BadOutcome, place: InRollout): void {
     const { signal } = bad;
-    const { arm, exposure } = place;
-    const isInvariant = exposure.invariants.has(signal);
-    // It is counted as a rate as well: that is what judges it once control violates it too.
-    if (isInvariant) this.addViolation(scope, bad, arm, exposure);
-    // Where nobody can be on the candidate the arm says nothing, and the unit's coin stays unused for another target.
-    if ((!exposure.signals.has(signal) && !isInvariant) || exposure.shareBp === 0) return;
-    if (exposure.assignment === 'request')
-      return this.addRequestCell(scope, exposure, signal, arm, { bad: 1, requests: 0 });
-    if (exposure.assignment === 'instance')
-      return addInstanceCell(scope, exposure, signal, { kind: 'bad', count: 0, sum: 1 }, this.facts);
-    if (bad.unit === undefined) return;
-    this.facts.unitBad.push({ slice: scope.sliceOf(place, signal), unit: bad.unit });
-  }
-
-  private addViolation(scope: WindowScope, bad: BadOutcome, arm: Arm, { rollout }: Exposure): void {
-    const { target, model, until, window } = scope;
-    this.facts.violations.push({
-      rollout,
-      signal: bad.signal,
-      target,
-      model,
-      arm,
-      revisions: revisionsOf(bad),
-      generation: window.generation,
-      instance: this.batch.instance,
-      request: bad.request ?? null,
-      unit: bad.unit ?? null,
-      reporter: this.reporter,
-      at: until,
-    });
-  }
-
-  private addViolationSeen({ target, model, minute, until }: WindowScope, bad: BadOutcome): void {
-    this.facts.violationsSeen.push({
-      signal: bad.signal,
-      target,
-      model,
-      revisions: revisionsOf(bad),
-      minute,
-      violations: 1,
-      lastAt: until,
-    });
+    const type = this.lookup.knowsSignal(signal);
+    if (type === undefined) return this.refuse(`${pointer}/signal`, unknownSignal(signal));
+    // The rest of the window tells of it neither with this item nor without it.
+    const counted = this.sourceFault(scope, signal, () => Object.entries(bad.revisions));
+    if (counted !== undefined) return this.refuse(`${pointer}/signal`, counted);
+    const told = { reporter: this.reporter, isInvariant: type === 'invariant' };
+    const isOfKind = SENT_IN[type] === 'bad' || isPinned(scope, bad);
+    const fault = isOfKind ? assessBad(scope, bad, told, this.facts) : this.wrongKind(signal);
+    if (fault === undefined) return;
+    scope.refused.add(signal);
+    this.refuse(`${pointer}/${fault.field}`, fault);
   }
 }

@@ -49,6 +49,8 @@ export {
 export type { PairedCounts, ParityVerdict } from './parity.js';
 export { chanceToSee, eventsToPromote, smallestHarm, timeToPromote } from './predict.js';
 export type { ExpectedBad, Sight } from './predict.js';
+export { smallestShift, timeToShowValues } from './predict-values.js';
+export type { ExpectedValues, ValueJudged } from './predict-values.js';
 export { bet, betLogs, logEValue, openLook, startProcess } from './process.js';
 export type { RateProcess } from './process.js';
 export { nextUniform, seeded, uniformAt } from './random.js';
@@ -66,4 +68,4 @@ export {
 } from './ratios.js';
 export type { RatioScale } from './ratios.js';
 export { lookMass, RAISE_MASS, raiseMass } from './restarts.js';
-export { logAddExp, logSumExp } from './special.js';
+export { logAddExp, logSumExp, normalQuantile } from './special.js';

@@ -32,19 +32,10 @@ const expectedGains = (slices: readonly ExpectedBad[], margin: number): readonly
   );
 
 /**
- * How long it takes to show that the ratio is below `margin` when it is 1: the time at which the promotion mixture, along
- * its expected path (Wald's identity per alternative), reaches 1/alpha. `before` are events expected until then, which
- * count as well. In the time unit of `perTime`; null when it can not be shown with slices that have bad events expected
- * on both arms.
+ * When an equal mixture of bets reaches 1/alpha along its expected path: each starts with what it `gained` and gains its
+ * drift per unit of time. Null for never.
  */
-export const timeToPromote = (
-  perTime: readonly ExpectedBad[],
-  margin: number,
-  alpha: number,
-  before: readonly ExpectedBad[] = [],
-): number | null => {
-  const gained = expectedGains(before, margin);
-  const drifts = expectedGains(perTime, margin);
+export const timeToReach = (gained: readonly number[], drifts: readonly number[], alpha: number): number | null => {
   const bound = Math.log(1 / alpha);
   const grown = (time: number): number =>
     logSumExp(drifts.map((drift, i) => (gained[i] ?? 0) + drift * time)) - Math.log(drifts.length);
@@ -55,6 +46,19 @@ export const timeToPromote = (
   const longest = Math.min(...enough);
   return Number.isFinite(longest) ? firstTime(grown, bound, longest) : null;
 };
+
+/**
+ * How long it takes to show that the ratio is below `margin` when it is 1: the time at which the promotion mixture, along
+ * its expected path (Wald's identity per alternative), reaches 1/alpha. `before` are events expected until then, which
+ * count as well. In the time unit of `perTime`; null when it can not be shown with slices that have bad events expected
+ * on both arms.
+ */
+export const timeToPromote = (
+  perTime: readonly ExpectedBad[],
+  margin: number,
+  alpha: number,
+  before: readonly ExpectedBad[] = [],
+): number | null => timeToReach(expectedGains(before, margin), expectedGains(perTime, margin), alpha);
 
 /** Bad events, both arms together, that promotion needs at candidate share `rho` when the ratio is 1. */
 export const eventsToPromote = (rho: number, margin: number, alpha: number): number | null =>
@@ -70,7 +74,7 @@ export type Sight = {
 };
 
 /** Mass of the restart mixture on "bad from the start". */
-const START_MASS = lookMass(0) + raiseMass(0);
+export const START_MASS = lookMass(0) + raiseMass(0);
 
 const leastCandidateBad = (sight: Sight, controlBad: number): number => {
   const { expected, harm, logBound } = sight;

@@ -111,3 +111,25 @@ export const poissonAtLeast = (k: number, mean: number): number => {
   }
   return k > mean ? Math.min(1, sum) : Math.max(0, 1 - sum);
 };
+
+/** Distribution function of the standard normal, by Marsaglia's series; beyond 8 deviations 0 or 1. */
+export const normalDistribution = (x: number): number => {
+  if (Math.abs(x) > 8) return x > 0 ? 1 : 0;
+  let [sum, term] = [x, x];
+  for (let k = 3; Math.abs(term) > 1e-17; k += 2) {
+    term *= (x * x) / k;
+    sum += term;
+  }
+  return 0.5 + (sum * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
+};
+
+/** The value that a standard normal stays below with this chance, to about 1e-9. */
+export const normalQuantile = (chance: number): number => {
+  let [low, high] = [-8, 8];
+  for (let step = 0; step < 40; step += 1) {
+    const middle = (low + high) / 2;
+    if (normalDistribution(middle) < chance) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+};

@@ -113,8 +113,9 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
     missing: fc.constantFrom('hold' as const, 'hold' as const, 'warn' as const, 'roll-back' as const),
     bake: fc.constantFrom(0, 60_000),
     activation: fc.constantFrom(0, 50),
+    convergence: fc.constantFrom('all' as const, 'all' as const, { quorum: 6_000, within: 30_000 }),
   })
-  .map(({ holdback, api, bedrock, after, byTrack, parity, shadow, missing, bake, activation }) => {
+  .map(({ holdback, api, bedrock, after, byTrack, parity, shadow, missing, bake, activation, convergence }) => {
     const stages = (shares: readonly number[]) =>
       (holdback === 0 && shares.length === 1 ? [1, ...shares] : shares).map((share) =>
         aStage(share, { bake, activation }),
@@ -122,6 +123,7 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
     return {
       holdback,
       holdbackReason: 'as drawn',
+      convergence,
       rollbackScope: byTrack ? 'track' : 'rollout',
       rollbackOrder: ORDERS[holdback % ORDERS.length],
       leftovers: activation === 0 ? 'clear' : 'wait',
@@ -194,6 +196,8 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
         instances,
         acknowledged,
         acknowledgedGeneration: known.acknowledgedGeneration - (die() < 0.6 ? 0 : 5),
+        silent: die() < 0.85 ? [] : ['gone-1'],
+        waitedMs: Math.floor(die() * 60_000),
         readBack: die() < 0.6 ? known.readBack : null,
         candidateSeenAt: die() < 0.3 ? null : Math.floor(now - die() * 200_000),
         trafficSeenAt: die() < 0.3 ? null : Math.floor(now - die() * 50_000),

@@ -1,8 +1,8 @@
 import type { History } from '../play.js';
-import { liveTracks, rolloutDecider, type Rollout } from '#libs/domain';
+import { graceOf, liveTracks, rolloutDecider, type Rollout } from '#libs/domain';
 import { lookKey } from '../witness.js';
 import { endsOf, isExposed, isPromoted, lifeOf, momentsOf, type Moment, type Of, type Rule } from './log.js';
-import { failingLooks, judgedAgain, type Failing } from './replay.js';
+import { failingLooks, judgedAgain, type Failing, type Judged } from './replay.js';
 
 /** Rule 2: wherever something is exposed, an abort is taken and asks every exposed target for its control. */
 export const abortIsAlwaysTaken: Rule = (history) =>
@@ -60,6 +60,15 @@ const deciding = ({ plan, without }: Rollout): readonly string[] =>
 const passedByEvidence = (moment: Moment): moment is Moment & { readonly event: Of<'StagePassed'> } =>
   moment.event.type === 'StagePassed' && !isPromoted(moment);
 
+/**
+ * Whether a stage may pass on a verdict: a pass, a `fail` that its plan bears, or what was only seen before and since,
+ * which is no proof of anything. That something else is one is asked besides.
+ */
+const mayGoOn = ({ plan }: Rollout, { signal, verdict, method }: Judged): boolean => {
+  if (verdict === 'fail') return plan.signals.some((each) => each.signal === signal && each.onFail === 'warn');
+  return verdict === 'pass' || (verdict === 'inconclusive' && method === 'before-after-v1');
+};
+
 /** Rule 3: for each signal that decides there is a verdict in the same append, and the evidence gives it again. */
 export const onlyMeasuredPasses: Rule = (history) =>
   momentsOf(history).flatMap((moment) => {
@@ -77,7 +86,7 @@ export const onlyMeasuredPasses: Rule = (history) =>
       const where = `${track}/${stage} of rollout ${before.id}`;
       if (!found) return [`${where} passed without a verdict on ${signal}`];
       const again = judgedAgain(history, before, found.data.verdict);
-      return again?.verdict === 'pass'
+      return again && mayGoOn(before, again)
         ? []
         : [`${where} passed although ${signal} is ${again?.verdict ?? 'unknown'} by the evidence`];
     });
@@ -95,12 +104,19 @@ export const onlySeenTargetsPass: Rule = (history) =>
     const entered = before.tracks[event.data.track]?.enteredAt.at(-1) ?? 0;
     const look = history.witness.decidedOn.get(event.position) ?? 0;
     const seen = history.witness.seen.get(lookKey(before.id, look))?.targets ?? [];
-    const isBlind = (target: string, signal: string): boolean =>
-      seen.every((targets) => {
+    const isBlind = (target: string, signal: string): boolean => {
+      const policy = before.plan.signals.find((each) => each.signal === signal);
+      if (!policy) return true;
+      // Metrics come whenever they are exported, and outcomes that come late come later.
+      const isMetered = policy.source !== null;
+      const leastMs = isMetered ? graceOf(before, policy) : Math.max(TURNS_MS, policy.delayMs ?? 0);
+      return seen.every((targets) => {
         const there = targets.find((each) => each.target === target);
-        const until = Math.max(entered, there?.measured['*']?.until ?? 0, there?.measured[signal]?.until ?? 0);
-        return (there?.anyAt ?? 0) - until > TURNS_MS;
+        const whole = isMetered ? 0 : (there?.measured['*']?.until ?? 0);
+        const until = Math.max(entered, whole, there?.measured[signal]?.until ?? 0);
+        return (there?.anyAt ?? 0) - until > leastMs;
       });
+    };
     return (track?.targets ?? []).flatMap(({ target }) =>
       deciding(before)
         .filter((signal) => isBlind(target, signal))
@@ -122,7 +138,8 @@ export const onlyMeasuredSettles: Rule = (history) =>
       .flatMap((scope) => deciding(before).map((signal) => [scope, signal] as const))
       .flatMap(([scope, signal]) => {
         const verdict = before.verdicts[`${scope}/${signal}`];
-        return verdict?.verdict === 'pass' && judgedAgain(history, before, verdict)?.verdict === 'pass'
+        const again = verdict && judgedAgain(history, before, verdict);
+        return verdict && again && mayGoOn(before, { ...again, verdict: verdict.verdict }) && mayGoOn(before, again)
           ? []
           : [`rollout ${before.id} settles although ${signal} is ${verdict?.verdict ?? 'not measured'}`];
       });
@@ -157,6 +174,12 @@ export const advanceNeedsAllOfIt: Rule = (history) =>
       ...(baked >= stage.bakeMs
         ? []
         : [`${where} passed after ${passed} ms with a bake of ${baked} of ${stage.bakeMs} ms`]),
+      ...before.plan.signals
+        .filter(
+          ({ signal, delayMs }) =>
+            before.bypass === null && deciding(before).includes(signal) && baked < (delayMs ?? 0),
+        )
+        .map(({ signal, delayMs }) => `${where} passed after ${baked} ms although ${signal} is known after ${delayMs}`),
       ...(event.data.bakedMs <= passed + slip
         ? []
         : [`${where} has baked for ${event.data.bakedMs} ms although only ${passed} ms have passed`]),
@@ -169,10 +192,27 @@ export const advanceNeedsAllOfIt: Rule = (history) =>
         ),
         ...models.flatMap((model) => {
           const units = seen?.get(`${target} ${model}`) ?? 0;
-          return units >= stage.activation ? [] : [`${where} passed with ${units} units on ${target} × ${model}`];
+          // There are no more instances than were chosen, and some of those may be gone.
+          const asked = before.assignment === 'instance' ? Math.min(1, stage.activation) : stage.activation;
+          return units >= asked ? [] : [`${where} passed with ${units} units on ${target} × ${model}`];
         }),
       ]),
     ];
+  });
+
+/** Rule 4: and the watch is as long as it was said to be, and as the longest delay of what decides. */
+export const watchLastsLongEnough: Rule = (history) =>
+  momentsOf(history).flatMap((moment) => {
+    const { event, before } = moment;
+    const settles = event.type === 'ExposureRequested' && event.data.purpose === 'settle';
+    if (!settles || !before || before.status !== 'watching' || isPromoted(moment)) return [];
+    const decides = deciding(before);
+    const delays = before.plan.signals.map(({ signal, delayMs }) => (decides.includes(signal) ? (delayMs ?? 0) : 0));
+    const longest = before.bypass === null ? Math.max(0, ...delays) : 0;
+    const watched = history.witness.watched.get(event.position) ?? 0;
+    return watched >= Math.max(before.plan.watchMs, longest)
+      ? []
+      : [`rollout ${before.id} settles after ${watched} ms of ${before.plan.watchMs}, and ${longest} of delay`];
   });
 
 const unconverged = (

@@ -1,3 +1,11 @@
+import {
+  metricsCountOnce,
+  nothingPassesWithoutArms,
+  onlyWhatMayTakesBack,
+  silenceOfMetricsIsNoPass,
+  somethingComparesTheArms,
+} from './counted.js';
+import { drawsAreExact, instancesAreDrawn } from './draws.js';
 import { differingHolds, parityComesFirst, parityComesOutAgain } from './parity.js';
 import { CHECKS, type History as Recorded } from '../../chaos/history-checker.js';
 import { configDecider, type ConfigEvent, type ConfigState } from '#libs/domain';
@@ -11,10 +19,11 @@ import {
   onlyMeasuredPasses,
   onlyMeasuredSettles,
   onlySeenTargetsPass,
+  watchLastsLongEnough,
 } from './going-on.js';
 import { momentsOf, type Rule } from './log.js';
 import { onlyWhatMayIsGoneWithout, onlyWhatMustIsTakenBackUnmeasured } from './without.js';
-import { looksAreWhole, verdictsComeOutAgain } from './replay.js';
+import { looksAreWhole, theProductAgrees, verdictsComeOutAgain } from './replay.js';
 import { allEndOnTheLast, nothingBeforeItsEvent, olderNeverOverwritesNewer } from './serving.js';
 
 const recorded = new WeakMap<History, Recorded>();
@@ -97,7 +106,7 @@ const nothingOfUsers: Rule = ({ events }) =>
 /** What each rule of the contract asks of a run of the whole system. */
 export const RULES: Readonly<Record<number, readonly Rule[]>> = {
   1: [nothingBeforeItsEvent],
-  2: [missed(2), abortIsAlwaysTaken, failuresLeadBack],
+  2: [missed(2), abortIsAlwaysTaken, failuresLeadBack, onlyWhatMayTakesBack],
   3: [
     onlyMeasuredPasses,
     parityComesFirst,
@@ -106,20 +115,25 @@ export const RULES: Readonly<Record<number, readonly Rule[]>> = {
     onlySeenTargetsPass,
     onlyWhatMayIsGoneWithout,
     onlyWhatMustIsTakenBackUnmeasured,
+    nothingPassesWithoutArms,
+    somethingComparesTheArms,
+    silenceOfMetricsIsNoPass,
   ],
-  4: [advanceNeedsAllOfIt],
+  4: [advanceNeedsAllOfIt, watchLastsLongEnough],
   5: [missed(5), checked('rollbacks complete'), onlyPeopleAbandon, readBackIsTrue, endsAreNamed],
   6: [olderNeverOverwritesNewer, checked('generations grow')],
   7: [onlySettlingMovesLastKnownGood, checked('controls are what was left'), backToTheControl],
+  8: [drawsAreExact, instancesAreDrawn],
   10: [
     missed(10),
+    metricsCountOnce,
     commandsOnce,
     checked('the log is whole', 'what happens once happened once', 'stages come in order', 'asked, done, arrived'),
     checked('one rollout holds a target', 'every task was done', 'answers were kept'),
     allEndOnTheLast,
   ],
   11: [nothingOfUsers],
-  12: [looksAreWhole, verdictsComeOutAgain, parityComesOutAgain],
+  12: [looksAreWhole, verdictsComeOutAgain, theProductAgrees, parityComesOutAgain],
 };
 
 /** Everything that a run breaks of a rule, or of all of them. */

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import type { StoredLook, ViolationReport } from '#libs/application';
 import {
   foldPools,
+  judgedScopes,
   judgeScope,
   poolOf,
+  recomputeVerdicts,
   startPools,
   violationsOfArms,
   type EvidencePool,
@@ -11,16 +13,17 @@ import {
   type OnTrial,
   type RecordedVerdict,
   type Rollout,
+  type RolloutEvent,
   type SliceCounts,
   type Verdict,
 } from '#libs/domain';
 import type { History } from '../play.js';
 import { lookKey, reportKey, trialKey, type Seen } from '../witness.js';
-import { endsOf, momentsOf, type Rule } from './log.js';
+import { endsOf, lifeOf, momentsOf, type Rule } from './log.js';
 
 type Signal = Rollout['plan']['signals'][number];
 type Folded = { readonly pools: readonly EvidencePool[]; readonly looks: StoredLook[]; digest: string };
-type Judged = Verdict & { readonly digest: string };
+export type Judged = Verdict & { readonly digest: string };
 /** A look in which a signal that decides is shown to fail. */
 export type Failing = {
   readonly signal: string;
@@ -53,7 +56,11 @@ const scopeOf = ({ plan }: Rollout, { signal, track: name, stage: at }: Recorded
 };
 
 /** What the looks so far have counted of one signal, and the requests that were read with the last of them. */
-const countsOf = (looks: readonly StoredLook[], seen: Seen, { signal, type }: Signal): readonly SliceCounts[] => {
+const countsOf = (
+  looks: readonly StoredLook[],
+  seen: Seen,
+  { signal, type, source }: Signal,
+): readonly SliceCounts[] => {
   const counts = new Map<string, { -readonly [field in keyof SliceCounts]: SliceCounts[field] }>();
   const of = ({ target, model }: { readonly target: string; readonly model: string }) => {
     const none = { target, model, candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
@@ -66,19 +73,19 @@ const countsOf = (looks: readonly StoredLook[], seen: Seen, { signal, type }: Si
     of(cell).candidateBad += cell.candidateBad;
     of(cell).controlBad += cell.controlBad;
   }
-  // Of pairs only those count that were compared.
-  const isPaired = type === 'paired';
-  for (const sample of isPaired ? seen.requests.samples : []) {
+  // Of pairs only those count that were compared, and of metrics what they counted.
+  const isSampled = type === 'paired' || source !== null;
+  for (const sample of isSampled ? seen.requests.samples : []) {
     if (sample.signal !== signal) continue;
     of(sample).candidateRequests += sample.candidate;
     of(sample).controlRequests += sample.control;
   }
-  for (const slice of isPaired ? [] : seen.requests.slices) {
+  for (const slice of isSampled ? [] : seen.requests.slices) {
     of(slice).candidateRequests += slice.candidateRequests;
     of(slice).controlRequests += slice.controlRequests;
   }
   for (const slice of seen.requests.unmeasured) {
-    if (slice.signal !== signal || isPaired) continue;
+    if (slice.signal !== signal || isSampled) continue;
     of(slice).candidateRequests -= slice.candidateRequests;
     of(slice).controlRequests -= slice.controlRequests;
   }
@@ -94,6 +101,23 @@ const reportOf = ({ rollout, violations }: Seen, { targets }: EvidencePool, sign
     ),
   );
 
+/** Without control, what a source counted is held against what it had counted before, as that was read with the look. */
+const heldAgainst = (counts: readonly SliceCounts[], { before }: Seen, { signal, source }: Signal) => {
+  const arms = { candidate: false, control: false };
+  for (const { candidateRequests, controlRequests } of counts) {
+    arms.candidate ||= candidateRequests > 0;
+    arms.control ||= controlRequests > 0;
+  }
+  if (source === null || !arms.candidate || arms.control) return { counts };
+  const past = counts.map((slice) => {
+    if (slice.candidateRequests === 0) return slice;
+    const { target, model } = slice;
+    const own = before.find((each) => each.signal === signal && each.target === target && each.model === model);
+    return { ...slice, controlBad: own?.bad ?? 0, controlRequests: own?.requests ?? 0 };
+  });
+  return { counts: past, isBefore: true };
+};
+
 const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollout, verdict: RecordedVerdict) => {
   const scope = scopeOf(rollout, verdict);
   if (!scope) return undefined;
@@ -103,8 +127,8 @@ const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollo
   const violations = report && violationsOfArms(seen.rollout, verdict.signal, report, onTrial);
   const signal = rollout.plan.signals.find((each) => each.signal === verdict.signal);
   if (!signal) return undefined;
-  const counts = countsOf(looks, seen, signal);
-  return { ...judgeScope(pool, scope, verdict.signal, { counts, violations }), digest };
+  const counted = heldAgainst(countsOf(looks, seen, signal), seen, signal);
+  return { ...judgeScope(pool, scope, verdict.signal, { ...counted, violations }), digest };
 };
 
 /**
@@ -123,11 +147,25 @@ const isPlainlyViolated = (history: History, { rollout, judgedAt = 0 }: Seen, re
 };
 
 /** Whether a signal fails in a pool by what was seen in a look; false where the one who looked did not come to the end of it. */
-const fails = (history: History, pool: EvidencePool, seen: Seen, { signal, type }: Signal): boolean => {
-  if (seen.judgedAt === undefined) return false;
+const fails = (history: History, pool: EvidencePool, seen: Seen, { signal, type, source }: Signal): boolean => {
+  if (seen.judgedAt === undefined || source !== null) return false;
   if (type === 'rate') return pool.evidence.failed.includes(signal);
   const report = reportOf(seen, pool, signal);
   return report !== undefined && isPlainlyViolated(history, seen, report);
+};
+
+/**
+ * Whether a signal that metrics count, and that may take back, fails in a scope that was judged in a look: what it shows
+ * may end again, so it is asked of each look by itself.
+ */
+const failsCounted = (folded: Folded, pool: EvidencePool, seen: Seen, signal: Signal): boolean => {
+  if (seen.judgedAt === undefined || signal.source === null) return false;
+  return judgedScopes(seen.rollout)
+    .filter((scope) => poolOf(folded.pools, scope) === pool)
+    .some((scope) => {
+      const counted = heldAgainst(countsOf(folded.looks, seen, signal), seen, signal);
+      return judgeScope(pool, scope, signal.signal, counted).verdict === 'fail';
+    });
 };
 
 const sha256 = (...texts: readonly string[]): string => {
@@ -159,7 +197,12 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
       if (again) verdicts.set(keyOf(look, verdict), again);
     }
     for (const pool of folded.pools) {
-      const signal = rollout.plan.signals.find((each) => !each.shadow && fails(history, pool, seen, each));
+      const signal = rollout.plan.signals.find(
+        (each) =>
+          !each.shadow &&
+          each.onFail === 'roll-back' &&
+          (fails(history, pool, seen, each) || failsCounted(folded, pool, seen, each)),
+      );
       if (signal) failing.push({ signal: signal.signal, track: pool.track, look, head: seen.head });
     }
   }
@@ -216,6 +259,20 @@ export const verdictsComeOutAgain: Rule = (history) =>
       ? []
       : [`"${verdict.sentence}" instead of "${again.sentence}"`];
     return [...wrong, ...unsaid].map((difference) => `the verdict on ${what} says ${difference}`);
+  });
+
+/** Rule 12: nor does the product, asked to compute them again from the log and the stored looks, find any difference. */
+export const theProductAgrees: Rule = (history) =>
+  endsOf(history).flatMap(({ id }) => {
+    const events = lifeOf(history, id).map(({ event: { position, at, ...event } }) => {
+      return { position, at, event: event as RolloutEvent };
+    });
+    const looks = history
+      .looksOf(id)
+      .map(({ look, digest, cells }) => ({ look, digest, cells: JSON.stringify(cells) }));
+    return recomputeVerdicts(events, looks, (text) => sha256(text)).flatMap(({ position, verdict, differs }) =>
+      differs.map((what) => `the verdict on ${verdict.signal} at ${position} comes out with another ${what}`),
+    );
   });
 
 /** Rule 12: looks are numbered one by one and none is folded twice. */

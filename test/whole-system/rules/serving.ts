@@ -1,6 +1,6 @@
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
-import { armsOf } from '#test/kit/tiny-fleet';
 import { CONFIGS } from '../setting.js';
+import { splitOf } from '../splits.js';
 import type { History } from '../play.js';
 import type { Sighting } from '../witness.js';
 import type { Rule } from './log.js';
@@ -14,12 +14,33 @@ const served = (arms: readonly { readonly revision: number; readonly shareBp: nu
     .toSorted()
     .join(' ');
 
+/** Of instances the names tell who serves the candidate, and the share tells nothing. */
+const servedByNames = (candidate: number, control: number, names: readonly string[]): string =>
+  `r${candidate} for ${names.toSorted().join(' ')}, otherwise r${control}`;
+
 const wishOf = ({ position, data }: RecordedEvent): Wish => {
-  const shareBp = Number(data['shareBp']);
-  const candidate = { revision: Number(data['candidate']), shareBp };
-  const control = { revision: Number(data['control']), shareBp: 10_000 - shareBp };
-  const arms = candidate.revision === control.revision ? [{ ...control, shareBp: 10_000 }] : [candidate, control];
-  return { position, arms: served(arms) };
+  const [shareBp, candidate, control] = ['shareBp', 'candidate', 'control'].map((field) => Number(data[field]));
+  const drawn = data['instances'] as { readonly candidate: readonly string[] } | null | undefined;
+  if (drawn && candidate !== control)
+    return { position, arms: servedByNames(candidate ?? 0, control ?? 0, drawn.candidate) };
+  const arms = [
+    { revision: candidate ?? 0, shareBp: shareBp ?? 0 },
+    { revision: control ?? 0, shareBp: 10_000 - (shareBp ?? 0) },
+  ];
+  return { position, arms: served(candidate === control ? [{ revision: control ?? 0, shareBp: 10_000 }] : arms) };
+};
+
+/** What a ruleset serves of a config. */
+const servedOf = (ruleset: JsonObject, config: string): string => {
+  const split = splitOf(ruleset, config);
+  if (!split) return '';
+  const { candidate, control, shareBp, drawn } = split;
+  if (drawn) return servedByNames(candidate, control, drawn);
+  if (candidate === control) return served([{ revision: candidate, shareBp }]);
+  return served([
+    { revision: candidate, shareBp },
+    { revision: control, shareBp: 10_000 - shareBp },
+  ]);
 };
 
 /** What the log asks of each config on each target, from which position on; read from its events alone. */
@@ -53,7 +74,7 @@ const faultsOf = (
     const baseline = (wishes.get(config) ?? []).filter(({ position }) => position <= generation);
     const asked = (wishes.get(`${config} ${target}`) ?? []).filter(({ position }) => position <= generation);
     const wanted = [...baseline, ...asked].at(-1)?.arms ?? '';
-    const actual = served(armsOf(ruleset as Parameters<typeof armsOf>[0], config));
+    const actual = servedOf(ruleset, config);
     return actual === wanted
       ? []
       : [`${who} serves ${actual} of ${config} under generation ${generation}, the log asks for ${wanted}`];

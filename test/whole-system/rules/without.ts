@@ -26,8 +26,8 @@ const isMissing = (history: History, { event, before }: Moment, signal: string, 
   return reads.some((targets) => {
     const there = targets.find((each) => each.target === target);
     const anyAt = there?.anyAt ?? 0;
-    // Pairs come of some work now and then: that a window was whole says nothing of them.
-    const whole = policy.type === 'paired' ? 0 : (there?.measured['*']?.until ?? 0);
+    // Pairs come of some work now and then, and metrics by themselves: that a window was whole says nothing of them.
+    const whole = policy.type === 'paired' || policy.source !== null ? 0 : (there?.measured['*']?.until ?? 0);
     const until = Math.max(whole, there?.measured[signal]?.until ?? 0);
     const isBlind = anyAt - Math.max(entered, until) > graceMs;
     return isBlind || event.at - Math.max(entered, anyAt) > graceMs - SLIP_MS;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RolloutView } from '#libs/contracts';
+import type { ConfigView, RolloutView, TargetView } from '#libs/contracts';
 import { EXIT } from '../exit-codes.js';
 import { runAgainst } from '../testing/command-line.js';
 import { event, problem, rollout, ROLLOUT_ID, rolledBack } from '../testing/fixtures.js';
@@ -40,6 +40,33 @@ describe('resume says what it did', () => {
   });
 });
 
+const config = (key: string): ConfigView => ({
+  key,
+  kind: 'quality',
+  assignment: 'unit',
+  description: null,
+  schema: null,
+  revisions: [],
+  live: {},
+  claims: {},
+  retired: false,
+  version: 1,
+});
+const target = (name: string): TargetView => ({
+  target: name,
+  platform: 'api',
+  labels: {},
+  models: [],
+  driver: 'pull',
+  settings: {},
+  generation: 0,
+  drift: null,
+  instances: [],
+  live: [],
+  retired: false,
+  version: 1,
+});
+
 describe('a name that nothing has is said before anything is sent', () => {
   it.each([
     ['Nonsense', 'types: ConfigRegistered, RevisionProposed'],
@@ -56,6 +83,40 @@ describe('a name that nothing has is said before anything is sent', () => {
   it('history --type with a type that there is goes on as ever', async () => {
     server.on('GET /v1/events', () => ({ json: { items: [event(1)], nextCursor: null } }));
     expect((await run('history --type StageEntered')).code).toBe(EXIT.ok);
+  });
+
+  it.each([
+    ['history --config router.contxt', 'config', 'router.contxt', 'did you mean router.context?'],
+    ['history --target api-tpv', 'target', 'api-tpv', 'did you mean api-tpu?'],
+    ['status --config router.contxt', 'config', 'router.contxt', 'did you mean router.context?'],
+  ])('%s finds nothing, and says that there is no such thing', async (args, kind, name, near) => {
+    server.on('GET /v1/events', () => ({ json: { items: [], nextCursor: null } }));
+    server.on('GET /v1/rollouts', () => ({ json: { items: [], nextCursor: null } }));
+    server.on('GET /v1/configs', () => ({ json: { items: [config('router.context')] } }));
+    server.on('GET /v1/targets', () => ({ json: { items: [target('api-tpu')] } }));
+    for (const path of [`configs/${name}`, `targets/${name}`])
+      server.on(`GET /v1/${path}`, () => ({ status: 404, json: problem({ status: 404, code: `${kind}-not-found` }) }));
+    const { code, out, err } = await run(args);
+    expect([code, out]).toEqual([EXIT.usage, '']);
+    expect(err).toContain(`there is no ${kind} "${name}"`);
+    expect(err).toContain(near);
+  });
+
+  it('history of a config of which nothing fits says only that', async () => {
+    server.on('GET /v1/events', () => ({ json: { items: [], nextCursor: null } }));
+    server.on('GET /v1/configs/router.context', () => ({ json: config('router.context') }));
+    const { code, err } = await run('history --config router.context --type RolledBack');
+    expect([code, err]).toEqual([EXIT.ok, 'no events fit\n']);
+  });
+
+  it('abandon of a target that was given up says so, asks nothing and sends nothing', async () => {
+    const before = rolledBack();
+    const targets = before.targets.map((each) => ({ ...each, ended: 'abandoned' as const }));
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: { ...before, targets } }));
+    const { code, err } = await run(`abandon ${ROLLOUT_ID} --target api-tpu --reason again`, { tty: true });
+    expect(code).toBe(EXIT.ok);
+    expect(err).toContain('api-tpu was given up before: there is nothing to give up, and nothing was recorded');
+    expect(server.seen.map(({ method }) => method)).not.toContain('POST');
   });
 
   it('abandon --target lists the targets of the rollout, and asks nothing', async () => {

@@ -26,7 +26,13 @@ export const addEmulatorCommand = (program: Command, invocation: Invocation): vo
     )
     .option('--port <number>', 'port to listen on; 0 takes any that is free', integer(0, 65_535), 7_072)
     .option('--faults <file>', 'JSON: what goes wrong from the start')
-    .action(async (flags: { port: number; faults?: string }) => {
+    .option(
+      '--poll-second <ms>',
+      'how long a second between two polls of AppConfig lasts, for fleets that are played in fast motion',
+      integer(1, 1_000),
+      1_000,
+    )
+    .action(async (flags: { port: number; faults?: string; pollSecond: number }) => {
       const script = flags.faults === undefined ? [] : scriptOf(flags.faults, terminal.cwd);
       const emulator = await startEmulator({ port: flags.port }).catch((error: unknown) => {
         throw usageError(`the emulator cannot listen on port ${flags.port}: ${messageOf(error)}`, {
@@ -34,6 +40,7 @@ export const addEmulatorCommand = (program: Command, invocation: Invocation): vo
         });
       });
       emulator.play(script);
+      emulator.stores.pollSecondMs = flags.pollSecond;
       invocation.print({ data: { url: emulator.url }, text: () => emulator.url, names: [emulator.url] });
       invocation.note(
         'emulates the metrics and config stores of the clouds; Ctrl-C ends it, and what it holds is gone then',

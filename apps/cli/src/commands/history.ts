@@ -4,6 +4,7 @@ import type { AtView, EventView } from '#libs/contracts';
 import type { EventFilter, HeadgateClient } from '../client.js';
 import { usageError } from '../errors.js';
 import { plain } from '../format.js';
+import { checkNamed } from '../named.js';
 import { nearTo } from '../near.js';
 import { renderAt, renderDifferences } from '../render/at.js';
 import { renderHistory } from '../render/events.js';
@@ -85,6 +86,7 @@ const addHistory = (program: Command, invocation: Invocation): void => {
       const filter: EventFilter = { rollout, config, target, type, stream };
       const after = await startOf(client, filter, flags, invocation.terminal.now());
       const { kept, dropped } = await newest(client.allEvents(filter, after), flags.limit);
+      if (kept.length === 0) await checkNamed(client, filter);
       invocation.print({
         data: { items: kept, nextCursor: kept.length === 0 ? null : String(kept.at(-1)?.position) },
         text: (look) => renderHistory(kept, look),
@@ -119,6 +121,7 @@ const addAt = (program: Command, invocation: Invocation): void => {
         ...(target === undefined ? {} : { target }),
         ...(platform === undefined ? {} : { platform }),
       });
+      if (view.targets.length === 0) await checkNamed(invocation.client, { target });
       invocation.print({
         data: view,
         text: (look) => renderAt(view, values, look),

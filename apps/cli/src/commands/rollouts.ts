@@ -5,6 +5,7 @@ import type { RolloutView } from '#libs/contracts';
 import type { RolloutCommand } from '../client.js';
 import { plain } from '../format.js';
 import { renderRollout, renderRollouts } from '../render/rollouts.js';
+import { checkNamed } from '../named.js';
 import { resolveRollout } from '../resolve.js';
 import type { Invocation } from '../invocation.js';
 import { watchRollout } from '../watch.js';
@@ -68,6 +69,7 @@ const addStatus = (program: Command, invocation: Invocation): void => {
           { status: flags.status, config: flags.config },
           { limit: flags.limit },
         );
+        if (list.items.length === 0) await checkNamed(invocation.client, { config: flags.config });
         invocation.print({
           data: list,
           text: (look) => renderRollouts(list.items, look),

@@ -49,6 +49,14 @@ const checkTarget = ({ config, revision, targets }: RolloutView, target: string)
   });
 };
 
+const ENDED = {
+  abandoned: 'was given up before',
+  drained: 'has drained',
+  acknowledged: 'was taken back, by the word of every instance',
+  redelivered: 'was delivered to again by another rollout',
+  unconfirmed: 'was taken back as far as anybody can tell',
+} as const;
+
 const addAbandon = (program: Command, invocation: Invocation): void => {
   program
     .command('abandon <rollout>')
@@ -62,6 +70,14 @@ const addAbandon = (program: Command, invocation: Invocation): void => {
     .action(async (reference: string, flags: { target: string; reason?: string }) => {
       const rollout = await resolveRollout(invocation.client, reference, 'abandon');
       checkTarget(rollout, flags.target);
+      const ended = rollout.targets.find(({ target }) => target === flags.target)?.ended ?? null;
+      if (ended !== null) {
+        invocation.print(answerOf(rollout));
+        invocation.note(
+          `${plain(flags.target)} ${ENDED[ended]}: there is nothing to give up, and nothing was recorded`,
+        );
+        return;
+      }
       const what = `${flags.target} in the rollback of ${rollout.config} r${rollout.revision}`;
       const reason = await invocation.reason(flags.reason, `abandon ${what}`);
       await invocation.confirm(`Give up ${what}? It may go on serving the withdrawn revision.`);

@@ -23,6 +23,30 @@ const differenceWords = (one: Backtested, look: Look): string => {
   return ms < 0 ? look.paint.green(`${showDuration(-ms)} earlier`) : `${showDuration(ms)} later`;
 };
 
+const LEFT_OUT = {
+  limit: 'the limit of',
+  before: 'as no arms are known and the time before is not kept:',
+} as const;
+
+/** What nothing in the table rests on, and what would have held without stopping. */
+const notesOf = (all: readonly Backtested[]): readonly string[] => {
+  const held = all.filter(({ wouldHold }) => wouldHold.length > 0);
+  const names = [...new Set(held.flatMap(({ wouldHold }) => wouldHold))];
+  const left = (what: keyof typeof LEFT_OUT): readonly string[] => [
+    ...new Set(all.flatMap(({ leftOut }) => leftOut.filter((each) => each.what === what).map(({ signal }) => signal))),
+  ];
+  return [
+    ...(held.length === 0
+      ? []
+      : [
+          `shown to be bad in ${held.length} of them, where the plan only holds or warns (onFail): ${names.join(', ')}`,
+        ]),
+    ...(['limit', 'before'] as const)
+      .filter((what) => left(what).length > 0)
+      .map((what) => `not judged here, ${LEFT_OUT[what]} ${left(what).join(', ')}`),
+  ].map(plain);
+};
+
 /** Each rollout: what happened, and what the plan would have done. */
 export const renderBacktest = (all: readonly Backtested[], look: Look): string => {
   const blind = [...new Set(all.flatMap(({ unmeasured }) => unmeasured))];
@@ -44,6 +68,7 @@ export const renderBacktest = (all: readonly Backtested[], look: Look): string =
   const compacted = all.filter(({ isCompacted }) => isCompacted).length;
   const notes = [
     ...(blind.length === 0 ? [] : [look.paint.yellow(`not measured in ${where} of them: ${plain(blind.join(', '))}`)]),
+    ...notesOf(all).map((note) => look.paint.yellow(note)),
     ...(compacted === 0
       ? []
       : [

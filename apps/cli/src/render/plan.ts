@@ -11,34 +11,39 @@ const exposureOf = ({ exposureBp, instances }: StagePrediction): string => {
   return drawn.length === 0 ? showShare(exposureBp) : `${showShare(exposureBp)} (${[...new Set(drawn)].join(', ')})`;
 };
 
+/** Nothing was served there lately, so nothing can be told. */
+const isSilent = ({ limitedBy }: StagePrediction): boolean => limitedBy === 'no traffic';
+
 const stageCells = (stage: StagePrediction): readonly string[] => [
   plain(stage.track),
   plain(stage.stage),
   exposureOf(stage),
   showDuration(stage.bakeMs),
-  showPrediction(stage.predictedMs),
+  isSilent(stage) ? 'not known' : showPrediction(stage.predictedMs),
   plain(stage.limitedBy),
   plain(stage.targets.join(', ')),
 ];
 
 type Prediction = StagePrediction['signals'][number];
 type Parity = PlanPreview['parity'][number];
-type Sight = Pick<Prediction, 'smallestHarm' | 'nearlySure'>;
-
-/** Of what is seen without any ratio, and of what is not predicted. */
-const sightOf = (signal: Prediction, isDrawn: boolean): string => {
-  if (signal.type === 'invariant') return 'any violation';
-  if (isDrawn && signal.type !== 'paired') return 'by instance';
-  return signal.type === 'rate' ? showSight(signal) : 'not predicted';
-};
-
-const timeOf = ({ type, predictedMs }: Prediction, isDrawn: boolean): string =>
-  predictedMs === null && (type !== 'rate' || isDrawn) ? 'not predicted' : showPrediction(predictedMs);
+type Sight = Pick<Prediction, 'known' | 'smallestHarm' | 'nearlySure'>;
 
 /** `1.8 times (95%: 2.1)`. */
-const showSight = ({ smallestHarm, nearlySure }: Sight): string => {
+const showSight = ({ known, smallestHarm, nearlySure }: Sight): string => {
+  if (!known) return 'not known yet';
   if (smallestHarm === null) return 'none';
   return `${showRatio(smallestHarm)} (95%: ${nearlySure === null ? 'never' : Number(nearlySure.toPrecision(3))})`;
+};
+
+/** Of an invariant without any ratio. */
+const sightOf = (signal: Prediction): string => (signal.type === 'invariant' ? 'any violation' : showSight(signal));
+
+/** When it is shown; nothing where nothing has to be. */
+const timeOf = ({ tolerate, known, predictedMs, type }: Prediction, isDrawn: boolean): string => {
+  if (tolerate === null) return '-';
+  if (predictedMs === 0) return 'at once';
+  if (!known || (isDrawn && type !== 'paired' && predictedMs === null)) return 'not known yet';
+  return showPrediction(predictedMs);
 };
 
 const watchLines = ({ watch }: PlanPreview, look: Look): readonly string[] => {
@@ -74,7 +79,7 @@ const signalCells = (stage: StagePrediction): readonly (readonly string[])[] =>
     plain(`${stage.track}/${stage.stage}`),
     plain(signal.signal),
     signal.tolerate === null ? 'none' : showRatio(signal.tolerate),
-    sightOf(signal, stage.instances !== undefined),
+    sightOf(signal),
     timeOf(signal, stage.instances !== undefined),
     plain(signal.note),
   ]);
@@ -89,7 +94,9 @@ const controlLine = (control: PlanPreview['control']): string => {
 
 const trafficLine = ({ perTarget, spanMs }: PlanPreview['traffic']): string => {
   const rates = Object.entries(perTarget).map(([target, rate]) => `${target} ${showCount(rate)}/s`);
-  return rates.length === 0 ? 'none seen yet' : `${rates.join(', ')} (requests, over the last ${showDuration(spanMs)})`;
+  return rates.length === 0
+    ? `none was seen in the last ${showDuration(spanMs)}`
+    : `${rates.join(', ')} (requests, over the last ${showDuration(spanMs)})`;
 };
 
 /** What a rollout would do: stages, predictions and what they can see, total, warnings. */
@@ -107,10 +114,10 @@ export const renderPlan = (preview: PlanPreview, look: Look): string => {
     look,
     ['PREDICTED', 'TOLERATE'],
   );
-  const total =
-    preview.totalMs === null
-      ? paint.yellow('never, with the traffic of today')
-      : paint.bold(showDuration(preview.totalMs));
+  const never = preview.stages.some(isSilent)
+    ? 'not known: no traffic was seen lately'
+    : 'never, with the traffic of today';
+  const total = preview.totalMs === null ? paint.yellow(never) : paint.bold(showDuration(preview.totalMs));
   return [
     `${paint.bold(plain(preview.config))} r${preview.revision} by plan ${paint.bold(plain(preview.plan))}`,
     hang(`control  ${plain(controlLine(preview.control))}`, look.width, 9),

@@ -189,19 +189,36 @@ describe('a plan', () => {
     expect(lineWith(text, 'activation of tpu')).toMatch(
       /^api\s+1%\s+1%\s+30 s\s+42 s\s+activation of tpu\/haiku\s+api-gpu, api-tpu$/,
     );
-    expect(lineWith(text, '80% power')).toMatch(/^api\/1%\s+script-errors\s+none\s+4\.2 times \(95%: [^)]*\)\s+42 s/);
+    expect(lineWith(text, '80% power')).toMatch(/^api\/1%\s+script-errors\s+none\s+4\.2 times \(95%: [^)]*\)\s+-\s/);
     expect(lineWith(text, 'too rare')).toMatch(/refusals\s+3 times\s+none\s+never/);
     expect(text).toContain('traffic  api-tpu 1,204.5/s (requests, over the last 1 h)');
     expect(text).toContain('total    never, with the traffic of today');
     expect(text).toContain('warning  refusals cannot be judged at 1%');
   });
 
-  it('shows how many instances would be chosen, and that they are judged as such', () => {
+  it('says that a signal is not known yet, and not that nothing could be seen', () => {
+    const { stages, ...rest } = preview();
+    const unknown = { known: false, smallestHarm: null, nearlySure: null, predictedMs: null };
+    const silent = stages.map((each) => ({ ...each, signals: each.signals.map((one) => ({ ...one, ...unknown })) }));
+    const text = renderPlan({ ...rest, stages: silent }, look);
+    expect(lineWith(text, 'too rare')).toMatch(/refusals\s+3 times\s+not known yet\s+not known yet/);
+  });
+
+  it('says in words that there is no traffic, and predicts neither 0 nor never', () => {
+    const { stages, ...rest } = preview();
+    const silent = stages.map((each) => ({ ...each, predictedMs: null, limitedBy: 'no traffic' }));
+    const text = renderPlan({ ...rest, stages: silent, traffic: { spanMs: 600_000, perTarget: {} } }, look);
+    expect(text).toContain('traffic  none was seen in the last 10 min');
+    expect(lineWith(text, 'no traffic')).toMatch(/30 s\s+not known\s+no traffic/);
+    expect(text).toContain('total    not known: no traffic was seen lately');
+    expect(text).not.toContain('0 ms');
+  });
+
+  it('shows how many instances would be chosen', () => {
     const { stages, ...rest } = preview();
     const instances = [{ target: 'api-tpu', chosen: 2, of: 8 }];
     const text = renderPlan({ ...rest, stages: stages.map((each) => ({ ...each, instances })) }, look);
     expect(lineWith(text, 'activation of tpu')).toMatch(/1% \(2 of 8\)/);
-    expect(lineWith(text, '80% power')).toMatch(/^api\/1%\s+script-errors\s+none\s+by instance/);
   });
 });
 

@@ -145,7 +145,7 @@ const courseLine = (
 
 /** The e-value of each rate on a logarithmic scale, with the bound that takes the change back. */
 export const evidenceChart = (report: ChangeReport): string => {
-  const courses = report.signals.filter(({ type, signal }) => type === 'rate' || signal === report.stop?.signal);
+  const courses = report.signals.filter(({ type, signal }) => type !== 'invariant' || signal === report.stop?.signal);
   const until = report.stop?.afterMs ?? spanOf(report);
   const { x, marks, bottom, top } = frameOf(until * 1.04);
   const deciding = courses.find(({ signal }) => signal === report.stop?.signal) ?? courses[0];

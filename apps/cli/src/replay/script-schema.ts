@@ -100,7 +100,8 @@ const Target = z
 const Signal = z
   .strictObject({
     name: Name,
-    type: z.enum(['invariant', 'rate']),
+    /** `paired` is measured by its probe. */
+    type: z.enum(['invariant', 'rate', 'paired']),
     title: z.string().min(1).max(80),
     /** Bad share of requests today; of a probe, of prompts. */
     base: Rate.default(0),
@@ -114,6 +115,10 @@ const Signal = z
       })
       .optional(),
     ...origin,
+  })
+  .refine(({ type, probe }) => (type === 'paired') === (probe !== undefined), {
+    path: ['type'],
+    message: 'paired and a probe go together: give a signal of type paired a probe, and a probe the type paired',
   })
   .refine(hasOrigin, NO_ORIGIN);
 

@@ -8,6 +8,7 @@ import {
   LogVerifier,
   RotationError,
   rotateSealKey,
+  thoroughWhereAltered,
   verifierText,
   verifyDatabase,
   witnessSource,
@@ -71,9 +72,10 @@ interface Around {
   readonly chain: readonly SealKey[];
   readonly sources: readonly EvidenceSource[];
   readonly nodes: boolean;
+  readonly thorough: boolean;
 }
 
-const prepare = (options: VerifyOptions, { chain, sources, nodes }: Around) => {
+const prepare = (options: VerifyOptions, { chain, sources, nodes, thorough }: Around) => {
   for (const path of options.witnesses) if (!existsSync(path)) throw usageError(`${path} does not exist`);
   const heads = options.heads.map(readHead);
   const origin = heads[0]?.origin ?? chain[0]?.name;
@@ -90,6 +92,7 @@ const prepare = (options: VerifyOptions, { chain, sources, nodes }: Around) => {
       ...options.witnesses.map((path) => witnessSource(path, `the witness ${path}`, damaged(path))),
     ],
     nodes,
+    thorough,
   });
   if (held.length === 0 && chain.length === 0 && heads.length + options.witnesses.length > 0)
     notes.push('No public key was given: the signatures were not checked, only the roots.');
@@ -101,9 +104,8 @@ const withNotes = (report: VerifyReport, notes: readonly string[]): VerifyReport
   notes: [...report.notes, ...notes],
 });
 
-const verifyFile = async (path: string, options: VerifyOptions): Promise<VerifyReport> => {
-  if (!existsSync(path)) throw usageError(`${path} does not exist`);
-  const { verifier, notes } = prepare(options, { chain: [], sources: [], nodes: false });
+const verifyFile = async (path: string, options: VerifyOptions, thorough: boolean): Promise<VerifyReport> => {
+  const { verifier, notes } = prepare(options, { chain: [], sources: [], nodes: false, thorough });
   const progress = every(EVERY_BYTES, (bytes) => options.onProgress(`${Math.round(bytes / 1_048_576)} MiB read`));
   const isWhole = await verifyExport(path, verifier, progress);
   if (!isWhole)
@@ -115,14 +117,19 @@ const verifyFile = async (path: string, options: VerifyOptions): Promise<VerifyR
 const READ_ONLY = 'begin isolation level repeatable read read only';
 const EXPORTED = 'select pg_export_snapshot() as id';
 
-const verifyConnected = async (connection: Client, url: string, options: VerifyOptions): Promise<VerifyReport> => {
+const verifyConnected = async (
+  connection: Client,
+  url: string,
+  options: VerifyOptions,
+  thorough: boolean,
+): Promise<VerifyReport> => {
   await connection.query(READ_ONLY);
   const snapshot: QueryResult<{ id: string }> = await connection.query(EXPORTED);
   return onDatabase(url, async (reader) => {
     await reader.query(READ_ONLY);
     await reader.query(`set transaction snapshot ${reader.escapeLiteral(snapshot.rows[0]?.id ?? '')}`);
     const chain = await databaseKeys(connection);
-    const { verifier, notes } = prepare(options, { chain, sources: [databaseHeads(reader)], nodes: true });
+    const { verifier, notes } = prepare(options, { chain, sources: [databaseHeads(reader)], nodes: true, thorough });
     const progress = every(EVERY_EVENTS, (position) => options.onProgress(`${position} events`));
     await verifyDatabase(connection, verifier, progress);
     return withNotes(await verifier.finish(), notes);
@@ -132,9 +139,14 @@ const verifyConnected = async (connection: Client, url: string, options: VerifyO
 /** Verifies an export or a database. Throws usage errors for files that are not what they should be. */
 export const verifyLog = async (options: VerifyOptions): Promise<VerifyReport> => {
   const { exported, databaseUrl } = options;
-  if (exported !== undefined) return verifyFile(exported, options);
+  if (exported !== undefined) {
+    if (!existsSync(exported)) throw usageError(`${exported} does not exist`);
+    return thoroughWhereAltered((thorough) => verifyFile(exported, options, thorough));
+  }
   if (databaseUrl === undefined) throw usageError('name an export, or --database');
-  return onDatabase(databaseUrl, (connection) => verifyConnected(connection, databaseUrl, options));
+  return thoroughWhereAltered((thorough) =>
+    onDatabase(databaseUrl, (connection) => verifyConnected(connection, databaseUrl, options, thorough)),
+  );
 };
 
 export interface RotatedKey {

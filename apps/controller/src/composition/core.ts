@@ -1,22 +1,17 @@
 import { uuidv7 } from './ids.js';
 import type { Pool } from 'pg';
-import { Clock, Ids, type ClaimedTask, type EventStore, type TaskQueue } from '#libs/kernel';
+import { Clock, Ids, type EventStore } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
-  AUDIT,
   Auditor,
   CommandRunner,
-  CONDUCT,
   conductor as conductorProcess,
   Conductor,
-  DELIVER,
   Deliverer,
   Evaluator,
   LiveView,
   SnapshotKeeper,
-  TaskLoop,
   type Log,
-  type TaskHandlers,
 } from '#libs/application';
 import {
   PostgresDoorbell,
@@ -27,7 +22,7 @@ import {
   subscribe,
   type ReaderHealth,
 } from '#libs/event-store';
-import { PostgresRulesetFeed, PullDriver, startSyncServer } from '#libs/platforms';
+import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
 import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
@@ -45,10 +40,12 @@ import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
+import { openHooks } from './hooks.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { notKept } from './not-kept.js';
 import { PostgresProgressBoard } from './progress-board.js';
+import { loopsOf } from './loops.js';
 import { openSealing } from './sealing.js';
 import { SharedObservations } from './shared-observations.js';
 import { TargetDrivers } from './target-drivers.js';
@@ -197,6 +194,7 @@ const openFleets = async (
   { pool, view, store }: { readonly pool: Pool; readonly view: LiveView; readonly store: EventStore },
   { clock, reached, report }: FleetSetting,
 ) => {
+  const streamKey = await streamKeyOf(pool);
   const feed = await PostgresRulesetFeed.start({
     pool,
     onError: report('Rulesets cannot be followed; trying again.'),
@@ -229,7 +227,7 @@ const openFleets = async (
     outcomes: intake,
     knowGeneration: (generation) => knowGeneration(generation, view, store),
   });
-  return { feed, pull, delivery, evidence, intake, comparisons, counted, otlp };
+  return { feed, streamKey, pull, delivery, evidence, intake, comparisons, counted, otlp };
 };
 
 const startSync = async (
@@ -242,40 +240,6 @@ const startSync = async (
   return startSyncServer({ host, port: syncPort, feed, authenticate }).catch((cause: unknown) => {
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
-};
-
-type Workers = { readonly conductor: Conductor; readonly deliverer: Deliverer; readonly auditor: Auditor };
-
-/** Reading another platform may take as long as its time limits say. */
-const AUDIT_LEASE_MS = 60_000;
-
-/** Who does tasks of which kind. A platform that hangs takes no room from what guards and delivers. */
-const loopsOf = (
-  { conductor, deliverer, auditor }: Workers,
-  {
-    queue,
-    clock,
-    log,
-    reached,
-  }: { readonly queue: TaskQueue; readonly clock: Clock; readonly log: Log } & Pick<Instruments, 'reached'>,
-) => {
-  const auditing = instrument(auditor, reached, { run: 'task:audit' });
-  const delivering = instrument(deliverer, reached, { run: 'task:deliver' });
-  const conducting = instrument(conductor, reached, { run: 'task:conduct' });
-  const now = () => clock.now();
-  const lead: TaskHandlers = {
-    [DELIVER]: (task: ClaimedTask) => delivering.run(task),
-    [CONDUCT]: (task: ClaimedTask) => conducting.run(task),
-  };
-  const audit: TaskHandlers = { [AUDIT]: (task: ClaimedTask) => auditing.run(task) };
-  const loops = [
-    new TaskLoop(queue, lead, now, log, { reserved: [CONDUCT] }),
-    new TaskLoop(queue, audit, now, log, { leaseMs: AUDIT_LEASE_MS }),
-  ];
-  return {
-    start: () => loops.forEach((loop) => loop.start()),
-    stop: () => Promise.all(loops.map((loop) => loop.stop())),
-  };
 };
 
 const keepSnapshots = (pool: Pool, report: FleetSetting['report'], reached: Instruments['reached']): SnapshotKeeper =>
@@ -329,13 +293,16 @@ export const startCore = async (
     deliverer: new Deliverer(runner, view, delivery),
     auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
-  const loop = loopsOf(workers, { queue, clock, log, reached });
+  const loop = loopsOf(workers, { queue, view, clock, log, reached });
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
+  const hooks = openHooks(config, { pool, store, view, queue, runner, clock, log });
+  hooks.start();
   const asking = config.role === 'api' ? undefined : startAsking({ queue, view, intake: counted, clock, log });
   const stopWork = async (): Promise<void> => {
     await asking?.stop();
+    await hooks.stop();
     await Promise.all([intake.close(), counted.close()]);
     letLooksBe();
     await loop.stop();
@@ -365,6 +332,7 @@ export const startCore = async (
     tokens,
     ...fleets,
     sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
+    hooks: hooks.board,
     board,
     conductor,
     sync,

@@ -21,6 +21,8 @@ export class TargetDrivers extends Delivery {
   readonly #view: LiveView;
   readonly #pull: PullDriver;
   readonly #reads = new SharedReads();
+  /** Several events of one moment lead to the same generation: it is written elsewhere once. */
+  readonly #applying = new Map<string, ReturnType<Delivery['apply']>>();
   readonly #foreign: Readonly<Record<Foreign, PlatformDriver>>;
 
   constructor(view: LiveView, pull: PullDriver, { clock, environment }: { clock: Clock; environment: Environment }) {
@@ -40,11 +42,17 @@ export class TargetDrivers extends Delivery {
   }
 
   async apply(target: string, ruleset: JsonObject, generation: number): ReturnType<Delivery['apply']> {
-    try {
-      return await this.#driverOf(target).apply(target, ruleset, generation);
-    } finally {
+    const driver = this.#driverOf(target);
+    if (driver === this.#pull) return driver.apply(target, ruleset, generation);
+    const key = `${target}\u0000${generation}`;
+    const under = this.#applying.get(key);
+    if (under) return under;
+    const applied = driver.apply(target, ruleset, generation).finally(() => {
+      this.#applying.delete(key);
       this.#reads.forget(target);
-    }
+    });
+    this.#applying.set(key, applied);
+    return applied;
   }
 
   read(target: string): ReturnType<Delivery['read']> {

@@ -21,12 +21,21 @@ export class TokenChecker {
   /** The token behind a secret; undefined when it is unknown, revoked or expired. */
   identify(secret: string): Token | undefined {
     const token = this.#view.tokenByHash(hashToken(secret));
-    if (!token || token.revokedAt !== null) return undefined;
-    return token.expiresAt !== null && Date.parse(token.expiresAt) <= this.#clock.now() ? undefined : token;
+    return token && this.#counts(token) ? token : undefined;
   }
 
   allows(secret: string, needs: Role): boolean {
     const token = this.identify(secret);
     return token !== undefined && covers(token.role, needs);
+  }
+
+  /** Whether the token with this id, whose secret need not be known, still counts and may do what is asked. */
+  stillAllows(id: string, needs: Role): boolean {
+    const token = this.#view.tokenById(id);
+    return token !== undefined && this.#counts(token) && covers(token.role, needs);
+  }
+
+  #counts({ revokedAt, expiresAt }: Token): boolean {
+    return revokedAt === null && (expiresAt === null || Date.parse(expiresAt) > this.#clock.now());
   }
 }

@@ -45,11 +45,16 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   'POST /v1/comparisons': ['admin', 'service'],
   'GET /v1/targets/{target}/ruleset': ['admin', 'service'],
   'PUT /v1/targets/{target}/instances/{instance}': ['admin', 'service'],
+  'DELETE /v1/targets/{target}/instances/{instance}': ['admin', 'service'],
   'POST /v1/targets/{target}/ofrep/v1/evaluate/flags': ['admin', 'service'],
   'POST /v1/targets/{target}/ofrep/v1/evaluate/flags/{key}': ['admin', 'service'],
   'POST /v1/tokens': ['admin'],
   'GET /v1/tokens': ['admin'],
   'DELETE /v1/tokens/{id}': ['admin'],
+  'POST /v1/hooks': ['admin'],
+  'GET /v1/hooks': ['admin'],
+  'POST /v1/hooks/{id}/resume': ['admin'],
+  'DELETE /v1/hooks/{id}': ['admin'],
 };
 
 type Operation = { readonly security?: readonly unknown[] };

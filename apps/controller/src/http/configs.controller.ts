@@ -3,6 +3,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import {
+  appliedPlanLimits,
   ApplyManifestsCommand,
   configView,
   Delivery,
@@ -93,13 +94,15 @@ export class ConfigsController {
   ): Promise<ApplyResult> {
     const manifests = body.manifests.map((raw, index) => readManifest(raw as JsonObject, index));
     refuseTwice(manifests);
+    const parsed = manifests.map((manifest) => manifest.parsed);
+    const limit = appliedPlanLimits(this.view, parsed);
+    if (limit) throw ProblemError.of(limit);
     const context = contextOf(request, body, body.reason);
     const { outcome, lastPosition } = accepted(
       await this.commands.execute(new ApplyManifestsCommand(manifests, body.dryRun, context)),
     );
     await this.view.caughtUpWith(lastPosition);
     const applied = ApplyResult.parse({ dryRun: body.dryRun, results: outcome['results'] });
-    const parsed = manifests.map((manifest) => manifest.parsed);
     const gaps = { Plan: planWarnings(this.view, parsed), Signal: signalWarnings(this.view, parsed) };
     const results = applied.results.map((result) => {
       const { kind, name } = result;

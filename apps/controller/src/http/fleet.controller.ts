@@ -1,28 +1,18 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Acknowledgement, OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
 import { Clock, EventStore } from '#libs/kernel';
 import { LiveView } from '#libs/application';
-import { OfrepEvaluator, PullDriver, RulesetFeed, rulesetResponse, type OfrepResponse } from '#libs/platforms';
+import { PullDriver, RulesetFeed, rulesetResponse } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
 import { knowGeneration } from '../composition/known-generation.js';
 import { Needs, type Caller } from './auth.js';
 import { isStorable } from './body-check.js';
 import { ProblemError } from './problem.js';
+import { sendText } from './send-text.js';
 
-const send = (
-  reply: FastifyReply,
-  { status, body, headers }: OfrepResponse | ReturnType<typeof rulesetResponse>,
-): void => {
-  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
-  void reply
-    .status(status)
-    .headers({ ...(text === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' }), ...headers })
-    .send(text);
-};
-
-/** What fleets call: rulesets and evaluation on the way out, acknowledgements and outcomes on the way in. */
+/** What fleets call: rulesets on the way out, acknowledgements and outcomes on the way in. */
 @ApiTags('fleet')
 @ApiBearerAuth()
 @Controller('v1')
@@ -32,7 +22,6 @@ export class FleetController {
     private readonly store: EventStore,
     private readonly view: LiveView,
     private readonly feed: RulesetFeed,
-    private readonly ofrep: OfrepEvaluator,
     private readonly driver: PullDriver,
     private readonly intake: OutcomeIntake,
     private readonly clock: Clock,
@@ -49,7 +38,7 @@ export class FleetController {
     const response = rulesetResponse(this.feed, target, etag);
     if (response.status === 404)
       throw new ProblemError('target-not-found', `Target ${target} has no ruleset. Apply its manifest first.`);
-    send(reply, response);
+    sendText(reply, response);
   }
 
   /** A heartbeat of an instance that says which generation it evaluates with. */
@@ -61,13 +50,17 @@ export class FleetController {
     @Param('instance') instance: string,
     @Body({ schema: Acknowledgement }) body: Acknowledgement,
   ): Promise<void> {
-    if (!this.view.fleet.targets.has(target))
-      throw new ProblemError('target-not-found', `There is no target ${target}. Apply its manifest first.`);
-    if (instance.length > 128 || !isStorable(instance))
-      throw new ProblemError('invalid-request', 'An instance id has at most 128 printable characters: shorten it.', [
-        { pointer: '/instance', detail: 'at most 128 printable characters' },
-      ]);
+    this.#check(target, instance);
     await this.driver.acknowledge(target, instance, body, this.clock.now());
+  }
+
+  /** An instance says that it ends. Who leaves without a word has stopped talking, and keeps stages from passing. */
+  @Delete('targets/:target/instances/:instance')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  async leave(@Param('target') target: string, @Param('instance') instance: string): Promise<void> {
+    this.#check(target, instance);
+    await this.driver.leave(target, instance);
   }
 
   /** Outcomes: bad ones one by one, good ones as counts. Wrong items are refused by themselves, the rest is kept. */
@@ -80,27 +73,12 @@ export class FleetController {
     return this.intake.submit(batch, { token: request.caller?.subject ?? '' }, this.clock.now());
   }
 
-  @Post('targets/:target/ofrep/v1/evaluate/flags')
-  @HttpCode(200)
-  @ApiOkResponse({ description: 'OFREP bulk evaluation' })
-  evaluateAll(
-    @Param('target') target: string,
-    @Body() body: unknown,
-    @Headers('if-none-match') etag: string | undefined,
-    @Res() reply: FastifyReply,
-  ): void {
-    send(reply, this.ofrep.evaluateAll(target, body, etag));
-  }
-
-  @Post('targets/:target/ofrep/v1/evaluate/flags/:key')
-  @HttpCode(200)
-  @ApiOkResponse({ description: 'OFREP evaluation' })
-  evaluateOne(
-    @Param('target') target: string,
-    @Param('key') key: string,
-    @Body() body: unknown,
-    @Res() reply: FastifyReply,
-  ): void {
-    send(reply, this.ofrep.evaluateOne(target, key, body));
+  #check(target: string, instance: string): void {
+    if (!this.view.fleet.targets.has(target))
+      throw new ProblemError('target-not-found', `There is no target ${target}. Apply its manifest first.`);
+    if (instance.length > 128 || !isStorable(instance))
+      throw new ProblemError('invalid-request', 'An instance id has at most 128 printable characters: shorten it.', [
+        { pointer: '/instance', detail: 'at most 128 printable characters' },
+      ]);
   }
 }

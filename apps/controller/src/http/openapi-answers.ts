@@ -37,9 +37,12 @@ const REFUSALS: readonly (readonly [routes: RegExp, statuses: readonly number[]]
   [/^get \/v1\/log\/head$/, [404]],
   [/^get \/v1\/log\/export$/, [400]],
   [/^post \/v1\/(?:outcomes|comparisons)$/, [400]],
-  [/^put \/v1\/targets\/\{target\}\/instances\/\{instance\}$/, [400, 404]],
+  [/^(?:put|delete) \/v1\/targets\/\{target\}\/instances\/\{instance\}$/, [400, 404]],
   [/^get \/v1\/targets\/\{target\}\/ruleset$/, [404]],
   [/^post \/v1\/tokens$/, [400, 409, 422]],
+  [/^post \/v1\/hooks$/, [400, 404, 409, 422]],
+  [/^post \/v1\/hooks\/\{id\}\/resume$/, [400, 404, 409, 422]],
+  [/^delete \/v1\/hooks\/\{id\}$/, [400, 404, 409, 422]],
   [/^delete \/v1\/tokens\/\{id\}$/, [400, 404, 409, 422]],
 ];
 
@@ -61,7 +64,7 @@ export const problem = (description: string) => ({
 });
 
 const COMMANDS =
-  /^(?:post \/v1\/(?:manifests|rollouts|tokens|configs\/\{key\}\/undo|rollouts\/\{id\}\/abandon)|delete \/v1\/tokens\/\{id\})$/;
+  /^(?:post \/v1\/(?:manifests|rollouts|tokens|hooks|hooks\/\{id\}\/resume|configs\/\{key\}\/undo|rollouts\/\{id\}\/abandon)|delete \/v1\/(?:tokens|hooks)\/\{id\})$/;
 const STEERING = /^post \/v1\/rollouts\/\{id\}\/(?:pause|resume|promote|abort)$/;
 /** Answers that are one rollout. */
 const ROLLOUT =

@@ -51,6 +51,24 @@ export const OFREP_SCHEMAS = {
     properties: {
       flags: { type: 'array', items: { anyOf: [to('OfrepEvaluation'), to('OfrepFailure')] } },
       metadata: object,
+      eventStreams: {
+        type: 'array',
+        description:
+          'Where changes are told of, as server-sent events whose id is the generation. The address needs no header, opens nothing else, and runs out within an hour: the next answer has another',
+        items: {
+          type: 'object',
+          required: ['type', 'endpoint', 'inactivityDelaySec'],
+          properties: {
+            type: { type: 'string', enum: ['sse'] },
+            endpoint: {
+              type: 'object',
+              required: ['requestUri'],
+              properties: { requestUri: { ...text, description: 'On the controller that answered' } },
+            },
+            inactivityDelaySec: { type: 'integer' },
+          },
+        },
+      },
     },
   },
   OfrepBulkFailure: { type: 'object', required: ['errorCode'], properties: fault },
@@ -68,6 +86,21 @@ export const addOfrep = (route: string, operation: Operation): void => {
   const unreadable = problem('The context is missing or wrong (OFREP), or the body is not JSON (a problem)');
   operation.responses['400'] = { ...unreadable, content: { ...json(failure ?? ''), ...unreadable.content } };
   operation.responses['404'] = { description: 'No such target or config', content: json(failure ?? '') };
+  const limited = problem('The token asks for more evaluations a second than HEADGATE_OFREP_RATE');
+  const retryAfter = { 'Retry-After': { description: 'Seconds', schema: text } };
+  operation.responses['429'] = { ...limited, headers: retryAfter };
+  const hints = ['flagConfigEtag', 'flagConfigLastModified'].map((name) => ({
+    name,
+    in: 'query' as const,
+    required: false,
+    description: 'What an event of the stream said: the answer waits a moment for that generation',
+    schema: text,
+  }));
+  if (route === BULK)
+    operation.parameters = [
+      ...(operation.parameters ?? []).filter((each) => !('name' in each) || each.name !== 'flagConfigEtag'),
+      ...hints,
+    ];
   if (route === ONE)
     operation.responses['500'] = { description: 'It has no value for this context', content: json(failure ?? '') };
 };

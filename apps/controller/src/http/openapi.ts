@@ -44,11 +44,16 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'post /v1/logs': 'Send records of evaluations (OTLP)',
   'get /v1/targets/{target}/ruleset': "Fetch a target's ruleset for evaluation in process",
   'put /v1/targets/{target}/instances/{instance}': 'Acknowledge a generation; a heartbeat',
+  'delete /v1/targets/{target}/instances/{instance}': 'Say that an instance ends',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags': 'Evaluate all configs (OFREP)',
   'post /v1/targets/{target}/ofrep/v1/evaluate/flags/{key}': 'Evaluate one config (OFREP)',
   'post /v1/tokens': 'Issue a token',
   'get /v1/tokens': 'List tokens, without their secrets',
   'delete /v1/tokens/{id}': 'Revoke a token',
+  'post /v1/hooks': 'Send events to an address from now on',
+  'get /v1/hooks': 'List where events go, how far, and what is wrong',
+  'post /v1/hooks/{id}/resume': 'Send again what was given up, or to a disabled hook',
+  'delete /v1/hooks/{id}': 'Send nothing there any more',
 };
 
 /** What every operation has in common is said here once, which keeps the controllers free of it. */

@@ -11,7 +11,10 @@ import {
   targetCapabilities,
   prepare,
   armlessWarnings,
+  delayWarnings,
   instancesOn,
+  latelyOf,
+  recordedIn,
   previewOf,
   ProgressBoard,
   rolloutView,
@@ -20,10 +23,12 @@ import {
   SteerRolloutCommand,
   UndoRevisionCommand,
   violationsOf,
+  type Lately,
   type Outcome,
   type Prepared,
   type StartRequest,
   type Steering,
+  type Traffic,
 } from '#libs/application';
 import {
   AbandonRequest,
@@ -273,10 +278,37 @@ export class RolloutsController {
     const traffic = await this.evidence.traffic({ now: this.clock.now(), spanMs: LATELY_MS });
     const isDrawn = prepared.config.assignment === 'instance';
     const live = isDrawn ? await instancesOn(Object.keys(prepared.controls), this.delivery) : {};
-    const forecast = previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared), live);
+    const lately = await this.lately(prepared, traffic, live);
+    const forecast = previewOf(prepared, traffic, LATELY_MS, await this.unattended(prepared), live, lately);
     const armless = armlessWarnings(this.view, prepared.plan.signals).map(({ message }) => `${message}.`);
-    const warnings = [...forecast.preview.warnings, ...armless];
+    const delays = delayWarnings(this.view, prepared.plan);
+    const warnings = [...forecast.preview.warnings, ...armless, ...delays];
     return { ...forecast, preview: { ...forecast.preview, warnings } };
+  }
+
+  /** What rollouts and sources measured of the plan's signals lately. */
+  private async lately(
+    { plan, config }: Prepared,
+    traffic: Traffic,
+    live: Readonly<Record<string, readonly string[]>>,
+  ): Promise<Lately> {
+    const now = this.clock.now();
+    const assignment = config.assignment ?? 'unit';
+    const rollouts = [...this.view.rollouts.values()].map(({ rollout }) => rollout);
+    const counted = plan.signals.filter(({ source }) => source !== null).map(({ signal }) => signal);
+    const targets = plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
+    const asked = { signals: counted, targets, fromMs: now - LATELY_MS, untilMs: now };
+    const [recordings, observed] = await Promise.all([
+      recordedIn(this.evidence, rollouts, plan.signals, assignment, now),
+      counted.length === 0 ? [] : this.evidence.before(asked),
+    ]);
+    const armless = new Set(
+      armlessWarnings(this.view, plan.signals).flatMap(({ field }) => {
+        const index = Number(field.split('/')[3]);
+        return plan.signals[index]?.signal ?? [];
+      }),
+    );
+    return latelyOf({ plan, assignment }, recordings, observed, traffic, armless, live);
   }
 
   /** Targets of the plan on which no instance is live now. One that cannot be asked is not known to be empty. */

@@ -5,7 +5,9 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { OpenAPIObject } from '@nestjs/swagger';
 import {
   AbandonTargetHandler,
+  AddHookHandler,
   ApplyManifestsHandler,
+  ChangeHookHandler,
   CommandRunner,
   Conductor,
   Delivery,
@@ -19,7 +21,7 @@ import {
   UndoRevisionHandler,
 } from '#libs/application';
 import { Clock, EventStore, LogTree } from '#libs/kernel';
-import { OfrepEvaluator, PullDriver, RulesetFeed } from '#libs/platforms';
+import { ChangeStreams, OfrepEvaluator, PullDriver, RulesetFeed, StreamPasses } from '#libs/platforms';
 import { ComparisonIntake, OtlpReceiver, OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
 import { TokenChecker } from '../composition/token-checker.js';
@@ -33,11 +35,15 @@ import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
 import { FleetController } from './fleet.controller.js';
+import { HookBoard } from './hook-board.js';
+import { HooksController } from './hooks.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { LogController } from './log.controller.js';
 import { methodsAt } from './methods.js';
 import { describeApi } from './openapi.js';
 import { takeOtlp } from './otlp.js';
+import { OfrepLimit } from './ofrep-limit.js';
+import { OfrepController, STREAM_PATH } from './ofrep.controller.js';
 import { OtlpController } from './otlp.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -58,7 +64,7 @@ const REQUEST_CHECK_MS = 1_000;
 
 @Module({})
 class HttpModule {
-  static with(core: Core): DynamicModule {
+  static with(core: Core, settings: OfrepSettings): DynamicModule {
     const values: readonly (readonly [unknown, unknown])[] = [
       [CommandRunner, core.runner],
       [LiveView, core.view],
@@ -68,7 +74,7 @@ class HttpModule {
       [Delivery, core.delivery],
       [PullDriver, core.pull],
       [RulesetFeed, core.feed],
-      [OfrepEvaluator, new OfrepEvaluator(core.feed)],
+      ...ofrepOf(core, settings),
       [OutcomeIntake, core.intake],
       [ComparisonIntake, core.comparisons],
       [OtlpReceiver, core.otlp],
@@ -78,6 +84,7 @@ class HttpModule {
       [TokenChecker, core.tokens],
       [Clock, core.clock],
       [SourceBoard, core.sources],
+      [HookBoard, core.hooks],
       [Readiness, readinessOf(core)],
     ];
     return {
@@ -91,10 +98,12 @@ class HttpModule {
         EventsController,
         LogController,
         FleetController,
+        OfrepController,
         ComparisonsController,
         OtlpController,
         SourcesController,
         TokensController,
+        HooksController,
         WhoAmIController,
         HealthController,
       ],
@@ -108,10 +117,41 @@ class HttpModule {
         UndoRevisionHandler,
         IssueTokenHandler,
         RevokeTokenHandler,
+        AddHookHandler,
+        ChangeHookHandler,
       ],
     };
   }
 }
+
+/** What OFREP needs besides the feed. */
+type OfrepSettings = {
+  /** Evaluations a second that each token may ask for; 0 for no limit. */
+  readonly ofrepRate?: number | undefined;
+  /** The longest life of the address of an event stream, in ms. */
+  readonly streamLifeMs?: number | undefined;
+  /** How often event streams are told that they are alive, in ms. */
+  readonly streamBeatMs?: number | undefined;
+  /** Event streams at once. */
+  readonly mostStreams?: number | undefined;
+};
+
+const ofrepOf = (
+  { feed, tokens, clock, streamKey }: Core,
+  { ofrepRate = 0, streamLifeMs: lifeMs, streamBeatMs: beatMs, mostStreams: most }: OfrepSettings,
+): readonly (readonly [unknown, unknown])[] => {
+  const now = (): number => clock.now();
+  const mayRead = (holder: string): boolean => tokens.stillAllows(holder, 'service');
+  return [
+    [OfrepEvaluator, new OfrepEvaluator(feed)],
+    [StreamPasses, new StreamPasses({ key: streamKey, clock, path: STREAM_PATH, ...(lifeMs ? { lifeMs } : {}) })],
+    [
+      ChangeStreams,
+      new ChangeStreams({ feed, now, mayRead, ...(beatMs ? { beatMs } : {}), ...(most ? { most } : {}) }),
+    ],
+    [OfrepLimit, new OfrepLimit(ofrepRate, now)],
+  ];
+};
 
 const readinessOf = (core: Core): Readiness => ({
   check: async () => {
@@ -138,7 +178,7 @@ export const startHttp = async (
   core: Core,
   host: string,
   port: number,
-  { otlpMostBytes = 64 * 1024 * 1024 }: { readonly otlpMostBytes?: number } = {},
+  { otlpMostBytes = 64 * 1024 * 1024, ...settings }: OfrepSettings & { readonly otlpMostBytes?: number } = {},
 ): Promise<HttpServer> => {
   const adapter = new FastifyAdapter({
     bodyLimit: MOST_BODY_BYTES,
@@ -151,7 +191,7 @@ export const startHttp = async (
     frameworkErrors: answerBadAddress,
     clientErrorHandler: answerClientError,
   });
-  const app = await NestFactory.create<NestFastifyApplication>(HttpModule.with(core), adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(HttpModule.with(core, settings), adapter, {
     logger: false,
     abortOnError: false,
     // Fastify reads JSON by itself; nothing else is taken but what exporters send.
@@ -173,6 +213,7 @@ export const startHttp = async (
     url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
     close: async () => {
       app.get(EventStreams).close();
+      app.get(ChangeStreams).close();
       const hurry = setTimeout(() => server.server.closeAllConnections(), GRACE_MS);
       const idle = setInterval(() => server.server.closeIdleConnections(), 50);
       try {

@@ -461,7 +461,7 @@ describe('A question', () => {
     ['DELETE', '/v1/rollouts', 'POST', 'GET, POST'],
     ['OPTIONS', '/v1/rollouts?limit=1', 'POST', 'GET, POST'],
     ['GET', '/v1/rollouts/01890000-0000-7000-8000-000000000000/pause', 'POST', 'POST'],
-    ['POST', '/v1/targets/api-tpu/instances/i-1', 'PUT', 'PUT'],
+    ['POST', '/v1/targets/api-tpu/instances/i-1', 'PUT', 'PUT, DELETE'],
     ['POST', '/openapi.json', 'GET', 'GET'],
     ['PUT', '/healthz', 'GET', 'GET'],
   ])('%s %s is no method that is there, and is told which are', async (method, path, one, allow) => {

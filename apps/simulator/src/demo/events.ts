@@ -30,6 +30,8 @@ const shapes = {
   StageEntered: z.object(stage),
   StagePassed: z.object({ ...stage, sentences: z.array(z.string()) }),
   ExposureRequested: z.object({ rollout, target: z.string(), shareBp: z.number(), purpose: z.string() }),
+  ExposureFailed: z.object({ rollout, target: z.string(), generation: z.number(), error: z.string() }),
+  ExposureChanged: z.object({ rollout, target: z.string(), generation: z.number() }),
   RolloutHeld: z.object({ rollout, reason: z.string() }),
   RolloutResumed: z.object({ rollout, reason: z.string() }),
   DegradationDetected: z.object({ rollout, signal: z.string(), stages: z.array(z.string()), sentence: z.string() }),

@@ -10,6 +10,8 @@ type Chapter = {
   /** `track/stage` → when it was entered. */
   readonly entered: Readonly<Record<string, number>>;
   readonly back: readonly string[];
+  /** Target and generation → how many attempts to deliver it have failed. */
+  readonly failures: Readonly<Record<string, number>>;
   /** Set once the rollback has begun. */
   readonly rollback: { readonly at: number; readonly targets: readonly string[] } | undefined;
 };
@@ -104,6 +106,16 @@ const readBack = (story: Story, chapter: Chapter, at: number): string[] => {
   ];
 };
 
+const failureKey = (target: string, generation: number): string => `${target} ${generation}`;
+
+/** Only what had failed before is worth a line. */
+const recovered = (story: Story, { failures }: Chapter, { at, data }: Of<'ExposureChanged'>): readonly string[] => {
+  const failed = failures[failureKey(data.target, data.generation)];
+  if (failed === undefined) return [];
+  const attempts = `${failed} failed attempt${failed === 1 ? '' : 's'}`;
+  return [line(story, at, 'delivered', `${data.target} holds generation ${data.generation} after ${attempts}`)];
+};
+
 const linesOf = (story: Story, chapter: Chapter, event: StoryEvent): readonly string[] => {
   const { at } = event;
   const name = `${chapter.config} r${chapter.revision}`;
@@ -125,6 +137,10 @@ const linesOf = (story: Story, chapter: Chapter, event: StoryEvent): readonly st
         : [];
     case 'StagePassed':
       return [passed(story, chapter, event)];
+    case 'ExposureFailed':
+      return [line(story, at, 'trouble', `${event.data.error}; it is tried again`)];
+    case 'ExposureChanged':
+      return recovered(story, chapter, event);
     case 'RolloutHeld':
       return [line(story, at, 'held', `${name}: ${event.data.reason}`)];
     case 'RolloutResumed':
@@ -166,6 +182,10 @@ const changed = (chapter: Chapter, event: StoryEvent): Chapter => {
   switch (event.type) {
     case 'StageEntered':
       return { ...chapter, entered: { ...chapter.entered, [`${event.data.track}/${event.data.stage}`]: event.at } };
+    case 'ExposureFailed': {
+      const key = failureKey(event.data.target, event.data.generation);
+      return { ...chapter, failures: { ...chapter.failures, [key]: (chapter.failures[key] ?? 0) + 1 } };
+    }
     case 'RollbackStarted':
       return { ...chapter, rollback: { at: event.at, targets: event.data.targets } };
     case 'TargetReadBack':
@@ -179,7 +199,7 @@ const chapterOf = (story: Story, event: StoryEvent): Chapter | undefined => {
   const known = story.chapters[event.data.rollout];
   if (known || event.type !== 'RolloutPlanned') return known;
   const { config, revision, plan, controls } = event.data;
-  return { config, revision, plan, controls, entered: {}, back: [], rollback: undefined };
+  return { config, revision, plan, controls, entered: {}, back: [], failures: {}, rollback: undefined };
 };
 
 /** Tells one event: the story goes on, and these lines are printed. Events of rollouts that it never saw begin are left out. */

@@ -27,6 +27,18 @@ type Keyed = 'unit' | 'request' | 'instance';
 
 const NOBODY: EvaluationContext = {};
 
+/** Few assignments are distinct, so units share them: a unit costs one reference. */
+const createShared = (): ((assigned: Assigned) => Assigned) => {
+  const known = new Map<string, Assigned>();
+  return (assigned) => {
+    const { revisions, ruled, letsGo } = assigned;
+    const key = `${revisions.join()}/${ruled.join()}/${letsGo.join()}`;
+    const found = known.get(key) ?? assigned;
+    known.set(key, found);
+    return found;
+  };
+};
+
 /**
  * A unit's assignment follows from its key and the ruleset alone, so it is evaluated once per generation and unit and
  * kept; request-split configs are evaluated for every request.
@@ -42,8 +54,7 @@ export const createAssignments = (
   const names = (indexes: readonly number[]): string[] => indexes.map((index) => scenario.configs[index]?.name ?? '');
   const by = { unit: positions('unit'), request: positions('request'), instance: positions('instance') };
   const named = { unit: names(by.unit), request: names(by.request), instance: names(by.instance) };
-  // Few assignments are distinct, so units share them: a unit costs one reference.
-  const known = new Map<string, Assigned>();
+  const shared = createShared();
   const kept: (Assigned | undefined)[] = Array.from({ length: units.count });
   const keptFor = new Float64Array(units.count).fill(-1);
   const unitsOnly = by.request.length === 0 && by.instance.length === 0;
@@ -57,12 +68,6 @@ export const createAssignments = (
   const rows = (keyed: Keyed, answers: readonly Evaluation[], row: number): readonly Evaluation[] =>
     answers.slice(row * named[keyed].length, (row + 1) * named[keyed].length);
 
-  const shared = ({ revisions, ruled, letsGo }: Assigned): Assigned => {
-    const key = `${revisions.join()}/${ruled.join()}/${letsGo.join()}`;
-    const found = known.get(key) ?? { revisions, ruled, letsGo };
-    known.set(key, found);
-    return found;
-  };
   const withAnswers = (base: Assigned, keyed: Keyed, answers: readonly Evaluation[]): Assigned => {
     const revisions = [...base.revisions];
     const ruled = [...base.ruled];
@@ -76,11 +81,8 @@ export const createAssignments = (
     }
     return shared({ revisions, ruled, letsGo });
   };
-  const nothing: Assigned = {
-    revisions: scenario.configs.map(() => 0),
-    ruled: scenario.configs.map(() => false),
-    letsGo: scenario.configs.map(() => false),
-  };
+  const no = scenario.configs.map(() => false);
+  const nothing: Assigned = { revisions: scenario.configs.map(() => 0), ruled: no, letsGo: no };
 
   const missing = (arrivals: readonly Arrival[], generation: number): number[] => {
     const wanted = new Set<number>();

@@ -46,7 +46,12 @@ export type Evaluator = {
   readonly close: () => Promise<void>;
 };
 
-const silent: Logger = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined };
+export const silent: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+};
 const NOTHING: EvaluationContext = {};
 const CONNECT_MS = 1_500;
 const RETRY_MS = 1_000;
@@ -76,7 +81,8 @@ const online = ({ host, syncPort, selector }: EvaluatorOptions): FlagdProvider =
     silent,
   );
 
-const evaluateWith = async (
+/** All configs for all these contexts by one provider, in the order of contexts × configs. */
+export const evaluateWith = async (
   provider: FlagdProvider,
   configs: readonly string[],
   contexts: readonly EvaluationContext[],
@@ -91,6 +97,12 @@ const evaluateWith = async (
     ruled: reason === 'TARGETING_MATCH',
     letsGo: flagMetadata?.['stickiness'] === 'drop',
   }));
+};
+
+/** Also an unknown flag is answered with the flag set's metadata, so this works before there is any config. */
+export const generationOf = async (provider: FlagdProvider, configs: readonly string[]): Promise<number> => {
+  const answers = await evaluateWith(provider, configs, [NOTHING]);
+  return Math.max(0, ...answers.map((answer) => answer.generation));
 };
 
 /**
@@ -131,10 +143,9 @@ export const createEvaluator = async (options: EvaluatorOptions): Promise<Evalua
     client.removeHandler(ProviderEvents.Ready, takeController);
     for (const domain of Object.values(domains)) await OpenFeature.setProviderAndWait(domain, NOOP_PROVIDER);
   };
-  const generation = async (): Promise<number> => {
-    // Also an unknown flag is answered with the flag set's metadata, so this works before there is any config.
-    const answers = await evaluateWith(current, options.configs, [NOTHING]);
-    return Math.max(0, ...answers.map((answer) => answer.generation));
+  return {
+    evaluate: (configs, contexts) => evaluateWith(current, configs, contexts),
+    generation: () => generationOf(current, options.configs),
+    close,
   };
-  return { evaluate: (configs, contexts) => evaluateWith(current, configs, contexts), generation, close };
 };

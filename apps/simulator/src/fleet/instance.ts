@@ -7,9 +7,11 @@ import { createEvaluator, type Evaluator } from './evaluator.js';
 import type { TargetTruth } from './ground-truth.js';
 import { createOutbox, type OutboxStats } from './outbox.js';
 import { createRulesetFile, type RulesetFile } from './ruleset-file.js';
+import { createStoreEvaluator } from './store-evaluator.js';
+import type { Reader } from './store-readers.js';
 import { createTraffic, type Traffic } from './traffic.js';
 
-type Source = 'controller' | 'disk' | 'none';
+type Source = 'controller' | 'store' | 'disk' | 'none';
 
 /** What an instance tells about itself. */
 export type InstanceFact =
@@ -48,6 +50,8 @@ export type InstanceOptions = {
   readonly rulesetPath: string;
   readonly truth: TargetTruth;
   readonly onEvent: (event: FleetEvent) => void;
+  /** How it reads its ruleset from somebody else's store; undefined: from the controller. */
+  readonly reader: Reader | undefined;
 };
 
 const TICK_MS = 250;
@@ -88,19 +92,22 @@ const createReader = (
   reading: Reading,
   hooks: { readonly changed: () => void; readonly tell: (fact: InstanceFact) => void },
 ): Promise<Evaluator> => {
-  const { scenario, target, index, host, syncPort, token, fleet } = options;
+  const { scenario, target, index, host, syncPort, token, fleet, reader } = options;
+  const onSource = (source: Source): void => {
+    reading.source = source;
+    hooks.tell({ type: 'source', source });
+  };
+  const configs = scenario.configs.map(({ name }) => name);
+  if (reader) return createStoreEvaluator({ reader, path: file.path, configs, onChange: hooks.changed, onSource });
   return createEvaluator({
     domain: `${fleet}/${instanceName(target.target, index)}`,
     host,
     syncPort,
     selector: `${target.target}?token=${token}`,
-    configs: scenario.configs.map(({ name }) => name),
+    configs,
     kept: kept ? file.path : undefined,
     onChange: hooks.changed,
-    onSource: (source) => {
-      reading.source = source;
-      hooks.tell({ type: 'source', source });
-    },
+    onSource,
   });
 };
 
@@ -111,6 +118,8 @@ export const startInstance = async (options: InstanceOptions): Promise<Instance>
   const place = { target: target.target, instance: name };
   const tell = (fact: InstanceFact): void => options.onEvent({ ...fact, ...place, at: Date.now() });
   const file = createRulesetFile(options.rulesetPath, target.target, connection);
+  // What was read from a store is on the disk before it is evaluated with.
+  const keep = (): Promise<boolean> => (options.reader ? Promise.resolve(true) : file.refresh());
   const acknowledger = createAcknowledger(connection, target.target, name, (generation) =>
     tell({ type: 'acknowledged', generation }),
   );
@@ -124,7 +133,7 @@ export const startInstance = async (options: InstanceOptions): Promise<Instance>
     reading.generation = generation;
     tell({ type: 'generation', generation });
     void acknowledger.acknowledge(generation);
-    void file.refresh();
+    void keep();
   };
   const started: { evaluator?: Evaluator } = {};
   const check = async (): Promise<void> => {
@@ -156,7 +165,7 @@ export const startInstance = async (options: InstanceOptions): Promise<Instance>
   };
   const heartbeat = async (): Promise<void> => {
     await acknowledger.acknowledge(reading.generation);
-    if (file.generation() !== reading.generation) await file.refresh();
+    if (file.generation() !== reading.generation) await keep();
     clock.later(scenario.heartbeat, heartbeat);
   };
   clock.later(phase.below(tick), turn);

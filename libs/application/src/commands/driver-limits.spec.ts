@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { aPlan, aTrack } from '#libs/testing';
 import type { RegisteredConfig } from '#libs/domain';
 import type { JsonObject } from '#libs/kernel';
+import { Manifest } from '#libs/contracts';
 import { LiveView } from '../queries/live-view.js';
-import { driverLimits } from './driver-limits.js';
+import { appliedPlanLimits, delayWarnings, driverLimits } from './driver-limits.js';
 
 const VERTEX = { project: 'my-project', location: 'europe-west1', endpointId: '7', config: 'weights' };
 const settings = { ...VERTEX, deployedModels: { r1: '11', r2: '22' } };
@@ -95,5 +96,53 @@ describe('what a driver cannot do', () => {
     };
     const byInstance = asked({ config: { ...weights, assignment: 'instance' } });
     expect(driverLimits(viewOf('aws-appconfig', appConfig), byInstance)?.message).toContain('unit or request');
+  });
+
+  it.each([
+    ['a share', { exposure: '0.5%' }, {}, '/spec/tracks/0/stages/0/exposure', '0.5%'],
+    ['a holdback', {}, { holdback: '0.5%' }, '/spec/holdback', 'spec.holdback'],
+  ])(
+    'is found in %s of a plan that is applied, also for a target that comes with it',
+    (_, stage, over, field, words) => {
+      const plan = Manifest.parse({
+        apiVersion: 'headgate.dev/v1',
+        kind: 'Plan',
+        metadata: { name: 'fine' },
+        spec: {
+          signals: [{ signal: 'errors' }],
+          tracks: [
+            {
+              name: 'all',
+              targets: { platform: 'api' },
+              stages: [
+                { exposure: '1%', bake: '1m', ...stage },
+                { exposure: '100%', bake: '1m' },
+              ],
+            },
+          ],
+          ...over,
+        },
+      });
+      const manifest = Manifest.parse({
+        apiVersion: 'headgate.dev/v1',
+        kind: 'Target',
+        metadata: { name: 'api-eu' },
+        spec: { ...place, driver: 'vertex-endpoint', settings },
+      });
+      const fault = { code: 'driver-cannot', message: expect.stringContaining(words) };
+      expect(appliedPlanLimits(viewOf('vertex-endpoint', settings), [plan])).toMatchObject({
+        ...fault,
+        field: `/manifests/0${field}`,
+      });
+      expect(appliedPlanLimits(new LiveView(), [manifest, plan])).toMatchObject({ field: `/manifests/1${field}` });
+      expect(appliedPlanLimits(viewOf('pull', {}), [plan])).toBeUndefined();
+    },
+  );
+
+  it('is said of stages that are shorter than a delivery may take to arrive, with the number', () => {
+    const webhook = { url: 'https://config.example.com/x', secretEnv: 'SECRET', poll: '60s' };
+    const plan = planOf(100, 1_000, 10_000);
+    expect(delayWarnings(viewOf('webhook', webhook), plan)).toEqual([expect.stringMatching(/api-us may take 75 s/)]);
+    expect(delayWarnings(viewOf('pull', {}), plan)).toEqual([]);
   });
 });

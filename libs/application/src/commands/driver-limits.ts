@@ -1,6 +1,6 @@
-import type { RegisteredConfig, ResolvedPlan } from '#libs/domain';
-import type { Rejection } from '#libs/kernel';
-import type { Capabilities } from '#libs/contracts';
+import { hasLabels, type KnownTarget, type PlanSpec, type RegisteredConfig, type ResolvedPlan } from '#libs/domain';
+import type { JsonObject, Rejection } from '#libs/kernel';
+import type { Capabilities, Manifest } from '#libs/contracts';
 import type { LiveView } from '../queries/live-view.js';
 import { targetCapabilities } from '../workers/targets-known.js';
 
@@ -45,36 +45,108 @@ const configFault = (target: string, can: Capabilities, asked: Asked): Rejection
   return undefined;
 };
 
-const shareFault = (target: string, track: number, can: Capabilities, { plan }: Asked): Rejection | undefined => {
+type Shares = {
+  readonly plan: string;
+  readonly holdbackBp: number;
+  readonly stages: readonly { readonly name: string; readonly exposureBp: number }[];
+};
+type Fault = { readonly message: string; readonly field: string };
+
+/** What is split more finely than a target can, with the field of the plan's manifest. */
+const shareFault = (target: string, track: number, can: Capabilities, asked: Shares): Fault | undefined => {
+  const { plan, holdbackBp, stages } = asked;
   const { resolutionBp } = can;
   const isTooFine = (bp: number): boolean => bp % resolutionBp !== 0;
   const step = percent(resolutionBp);
-  const stages = plan.tracks[track]?.stages ?? [];
-  if (isTooFine(plan.holdbackBp))
+  if (isTooFine(holdbackBp))
     return {
-      code: CODE,
-      message: `Target ${target} splits in steps of ${step}, and the holdback of plan ${plan.plan} is ${percent(plan.holdbackBp)} (spec.holdback): make it a multiple of ${step}.`,
-      field: '/plan',
+      message: `Target ${target} splits in steps of ${step}, and the holdback of plan ${plan} is ${percent(holdbackBp)} (spec.holdback): make it a multiple of ${step}.`,
+      field: '/spec/holdback',
     };
   const index = stages.findIndex(({ exposureBp }) => isTooFine(exposureBp));
   const stage = stages[index];
   if (stage === undefined) return undefined;
   return {
-    code: CODE,
-    message: `Target ${target} splits in steps of ${step}, and stage ${stage.name} of plan ${plan.plan} gives it ${percent(stage.exposureBp)} (spec.tracks[${track}].stages[${index}].exposure): make it a multiple of ${step}.`,
-    field: '/plan',
+    message: `Target ${target} splits in steps of ${step}, and stage ${stage.name} of plan ${plan} gives it ${percent(stage.exposureBp)} (spec.tracks[${track}].stages[${index}].exposure): make it a multiple of ${step}.`,
+    field: `/spec/tracks/${track}/stages/${index}/exposure`,
   };
 };
 
 /** Why a rollout asks more of a target than its driver can do; undefined when it does not. */
 export const driverLimits = (view: LiveView, asked: Asked): Rejection | undefined => {
-  for (const [index, { targets }] of asked.plan.tracks.entries())
+  const { plan, holdbackBp } = asked.plan;
+  for (const [index, { targets, stages }] of asked.plan.tracks.entries())
     for (const { target } of targets) {
       const known = view.fleet.targets.get(target);
       if (!known || known.driver === 'pull') continue;
       const can = targetCapabilities(known);
-      const fault = configFault(target, can, asked) ?? shareFault(target, index, can, asked);
+      const fault = configFault(target, can, asked);
       if (fault) return fault;
+      const tooFine = shareFault(target, index, can, { plan, holdbackBp, stages });
+      if (tooFine) return { code: CODE, message: tooFine.message, field: '/plan' };
     }
   return undefined;
 };
+
+type Driven = KnownTarget & { readonly driver: string; readonly settings: JsonObject };
+
+/** Targets as they will be when these manifests are applied. */
+const targetsAfter = (view: LiveView, manifests: readonly Manifest[]): readonly Driven[] => {
+  const given = manifests.flatMap((each): readonly Driven[] =>
+    each.kind === 'Target'
+      ? [{ ...each.spec, target: each.metadata.name, settings: each.spec.settings as JsonObject }]
+      : [],
+  );
+  const names = new Set(given.map(({ target }) => target));
+  return [
+    ...[...view.fleet.targets.values()].filter(({ target, retired }) => !retired && !names.has(target)),
+    ...given,
+  ];
+};
+
+const chosenBy = (wanted: PlanSpec['tracks'][number]['targets'], targets: readonly Driven[]): readonly Driven[] => {
+  if (Array.isArray(wanted)) return targets.filter(({ target }) => (wanted as readonly string[]).includes(target));
+  return targets.filter((target) => hasLabels(target, wanted as Readonly<Record<string, string>>));
+};
+
+/**
+ * Why a plan among these manifests asks more of a target than its driver can do, whatever config goes out by it;
+ * undefined when none does. What depends on the config is refused when a rollout is planned or started.
+ */
+export const appliedPlanLimits = (view: LiveView, manifests: readonly Manifest[]): Rejection | undefined => {
+  const targets = targetsAfter(view, manifests);
+  for (const [at, manifest] of manifests.entries()) {
+    if (manifest.kind !== 'Plan') continue;
+    const { holdback: holdbackBp, tracks } = manifest.spec;
+    for (const [index, { targets: wanted, stages }] of tracks.entries()) {
+      const shown = stages.map(({ exposure }) => ({
+        name: percent(exposure),
+        exposureBp: Math.min(exposure, 10_000 - holdbackBp),
+      }));
+      for (const target of chosenBy(wanted, targets)) {
+        const asked = { plan: manifest.metadata.name, holdbackBp, stages: shown };
+        const fault = shareFault(target.target, index, targetCapabilities(target), asked);
+        if (fault) return { code: CODE, message: fault.message, field: `/manifests/${at}${fault.field}` };
+      }
+    }
+  }
+  return undefined;
+};
+
+/**
+ * Stages that bake for less than it takes on a target until everybody who reads there has what was delivered: where
+ * nobody acknowledges, each takes that long all the same.
+ */
+export const delayWarnings = (view: LiveView, { tracks }: Pick<ResolvedPlan, 'tracks'>): readonly string[] =>
+  tracks.flatMap(({ targets, stages }) =>
+    targets.flatMap(({ target }) => {
+      const known = view.fleet.targets.get(target);
+      if (known === undefined) return [];
+      const { acknowledgesInstances, worstCaseDelayMs } = targetCapabilities(known);
+      const short = stages.filter(({ bakeMs }) => bakeMs < worstCaseDelayMs);
+      if (acknowledgesInstances || short.length === 0) return [];
+      return [
+        `${target} may take ${worstCaseDelayMs / 1_000} s after a delivery until all who read there have it (spec.settings.poll, and 15 s): where none of its instances acknowledges, ${short.map(({ name }) => name).join(', ')} take at least that long each, and so does a rollback.`,
+      ];
+    }),
+  );

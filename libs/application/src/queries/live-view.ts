@@ -5,6 +5,7 @@ import {
   summarise,
   type AccessEvent,
   type HeadgateEvent,
+  type HookEvent,
   type Recorded,
   type Rollout,
   type RolloutEvent,
@@ -30,6 +31,15 @@ export type Token = {
   readonly revokedAt: string | null;
 };
 
+export type Hook = Extract<HookEvent, { type: 'HookAdded' }>['data'] & {
+  /** Positions of the events that added it, and that resumed it last; 0: it was never resumed. */
+  readonly addedAt: number;
+  readonly resumedAt: number;
+  readonly createdAt: string;
+  /** Why nothing is sent to it; null while events are. */
+  readonly disabled: string | null;
+};
+
 /** The view of this process has stopped, so nobody can be told what the log says now. */
 export class ViewStoppedError extends Error {
   override readonly name = 'ViewStoppedError';
@@ -50,6 +60,7 @@ export class LiveView {
   readonly #rollouts = new Map<string, RolloutEntry>();
   readonly #tokens = new Map<string, Token>();
   readonly #tokensById = new Map<string, string>();
+  readonly #hooks = new Map<string, Hook>();
   readonly #revisions = new Map<string, RevisionFacts>();
   readonly #streamVersions = new Map<string, number>();
   readonly #waiters = new Set<{
@@ -74,8 +85,18 @@ export class LiveView {
     return [...this.#tokens.values()];
   }
 
+  /** Where events go to, by id; those that were removed are not among them. */
+  get hooks(): ReadonlyMap<string, Hook> {
+    return this.#hooks;
+  }
+
   tokenByHash(hash: string): Token | undefined {
     return this.#tokens.get(hash);
+  }
+
+  tokenById(id: string): Token | undefined {
+    const hash = this.#tokensById.get(id);
+    return hash === undefined ? undefined : this.#tokens.get(hash);
   }
 
   revisionFacts(key: string, revision: number): RevisionFacts | undefined {
@@ -167,6 +188,18 @@ export class LiveView {
       const token = hash === undefined ? undefined : this.#tokens.get(hash);
       if (hash !== undefined && token) this.#tokens.set(hash, { ...token, revokedAt: recorded.recordedAt });
     }
+    if (recorded.streamId.startsWith('hook-')) this.#applyHook(event as Recorded<HookEvent>, recorded.recordedAt);
+  }
+
+  #applyHook(event: Recorded<HookEvent>, createdAt: string): void {
+    const { hook } = event.data;
+    if (event.type === 'HookAdded')
+      this.#hooks.set(hook, { ...event.data, addedAt: event.position, createdAt, resumedAt: 0, disabled: null });
+    if (event.type === 'HookRemoved') this.#hooks.delete(hook);
+    const known = this.#hooks.get(hook);
+    if (known === undefined) return;
+    if (event.type === 'HookDisabled') this.#hooks.set(hook, { ...known, disabled: event.data.reason });
+    if (event.type === 'HookResumed') this.#hooks.set(hook, { ...known, resumedAt: event.position, disabled: null });
   }
 
   #issue(data: Extract<AccessEvent, { type: 'TokenIssued' }>['data'], createdAt: string): void {

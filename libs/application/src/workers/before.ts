@@ -26,13 +26,17 @@ export const beforeRollout = async (
   return totals.flat();
 };
 
-/** Counts of slices with those before the rollout in the place of control's. */
+/**
+ * Counts of slices with those before the rollout in the place of control's: of the same slices, so that one that is worse
+ * by itself, and has counted nothing since, weighs nothing.
+ */
 export const withBefore = (
   counts: readonly SliceCounts[],
   signal: string,
   totals: readonly ObservedTotals[],
 ): readonly SliceCounts[] =>
   counts.map((slice) => {
+    if (slice.candidateRequests === 0) return slice;
     const past = totals.find(
       (each) => each.signal === signal && each.target === slice.target && each.model === slice.model,
     );

@@ -92,11 +92,12 @@ const readBackOf = async (
 const targetFacts = async (
   rollout: Rollout,
   target: string,
-  seen: TargetSeen | undefined,
+  { seen, now }: { readonly seen: TargetSeen | undefined; readonly now: number },
   { delivery, redeliveredBy, targets }: Sources,
 ): Promise<TargetFacts | undefined> => {
   const progress = rollout.targets[target];
   const wanted = progress?.wanted?.generation ?? 0;
+  const askedAt = progress?.wanted?.at ?? 0;
   const needsReadBack = progress !== undefined && isLeaving(progress) && !progress.readBack;
   const { acknowledgesInstances, worstCaseDelayMs, readsBack } = targets.capabilities(target);
   const [observed, readBack] = await Promise.all([
@@ -105,11 +106,16 @@ const targetFacts = async (
   ]);
   if (observed === undefined) return undefined;
   const usable = observed.instances.filter(({ error }) => error === null);
+  const hasIt = new Set(usable.filter(({ generation }) => generation >= wanted).map(({ instance }) => instance));
+  const { silent = [], leaseMs = 0 } = observed;
   const generations = usable.map(({ generation }) => generation);
   return {
     instances: observed.instances.length,
-    acknowledged: generations.filter((generation) => generation >= wanted).length,
+    acknowledged: hasIt.size,
     acknowledgedGeneration: generations.length > 0 ? Math.min(...generations) : 0,
+    behind: observed.instances.flatMap(({ instance }) => (hasIt.has(instance) ? [] : [instance])),
+    silent: silent.flatMap(({ instance, seenAt }) => (seenAt >= askedAt - leaseMs ? [instance] : [])),
+    waitedMs: progress?.deliveredAt == null ? 0 : now - progress.deliveredAt,
     ...(acknowledgesInstances ? {} : { takenWithinMs: worstCaseDelayMs }),
     ...readBack,
     candidateSeenAt: seen?.candidateAt ?? null,
@@ -253,7 +259,7 @@ export const gatherFacts = async (
   const [targets, stages, watch, skew, parity, instances, perSecond] = await Promise.all([
     Promise.all(
       reached.map(async (target) => {
-        const known = await targetFacts(rollout, target, seen.get(target), sources);
+        const known = await targetFacts(rollout, target, { seen: seen.get(target), now }, sources);
         return [target, known] as const;
       }),
     ).then((all) => all.flatMap(([target, known]) => (known ? [[target, known] as const] : []))),

@@ -4,12 +4,16 @@ import { asHeadgateEvent } from '#libs/domain';
 export const DELIVER = 'deliver';
 export const CONDUCT = 'conduct';
 export const AUDIT = 'audit';
+/** Sending events to a hook, for as long as there is one. */
+export const HOOK = 'hook';
 /** Asking a source, again and again for as long as it is registered. */
 export const POLL = 'poll';
 
 export const conductTaskId = (rollout: string): string => `${CONDUCT}/${rollout}`;
 
 const SOURCE = 'source/';
+
+export const hookTaskId = (hook: string): string => `${HOOK}/${hook}`;
 
 export const pollTaskId = (source: string): string => `${POLL}/${source}`;
 
@@ -53,6 +57,8 @@ export const react = (recorded: RecordedEvent): readonly Task[] => {
       return [
         { id: conductTaskId(event.data.rollout), kind: CONDUCT, dueAt: 0, payload: { rollout: event.data.rollout } },
       ];
+    case 'HookAdded':
+      return [{ id: hookTaskId(event.data.hook), kind: HOOK, dueAt: 0, payload: { hook: event.data.hook } }];
     default:
       return [];
   }

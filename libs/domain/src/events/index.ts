@@ -4,21 +4,25 @@ import { configEvents } from './config.events.js';
 import { rolloutEvents, rolloutUpcasters } from './rollout.events.js';
 import { targetEvents, targetUpcasters } from './target.events.js';
 import { accessEvents } from './access.events.js';
+import { hookEvents } from './hook.events.js';
 
 export * from './config.events.js';
 export * from './rollout.events.js';
 export * from './target.events.js';
 export * from './access.events.js';
 export { leftoverWords } from './leftover.js';
+export * from './hook.events.js';
 
 type Versions = { readonly [version: number]: z.ZodType };
-type Newest<V extends Versions> = V extends { readonly 4: infer Fourth extends z.ZodType }
-  ? Fourth
-  : V extends { readonly 3: infer Third extends z.ZodType }
-    ? Third
-    : V extends { readonly 2: infer Second extends z.ZodType }
-      ? Second
-      : V[1];
+type Newest<V extends Versions> = V extends { readonly 5: infer Fifth extends z.ZodType }
+  ? Fifth
+  : V extends { readonly 4: infer Fourth extends z.ZodType }
+    ? Fourth
+    : V extends { readonly 3: infer Third extends z.ZodType }
+      ? Third
+      : V extends { readonly 2: infer Second extends z.ZodType }
+        ? Second
+        : V[1];
 type EventOf<Schemas extends Record<string, Versions>> = {
   [Type in keyof Schemas & string]: {
     readonly type: Type;
@@ -30,7 +34,8 @@ export type ConfigEvent = EventOf<typeof configEvents>;
 export type TargetEvent = EventOf<typeof targetEvents>;
 export type RolloutEvent = EventOf<typeof rolloutEvents>;
 export type AccessEvent = EventOf<typeof accessEvents>;
-export type HeadgateEvent = ConfigEvent | TargetEvent | RolloutEvent | AccessEvent;
+export type HookEvent = EventOf<typeof hookEvents>;
+export type HeadgateEvent = ConfigEvent | TargetEvent | RolloutEvent | AccessEvent | HookEvent;
 
 /** A domain event with where and when the log holds it. */
 export type Recorded<E> = E & { readonly position: number; readonly at: number };
@@ -40,6 +45,7 @@ const registry: Readonly<Record<string, Versions>> = {
   ...targetEvents,
   ...rolloutEvents,
   ...accessEvents,
+  ...hookEvents,
 };
 
 /** Type and version → a pure function to the next version. */

@@ -55,6 +55,8 @@ export const ResolvedPlan = z.object({
   graceMs: z.number(),
   /** What a `fail` takes back: everything, or the track in which it was found. */
   rollbackScope: z.enum(['rollout', 'track']),
+  /** With how many of the known instances a stage goes on, and after how long without the others; null: with all. */
+  convergence: z.object({ quorumBp: z.int(), withinMs: z.number() }).nullable(),
   /** Why it may go on although none of its signals could ever tell; null: it may not. */
   acceptBlind: z.string().nullable(),
   /** In which order targets are taken back; left out: by blast radius. Named targets come first. */
@@ -87,7 +89,8 @@ export const ResolvedPlan = z.object({
   ),
 });
 export type ResolvedPlan = z.output<typeof ResolvedPlan>;
-const ThirdPlan = ResolvedPlan.omit({ rollbackOrder: true, leftovers: true }).extend({
+const FourthPlan = ResolvedPlan.omit({ convergence: true, rollbackOrder: true, leftovers: true });
+const ThirdPlan = FourthPlan.extend({
   signals: z.array(ThirdSignal),
   tracks: z.array(ResolvedPlan.shape.tracks.element.omit({ parity: true })),
 });
@@ -219,6 +222,16 @@ const Planned = z.object({
   reverts: z.int().nullable(),
 });
 
+const Arrived = z.object({
+  rollout: Rollout,
+  target: z.string(),
+  generation: z.int(),
+  /** Live ones. */
+  instances: z.int(),
+  /** Known instances that have not acknowledged, or have stopped talking: it went on, or back, without them. */
+  absent: z.array(z.string()),
+});
+
 const TakenBack = z.object({
   rollout: Rollout,
   cause: z.enum(['degradation', 'abort']),
@@ -241,7 +254,8 @@ export const rolloutEvents = {
     1: Planned.extend({ plan: FirstPlan.omit({ rollbackScope: true }), assignment: FirstAssignment }),
     2: Planned.extend({ plan: FirstPlan, assignment: FirstAssignment }),
     3: Planned.extend({ plan: ThirdPlan, assignment: FirstAssignment }),
-    4: Planned,
+    4: Planned.extend({ plan: FourthPlan }),
+    5: Planned,
   },
   RolloutStarted: { 1: z.object({ rollout: Rollout }) },
   StageEntered: { 1: z.object({ ...TrackStage, exposureBp: z.int() }) },
@@ -253,7 +267,8 @@ export const rolloutEvents = {
     1: z.object({ rollout: Rollout, target: z.string(), generation: z.int(), error: z.string() }),
   },
   TargetConverged: {
-    1: z.object({ rollout: Rollout, target: z.string(), generation: z.int(), instances: z.int() }),
+    1: Arrived.omit({ absent: true }),
+    2: Arrived,
   },
   VerdictRecorded: {
     1: z.object({ rollout: Rollout, verdict: RecordedVerdict.omit({ values: true }) }),
@@ -316,7 +331,8 @@ const OF_OUTCOMES = { source: null, onFail: 'roll-back', limit: null, delayMs: n
 
 /**
  * Before version 2 a rollout was always taken back as a whole, and a drain never ended by a newer delivery; before
- * version 3 of RolloutPlanned all signals were of rare events, and before version 4 all came as outcomes.
+ * version 3 of RolloutPlanned all signals were of rare events, before version 4 all came as outcomes, and before
+ * version 5 every stage waited for all live instances.
  */
 export const rolloutUpcasters = {
   RolloutPlanned: {
@@ -331,7 +347,9 @@ export const rolloutUpcasters = {
         signals: (signals as readonly JsonObject[]).map((signal) => ({ ...signal, ...OF_OUTCOMES })),
         tracks: (tracks as readonly JsonObject[]).map((track) => ({ ...track, parity: [] })),
       })),
+    4: (data: JsonObject): JsonObject => withPlan(data, () => ({ convergence: null })),
   },
+  TargetConverged: { 1: (data: JsonObject): JsonObject => ({ ...data, absent: [] }) },
   /** Before version 2 nothing was assigned by instance. */
   ExposureRequested: { 1: (data: JsonObject): JsonObject => ({ ...data, instances: null }) },
   VerdictRecorded: {

@@ -63,10 +63,12 @@ const words: Words = {
   ExposureChanged: ({ target, shareBp, generation }) =>
     `${target}: delivered ${stageName(shareBp)}, generation ${generation}`,
   ExposureFailed: ({ target, error }) => `${target}: delivery failed, will be tried again: ${error}`,
-  TargetConverged: ({ target, instances, generation }) =>
-    instances === 0
-      ? `${target}: converged, every instance has had the time to take generation ${generation}`
-      : `${target}: converged, ${instances} instances on generation ${generation}`,
+  TargetConverged: ({ target, instances, generation, absent }) => {
+    const without = absent.length === 0 ? '' : `; without ${absent.join(', ')}`;
+    return instances === 0
+      ? `${target}: converged, every instance has had the time to take generation ${generation}${without}`
+      : `${target}: converged, ${instances} instances on generation ${generation}${without}`;
+  },
   VerdictRecorded: ({ verdict }) => `${verdict.verdict}${verdict.shadow ? ' (shadow)' : ''}: ${verdict.sentence}`,
   ParityJudged: ({ parity }) => `${parity.verdict}: ${parity.sentence}`,
   StagePassed: ({ track, stage, bakedMs }) => `${track} passed ${stage} after a bake of ${seconds(bakedMs)}`,
@@ -92,6 +94,10 @@ const words: Words = {
     `${config} r${revision} settled on ${list(targets)}: last known good there`,
   TokenIssued: ({ subject, role }) => `token for ${subject} (${role}) issued`,
   TokenRevoked: ({ token }) => `token ${token} revoked`,
+  HookAdded: ({ hook, url }) => `hook ${hook} added: events go to ${url}`,
+  HookRemoved: ({ hook }) => `hook ${hook} removed`,
+  HookDisabled: ({ hook, reason }) => `hook ${hook} disabled: ${reason}`,
+  HookResumed: ({ hook }) => `hook ${hook} resumed`,
 };
 
 /** One event in a sentence. */

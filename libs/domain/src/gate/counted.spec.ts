@@ -85,6 +85,16 @@ describe('a signal that a source counts', () => {
     expect(folded(alone).signals.get('errors')?.logE).toBe(0);
   });
 
+  it('rule 3: passes no targets together while it was not counted on both arms of each of them', () => {
+    const gpu = { target: 'api-gpu', model: 'sonnet' };
+    const looks = times(5, cell([10, 1_000, 90, 9_000]));
+    const spec = { ...specOf(), cells: [tpu, gpu] };
+    const verdict = judged(looks, {}, spec);
+    expect(verdict.verdict).toBe('not-measured');
+    expect(verdict.sentence).toContain('errors: no request measured on both arms of api-gpu yet');
+    expect(judged(looks, { targets: ['api-tpu'] }, spec).verdict).toBe('pass');
+  });
+
   it('is worth less where units differ more than by chance', () => {
     const looks = times(3, cell([12, 1_000, 10, 9_000], { dispersion: 6 }));
     const verdict = judged(looks);

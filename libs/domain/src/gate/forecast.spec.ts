@@ -66,13 +66,12 @@ describe('the prediction of a stage', () => {
 
   it('counts what earlier stages have shown already', () => {
     const alone = reason(asking(1.5), 'tolerate') ?? 0;
-    const [errors] = asking(1.5).signals;
-    const later = (before: { candidate: number; control: number }): StageToPredict => ({
-      ...stage,
-      signals: errors ? [{ ...errors, before: [before] }] : [],
+    const later = (seconds: number, shareBp: number): StageToPredict => ({
+      ...asking(1.5),
+      before: [{ traffic: [{ target: 'api/tpu', model: 'sonnet', shareBp, requestsPerSecond: 100 }], seconds }],
     });
-    expect(reason(later({ candidate: 10, control: 90 }), 'tolerate')).toBeLessThan(alone);
-    expect(reason(later({ candidate: 500, control: 500 }), 'tolerate')).toBe(0);
+    expect(reason(later(100, 1_000), 'tolerate')).toBeLessThan(alone);
+    expect(reason(later(1_000, 5_000), 'tolerate')).toBe(0);
   });
 
   it('says which harm is seen by the end, and a longer stage sees less', () => {

@@ -1,31 +1,15 @@
-import { smallestHarm, timeToPromote, type ExpectedBad } from '#libs/statistics';
-import { PROMOTION_ALPHA } from './judge.js';
-import { isCounted, type SignalSpec } from './types.js';
+import {
+  candidateRate,
+  controlRate,
+  isForeseen,
+  sightOf,
+  timeToShow,
+  type Period,
+  type SignalForecast,
+} from './forecast-signal.js';
+import type { StageTraffic } from './forecast-signal.js';
+import { isCounted } from './types.js';
 import { cellShares, signalShares } from './weights.js';
-
-/** Traffic of one slice, both arms together, and the candidate's share of it in this stage. */
-export type StageTraffic = {
-  readonly target: string;
-  readonly model: string;
-  /** Candidate share in basis points, 0..10000. */
-  readonly shareBp: number;
-  readonly requestsPerSecond: number;
-  /** Requests per second of units not seen before, at first; default every request. */
-  readonly unitsPerSecond?: number;
-  /** How many distinct units there are; default no end of them. */
-  readonly units?: number;
-};
-
-/** A signal with the share of control's requests that are bad today; null when it is not known. */
-export type SignalForecast = SignalSpec & {
-  readonly badPerRequest: number | null;
-  /** Margin that the stage asks of it; null asks for no proof. */
-  readonly tolerate: number | null;
-  /** How long after the request an outcome may become known, in ms; default: with the request. */
-  readonly delayMs?: number | undefined;
-  /** Bad events expected in earlier stages: what was shown by them counts. Default none. */
-  readonly before?: readonly ExpectedBad[];
-};
 
 export type StageToPredict = {
   readonly alpha: number;
@@ -34,6 +18,8 @@ export type StageToPredict = {
   /** Slices of the whole rollout, which share each signal's bound; default those of this stage. */
   readonly sliceCount?: number;
   readonly traffic: readonly StageTraffic[];
+  /** Stages before it: what they are expected to show counts for going on. Default none. */
+  readonly before?: readonly Period[];
   readonly bakeMs: number;
   /** Distinct units that every slice needs on the candidate. */
   readonly activationUnits: number;
@@ -60,7 +46,10 @@ export type StageForecast = {
   /** Expected length: the longest reason; null while the stage is impossible or a base rate is not known. */
   readonly ms: number | null;
   readonly reasons: readonly StageReason[];
-  /** Smallest ratio of harm over all slices that the stage sees by its end with chance 0.8 and 0.95; null for none. */
+  /**
+   * Smallest ratio of harm over all slices that the stage sees by its end with chance 0.8 and 0.95; null for none. Signals
+   * of which nothing is known are missing.
+   */
   readonly sees: readonly {
     readonly signal: string;
     readonly likely: number | null;
@@ -70,8 +59,10 @@ export type StageForecast = {
   readonly impossible: readonly StageImpossible[];
 };
 
-const candidateRate = ({ requestsPerSecond, shareBp }: StageTraffic): number => (requestsPerSecond * shareBp) / 10_000;
-const controlRate = (traffic: StageTraffic): number => traffic.requestsPerSecond - candidateRate(traffic);
+/** Chances with which a harm is seen. */
+const LIKELY = 0.8;
+const NEARLY_SURE = 0.95;
+
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** Seconds until `needed` distinct units are expected on the candidate; null for never. */
@@ -139,17 +130,15 @@ const impossibilities = (stage: StageToPredict): readonly StageImpossible[] => {
 
 const toMs = (seconds: number | null): number | null => (seconds === null ? null : Math.ceil(seconds * 1000));
 
+/** What shows it is served in that time, and known later. */
 const tolerateReasons = (stage: StageToPredict): readonly StageReason[] =>
-  stage.signals.flatMap(({ signal, type, shadow, badPerRequest, tolerate, before, delayMs = 0, source }) => {
-    if (tolerate === null || type !== 'rate' || shadow || isCounted({ source })) return [];
-    const bad = badPerRequest ?? 0;
-    const perSecond = stage.traffic.map((each) => ({
-      candidate: candidateRate(each) * bad,
-      control: controlRate(each) * bad,
-    }));
-    const ms = toMs(timeToPromote(perSecond, tolerate, PROMOTION_ALPHA, before));
-    // What shows it is served in that time, and known later.
-    return [{ reason: 'tolerate', signal, ms: ms === null ? null : ms + delayMs } as const];
+  stage.signals.flatMap((signal) => {
+    const { tolerate, type, shadow, delayMs = 0 } = signal;
+    if (tolerate === null || type === 'invariant' || shadow) return [];
+    // Of what nothing was measured lately there is no telling; that outcomes have no requests yet stops a prediction.
+    if ((type !== 'rate' || isCounted(signal)) && !isForeseen(signal, stage.traffic)) return [];
+    const ms = toMs(timeToShow({ ...signal, tolerate }, stage.traffic, stage.before));
+    return [{ reason: 'tolerate', signal: signal.signal, ms: ms === null ? null : ms + delayMs } as const];
   });
 
 const delayReasons = ({ signals }: StageToPredict): readonly StageReason[] =>
@@ -168,28 +157,24 @@ const samplesReason = ({ traffic, minRequests }: StageToPredict): StageReason =>
   return { reason: 'samples', signal: null, ms: rate > 0 ? toMs(minRequests / rate) : null };
 };
 
-const sightOf = (stage: StageToPredict, seconds: number): StageForecast['sees'] => {
+const sights = (stage: StageToPredict, ms: number): StageForecast['sees'] => {
   const shares = signalShares(stage.signals);
   const slices = Array.from({ length: stage.sliceCount ?? stage.traffic.length }, () => ({ target: '', model: '' }));
   const headline = slices.length <= 1 ? 1 : 1 - sum(cellShares(slices));
-  return stage.signals.flatMap(({ signal, type, badPerRequest, harm = 1, source }, i) => {
-    if (type !== 'rate' || badPerRequest === null || isCounted({ source })) return [];
-    const expected = {
-      candidate: sum(stage.traffic.map(candidateRate)) * badPerRequest * seconds,
-      control: sum(stage.traffic.map(controlRate)) * badPerRequest * seconds,
-    };
-    // No more than every request can be bad.
-    const possible = (ratio: number | null): number | null =>
-      ratio === null || ratio * badPerRequest > 1 ? null : ratio;
-    const sight = { expected, harm, logBound: -Math.log(stage.alpha * (shares[i] ?? 0) * headline) };
-    return [{ signal, likely: possible(smallestHarm(sight, 0.8)), nearlySure: possible(smallestHarm(sight, 0.95)) }];
+  return stage.signals.flatMap((signal, i) => {
+    const logBound = -Math.log(stage.alpha * (shares[i] ?? 0) * headline);
+    // Of what was served within the delay before the end nothing is known yet.
+    const seconds = Math.max(0, ms - (signal.delayMs ?? 0)) / 1000;
+    const see = sightOf(signal, { traffic: stage.traffic, seconds }, logBound);
+    return see === undefined ? [] : [{ signal: signal.signal, likely: see(LIKELY), nearlySure: see(NEARLY_SURE) }];
   });
 };
 
 /**
  * How long a stage must be expected to last, reason by reason, when the candidate is as good as control, and the
  * smallest harm it would see by then. Activation: units that come at random; tolerate: the promotion mixture along its
- * expected path (Wald); sight: Poisson events against the detection mixture. Pure; nothing is simulated.
+ * expected path (Wald); sight: Poisson events, or values as they were lately, against the detection mixture. Pure; nothing
+ * is simulated.
  */
 export const predictStage = (stage: StageToPredict): StageForecast => {
   const impossible = impossibilities(stage);
@@ -202,5 +187,5 @@ export const predictStage = (stage: StageToPredict): StageForecast => {
   ];
   const isKnown = impossible.length === 0 && reasons.every(({ ms }) => ms !== null);
   const longest = Math.max(...reasons.map(({ ms }) => ms ?? 0));
-  return { ms: isKnown ? longest : null, reasons, sees: sightOf(stage, longest / 1000), impossible };
+  return { ms: isKnown ? longest : null, reasons, sees: sights(stage, longest), impossible };
 };

@@ -142,6 +142,20 @@ describe('an invariant', () => {
     );
   });
 
+  it('names where it was violated, which may be on targets of another track', () => {
+    const elsewhere = { ...totals({ candidateBad: 3 }), target: 'bedrock/trainium' };
+    const { sentence } = judge(
+      folded([]),
+      'wrong-pool',
+      options({
+        targets: ['api/tpu'],
+        violations: { candidate: 3, controlInLookback: 0 },
+        counts: [totals({}), elsewhere],
+      }),
+    );
+    expect(sentence).toMatch(/^requests in the wrong pool on bedrock\/trainium: 3 on the candidate/);
+  });
+
   it('becomes a rate when control violates it too, and the sentence says so', () => {
     const verdict = violated(1, 3);
     expect(verdict).toMatchObject({ verdict: 'pass', method: 'rate-grid-v1' });

@@ -3,15 +3,13 @@ export type { Assigned } from './assignment.js';
 export { foldLook, hasFailed, startEvidence } from './evidence.js';
 export type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
 export { predictStage } from './forecast.js';
-export type {
-  SignalForecast,
-  StageForecast,
-  StageImpossible,
-  StageReason,
-  StageToPredict,
-  StageTraffic,
-} from './forecast.js';
-export { INTERVAL_ALPHA, judge, PROMOTION_ALPHA } from './judge.js';
+export type { StageForecast, StageImpossible, StageReason, StageToPredict } from './forecast.js';
+export { areForeseen, smallestDrawn } from './forecast-draws.js';
+export type { DrawAhead, DrawsAhead, InstancesLately } from './forecast-draws.js';
+export { isForeseen } from './forecast-signal.js';
+export type { PairsLately, Period, SignalForecast, StageTraffic, ValuesLately } from './forecast-signal.js';
+export { judge } from './judge.js';
+export { INTERVAL_ALPHA, PROMOTION_ALPHA } from './judge-case.js';
 export { packEvidence, Packer, unpackEvidence, Unpacker } from './packed.js';
 export type { Packed } from './packed.js';
 export { evidenceRecord } from './record.js';

@@ -21,7 +21,8 @@ const MOST_FIRST = 25;
 /** Values for each instance of the draw that it needs. */
 const FIRST_VALUES = 10;
 
-const firstOf = (signal: SignalSpec, drawn: number): number =>
+/** How much must have been seen of a draw from so many before its first checkpoint: bad requests, or values. */
+export const firstOf = (signal: SignalSpec, drawn: number): number =>
   isOfValues(signal) ? FIRST_VALUES * Math.max(1, drawn) : FIRST_BAD * Math.min(Math.max(1, drawn), MOST_FIRST);
 
 const addTotal = (draw: TargetDraw, model: string, [instance, place, count, sum]: InstanceCount): void => {
@@ -168,7 +169,11 @@ export const headlineOf = (targets: number): number => (targets > 1 ? HEADLINE_W
  * that each target by itself has a part, for harm in one place only.
  */
 export const drawsLogE = (spec: EvidenceSpec, { byInstance }: SignalEvidence): number => {
-  const wealths = targetsOf(spec).map((target) => wealthOf(byInstance.get(target), 0));
+  return mergedDraws(targetsOf(spec).map((target) => wealthOf(byInstance.get(target), 0)));
+};
+
+/** The same from the logarithms of what each target has shown. */
+export const mergedDraws = (wealths: readonly number[]): number => {
   const headline = headlineOf(wealths.length);
   const together = wealths.reduce((sum, each) => sum + each, 0);
   if (headline === 1) return together;

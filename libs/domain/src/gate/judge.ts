@@ -1,20 +1,27 @@
-import { confidenceSequence, likeliestRatio, logPromotion } from '#libs/statistics';
-import { countedMethod, isPastLimit, isWorseThanBefore, spreadOf } from './counted.js';
-import { groupOf, highestPromotion, likelihoodOf, promotionOf } from './evidence.js';
-import { armsByInstance, drawsLogPromotion, isByInstance, worstTarget, type ArmInstances } from './instances.js';
-import type { CellEvidence, RolloutEvidence, SignalEvidence } from './state.js';
+import {
+  gather,
+  INTERVAL_ALPHA,
+  placesOf,
+  PROMOTION_ALPHA,
+  saidOf,
+  titleOf,
+  totals,
+  type Case,
+  type Finding,
+} from './judge-case.js';
+import { judgeCounted } from './judge-counted.js';
+import { confidenceSequence } from '#libs/statistics';
+import { countedMethod } from './counted.js';
+import { armsByInstance, isByInstance, worstTarget } from './instances.js';
+import type { RolloutEvidence, SignalEvidence } from './state.js';
 import {
   alsoPhrase,
-  beforePhrase,
-  countedPhrase,
   countsPhrase,
   drawPhrase,
   explainedPhrase,
   harmPhrase,
-  limitPhrase,
   needPhrase,
   placesPhrase,
-  sincePhrase,
   valuesPhrase,
   whole,
   withinPhrase,
@@ -22,151 +29,18 @@ import {
 } from './sentence.js';
 import { likelihoodOfTally } from './tally.js';
 import {
+  type GateMethod,
   isCounted,
   isOfValues,
-  type ArmCounts,
-  type GateMethod,
   type JudgeOptions,
   type SliceCounts,
   type Verdict,
-  type VerdictKind,
   type Violations,
 } from './types.js';
-import { summaryOfValues } from './values.js';
 import { keyOf } from './weights.js';
-
-/** Level of the interval that a verdict shows. */
-export const INTERVAL_ALPHA = 0.05;
-
-/** Chance of going on although the ratio is at the margin or above. */
-export const PROMOTION_ALPHA = 0.05;
 
 /** Nothing passes while the evidence of harm is already this e-value, spread over the signals like the bound. */
 const SUSPICION = 10;
-
-const totals = (slices: readonly ArmCounts[]): ArmCounts => {
-  const sum = { candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
-  for (const each of slices) {
-    sum.candidateBad += each.candidateBad;
-    sum.candidateRequests += each.candidateRequests;
-    sum.controlBad += each.controlBad;
-    sum.controlRequests += each.controlRequests;
-  }
-  return sum;
-};
-
-/** Slices that proved harm by themselves, the clearest first. */
-const provedBy = (signal: SignalEvidence): readonly CellEvidence[] => {
-  const proved: CellEvidence[] = [];
-  for (const cell of signal.cells.values()) if (cell.maxLogE >= cell.logBound) proved.push(cell);
-  return proved.toSorted((a, b) => b.maxLogE - a.maxLogE);
-};
-
-/** Everything a judgement looks at, gathered once. */
-type Case = {
-  readonly state: RolloutEvidence;
-  readonly signal: SignalEvidence;
-  readonly options: JudgeOptions;
-  readonly slices: readonly SliceCounts[];
-  readonly counts: ArmCounts;
-  readonly values: Verdict['values'];
-  readonly ratio: number | null;
-  readonly interval: readonly [number | null, number | null] | null;
-  readonly logPromote: number | null;
-  readonly proved: readonly CellEvidence[];
-};
-
-/** Scopes are lists that many signals are judged by. */
-const members = new WeakMap<readonly string[], ReadonlySet<string>>();
-
-const membersOf = (targets: readonly string[]): ReadonlySet<string> => {
-  const known = members.get(targets);
-  if (known !== undefined) return known;
-  const set = new Set(targets);
-  members.set(targets, set);
-  return set;
-};
-
-const slicesOn = (counts: readonly SliceCounts[], targets: readonly string[] | null): readonly SliceCounts[] => {
-  if (targets === null) return counts;
-  const scope = membersOf(targets);
-  return counts.filter(({ target }) => scope.has(target));
-};
-
-const armOfInstances = ({ type }: SignalEvidence['spec'], { count, mean }: ArmInstances) =>
-  count === 0 ? null : { count, mean: type === 'distribution' ? Math.exp(mean) : mean, quantiles: null };
-
-/** What the instances of both arms come to. One draw gives no confidence sequence of the ratio. */
-const estimateOfDraws = (
-  signal: SignalEvidence,
-  targets: readonly string[] | null,
-): Pick<Case, 'values' | 'ratio' | 'interval'> => {
-  const arms = armsByInstance(signal, targets);
-  const candidate = armOfInstances(signal.spec, arms.candidate);
-  const control = armOfInstances(signal.spec, arms.control);
-  const ratio = candidate && control && control.mean > 0 ? candidate.mean / control.mean : null;
-  return { values: isOfValues(signal.spec) ? { candidate, control } : null, ratio, interval: null };
-};
-
-/** The estimate of a ratio, from the likelihoods of bad events or from the moments of values. */
-const estimateOf = (
-  state: RolloutEvidence,
-  signal: SignalEvidence,
-  targets: readonly string[] | null,
-): Pick<Case, 'values' | 'ratio' | 'interval'> => {
-  if (isByInstance(state.spec, signal.spec)) return estimateOfDraws(signal, targets);
-  if (isOfValues(signal.spec)) {
-    const scope = targets === null ? null : membersOf(targets);
-    const told = [...signal.cells.values()].filter(({ key }) => scope === null || scope.has(key.target));
-    const all = told.flatMap(({ values }) => values ?? []);
-    const { ratio, interval, candidate, control } = summaryOfValues(signal.spec, all, INTERVAL_ALPHA);
-    return { values: { candidate, control }, ratio, interval };
-  }
-  const likelihood = likelihoodOf(state, signal, targets);
-  if (likelihood === null) return { values: null, ratio: null, interval: null };
-  return { values: null, ratio: likeliestRatio(likelihood), interval: confidenceSequence(likelihood, INTERVAL_ALPHA) };
-};
-
-const gather = (state: RolloutEvidence, signal: SignalEvidence, options: JudgeOptions): Case => {
-  const slices = slicesOn(options.counts, options.targets);
-  return {
-    state,
-    signal,
-    options,
-    slices,
-    counts: totals(slices),
-    ...estimateOf(state, signal, options.targets),
-    logPromote: promotionNow(state, signal, options),
-    proved: provedBy(signal),
-  };
-};
-
-const promotionNow = (
-  state: RolloutEvidence,
-  signal: SignalEvidence,
-  { tolerate, targets }: JudgeOptions,
-): number | null => {
-  if (tolerate === null) return null;
-  if (isByInstance(state.spec, signal.spec)) return drawsLogPromotion(state, signal, targets, tolerate);
-  const group = groupOf(signal, targets);
-  const likelihood = group === undefined ? likelihoodOf(state, signal, targets) : group.likelihood;
-  const nothing = (): number =>
-    isOfValues(signal.spec)
-      ? 0
-      : logPromotion(likelihood ?? new Float64Array(state.scale.ratios.length), state.scale, tolerate);
-  const now = (group === undefined ? null : promotionOf(state, group, tolerate)) ?? nothing();
-  return Math.max(now, highestPromotion(signal, targets, tolerate) ?? now);
-};
-
-/** Slices of which nothing was measured are not named. */
-const placesOf = ({ state, slices }: Pick<Case, 'state' | 'slices'>): string => {
-  const told = slices.filter(({ candidateRequests, controlRequests }) => candidateRequests + controlRequests > 0);
-  return placesPhrase(told.length > 0 ? told : slices, state.spec.cells);
-};
-
-const titleOf = ({ spec }: SignalEvidence): string => spec.title ?? spec.signal;
-
-type Finding = { readonly verdict: VerdictKind; readonly sentence: string };
 
 const failOfRate = (all: Case): Finding => {
   const { state, signal, options } = all;
@@ -221,10 +95,6 @@ const failOfDraws = (all: Case): Finding => {
   return { verdict: 'fail', sentence: `${said}; shown to be worse${harm === 1 ? '' : ` by more than x${harm}`}` };
 };
 
-/** Sentence parts of a guardrail: what was measured, and what of. */
-const saidOf = ({ signal, counts, values }: Case): string =>
-  values === null ? countsPhrase(counts) : valuesPhrase(signal.spec, values);
-
 const MEASURED = {
   rate: 'request',
   invariant: 'request',
@@ -243,15 +113,16 @@ const blindTargets = ({ state, options, slices }: Case): readonly string[] => {
 };
 
 /**
- * What is not measured, in words. Requests are served wherever there is traffic, and a stage waits for that by itself;
- * values and pairs come from wherever somebody measures, so each target has to have some of its own.
+ * What is not measured, in words. Outcomes of requests come wherever there is traffic, and a stage waits for that by
+ * itself; values, pairs and what a source counts come from wherever somebody measures, so each target has to have some of
+ * its own.
  */
 const unmeasured = (all: Case): string | undefined => {
   const { signal, counts } = all;
   const what = MEASURED[signal.spec.type];
   if (counts.candidateRequests === 0 || counts.controlRequests === 0)
     return `${what} measured on ${counts.candidateRequests === 0 ? 'the candidate' : 'control'}`;
-  const blind = what === 'request' ? [] : blindTargets(all);
+  const blind = what === 'request' && !isCounted(signal.spec) ? [] : blindTargets(all);
   return blind.length === 0 ? undefined : `${what} measured on both arms of ${blind.join(', ')}`;
 };
 
@@ -279,49 +150,16 @@ const judgeGuardrail = (all: Case): Finding => {
     : { verdict: 'inconclusive', sentence: `${said}; not yet shown to be ${withinPhrase(signal.spec, tolerate)}` };
 };
 
-/** What the slice as a whole came to; of values only what they are since the rollout. */
-const sinceOf = (all: Case): string =>
-  all.values === null ? beforePhrase(all.counts) : sincePhrase(all.signal.spec, all.values.candidate);
-
-/** Without arms: what a slice is now, against a limit and against what it was before. It never says that all is well. */
-const judgeBefore = (all: Case): Finding => {
-  const { signal, counts } = all;
-  const said = `${titleOf(signal)} ${placesOf(all)}: ${sinceOf(all)}`;
-  if (!isOfValues(signal.spec) && isWorseThanBefore(signal, counts))
-    return { verdict: 'fail', sentence: `${said}; shown to be worse than before, which may have another cause` };
-  return { verdict: 'inconclusive', sentence: `${said}; without arms it cannot show that the change is harmless` };
-};
-
-/** Evidence as far as the spread between units leaves it; it may go on while it is not shown harmful. */
-const judgeArms = (all: Case): Finding => {
-  const { signal, logPromote } = all;
-  const spread = spreadOf(signal);
-  return judgeGuardrail({ ...all, logPromote: logPromote === null ? null : logPromote / spread });
-};
-
-/** What a source counts: a limit first, then the arms, or the time before where there are none. */
-const judgeCounted = (all: Case): Finding => {
-  const { signal, counts, options } = all;
-  if (counts.candidateRequests === 0)
-    return { verdict: 'not-measured', sentence: `${titleOf(signal)}: nothing counted by ${signal.spec.source} yet` };
-  const isPast = isPastLimit(signal, counts, options.targets === null ? null : membersOf(options.targets));
-  const said = options.isBefore === true ? sinceOf(all) : saidOf(all);
-  const { verdict, sentence }: Finding = isPast
-    ? { verdict: 'fail', sentence: `${titleOf(signal)} ${placesOf(all)}: ${said}; ${limitPhrase(signal.spec)}` }
-    : options.isBefore === true
-      ? judgeBefore(all)
-      : judgeArms(all);
-  return { verdict, sentence: `${sentence}${countedPhrase(signal.spec, spreadOf(signal))}` };
-};
-
 const judgeInvariant = (all: Case, { candidate: violations, suspects = [] }: Violations): Finding => {
   const { signal, slices, counts, options } = all;
   const { minRequests = 1 } = options;
   const title = titleOf(signal);
   if (violations > 0) {
-    const hit = slices.filter(({ candidateBad }) => candidateBad > 0);
-    const named = hit.length === 0 ? slices : hit;
-    const where = named.length === 0 ? '' : ` ${placesOf({ ...all, slices: named })}`;
+    // They may be on targets of another track, which is taken back together with this one.
+    const hitOf = (places: readonly SliceCounts[]) => places.filter(({ candidateBad }) => candidateBad > 0);
+    const own = hitOf(slices);
+    const hit = own.length > 0 ? own : hitOf(options.counts);
+    const where = hit.length === 0 ? '' : ` ${placesOf({ ...all, slices: hit })}`;
     const seen = `${violations} on the candidate, none on control in the look-back`;
     return { verdict: 'fail', sentence: `${title}${where}: ${seen}; it must never be seen${alsoPhrase(suspects)}` };
   }
@@ -351,7 +189,8 @@ const methodOf = ({ spec }: RolloutEvidence, signal: SignalEvidence['spec']): Ga
 
 const find = (all: Case): Finding & Pick<Verdict, 'method'> => {
   const { spec } = all.signal;
-  if (isCounted(spec)) return { ...judgeCounted(all), method: countedMethod(spec, all.options.isBefore === true) };
+  if (isCounted(spec))
+    return { ...judgeCounted(all, judgeGuardrail), method: countedMethod(spec, all.options.isBefore === true) };
   if (spec.type !== 'invariant') return { ...judgeGuardrail(all), method: methodOf(all.state, spec) };
   const violations = all.options.violations ?? { candidate: 0, controlInLookback: 0 };
   const { candidate, controlInLookback, explained = 0, suspects = [] } = violations;

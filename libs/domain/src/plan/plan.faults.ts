@@ -84,7 +84,15 @@ const trackFaults = (plan: PlanSpec): Rejection[] =>
 export const planFaults = (plan: PlanSpec): readonly Rejection[] => {
   const twiceTrack = duplicate(plan.tracks.map(({ name }) => name));
   const twiceSignal = duplicate(plan.signals.map(({ signal }) => signal));
+  const { convergence = 'all' } = plan;
   return [
+    ...(convergence === 'all' || convergence.quorum > 5_000
+      ? []
+      : faults(
+          'quorum-out-of-range',
+          '/spec/convergence/quorum',
+          'A quorum is more than half of the instances: write a share above 50%, such as 95%.',
+        )),
     ...(twiceTrack === undefined
       ? []
       : faults('duplicate-track', '/spec/tracks', `Two tracks are called ${twiceTrack}: rename one.`)),

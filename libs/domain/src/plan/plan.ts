@@ -88,6 +88,9 @@ const resolveTrack = (
   })),
 });
 
+const convergenceOf = ({ convergence = 'all' }: PlanSpec): ResolvedPlan['convergence'] =>
+  convergence === 'all' ? null : { quorumBp: convergence.quorum, withinMs: convergence.within };
+
 const parityRejection = (name: string, spec: PlanSpec, { signals }: Catalogue): Rejection | undefined => {
   for (const { signal, field } of paritySignals(spec)) {
     const known = signals.find((each) => each.signal === signal);
@@ -188,6 +191,8 @@ export const resolvePlan = (
   if (stray) return { rejection: stray };
   const { alpha, holdback: holdbackBp, watch: watchMs, drain: drainMs, grace: graceMs } = spec;
   const { rollbackScope = 'rollout', acceptBlind = null } = spec;
-  const rest = { holdbackBp, watchMs, drainMs, graceMs, rollbackScope, acceptBlind, ...wayBack(spec), signals, tracks };
+  const convergence = convergenceOf(spec);
+  const policy = { rollbackScope, convergence, acceptBlind, ...wayBack(spec) };
+  const rest = { holdbackBp, watchMs, drainMs, graceMs, ...policy, signals, tracks };
   return { plan: { plan: name, planRevision: revision, alpha, ...rest } };
 };

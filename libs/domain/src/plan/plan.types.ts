@@ -11,6 +11,8 @@ export type PlanSpec = {
   readonly drain: number;
   readonly grace: number;
   readonly rollbackScope?: 'rollout' | 'track' | undefined;
+  /** With which share of the known instances stages go on, and after how many ms; default: with all. */
+  readonly convergence?: 'all' | { readonly quorum: number; readonly within: number } | undefined;
   readonly acceptBlind?: string | undefined;
   readonly rollbackOrder?: 'blast-radius' | 'plan' | readonly string[] | undefined;
   readonly leftovers?: 'wait' | 'clear' | undefined;

@@ -312,6 +312,19 @@ describe('silence', () => {
       .thenNothing();
   });
 
+  it('gives way to another reason that takes its place, so that nobody looks for what is over', () => {
+    const story = aRollout().arrives().looks(silent('api'));
+    const skewed = (counts: string): RolloutCommand => ({
+      type: 'AssessRollout',
+      at: story.now,
+      facts: { ...story.facts(), skew: `assignment on api-us: ${counts}` },
+    });
+    const { history } = given(story.events)
+      .when(skewed('3 of 900 are on the candidate'))
+      .then({ type: 'RolloutHeld', data: { reason: 'assignment on api-us: 3 of 900 are on the candidate' } });
+    given(history).when(skewed('4 of 980 are on the candidate')).thenNothing();
+  });
+
   it('ends with the first evidence', () => {
     const story = aRollout().arrives().looks(silent('api'));
     given(story.events)

@@ -77,12 +77,10 @@ describe('a signal that a source counts', () => {
     expect(() => aPlan({ signals: limited })).toThrow(/limit is for signals that a source counts/);
   });
 
-  const observed = (of: ReturnType<typeof aRollout>) => {
+  const observed = (of: ReturnType<typeof aRollout>, kind: 'inconclusive' | 'not-measured' = 'inconclusive') => {
     const facts = of.facts();
     const verdicts = facts.verdicts.map((verdict) =>
-      verdict.signal === 'script-errors'
-        ? { ...verdict, verdict: 'inconclusive' as const, method: 'before-after-v1' }
-        : verdict,
+      verdict.signal === 'script-errors' ? { ...verdict, verdict: kind, method: 'before-after-v1' } : verdict,
     );
     return { ...facts, verdicts };
   };
@@ -91,6 +89,14 @@ describe('a signal that a source counts', () => {
     const rollout = aRollout(plan()).arrives();
     const [track] = rollout.rollout.plan.tracks;
     expect(track && missingForStage(rollout.rollout, track, observed(rollout))).toEqual([]);
+  });
+
+  it('without arms keeps a stage as long as nothing was counted on its targets: unmeasured is never passed', () => {
+    const rollout = aRollout(plan()).arrives();
+    const [track] = rollout.rollout.plan.tracks;
+    const facts = observed(rollout, 'not-measured');
+    const said = facts.verdicts.flatMap(({ signal, sentence }) => (signal === 'script-errors' ? [sentence] : []));
+    expect(track && missingForStage(rollout.rollout, track, facts)).toEqual([said[0]]);
   });
 
   it('without arms lets no stage go on by itself: that takes a named promote', () => {

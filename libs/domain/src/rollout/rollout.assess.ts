@@ -1,18 +1,15 @@
 import { accept, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
-import { absences, absenceWords } from './rollout.absent.js';
-import { enterStage, requestExposure } from './rollout.exposure.js';
+import { backOut, isOut, rolledBack } from './rollout.back-out.js';
+import { controlsOf, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
+import { absentFrom, hasConverged } from './rollout.convergence.js';
+import type { Facts } from './rollout.facts.js';
+import { holds, lost, warnings, type Failure } from './rollout.holds.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
-import type { Facts, TargetFacts } from './rollout.facts.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
-import { changedParities, disparity, missingParity, standingParities } from './rollout.parity.js';
-import { backOut, isOut, rolledBack, takeBack } from './rollout.rollback.js';
-import { trackOf, verdictKey, type Rollout, type TargetProgress } from './rollout.state.js';
-import { isTakenBack, liveTargets, liveTracks, targetsOf, withTakenBack, type Track } from './tracks.js';
-
-/** Every verdict with its newest counts: what was known when a stage ended, changed or not. */
-export const standingVerdicts = (rollout: string, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
-  verdicts.map((verdict) => ({ type: 'VerdictRecorded', data: { rollout, verdict } }));
+import { changedParities, missingParity, standingParities } from './rollout.parity.js';
+import { trackOf, verdictKey, type Rollout } from './rollout.state.js';
+import { isTakenBack, liveTargets, liveTracks, withTakenBack, type Track } from './tracks.js';
 
 const exposedStages = (rollout: Rollout, tracks: readonly Track[]): string[] =>
   tracks.flatMap((track) => {
@@ -39,34 +36,19 @@ const changedVerdicts = (rollout: Rollout, verdicts: readonly RecordedVerdict[])
     })
     .map((verdict) => ({ type: 'VerdictRecorded', data: { rollout: rollout.id, verdict } }));
 
-/** Whether every instance has this generation: by its own word, or where none speaks by the time it takes to read it. */
-const hasTaken = (progress: TargetProgress, wanted: number, known: TargetFacts, at: number): boolean => {
-  if (known.instances > 0 || known.takenWithinMs === undefined)
-    return known.instances > 0 && known.acknowledged === known.instances && known.acknowledgedGeneration >= wanted;
-  return progress.deliveredAt !== null && at - progress.deliveredAt >= known.takenWithinMs;
-};
-
 const converged = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
   Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
     const known = facts.targets[target];
     const wanted = progress.wanted?.generation;
     if (wanted === undefined || !known || progress.delivered < wanted || progress.converged >= wanted) return [];
-    return hasTaken(progress, wanted, known, at)
-      ? [
-          {
-            type: 'TargetConverged',
-            data: { rollout: rollout.id, target, generation: wanted, instances: known.instances },
-          },
-        ]
-      : [];
+    if (!hasConverged(rollout, progress, known, at)) return [];
+    const data = { rollout: rollout.id, target, generation: wanted, instances: known.instances };
+    return [{ type: 'TargetConverged', data: { ...data, absent: absentFrom(known) } }];
   });
 
 /** Whether the stage of another track that this one waits for has passed, if it waits for any. */
 export const mayFollow = (rollout: Rollout, { after }: Track): boolean =>
   after === null || trackOf(rollout, after.track).passed.some(({ name }) => name === after.stage);
-
-const controlsOf = (rollout: Rollout): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(rollout.targets).map(([target, { control }]) => [target, control]));
 
 /** A track begins, with what was shown of the parity that it asked for. */
 export const openTrack = (rollout: Rollout, track: Track, facts: Facts): RolloutEvent[] => [
@@ -106,87 +88,6 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 
 const allTracksPassed = (rollout: Rollout): boolean =>
   liveTracks(rollout).every((track) => trackOf(rollout, track.name).passed.length === track.stages.length);
-
-const silence = (rollout: Rollout, facts: Facts): string | undefined => {
-  if (rollout.status === 'watching') {
-    return facts.watch.silentMs > rollout.plan.graceMs ? 'the watch: no evidence arrives' : undefined;
-  }
-  if (rollout.status !== 'staging') return undefined;
-  const silent = liveTracks(rollout)
-    .filter((track) => trackOf(rollout, track.name).stage >= 0)
-    .filter((track) => (facts.stages[track.name]?.silentMs ?? 0) > rollout.plan.graceMs)
-    .map(({ name }) => name);
-  return silent.length > 0 ? `${silent.join(', ')}: no evidence arrives` : undefined;
-};
-
-/** Names each signal that nobody has measured for longer than the grace, and where. */
-const blindness = (rollout: Rollout, facts: Facts): string | undefined => {
-  const said = absences(rollout, facts, 'hold').map(absenceWords);
-  return said.length > 0 ? `${said.join('; ')}: see whether its check still runs there` : undefined;
-};
-
-/** What is gone on without, as far as that has changed. */
-const warnings = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
-  const { id, without } = rollout;
-  const missing = absences(rollout, facts, 'warn');
-  const names = missing.map(({ signal }) => signal.signal);
-  return [
-    ...missing
-      .filter(({ signal }) => !without.includes(signal.signal))
-      .map((absence): RolloutEvent => {
-        const data = { signal: absence.signal.signal, targets: [...absence.targets], sentence: absenceWords(absence) };
-        return { type: 'EvidenceMissing', data: { rollout: id, ...data } };
-      }),
-    ...without
-      .filter((signal) => !names.includes(signal) && (rollout.status === 'staging' || rollout.status === 'watching'))
-      .map((signal): RolloutEvent => ({ type: 'EvidenceReturned', data: { rollout: id, signal } })),
-  ];
-};
-
-/** A signal without which the rollout may not stay: as a failure of it, in the track where it is missing. */
-const lost = (rollout: Rollout, facts: Facts): Failure | undefined => {
-  const [absence] = absences(rollout, facts, 'roll-back');
-  if (absence === undefined) return undefined;
-  const track = rollout.plan.tracks.find((each) => targetsOf([each]).includes(absence.targets[0] ?? ''));
-  const sentence = `${absence.signal.title}: ${absenceWords(absence)}, and without it the rollout may not stay`;
-  return { signal: absence.signal.signal, sentence, track: track?.name ?? null };
-};
-
-/** Signals that are shown to be bad, and hold the rollout for it. */
-const worry = (rollout: Rollout, facts: Facts): string | undefined => {
-  if (rollout.status !== 'staging' && rollout.status !== 'watching') return undefined;
-  const bad = facts.verdicts.filter((verdict) => isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'hold');
-  return bad.length > 0 ? bad.map(({ sentence }) => sentence).join('; ') : undefined;
-};
-
-const skew = ({ status }: Rollout, facts: Facts): string | undefined =>
-  status === 'staging' || status === 'watching' ? facts.skew : undefined;
-
-const drift = ({ status }: Rollout, facts: Facts): string | undefined =>
-  status === 'staging' || status === 'watching' || status === 'settling' ? facts.drift : undefined;
-
-/** Holds that nobody asked for: a pause that has run out, nothing measured, platforms that differ. */
-const holds = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] => {
-  const { held, id } = rollout;
-  if (held?.by === 'person') {
-    return held.until !== null && at >= held.until
-      ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'the pause has run out' } }]
-      : [];
-  }
-  const reason =
-    drift(rollout, facts) ??
-    silence(rollout, facts) ??
-    blindness(rollout, facts) ??
-    skew(rollout, facts) ??
-    disparity(rollout, facts) ??
-    worry(rollout, facts);
-  if (reason !== undefined && held === null) {
-    return [{ type: 'RolloutHeld', data: { rollout: id, by: 'policy', reason, until: null } }];
-  }
-  return reason === undefined && held !== null
-    ? [{ type: 'RolloutResumed', data: { rollout: id, by: 'policy', reason: 'what it was held for is over' } }]
-    : [];
-};
 
 const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
   if (rollout.held !== null) return [];
@@ -229,9 +130,6 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 /** A verdict that takes back what is still out: a shadow decides nothing, and what was taken back is settled. */
 export const isFailure = (rollout: Rollout, verdict: RecordedVerdict): boolean =>
   isBad(rollout, verdict) && onFailOf(rollout, verdict) === 'roll-back';
-
-/** What a degradation is found by: a verdict, or that there can be none. */
-type Failure = Pick<RecordedVerdict, 'signal' | 'sentence' | 'track'>;
 
 /** The track that a `fail` takes back; null when it takes back the rollout: by its plan, or since nothing else is left. */
 const takenBackBy = (rollout: Rollout, { track }: Failure): Track | null => {

@@ -1,12 +1,11 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
-import { assess, standingVerdicts } from './rollout.assess.js';
-import { enterStage, requestExposure } from './rollout.exposure.js';
+import { assess } from './rollout.assess.js';
+import { enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
 import type { Facts } from './rollout.facts.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { finished, promote, type PromoteRollout } from './rollout.promote.js';
 import { instanceReach } from './rollout.reach.js';
-import { takeBack } from './rollout.rollback.js';
 import { isOver, type Assignment, type Rollout, type RolloutState } from './rollout.state.js';
 import { isLeaving } from './tracks.js';
 

@@ -98,6 +98,37 @@ const inPlaces = (rollout: Rollout, { data: { targets, order } }: Of<'RollbackSt
     rollout,
   );
 
+/** A step of a way back. */
+const backwards = (
+  rollout: Rollout,
+  event: Of<'RollbackStarted'> | Of<'TargetReadBack'> | Of<'StickinessDropped'> | Of<'TargetDrained'>,
+): Rollout => {
+  switch (event.type) {
+    case 'RollbackStarted': {
+      const { track, reason } = event.data;
+      const next = inPlaces(rollout, event);
+      if (track !== null) return { ...withTakenBack(next, track), cause: reason };
+      return { ...next, status: 'rolling-back', held: null, cause: reason, rollbackAt: event.at };
+    }
+    case 'TargetReadBack':
+      return withTarget(rollout, event.data.target, () => ({ readBack: true, readBackAt: event.at }));
+    case 'StickinessDropped':
+      return withTarget(rollout, event.data.target, ({ wanted }) => ({
+        wanted: wanted && { ...wanted, generation: event.position },
+        leftover: event.data.leftover,
+        clearedAt: event.at,
+      }));
+    case 'TargetDrained':
+      return withTarget(rollout, event.data.target, ({ leftover }) => ({
+        ended: event.data.outcome,
+        endedAt: event.at,
+        leftover: event.data.leftover ?? leftover,
+      }));
+    default:
+      return unreachable(event);
+  }
+};
+
 /** Applies one recorded event. Total: an event that does not concern the state leaves it as it is. */
 export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>): RolloutState => {
   if (event.type === 'RolloutPlanned') return planned(event);
@@ -155,26 +186,11 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
     }
     case 'DegradationDetected':
       return { ...state, cause: event.data.sentence };
-    case 'RollbackStarted': {
-      const { track, reason } = event.data;
-      const next = inPlaces(state, event);
-      if (track !== null) return { ...withTakenBack(next, track), cause: reason };
-      return { ...next, status: 'rolling-back', held: null, cause: reason, rollbackAt: event.at };
-    }
+    case 'RollbackStarted':
     case 'TargetReadBack':
-      return withTarget(state, event.data.target, () => ({ readBack: true, readBackAt: event.at }));
     case 'StickinessDropped':
-      return withTarget(state, event.data.target, ({ wanted }) => ({
-        wanted: wanted && { ...wanted, generation: event.position },
-        leftover: event.data.leftover,
-        clearedAt: event.at,
-      }));
     case 'TargetDrained':
-      return withTarget(state, event.data.target, ({ leftover }) => ({
-        ended: event.data.outcome,
-        endedAt: event.at,
-        leftover: event.data.leftover ?? leftover,
-      }));
+      return backwards(state, event);
     case 'RolledBack':
       return { ...state, status: 'rolled-back', endedAt: event.at };
     case 'FullyExposed':

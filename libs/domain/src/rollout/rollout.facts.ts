@@ -6,6 +6,12 @@ export type TargetFacts = {
   readonly instances: number;
   readonly acknowledged: number;
   readonly acknowledgedGeneration: number;
+  /** Live instances that have not acknowledged, by name. Default: none are named. */
+  readonly behind?: readonly string[] | undefined;
+  /** Instances that were live when the target was asked, and say nothing any more. Default: none. */
+  readonly silent?: readonly string[] | undefined;
+  /** Time since the newest ruleset was delivered, in ms; default 0. */
+  readonly waitedMs?: number | undefined;
   /**
    * Where instances say nothing, because they read from the platform itself: how long after a delivery the last of them
    * has it, in ms. Default: they acknowledge.

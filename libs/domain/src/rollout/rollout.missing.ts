@@ -1,6 +1,7 @@
 import { leftoverWords, type RecordedVerdict } from '../events/index.js';
 import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
+import { namesOf, silenceFaults } from './rollout.convergence.js';
 import { notYetKnown, roughly } from './rollout.delay.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
 import { chosenNow, drawFaults } from './rollout.instances.js';
@@ -16,7 +17,8 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const unconverged = (rollout: Rollout, track: Track, facts: Facts): string[] =>
   track.targets.flatMap(({ target }) => {
     const progress = rollout.targets[target];
-    if (!progress?.wanted || progress.converged >= progress.wanted.generation) return [];
+    const silent = silenceFaults(rollout, target, facts.targets[target]);
+    if (!progress?.wanted || progress.converged >= progress.wanted.generation) return silent;
     if (progress.delivered < progress.wanted.generation) {
       return [progress.error === null ? `${target}: delivery` : `${target}: delivery, which failed: ${progress.error}`];
     }
@@ -24,9 +26,11 @@ const unconverged = (rollout: Rollout, track: Track, facts: Facts): string[] =>
     if (known?.instances === 0 && known.takenWithinMs !== undefined)
       return [`${target}: ${seconds(known.takenWithinMs)} from the delivery on, in which every instance reads it`];
     if (!known || known.instances === 0) return [`${target}: no live instance has acknowledged anything`];
-    return [
-      `${target}: ${known.acknowledged} of ${known.instances} instances have acknowledged generation ${progress.wanted.generation}`,
-    ];
+    if (known.acknowledged === known.instances && silent.length > 0) return silent;
+    const { behind = [] } = known;
+    const names = behind.length === 0 ? '' : ` (not yet ${namesOf(behind)})`;
+    const words = `${known.acknowledged} of ${known.instances} instances have acknowledged generation ${progress.wanted.generation}`;
+    return [`${target}: ${words}${names}`, ...silent];
   });
 
 type Stage = Track['stages'][number];
@@ -70,8 +74,9 @@ export const isBad = (rollout: Rollout, { verdict, shadow, track }: RecordedVerd
 export const onFailOf = ({ plan }: Rollout, { signal }: RecordedVerdict): 'roll-back' | 'hold' | 'warn' =>
   plan.signals.find((each) => each.signal === signal)?.onFail ?? 'roll-back';
 
-/** Says what a slice came to before and since: it may be bad, and is never proof that all is well. */
-const isObservation = ({ method, verdict }: RecordedVerdict): boolean => method === BEFORE_AFTER && verdict !== 'fail';
+/** Says what was counted before and since: it is never proof that all is well. Where nothing was counted it says nothing. */
+const isObservation = ({ method, verdict }: RecordedVerdict): boolean =>
+  method === BEFORE_AFTER && verdict === 'inconclusive';
 
 const ONLY_OBSERVED = 'no signal compares the arms, so none can show that this is harmless: going on takes a promote';
 

@@ -1,7 +1,7 @@
 import { accept, reject, type Decision } from '#libs/kernel';
 import type { RolloutEvent } from '../events/index.js';
 import { isFailure, mayFollow, openTrack } from './rollout.assess.js';
-import { enterStage, requestExposure } from './rollout.exposure.js';
+import { enterStage, requestExposure } from './rollout.exposing.js';
 import type { Facts } from './rollout.facts.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';

@@ -155,6 +155,36 @@ describe('whatever happens to a rollout', () => {
     });
   });
 
+  it('rules 4 and 5: a target converges with all that are known, with a quorum after its time, and back only with all', () => {
+    holds((steps) => {
+      for (const step of steps) {
+        const { command } = step;
+        const rollout = runningBefore(step);
+        if (!rollout || command.type !== 'AssessRollout') continue;
+        for (const event of step.events) {
+          if (event.type !== 'TargetConverged') continue;
+          const { target, generation, absent } = event.data;
+          const known = command.facts.targets[target];
+          const {
+            acknowledged = 0,
+            instances = 0,
+            silent = [],
+            waitedMs = 0,
+            acknowledgedGeneration = 0,
+          } = known ?? {};
+          const isBack = rollout.targets[target]?.wanted?.purpose === 'rollback';
+          const all = acknowledged === instances && acknowledgedGeneration >= generation;
+          if (all && (isBack || silent.length === 0)) continue;
+          expect(isBack).toBe(false);
+          const { quorumBp, withinMs } = rollout.plan.convergence ?? { quorumBp: Infinity, withinMs: Infinity };
+          expect(waitedMs).toBeGreaterThanOrEqual(withinMs);
+          expect(acknowledged * 10_000).toBeGreaterThanOrEqual(quorumBp * (instances + silent.length));
+          expect(absent).toEqual(expect.arrayContaining([...silent]));
+        }
+      }
+    });
+  });
+
   it('rule 4: what says that nothing is missing and what lets a stage pass are the same', () => {
     holds((steps) => {
       for (const step of steps) {
@@ -434,7 +464,7 @@ describe('whatever happens to a rollout', () => {
             if (wanted)
               state = rolloutDecider.evolve(state, {
                 type: 'TargetConverged',
-                data: { rollout: 'ro-1', target, generation, instances: 1 },
+                data: { rollout: 'ro-1', target, generation, instances: 1, absent: [] },
                 position: 1,
                 at: 0,
               });

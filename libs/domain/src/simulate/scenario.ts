@@ -36,7 +36,8 @@ export type ProbeSpec = {
 
 export type ScenarioSignal = Provenance & {
   readonly signal: string;
-  readonly type: 'invariant' | 'rate';
+  /** `paired`: it has a probe, and nothing else measures it. */
+  readonly type: 'invariant' | 'rate' | 'paired';
   readonly title: string;
   /** Bad share of requests today; of a probe: share of prompts on which a healthy side disagrees with the reference. */
   readonly base: number;

@@ -132,8 +132,6 @@ export class RolloutTally {
     const cell = this.#cell(slice, signal, PROBE_SHARE_BP, true);
     cell.candidateBad += candidateBad;
     cell.controlBad += controlBad;
-    cell.candidateRequests = (cell.candidateRequests ?? 0) + prompts;
-    cell.controlRequests = (cell.controlRequests ?? 0) + prompts;
   }
 
   /** What newly arrived, for the gate; the next look begins empty. Cells without bad outcomes say nothing. */

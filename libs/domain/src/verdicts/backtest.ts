@@ -1,5 +1,5 @@
 import type { RolloutEvent } from '../events/index.js';
-import type { Look } from '../gate/index.js';
+import { BEFORE_AFTER, isOfValues, type Look } from '../gate/index.js';
 import type { PlanSpec } from '../plan/index.js';
 import { isOver, rolloutDecider, trackOf, type Rollout, type RolloutState } from '../rollout/index.js';
 import type { KeptLook, LoggedEvent } from './recompute.js';
@@ -34,11 +34,21 @@ export type Backtested = {
   readonly stopped: StopPoint | null;
   /** Null: the plan would not have stopped it on what was recorded. */
   readonly wouldStop: StopPoint | null;
+  /** Signals of which the plan would only have held it, or said so, before that. */
+  readonly wouldHold: readonly string[];
   /** Signals of the plan that it did not measure. */
   readonly unmeasured: readonly string[];
+  /** Signals, or what the plan asks of them, that stored looks do not tell: nothing here rests on them. */
+  readonly leftOut: readonly LeftOut[];
   /** The looks of an hour are one: the plan may seem to stop it up to an hour later than it would have. */
   readonly isCompacted: boolean;
 };
+
+/**
+ * `limit`: requests are kept beside bad outcomes only, so no rate can be compared with it. `before`: a source that knows no
+ * arms is compared with the time before the rollout, which is in no look.
+ */
+export type LeftOut = { readonly signal: string; readonly what: 'limit' | 'before' };
 
 /** The rollout as it was, judged by another plan on the signals that both know. */
 const rejudged = (rollout: Rollout, plan: JudgingPlan): Rollout => ({
@@ -47,9 +57,11 @@ const rejudged = (rollout: Rollout, plan: JudgingPlan): Rollout => ({
     ...rollout.plan,
     alpha: plan.alpha,
     rollbackScope: plan.rollbackScope ?? 'rollout',
-    signals: plan.signals.flatMap(({ signal, harm, weight, shadow }) => {
+    signals: plan.signals.flatMap(({ signal, harm, weight, shadow, onFail, limit = null }) => {
       const known = rollout.plan.signals.find((each) => each.signal === signal);
-      return known === undefined ? [] : [{ ...known, harm, weight, shadow }];
+      if (known === undefined) return [];
+      const policy = onFail ?? (known.source === null ? 'roll-back' : 'hold');
+      return [{ ...known, harm, weight, shadow, limit, onFail: policy }];
     }),
   },
 });
@@ -60,15 +72,24 @@ const exposedStages = (rollout: Rollout): readonly string[] =>
     return stage < 0 ? [] : [`${track.name}/${track.stages[stage]?.name ?? 'watch'}`];
   });
 
+type Signals = Rollout['plan']['signals'];
+
 /** What counted of each signal so far, by arm. */
 class Counts {
   readonly #counts = new Map<string, { candidate: number; control: number }>();
+  readonly #ofValues: ReadonlySet<string>;
+
+  constructor(signals: Signals) {
+    this.#ofValues = new Set(signals.filter(isOfValues).map(({ signal }) => signal));
+  }
 
   add(cells: Look['cells']): void {
-    for (const { signal, candidateBad, controlBad, bins = [] } of cells) {
+    for (const { signal, candidateBad, controlBad, bins = [], instances = [] } of cells) {
       const counted = this.of(signal);
       counted.candidate += candidateBad + bins.reduce((sum, [, candidate]) => sum + candidate, 0);
       counted.control += controlBad + bins.reduce((sum, [, , control]) => sum + control, 0);
+      for (const [, place, count] of this.#ofValues.has(signal) ? instances : [])
+        counted[place === 'chosen' || place === 'kept' ? 'candidate' : 'control'] += count;
       this.#counts.set(signal, counted);
     }
   }
@@ -78,15 +99,14 @@ class Counts {
   }
 }
 
-/** The first signal that fails: a rate or values by the bound, an invariant by a violation that control does not share. */
-const failing = (rollout: Rollout, pools: readonly EvidencePool[], counts: Counts): string | undefined => {
-  const [failed] = pools.flatMap(({ evidence }) => evidence.failed);
-  if (failed !== undefined) return failed;
-  return rollout.plan.signals.find(({ signal, type, shadow }) => {
+/** Signals that fail now: rates and values by their bound, an invariant by a violation that control does not share. */
+const failing = ({ plan }: Rollout, pools: readonly EvidencePool[], counts: Counts): Signals =>
+  plan.signals.filter(({ signal, type, shadow }) => {
+    if (shadow) return false;
     const { candidate, control } = counts.of(signal);
-    return type === 'invariant' && !shadow && candidate > 0 && control === 0;
-  })?.signal;
-};
+    if (type === 'invariant' && candidate > 0 && control === 0) return true;
+    return pools.some(({ evidence }) => (evidence.signals.get(signal)?.failedAt ?? null) !== null);
+  });
 
 type Course = { readonly states: readonly (readonly [at: number, state: Rollout])[]; readonly last: Rollout };
 
@@ -114,30 +134,51 @@ const reallyStopped = (
   const { at, event } = found as LoggedEvent & {
     readonly event: Extract<RolloutEvent, { type: 'DegradationDetected' }>;
   };
-  const counts = new Counts();
+  const counts = new Counts(course.last.plan.signals);
   for (const look of looks) if (look.at <= at) counts.add(JSON.parse(look.cells) as Look['cells']);
   const { signal } = event.data;
   return { at, stages: exposedStages(stateAt(course, at - 1)), signal, ...counts.of(signal) };
 };
 
-const wouldStop = (rollout: Rollout, course: Course, looks: readonly TimedKeptLook[]): StopPoint | null => {
-  if (rollout.plan.signals.length === 0) return null;
+type Would = Pick<Backtested, 'wouldStop' | 'wouldHold'>;
+
+const wouldStop = (rollout: Rollout, course: Course, looks: readonly TimedKeptLook[]): Would => {
+  const { signals } = rollout.plan;
+  const held = new Set<string>();
+  if (signals.length === 0) return { wouldStop: null, wouldHold: [] };
   const pools = startPools(rollout);
-  const counts = new Counts();
+  const counts = new Counts(signals);
   for (const look of looks) {
     const cells = JSON.parse(look.cells) as Look['cells'];
     foldPools(pools, { look: look.look, cells });
     counts.add(cells);
-    const signal = failing(rollout, pools, counts);
-    if (signal !== undefined)
-      return { at: look.at, stages: exposedStages(stateAt(course, look.at)), signal, ...counts.of(signal) };
+    const failed = failing(rollout, pools, counts);
+    const stopping = failed.find(({ onFail }) => onFail === 'roll-back');
+    for (const { signal, onFail } of failed) if (onFail !== 'roll-back') held.add(signal);
+    if (stopping === undefined) continue;
+    const { signal } = stopping;
+    const stages = exposedStages(stateAt(course, look.at));
+    return { wouldStop: { at: look.at, stages, signal, ...counts.of(signal) }, wouldHold: [...held] };
   }
-  return null;
+  return { wouldStop: null, wouldHold: [...held] };
+};
+
+/** Verdicts that compared with the time before tell that a source knows no arms. */
+const leftOutOf = (rollout: Rollout, events: readonly LoggedEvent[]): readonly LeftOut[] => {
+  const before = new Set(
+    events.flatMap(({ event }) =>
+      event.type === 'VerdictRecorded' && event.data.verdict.method === BEFORE_AFTER ? event.data.verdict.signal : [],
+    ),
+  );
+  return rollout.plan.signals.flatMap(({ signal, source, limit }): readonly LeftOut[] => [
+    ...(source !== null && before.has(signal) ? [{ signal, what: 'before' } as const] : []),
+    ...(limit === null ? [] : [{ signal, what: 'limit' } as const]),
+  ]);
 };
 
 /**
  * What a plan would have stopped of one rollout, judged on its recorded evidence: looks are folded in their order, with
- * the alpha, harm, weights and scope of the plan. Evidence ends where the rollout really ended, and stages are those it
+ * the alpha, harm, weights, scope and `onFail` of the plan. Evidence ends where the rollout really ended, and stages are those it
  * had: whatever the plan asks to go on changes nothing here. Throws a RangeError where the stream does not begin a rollout.
  */
 export const backtest = (
@@ -147,6 +188,7 @@ export const backtest = (
 ): Backtested => {
   const course = courseOf(events);
   const { last } = course;
+  const again = rejudged(last, plan);
   const known = new Set(last.plan.signals.map(({ signal }) => signal));
   return {
     rollout: last.id,
@@ -156,8 +198,9 @@ export const backtest = (
     startedAt: last.startedAt,
     end: last.status,
     stopped: reallyStopped(events, course, looks),
-    wouldStop: wouldStop(rejudged(last, plan), course, looks),
+    ...wouldStop(again, course, looks),
     unmeasured: plan.signals.flatMap(({ signal }) => (known.has(signal) ? [] : [signal])),
+    leftOut: leftOutOf(again, events),
     isCompacted: looks.some(({ compacted }) => compacted !== undefined && compacted !== null),
   };
 };

@@ -28,6 +28,19 @@ const scan = (text: string) => {
   };
 };
 
+/** What the end of a body alone tells. */
+const scanEnd = (text: string) => {
+  const bytes = Buffer.from(`\n${text}\n`);
+  const scanner = new BodyScanner();
+  if (!scanner.readEnd(bytes, 1, bytes.length - 1)) return undefined;
+  return {
+    position: scanner.position,
+    streamVersion: scanner.streamVersion,
+    streamId: bytes.toString('utf8', scanner.streamFrom, scanner.streamTo),
+    recordedAt: bytes.toString('utf8', scanner.recordedFrom, scanner.recordedTo),
+  };
+};
+
 const READ = {
   isCanonical: true,
   position: 42,
@@ -70,6 +83,20 @@ describe('rule 9: the scanner of bodies', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 4 }), (json) => {
         expect(scan(canonicalJson(event(JSON.parse(json))))).toEqual(READ);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('reads from the end of a body what it reads from the whole, or leaves it', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.json(), (name, json) => {
+        const text = canonicalJson({ ...event(JSON.parse(json)), streamId: name });
+        const { isCanonical, ...read } = scan(text);
+        const end = scanEnd(text);
+        expect(isCanonical).toBe(true);
+        if (/["\\]/.test(JSON.stringify(name).slice(1, -1))) expect([undefined, read]).toContainEqual(end);
+        else expect(end).toEqual(read);
       }),
       { numRuns: 300 },
     );

@@ -32,6 +32,7 @@ const [DATA, EVENT_ID, METADATA, POSITION, RECORDED_AT, SCHEMA_VERSION, STREAM_I
   ',"streamVersion":',
   ',"type":',
 ].map((text) => Buffer.from(text)) as unknown as Words;
+const [QUOTED, TYPE_END] = ['"', '"}'].map((text) => Buffer.from(text)) as unknown as readonly [Buffer, Buffer];
 type Words = readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
 
 /** Bytes, and the same bytes four by four. */
@@ -162,6 +163,30 @@ const valueEnd = (text: Text, at: number): number => {
   return literalEnd(bytes, at);
 };
 
+// Each of these goes backwards from `end` and gives the place where what it reads begins, or WRONG.
+
+/** Only the first byte is compared: this is for bodies that are covered by a head. */
+const wordStart = (bytes: Buffer, end: number, word: Buffer): number => {
+  const start = end - word.length;
+  return start >= 0 && bytes[start] === word[0] ? start : WRONG;
+};
+
+/** Of a string without escapes; the place behind its first quote. */
+const plainStart = (bytes: Buffer, end: number): number => {
+  let at = end;
+  for (let byte = bytes[at - 1]; byte !== QUOTE; byte = bytes[at - 1]) {
+    if (at <= 0 || byte === BACKSLASH) return WRONG;
+    at -= 1;
+  }
+  return at;
+};
+
+const digitsStart = (bytes: Buffer, end: number): number => {
+  let at = end;
+  for (let byte = bytes[at - 1] as number; byte >= ZERO && byte <= NINE; byte = bytes[at - 1] as number) at -= 1;
+  return at;
+};
+
 /** The whole number above zero of at most 15 digits between two places; 0 for anything else. */
 const wholeBetween = (bytes: Buffer, from: number, to: number): number => {
   if (from < 0 || to - from > 15 || bytes[from] === ZERO) return 0;
@@ -212,6 +237,26 @@ export class BodyScanner {
     this.streamVersion = wholeBetween(bytes, version, at);
     at = valueEnd(text, wordEnd(bytes, at, TYPE));
     return this.position > 0 && this.streamVersion > 0 && at > 0 && bytes[at] === CLOSE ? at + 1 : WRONG;
+  }
+
+  /**
+   * Reads what the log adds to an event from the end of its body, without looking at the rest: enough where a head over it
+   * tells whether any byte of it was altered. False where the end is not as the log writes it.
+   */
+  readEnd(bytes: Buffer, from: number, to: number): boolean {
+    let at = wordStart(bytes, to, TYPE_END);
+    at = wordStart(bytes, plainStart(bytes, at) - 1, TYPE);
+    const version = digitsStart(bytes, at);
+    this.streamVersion = wholeBetween(bytes, version, at);
+    this.streamTo = wordStart(bytes, wordStart(bytes, version, STREAM_VERSION), QUOTED);
+    this.streamFrom = plainStart(bytes, this.streamTo);
+    at = wordStart(bytes, this.streamFrom - 1, STREAM_ID);
+    this.recordedTo = wordStart(bytes, wordStart(bytes, digitsStart(bytes, at), SCHEMA_VERSION), QUOTED);
+    this.recordedFrom = plainStart(bytes, this.recordedTo);
+    at = wordStart(bytes, this.recordedFrom - 1, RECORDED_AT);
+    const position = digitsStart(bytes, at);
+    this.position = wholeBetween(bytes, position, at);
+    return wordStart(bytes, position, POSITION) > from && this.position > 0 && this.streamVersion > 0;
   }
 
   #isCanonicalAfterAll(bytes: Buffer, from: number, to: number): boolean {

@@ -64,7 +64,7 @@ export class MemoryDriver extends PlatformDriver {
     const refusal = unservable(target, text, generation);
     if (refusal !== undefined) return refusal;
     const applied: Outcome = { kind: 'applied', generation };
-    if (this.platform.feed.offer({ target, generation, ruleset, text })) return applied;
+    if (this.platform.feed.offer({ target, generation, ruleset, text, appliedAt: this.clock.now() })) return applied;
     const current = this.platform.feed.current(target);
     if (current !== undefined && current.generation > generation) {
       return superseded(target, generation, current.generation);
@@ -86,6 +86,7 @@ export class MemoryDriver extends PlatformDriver {
     return Promise.resolve({
       instances: known.filter((instance) => instance.seenAt > since),
       silent: known.filter((instance) => instance.seenAt <= since),
+      leaseMs: this.leaseMs,
     });
   }
 

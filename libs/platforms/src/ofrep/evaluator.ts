@@ -4,11 +4,12 @@ import { FlagdCore, type FeatureFlag } from '@openfeature/flagd-core';
 import type { Json, JsonObject } from '#libs/kernel';
 import type { RulesetFeed, RulesetSnapshot } from '../feed.js';
 import { matchesEtag } from './etag.js';
+import type { StreamOffer } from './stream-passes.js';
 
-/** An HTTP answer, ready to be sent; no body with 304. */
+/** An HTTP answer, ready to be sent; its body is JSON, and there is none with 304. */
 export type OfrepResponse = {
   readonly status: 200 | 304 | 400 | 404 | 500;
-  readonly body: JsonObject | undefined;
+  readonly body: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
 };
 
@@ -16,7 +17,13 @@ type ErrorCode = 'PARSE_ERROR' | 'INVALID_CONTEXT' | 'TARGETING_KEY_MISSING' | '
 type Failure = { readonly errorCode: ErrorCode; readonly errorDetails: string };
 type Context = JsonObject & EvaluationContext;
 type Evaluation = ReturnType<FeatureFlag['evaluate']>;
-type Loaded = { readonly generation: number; readonly core: FlagdCore; readonly metadata: JsonObject };
+type Loaded = {
+  readonly generation: number;
+  readonly flags: ReadonlyMap<string, FeatureFlag>;
+  readonly metadata: string;
+  /** Flag, variant and reason → the answer that they always have. Who gets which is evaluated each time. */
+  readonly answers: Map<string, string>;
+};
 
 /** Evaluations say what went wrong in their result; the evaluator's own prints would repeat it with the context. */
 const silent = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
@@ -57,9 +64,9 @@ const readContext = (body: unknown): { readonly context: Context } | { readonly 
 
 const respond = (
   status: OfrepResponse['status'],
-  body: JsonObject | undefined,
+  body: JsonObject | string | undefined,
   headers: Readonly<Record<string, string>> = {},
-): OfrepResponse => ({ status, body, headers });
+): OfrepResponse => ({ status, body: typeof body === 'object' ? JSON.stringify(body) : body, headers });
 
 /** Every rule of ours is a split, and the evaluator only says that a rule matched. */
 const reasonOf = (evaluation: Evaluation): string =>
@@ -75,6 +82,27 @@ const toResult = (key: string, evaluation: Evaluation): JsonObject => {
   const metadata = evaluation.flagMetadata as JsonObject;
   const head = { key, value: value as Json, reason: reasonOf(evaluation) };
   return variant === undefined ? { ...head, metadata } : { ...head, variant, metadata };
+};
+
+type Answer = { readonly text: string; readonly isFailure: boolean };
+
+/** Rulesets of ours turn nothing off; what is off has no value here, as in process. */
+const turnedOff = (key: string): JsonObject => ({
+  key,
+  errorCode: 'GENERAL',
+  errorDetails: `Config ${key} is turned off in the ruleset.`,
+});
+
+const answerOf = ({ answers }: Loaded, key: string, flag: FeatureFlag, context: Context): Answer => {
+  if (flag.state === 'DISABLED') return { text: JSON.stringify(turnedOff(key)), isFailure: true };
+  const evaluation = flag.evaluate(context, silent);
+  if (evaluation.value === undefined) return { text: JSON.stringify(toResult(key, evaluation)), isFailure: true };
+  const which = `${evaluation.reason} ${evaluation.variant ?? ''} ${key}`;
+  const known = answers.get(which);
+  if (known !== undefined) return { text: known, isFailure: false };
+  const text = JSON.stringify(toResult(key, evaluation));
+  answers.set(which, text);
+  return { text, isFailure: false };
 };
 
 const noTarget = (target: string): string =>
@@ -94,26 +122,37 @@ export class OfrepEvaluator {
     const read = readContext(body);
     if ('failure' in read) return respond(400, { key, ...read.failure });
     const loaded = this.load(target);
-    const flag = loaded?.core.getFlag(key);
-    if (flag === undefined) {
+    const flag = loaded?.flags.get(key);
+    if (loaded === undefined || flag === undefined) {
       const errorDetails = loaded === undefined ? noTarget(target) : `Target ${target} has no config ${key}.`;
       return respond(404, { key, errorCode: 'FLAG_NOT_FOUND', errorDetails });
     }
-    const result = toResult(key, flag.evaluate(read.context, silent));
-    return respond('errorCode' in result ? 500 : 200, result);
+    const { text, isFailure } = answerOf(loaded, key, flag, read.context);
+    return respond(isFailure ? 500 : 200, text);
   }
 
-  /** `POST …/evaluate/flags`. The entity tag stands for (generation, context), so a 304 is right for this caller only. */
-  evaluateAll(target: string, body: unknown, ifNoneMatch: string | undefined): OfrepResponse {
+  /**
+   * `POST …/evaluate/flags`. The entity tag stands for (generation, context, stream), so a 304 is right for this caller
+   * only, and only while the stream that it was told of can be opened. `offer` makes the entry of `eventStreams` for a
+   * unit that has a generation.
+   */
+  evaluateAll(
+    target: string,
+    body: unknown,
+    ifNoneMatch: string | undefined,
+    offer?: (unit: string, since: number) => StreamOffer,
+  ): OfrepResponse {
     const read = readContext(body);
     if ('failure' in read) return respond(400, read.failure);
     const { context } = read;
     const loaded = this.load(target);
     if (loaded === undefined) return respond(404, { errorCode: 'GENERAL', errorDetails: noTarget(target) });
-    const etag = etagOf(loaded.generation, context);
+    const stream = offer?.(context.targetingKey ?? '', loaded.generation);
+    const etag = etagOf(loaded.generation, context, stream?.tag ?? '');
     if (matchesEtag(ifNoneMatch, etag)) return respond(304, undefined, { etag });
-    const flags = [...loaded.core.getFlags()].map(([key, flag]) => toResult(key, flag.evaluate(context, silent)));
-    return respond(200, { flags, metadata: loaded.metadata }, { etag });
+    const flags = Array.from(loaded.flags, ([key, flag]) => answerOf(loaded, key, flag, context).text).join(',');
+    const streams = stream === undefined ? '' : `,"eventStreams":[${JSON.stringify(stream.entry)}]`;
+    return respond(200, `{"flags":[${flags}],"metadata":${loaded.metadata}${streams}}`, { etag });
   }
 
   /** Compiling a ruleset costs far more than evaluating it: it is done once for each generation. */
@@ -131,10 +170,13 @@ export class OfrepEvaluator {
 const compile = (snapshot: RulesetSnapshot): Loaded => {
   const core = new FlagdCore(undefined, silent);
   core.setConfigurations(snapshot.text);
-  return { generation: snapshot.generation, core, metadata: core.getFlagSetMetadata() };
+  const metadata = JSON.stringify(core.getFlagSetMetadata());
+  return { generation: snapshot.generation, flags: core.getFlags(), metadata, answers: new Map() };
 };
 
-const etagOf = (generation: number, context: Context): string => {
-  const digest = createHash('sha256').update(JSON.stringify(context)).digest('base64url');
+const etagOf = (generation: number, context: Context, stream: string): string => {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([context, stream]))
+    .digest('base64url');
   return `"${generation}-${digest.slice(0, 22)}"`;
 };

@@ -4,7 +4,7 @@ import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OpenFeature, type JsonValue } from '@openfeature/server-sdk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '#libs/kernel';
-import { MemoryDriver, OfrepEvaluator, rulesetResponse } from '../index.js';
+import { MemoryDriver, OfrepEvaluator, rulesetResponse, type OfrepResponse } from '../index.js';
 
 const flag = (generation: number, over: JsonObject): JsonObject => ({
   state: 'ENABLED',
@@ -29,10 +29,22 @@ const ruleset = (generation: number, shareBp: number): JsonObject => {
 const body = (targetingKey: string, more: JsonObject = {}) => ({ context: { targetingKey, ...more } });
 
 let driver: MemoryDriver;
-let ofrep: OfrepEvaluator;
+type Body = Readonly<Record<string, unknown>> | undefined;
+const read = ({ status, headers, body: text }: OfrepResponse) => ({
+  status,
+  headers,
+  body: text === undefined ? undefined : (JSON.parse(text) as Body),
+});
+/** The evaluator, with its bodies as what they say. */
+const reading = (evaluator: OfrepEvaluator) => ({
+  evaluateOne: (...asked: Parameters<OfrepEvaluator['evaluateOne']>) => read(evaluator.evaluateOne(...asked)),
+  evaluateAll: (...asked: Parameters<OfrepEvaluator['evaluateAll']>) => read(evaluator.evaluateAll(...asked)),
+});
+
+let ofrep: ReturnType<typeof reading>;
 beforeEach(async () => {
   driver = new MemoryDriver({ now: () => 0 });
-  ofrep = new OfrepEvaluator(driver.platform.feed);
+  ofrep = reading(new OfrepEvaluator(driver.platform.feed));
   await driver.apply('api-tpu', ruleset(41, 5_000), 41);
 });
 

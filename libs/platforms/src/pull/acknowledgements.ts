@@ -22,6 +22,10 @@ with written as (
 )
 select pg_notify('${CHANNEL}', 'instances ' || target) from unnest($6::text[]) as news (target)`;
 
+const LEAVE = `
+with gone as (delete from delivery.instances where target = $1 and instance = $2)
+select pg_notify('${CHANNEL}', 'instances ' || $1)`;
+
 const FORGET = 'delete from delivery.instances where seen_at < $1';
 const FORGET_EVERY_MS = 60_000;
 const MOST_REMEMBERED = 100_000;
@@ -52,6 +56,13 @@ export class AcknowledgementWriter {
       group.rows.set(key, { target, instance, generation, error, seenAt: now });
     }
     return group.written;
+  }
+
+  /** Forgets an instance that says that it ends; one that is not known changes nothing. */
+  async leave(target: string, instance: string): Promise<void> {
+    await this.underWay.catch(() => undefined);
+    this.said.delete(JSON.stringify([target, instance]));
+    await this.database.query(LEAVE, [target, instance]);
   }
 
   private open(): Group {

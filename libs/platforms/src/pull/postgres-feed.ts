@@ -23,12 +23,17 @@ export type PostgresFeedOptions = {
 };
 
 const NEWS = `
-select target, held.generation, ruleset::text as text
+select target, held.generation, ruleset::text as text, applied_at as "appliedAt"
 from delivery.rulesets as held
 left join unnest($1::text[], $2::bigint[]) as known (target, generation) using (target)
 where known.generation is null or held.generation > known.generation`;
 
-type NewsRow = { readonly target: string; readonly generation: number; readonly text: string };
+type NewsRow = {
+  readonly target: string;
+  readonly generation: number;
+  readonly text: string;
+  readonly appliedAt: Date;
+};
 
 /** `ruleset <generation> <target>` or `instances <target>`. */
 const NOTICE = /^(?:ruleset (\d+)|instances) (.+)$/;
@@ -150,8 +155,9 @@ export class PostgresRulesetFeed extends RulesetCache {
         held.map(([target]) => target),
         held.map(([, generation]) => generation),
       ]);
-      for (const { target, generation, text } of rows) {
-        this.offer({ target, generation, text, ruleset: JSON.parse(text) as JsonObject });
+      for (const { target, generation, text, appliedAt } of rows) {
+        const ruleset = JSON.parse(text) as JsonObject;
+        this.offer({ target, generation, text, ruleset, appliedAt: appliedAt.getTime() });
       }
     }
   }

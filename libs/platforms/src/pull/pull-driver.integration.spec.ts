@@ -130,6 +130,20 @@ describe('heartbeats', () => {
     expect((await driver.observe('refused')).instances).toHaveLength(1);
   });
 
+  it('are forgotten at once when an instance says that it ends, and remembered when it only falls silent', async () => {
+    let now = Date.now();
+    const driver = new PullDriver({ database: database.pool, clock: { now: () => now }, leaseMs: LEASE_MS });
+    for (const instance of ['leaves', 'dies', 'stays'])
+      await driver.acknowledge('left', instance, { generation: 0 }, now);
+    await driver.leave('left', 'leaves');
+    await driver.leave('left', 'never-there');
+    now += LEASE_MS + 1;
+    await driver.acknowledge('left', 'stays', { generation: 0 }, now);
+    const { instances, silent, leaseMs } = await driver.observe('left');
+    expect([instances, silent].map((each) => each.map(({ instance }) => instance))).toEqual([['stays'], ['dies']]);
+    expect(leaseMs).toBe(LEASE_MS);
+  });
+
   it('are forgotten when an instance has been silent for long', async () => {
     let now = Date.now();
     const driver = new PullDriver({ database: database.pool, clock: { now: () => now }, forgetAfterMs: 60_000 });

@@ -22,9 +22,9 @@ with applied as (
   on conflict (target) do update
   set generation = excluded.generation, ruleset = excluded.ruleset, applied_at = clock_timestamp()
   where held.generation < excluded.generation
-  returning target, generation
+  returning target, generation, applied_at
 )
-select generation, pg_notify('${CHANNEL}', 'ruleset ' || generation || ' ' || target) from applied`;
+select applied_at as "appliedAt", pg_notify('${CHANNEL}', 'ruleset ' || generation || ' ' || target) from applied`;
 
 const READ = 'select generation, ruleset::text as text from delivery.rulesets where target = $1';
 
@@ -79,13 +79,16 @@ export class PullDriver extends PlatformDriver {
     const text = JSON.stringify(ruleset);
     const refusal = unservable(target, text, generation);
     if (refusal !== undefined) return refusal;
+    let appliedAt: number;
     try {
-      const { rows } = await this.database.query<{ generation: number }>(APPLY, [target, generation, text]);
-      if (rows.length === 0) return await this.compare(target, text, generation);
+      const { rows } = await this.database.query<{ appliedAt: Date }>(APPLY, [target, generation, text]);
+      const [applied] = rows;
+      if (applied === undefined) return await this.compare(target, text, generation);
+      appliedAt = applied.appliedAt.getTime();
     } catch (error) {
       return outcomeOfFailure(target, generation, error);
     }
-    this.options.feed?.offer({ target, generation, ruleset, text });
+    this.options.feed?.offer({ target, generation, ruleset, text, appliedAt });
     return { kind: 'applied', generation };
   }
 
@@ -125,6 +128,7 @@ export class PullDriver extends PlatformDriver {
     return {
       instances: known.filter((instance) => instance.seenAt > since),
       silent: known.filter((instance) => instance.seenAt <= since),
+      leaseMs: this.leaseMs,
     };
   }
 
@@ -134,5 +138,10 @@ export class PullDriver extends PlatformDriver {
    */
   acknowledge(target: string, instance: string, heartbeat: Heartbeat, now: number): Promise<void> {
     return this.acknowledgements.add(target, instance, heartbeat, now);
+  }
+
+  /** An instance says that it ends: nobody waits for it, nor wonders why it says nothing any more. */
+  leave(target: string, instance: string): Promise<void> {
+    return this.acknowledgements.leave(target, instance);
   }
 }

@@ -12,13 +12,21 @@ import { showDuration, showRatio, showShare } from '../../words/format.js';
 
 const EMERGENCY = 'emergency';
 
-const predicted = (ms: number | null): JSX.Element =>
-  ms === null ? <b className="bad">never</b> : <b>{showDuration(ms)}</b>;
+type Stage = PlanPreview['stages'][number];
 
-const smallest = ({ signals }: PlanPreview['stages'][number]): string => {
-  const seen = signals.flatMap(({ signal, smallestHarm }) =>
-    smallestHarm === null ? [] : [`${signal} ${showRatio(smallestHarm)}`],
-  );
+/** Nothing was served there lately, so nothing can be told. */
+const isSilent = ({ limitedBy }: Stage): boolean => limitedBy === 'no traffic';
+
+const predicted = (stage: Stage): JSX.Element => {
+  if (isSilent(stage)) return <b>not known</b>;
+  return stage.predictedMs === null ? <b className="bad">never</b> : <b>{showDuration(stage.predictedMs)}</b>;
+};
+
+const smallest = ({ signals }: Stage): string => {
+  const seen = signals.flatMap(({ signal, known, smallestHarm }) => {
+    if (!known) return [`${signal} not known yet`];
+    return smallestHarm === null ? [] : [`${signal} ${showRatio(smallestHarm)}`];
+  });
   return seen.length === 0 ? 'only what should never be seen' : seen.join(', ');
 };
 
@@ -27,7 +35,9 @@ const Preview = ({ preview }: { readonly preview: PlanPreview }): JSX.Element =>
     <p className="sentence">
       With the traffic of the last {showDuration(preview.traffic.spanMs)} it would take{' '}
       {preview.totalMs === null ? (
-        <b className="bad">for ever: a stage never ends</b>
+        <b className="bad">
+          {preview.stages.some(isSilent) ? 'nobody knows how long: there was none' : 'for ever: a stage never ends'}
+        </b>
       ) : (
         <b>{showDuration(preview.totalMs)}</b>
       )}{' '}
@@ -63,7 +73,7 @@ const Preview = ({ preview }: { readonly preview: PlanPreview }): JSX.Element =>
             <tr key={`${stage.track}/${stage.stage}`}>
               <th scope="row">{stage.track}</th>
               <td className="number">{showShare(stage.exposureBp)}</td>
-              <td className="number">{predicted(stage.predictedMs)}</td>
+              <td className="number">{predicted(stage)}</td>
               <td className="wrap">{stage.limitedBy}</td>
               <td className="wrap">{smallest(stage)}</td>
             </tr>

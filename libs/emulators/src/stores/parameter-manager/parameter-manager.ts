@@ -11,6 +11,9 @@ import {
 } from '../wire.js';
 
 const MOST_BYTES = 1024 * 1024;
+/** Of one project. */
+const MOST_REQUESTS = 1_200;
+const MINUTE_MS = 60_000;
 const PARAMETERS = '/v1/projects/{project}/locations/{location}/parameters';
 const VERSIONS = `${PARAMETERS}/{parameter}/versions`;
 
@@ -41,6 +44,8 @@ const shown = ({ name, disabled, createTime }: Version) => ({ name, disabled, cr
 /** Google Parameter Manager: payloads never change, versions are enabled or disabled. */
 export class ParameterManager implements EmulatedStore {
   readonly #parameters = new Map<string, Parameter>();
+  /** Project → when its requests of the last minute came. */
+  readonly #requests = new Map<string, number[]>();
 
   constructor(private readonly now: () => number) {}
 
@@ -53,7 +58,21 @@ export class ParameterManager implements EmulatedStore {
   }
 
   answer(request: StoreRequest, operation: string): StoreAnswer {
-    return googleAnswer(request, () => this.#handlers[operation]?.(parametersOf(ROUTES, operation, request), request));
+    return googleAnswer(request, () => {
+      const named = parametersOf(ROUTES, operation, request);
+      this.#count(named['project'] ?? '');
+      return this.#handlers[operation]?.(named, request);
+    });
+  }
+
+  /** Refuses what is beyond the quota of a project; what was refused does not count. */
+  #count(project: string): void {
+    const since = this.now() - MINUTE_MS;
+    const lately = (this.#requests.get(project) ?? []).filter((at) => at > since);
+    this.#requests.set(project, lately);
+    if (lately.length >= MOST_REQUESTS)
+      throw new Refusal('RESOURCE_EXHAUSTED', `${project} has made ${MOST_REQUESTS} requests within a minute.`);
+    lately.push(this.now());
   }
 
   createParameter(project: string, location: string, id: string, format = 'JSON'): string {

@@ -1,35 +1,7 @@
 import type { DrainOutcome, RolloutEvent } from '../events/index.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
-import { requestExposure } from './rollout.exposure.js';
-import { rollbackOrder } from './rollout.order.js';
 import type { Rollout, TargetProgress } from './rollout.state.js';
-import { isLeaving, targetsOf, type Track } from './tracks.js';
-
-type TakeBack = {
-  readonly cause: 'degradation' | 'abort';
-  readonly reason: string;
-  /** Null: all that is left of the rollout. */
-  readonly track: Track | null;
-  readonly onCandidate: Facts['onCandidate'];
-};
-
-/**
- * Takes the candidate back from every target that was asked to show it, or from those of one track, all at once. The
- * order is that of the requests, and so of the first attempts: nobody waits for another one's answer.
- */
-export const takeBack = (rollout: Rollout, { cause, reason, track, onCandidate }: TakeBack): RolloutEvent[] => {
-  const leaving = Object.entries(rollout.targets)
-    .filter(([target, progress]) => progress.wanted !== null && !isLeaving(progress) && isOf(track, target))
-    .map(([target]) => target);
-  const { targets, order } = rollbackOrder(rollout, leaving, onCandidate);
-  const data = { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null, order };
-  return [
-    { type: 'RollbackStarted', data },
-    ...targets.map((target) => requestExposure(rollout, target, 0, 'rollback')),
-  ];
-};
-
-const isOf = (track: Track | null, target: string): boolean => track === null || targetsOf([track]).includes(target);
+import { isLeaving } from './tracks.js';
 
 type Drain = { readonly outcome: DrainOutcome; readonly detail: string };
 

@@ -1,0 +1,109 @@
+import { showShare } from '#libs/contracts';
+import type { PlanPreview, StagePrediction } from '#libs/contracts';
+import { roughly, vetoWords, type ResolvedPlan } from '#libs/domain';
+import type { Prepared } from '../commands/prepare-rollout.js';
+import { WITHOUT_ARMS, type Reach } from './preview-stages.js';
+
+/** Targets on which nothing was served lately. */
+const silentWarnings = (silent: readonly string[], isEverywhere: boolean, spanMs: number): string[] => {
+  if (silent.length === 0) return [];
+  const where = `No traffic was seen on ${silent.join(', ')} in the last ${roughly(spanMs)}`;
+  return [
+    isEverywhere
+      ? `${where}, so nothing can be predicted and a start is refused: connect a fleet, or see whether it still sends outcomes.`
+      : `${where}, so nothing of it is in these predictions: connect a fleet, or see whether it still sends outcomes.`,
+  ];
+};
+
+/** What a start is refused for, since the draw could never tell. */
+const reachWarnings = (reach: Reach): string[] =>
+  reach?.refusal === undefined ? [] : [`${reach.refusal} A start is refused.`];
+
+export const blindWarning = ({ acceptBlind }: ResolvedPlan): string =>
+  acceptBlind === null
+    ? 'With this traffic none of its signals could ever tell that the change does harm: a start is refused, unless the plan says why that is accepted (acceptBlind).'
+    : `With this traffic none of its signals could ever tell that the change does harm; accepted by the plan: ${acceptBlind}`;
+
+/** What a start would be refused for, whatever the plan. */
+const refusalWarnings = ({ config, revision, controls }: Prepared): string[] => [
+  ...(Object.values(controls).includes(revision)
+    ? [`r${revision} is live on targets of the plan already: a start is refused.`]
+    : []),
+  ...[vetoWords(config, revision)].flatMap((vetoed) =>
+    vetoed === undefined ? [] : [`${vetoed}: a start needs a reason why it may be tried again (--veto-reason).`],
+  ),
+];
+
+const unattendedWarnings = (targets: readonly string[]): string[] =>
+  targets.length === 0
+    ? []
+    : [`No instance is live on ${targets.join(', ')}: nothing can go on there until one fetches its ruleset.`];
+
+/** Of what nobody can say yet what it will see. */
+const unforeseen = (stages: readonly StagePrediction[]): string[] => {
+  const names = stages.flatMap(({ signals }) =>
+    signals.filter(({ known, note }) => !known && !note.includes(WITHOUT_ARMS)).map(({ signal }) => signal),
+  );
+  return names.length === 0
+    ? []
+    : [
+        `What ${[...new Set(names)].join(', ')} can see, and when, is not known yet and in no prediction here: nothing was measured of it lately on the targets of the plan. Values, pairs and instances are measured in rollouts; after the first one it is known.`,
+      ];
+};
+
+const parityWarnings = ({ parity }: Pick<PlanPreview, 'parity'>): string[] =>
+  parity.map(
+    ({ track, signal, between, withinBp }) =>
+      `Track ${track} begins only once ${signal} is shown to differ by less than ${showShare(withinBp)} between ${between.join(' and ')}: how long that takes hangs on who compares them, and is in no prediction here.`,
+  );
+
+const stageWarnings = (stages: readonly StagePrediction[]): string[] => [
+  ...unforeseen(stages),
+  ...stages
+    .filter(({ predictedMs }) => predictedMs === null)
+    .map(
+      ({ track, stage, limitedBy }) =>
+        `${track}/${stage} cannot be predicted (${limitedBy}): too little traffic was seen lately.`,
+    ),
+  ...stages.flatMap(({ track, stage, signals }) =>
+    signals
+      .filter(
+        ({ type, known, smallestHarm, tolerate, note }) =>
+          type !== 'invariant' && known && smallestHarm === null && tolerate === null && !note.startsWith('shadow'),
+      )
+      .map(
+        ({ signal }) =>
+          `${track}/${stage}: ${signal} cannot show any harm within that stage's own time; it is watched all the same, and afterwards.`,
+      ),
+  ),
+];
+
+export type Warned = {
+  readonly prepared: Prepared;
+  readonly plan: ResolvedPlan;
+  readonly preview: Pick<PlanPreview, 'stages' | 'parity' | 'traffic'>;
+  readonly unattended: readonly string[];
+  readonly reach: Reach;
+};
+
+/** What somebody should know who is about to start it. */
+export const warningsOf = ({ prepared, plan, preview, unattended, reach }: Warned): string[] => {
+  const targets = plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
+  const silent = targets.filter((target) => !((preview.traffic.perTarget[target] ?? 0) > 0));
+  const isEverywhere = silent.length === targets.length;
+  return [
+    ...refusalWarnings(prepared),
+    ...silentWarnings(silent, isEverywhere, preview.traffic.spanMs),
+    ...unattendedWarnings(unattended),
+    ...parityWarnings(preview),
+    // Without any traffic there is nothing to be said of single stages.
+    ...(isEverywhere ? [] : stageWarnings(preview.stages)),
+    ...(plan.convergence === null
+      ? []
+      : [
+          `Stages go on with ${showShare(plan.convergence.quorumBp)} of the known instances of a target once the others have had ${plan.convergence.withinMs / 1_000} s; the record names who was absent.`,
+        ]),
+    ...(plan.holdbackBp === 0 ? ['There is no holdback: the watch is only observational.'] : []),
+    ...reachWarnings(reach),
+  ];
+};

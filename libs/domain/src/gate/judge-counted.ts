@@ -1,0 +1,35 @@
+import { membersOf, placesOf, saidOf, titleOf, type Case, type Finding } from './judge-case.js';
+import { isPastLimit, isWorseThanBefore, spreadOf } from './counted.js';
+import { beforePhrase, countedPhrase, limitPhrase, sincePhrase } from './sentence.js';
+import { isOfValues } from './types.js';
+
+/** What the slice as a whole came to; of values only what they are since the rollout. */
+const sinceOf = (all: Case): string =>
+  all.values === null ? beforePhrase(all.counts) : sincePhrase(all.signal.spec, all.values.candidate);
+
+/** Without arms: what a slice is now, against a limit and against what it was before. It never says that all is well. */
+const judgeBefore = (all: Case): Finding => {
+  const { signal, counts } = all;
+  const said = `${titleOf(signal)} ${placesOf(all)}: ${sinceOf(all)}`;
+  if (!isOfValues(signal.spec) && isWorseThanBefore(signal, counts))
+    return { verdict: 'fail', sentence: `${said}; shown to be worse than before, which may have another cause` };
+  return { verdict: 'inconclusive', sentence: `${said}; without arms it cannot show that the change is harmless` };
+};
+
+/**
+ * What a source counts: a limit first, then the arms, or the time before where there are none. Evidence of the arms counts as
+ * far as the spread between units leaves it; it may go on while it is not shown harmful (`judgeArms`).
+ */
+export const judgeCounted = (all: Case, judgeArms: (all: Case) => Finding): Finding => {
+  const { signal, counts, options } = all;
+  if (counts.candidateRequests === 0)
+    return { verdict: 'not-measured', sentence: `${titleOf(signal)}: nothing counted by ${signal.spec.source} yet` };
+  const isPast = isPastLimit(signal, counts, options.targets === null ? null : membersOf(options.targets));
+  const said = options.isBefore === true ? sinceOf(all) : saidOf(all);
+  const { verdict, sentence }: Finding = isPast
+    ? { verdict: 'fail', sentence: `${titleOf(signal)} ${placesOf(all)}: ${said}; ${limitPhrase(signal.spec)}` }
+    : options.isBefore === true
+      ? judgeBefore(all)
+      : judgeArms({ ...all, logPromote: all.logPromote === null ? null : all.logPromote / spreadOf(signal) });
+  return { verdict, sentence: `${sentence}${countedPhrase(signal.spec, spreadOf(signal))}` };
+};
