@@ -1,6 +1,12 @@
 import type { JsonObject } from '#libs/kernel';
 import type { Heartbeat, Outcome, PlatformDriver } from '#libs/platforms';
-import type { Registered } from './stranger.js';
+
+/** As a target is registered in the log, and the config that it serves. */
+export type Registered = {
+  readonly driver: string;
+  readonly settings: object;
+  readonly config: { readonly key: string; readonly kind: 'quality' | 'weights' };
+};
 
 /** How a call to the platform can go wrong. */
 export type PlatformFault =

@@ -5,14 +5,7 @@ import { MemoryEventStore } from '#libs/event-store';
 import type { ClaimedTask, JsonObject } from '#libs/kernel';
 import type { PlatformDriver } from '#libs/platforms';
 import { CountedIds, VirtualClock } from '#libs/testing';
-import type { PlatformUnderTest } from './platform-under-test.js';
-
-/** As a target is registered in the log, and the config that it serves. */
-export type Registered = {
-  readonly driver: string;
-  readonly settings: object;
-  readonly config: { readonly key: string; readonly kind: 'quality' | 'weights' };
-};
+import type { PlatformUnderTest, Registered } from './platform-under-test.js';
 
 type Setting = { readonly platform: PlatformUnderTest; readonly driver: PlatformDriver; readonly target: string };
 

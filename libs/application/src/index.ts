@@ -1,5 +1,4 @@
 export * from './ports.js';
-export { readProgress } from './progress.js';
 export * from './commands/context.js';
 export * from './commands/runner.js';
 export * from './commands/apply-manifests.js';

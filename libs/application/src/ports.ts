@@ -1,8 +1,7 @@
 import type { JsonObject } from '#libs/kernel';
-import type { Assigned, Comparison, Leftover, Look, ViolationsSeen } from '#libs/domain';
-import type { Progress } from './progress.js';
+import type { Assigned, Comparison, Leftover, Look, ViolationsSeen, Progress } from '#libs/domain';
 
-export type { Progress } from './progress.js';
+export type { Progress } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 

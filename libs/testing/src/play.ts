@@ -171,10 +171,12 @@ const drawnComparisons = ({ dice, perfect }: Luck): Pick<Shortcomings, 'comparis
   return { comparisons: die < 0.8 ? compared(120, 5, 3) : compared(2_000, 20, 200) };
 };
 
-/** In some draws sessions stick to what is being taken back, where the plan wants them to be told to let go. */
-const stuckTargets = ({ plan, targets }: Rollout, now: number, { dice }: Luck): Shortcomings['targets'] => {
-  if (plan.leftovers !== 'clear' || (dice[3] ?? 0) < 0.5) return {};
-  const leaving = Object.entries(targets).filter(([, { wanted }]) => wanted?.purpose === 'rollback');
+/** Where the plan wants sessions to be told to let go of what is taken back, they stick to it until they are. */
+const stuckTargets = ({ plan, targets }: Rollout, now: number): Shortcomings['targets'] => {
+  if (plan.leftovers !== 'clear') return {};
+  const leaving = Object.entries(targets).filter(
+    ([, { wanted, clearedAt }]) => wanted?.purpose === 'rollback' && clearedAt === null,
+  );
   const leftover = { requests: 12, units: 3, firstAt: now - 9_000, lastAt: now };
   return Object.fromEntries(leaving.map(([target]) => [target, { candidateSeenAt: now, leftover }]));
 };
@@ -183,7 +185,7 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
   if (state.status === 'none') return { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
   const { dice, perfect } = luck;
   const verdicts = drawnVerdicts(state, luck);
-  if (perfect) return factsOf(state, now, { verdicts, targets: stuckTargets(state, now, luck) });
+  if (perfect) return factsOf(state, now, { verdicts, targets: stuckTargets(state, now) });
   let drawn = 0;
   const die = (): number => dice[(drawn += 1) % dice.length] ?? 0;
   const good = factsOf(state, now, { verdicts, ...drawnComparisons(luck) });

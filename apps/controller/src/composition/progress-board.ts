@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely';
-import { ProgressBoard, readProgress, type Progress } from '#libs/application';
+import { ProgressBoard, type Progress } from '#libs/application';
+import { readProgress } from '#libs/domain';
 
 type Tables = { 'read_models.rollout_progress': { rollout: string; at: number; progress: unknown } };
 

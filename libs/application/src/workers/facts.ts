@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   assignmentSkew,
   awaitsParity,
@@ -55,15 +54,15 @@ export type TargetsKnown = {
 const PATIENCE_MS = 1_000;
 
 const inTime = async <T>(answer: Promise<T>, target: string): Promise<T> => {
-  const late = new AbortController();
-  const patience = sleep(PATIENCE_MS, undefined, { signal: late.signal, ref: false }).then(() => {
-    throw new Error(`${target} has not answered within ${PATIENCE_MS / 1_000} s`);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<never>((_, reject) => {
+    const late = new Error(`${target} has not answered within ${PATIENCE_MS / 1_000} s`);
+    timer = setTimeout(() => reject(late), PATIENCE_MS);
   });
   try {
     return await Promise.race([answer, patience]);
   } finally {
-    late.abort();
-    patience.catch(() => undefined);
+    clearTimeout(timer);
   }
 };
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Leftover, RecordedParity, RecordedVerdict } from '#libs/domain';
+import { Leftover, RecordedParity, RecordedVerdict } from '../events/index.js';
 
 /** What a rollout waits for and how its signals stand, as of its newest assessment. */
 export const Progress = z.object({
