@@ -20,6 +20,7 @@ const ORDER = [
   'docs/how-to/write-a-plan.md',
   'docs/how-to/use-prometheus.md',
   'docs/how-to/outage.md',
+  'docs/how-to/audit.md',
   'docs/how-to/verify-the-log.md',
   'docs/how-to/send-events.md',
 ];

@@ -190,7 +190,7 @@ describe('the documents', () => {
   });
 
   it('give every variable of the environment, and no other', () => {
-    const rows = [...readText('README.md').matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name]) => name);
+    const rows = [...readText('docs/reference/settings.md').matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name]) => name);
     const source = readFileSync('apps/controller/src/config.ts', 'utf8');
     const known = [...source.matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name);
     expect(rows.toSorted()).toEqual(known.toSorted());

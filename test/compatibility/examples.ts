@@ -226,10 +226,17 @@ export const EXAMPLES: DataOf = {
   TokenIssued: {
     token: '01981a2b-7c00-7000-8000-000000000002',
     subject: 'ada',
-    role: 'operator',
+    role: 'investigator',
     hash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     last4: 'x7Qk',
     expiresAt: '2026-12-31T00:00:00.000Z',
+  },
+  ExactCellsRead: {
+    subject: 'ada',
+    what: 'exposed',
+    config: 'router.context',
+    revision: 2,
+    rollouts: [rollout],
   },
   TokenRevoked: { token: '01981a2b-7c00-7000-8000-000000000002' },
   HookAdded: {

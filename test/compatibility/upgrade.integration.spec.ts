@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LiveView, atView, react } from '#libs/application';
+import { LiveView, react } from '#libs/application';
 import {
   asHeadgateEvent,
   configDecider,
@@ -19,6 +19,7 @@ import type { RecordedEvent } from '#libs/kernel';
 import { migrate, migrationsFolder, readMigrations } from '#libs/postgres';
 import type { HeadgateClient } from '../../apps/cli/src/client.js';
 import { readEvidenceOf, violationsOf } from '../chaos/history-checker.js';
+import { foldedAt } from '../kit/folded-at.js';
 import { clientOf } from '../kit/http.js';
 import { startInProcess, type InProcess } from '../kit/in-process.js';
 import { faultsOfLog, headOf, readLog } from '../kit/log.js';
@@ -149,7 +150,8 @@ describe.each(releases)('A database that release %s wrote', (release) => {
       streams.set(event.streamId, [...(streams.get(event.streamId) ?? []), event]);
     }
     expect(view.position).toBe(head);
-    expect(atView(view.fleet, null, {})).toMatchObject(said.at as object);
+    const { position, targets } = said.at as { readonly position: number; readonly targets: object };
+    expect(foldedAt(view.fleet)).toMatchObject({ position, targets });
     const states = [...streams].flatMap(([stream, events]): unknown[] => {
       const all = events.map(asHeadgateEvent);
       if (stream.startsWith('config-')) (all as ConfigEvent[]).reduce(configDecider.evolve, configDecider.initial);

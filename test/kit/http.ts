@@ -63,7 +63,7 @@ export const problemIn = (answer: Answer): Problem => {
 /** The client of the command line, which never repeats by itself here. */
 export const clientOf = ({ url, token }: Door): HeadgateClient => new HeadgateClient({ url, token, attempts: 1 });
 
-type Role = 'admin' | 'operator' | 'viewer' | 'service';
+type Role = 'admin' | 'operator' | 'viewer' | 'investigator' | 'service';
 
 export const issueToken = async (admin: Door, role: Role, subject = `${role}-${randomUUID()}`): Promise<string> =>
   (await clientOf(admin).createToken({ subject, role })).secret;

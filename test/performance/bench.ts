@@ -7,6 +7,7 @@ import type { Bench } from './harness.js';
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   append: async () => (await import('./append.js')).append,
   read: async () => (await import('./read.js')).read,
+  'as-of': async () => (await import('./as-of.js')).asOf,
   verify: async () => (await import('./verify.js')).verify,
   command: async () => (await import('./command.js')).command,
   evidence: async () => (await import('./evidence.js')).evidence,

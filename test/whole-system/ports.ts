@@ -51,6 +51,7 @@ export const storeOf = (life: Life, looks: Looks, { turns, witness, store, troub
     }),
   readStream: (streamId, options) => turns.ask(life, 'read a stream', () => store.readStream(streamId, options)),
   readAll: (options) => turns.ask(life, 'read on', () => store.readAll(options)),
+  readPositions: (positions) => turns.ask(life, 'read events', () => store.readPositions(positions)),
   head: () => store.head(),
   findCommand: (commandId) => turns.ask(life, 'find a command', () => store.findCommand(commandId)),
   onCommit: (listener) => store.onCommit(listener),

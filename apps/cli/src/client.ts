@@ -8,11 +8,13 @@ import {
   CreatedToken,
   EventList,
   EvidenceView,
+  ExposedView,
   HookList,
   HookView,
   LogHead,
   LogKeys,
   LookList,
+  OpenChanges,
   OutcomeReceipt,
   PlanPreview,
   RolloutList,
@@ -57,8 +59,16 @@ export interface EventFilter {
   readonly rollout?: string | undefined;
   readonly config?: string | undefined;
   readonly target?: string | undefined;
+  readonly platform?: string | undefined;
   readonly stream?: string | undefined;
   readonly type?: string | undefined;
+  /** Name of who did it. */
+  readonly actor?: string | undefined;
+  /** Words in the summary, the reason or the name. */
+  readonly q?: string | undefined;
+  /** Recorded at or after this time (ISO), and before that one. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
 }
 
 /** Makes a repetition harmless, and refuses to act on a state that is not the one that was looked at. */
@@ -75,7 +85,23 @@ export interface AtQuery {
   readonly position?: number | undefined;
   readonly target?: string | undefined;
   readonly platform?: string | undefined;
+  readonly config?: string | undefined;
+  /** Only what was recorded up to this time (ISO). */
+  readonly asKnownAt?: string | undefined;
+  /** Each instance by itself as well. */
+  readonly instances?: 'true' | undefined;
 }
+
+/** Which open changes; the time is ISO, and now by default. */
+export interface OpenQuery {
+  readonly at?: string | undefined;
+  readonly target?: string | undefined;
+  readonly platform?: string | undefined;
+  readonly config?: string | undefined;
+  readonly lookBackHours?: number | undefined;
+}
+
+type EventPage = z.output<typeof EventList>;
 
 const PAGE = 200;
 const at = encodeURIComponent;
@@ -140,6 +166,17 @@ export class HeadgateClient {
     return this.#read(`/v1/rollouts/${at(id)}/evidence`, { signal }, EvidenceView);
   }
 
+  /** Who was exposed to the candidate of a rollout, or to a revision by all its rollouts. `exact` takes a reason. */
+  exposed(
+    of: { readonly rollout: string } | { readonly config: string; readonly revision: number },
+    { exact, reason }: { readonly exact: boolean; readonly reason?: string | undefined },
+  ): Promise<ExposedView> {
+    const query = exact ? { exact: 'true', reason } : {};
+    return 'rollout' in of
+      ? this.#read(`/v1/rollouts/${at(of.rollout)}/exposed`, query, ExposedView)
+      : this.#read('/v1/exposed', { ...of, ...query }, ExposedView);
+  }
+
   /** The looks of a rollout as they were folded, page by page. */
   async *allLooks(id: string): AsyncGenerator<LookList['items'][number]> {
     let after: number | null = 0;
@@ -191,14 +228,22 @@ export class HeadgateClient {
 
   /** All events after a position, oldest first, page by page. */
   async *allEvents(filter: EventFilter = {}, after = 0): AsyncGenerator<EventView> {
-    let from = after;
-    for (;;) {
-      const page = await this.events(filter, { after: from });
+    for (let cursor: string | null = String(after); cursor !== null;) {
+      const page: EventPage = await this.events(filter, { after: Number(cursor) });
       yield* page.items;
-      const last = page.items.at(-1);
-      if (!last || page.nextCursor === null) return;
-      from = last.position;
+      cursor = page.nextCursor;
     }
+  }
+
+  /** All events that fit, newest first, page by page, not beyond the position `after`. */
+  async *newestEvents(filter: EventFilter = {}, after?: number): AsyncGenerator<EventView> {
+    let cursor: string | undefined;
+    do {
+      const query = { ...filter, after, cursor, order: 'newest', limit: PAGE };
+      const page: EventPage = await this.#read('/v1/events', query, EventList);
+      yield* page.items;
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
   }
 
   /** Opens the event stream after a position; the caller parses and reconnects (see `follow`). */
@@ -224,6 +269,11 @@ export class HeadgateClient {
 
   at(query: AtQuery): Promise<AtView> {
     return this.#read('/v1/at', { ...query }, AtView);
+  }
+
+  /** What was in flight, watched, or had lately ended at a moment. */
+  openChanges(query: OpenQuery): Promise<OpenChanges> {
+    return this.#read('/v1/changes/open', { ...query }, OpenChanges);
   }
 
   /** The batch's own id makes a repetition harmless. */

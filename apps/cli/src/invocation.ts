@@ -11,7 +11,7 @@ import { readSettings } from './settings.js';
 import type { Settings } from './settings.js';
 import type { Terminal } from './terminal.js';
 
-export const FORMATS = ['table', 'json', 'yaml', 'name'] as const;
+export const FORMATS = ['table', 'json', 'yaml', 'name', 'ndjson'] as const;
 export type Format = (typeof FORMATS)[number];
 
 interface GlobalFlags {
@@ -31,6 +31,13 @@ export interface Answer {
 }
 
 const WIDE = 100_000;
+
+/** A list has one line for each of its items; anything else is one line. */
+const itemsOf = (data: unknown): readonly unknown[] => {
+  if (Array.isArray(data)) return data;
+  const items = typeof data === 'object' && data !== null && 'items' in data ? data.items : undefined;
+  return Array.isArray(items) ? items : [data];
+};
 
 /** One run of the command: its flags, its terminal, its connection, and the exit code it will end with. */
 export class Invocation {
@@ -122,6 +129,10 @@ export class Invocation {
         return stringify(answer.data);
       case 'name':
         return answer.names.join('\n');
+      case 'ndjson':
+        return itemsOf(answer.data)
+          .map((item) => JSON.stringify(item))
+          .join('\n');
       default:
         return answer.text(this.look);
     }

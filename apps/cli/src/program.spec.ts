@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EventList, RolloutView } from '#libs/contracts';
+import { EventList, EventView, RolloutView } from '#libs/contracts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.js';
 import { buildProgram } from './program.js';
 import { Invocation } from './invocation.js';
@@ -276,31 +276,75 @@ describe('the command line', () => {
     expect(err).toContain('next: check HEADGATE_URL');
   });
 
-  it('history shows the newest events that fit, oldest first, and says when there are more', async () => {
+  const newestFirst = (positions: readonly number[]) =>
     server.on('GET /v1/events', ({ query }) => {
-      const from = Number(query['after'] ?? 0);
-      const items = [1, 2, 3, 4, 5]
-        .filter((position) => position > from)
+      const before = Number(query['cursor'] ?? 1_000);
+      const items = positions
+        .filter((position) => position < before)
+        .toSorted((a, b) => b - a)
         .slice(0, 2)
         .map((position) => event(position));
       return { json: { items, nextCursor: items.length < 2 ? null : String(items.at(-1)?.position) } };
     });
+
+  it('history shows the newest events that fit, oldest first, and says when there are more', async () => {
+    newestFirst([1, 2, 3, 4, 5]);
     const { out, err } = await run('history --config router.context --type StageEntered --limit 3 -o json');
     expect(EventList.parse(JSON.parse(out)).items.map(({ position }) => position)).toEqual([3, 4, 5]);
-    expect(err).toContain('2 older events fit too');
-    expect(server.seen[0]?.query).toMatchObject({ config: 'router.context', type: 'StageEntered', after: '0' });
+    expect(err).toContain('older events fit too');
+    expect(server.seen[0]?.query).toMatchObject({ config: 'router.context', type: 'StageEntered', order: 'newest' });
+    const all = await run('history --limit 5 -o name');
+    expect([all.out.trim().split('\n').length, all.err]).toEqual([5, '']);
   });
 
-  it('history without filters begins near the end of the log, and --since at its moment', async () => {
-    server.on('GET /v1/at', () => ({ json: at(1, { position: 5_000 }) }));
+  it('history sends every filter on, and reads times as a person writes them', async () => {
     server.on('GET /v1/events', () => ({ json: { items: [], nextCursor: null } }));
-    await run('history --limit 20');
-    expect(server.seen.at(-1)?.query['after']).toBe('4980');
-    await run('history --since 10m --rollout 01990a3c');
-    listing(rollout());
-    await run('history --since 10m --rollout router.context');
-    expect(server.seen.at(-1)?.query).toMatchObject({ after: '5000', rollout: ROLLOUT_ID });
-    expect(server.seen.findLast(({ path }) => path === '/v1/at')?.query['time']).toBe('2025-08-29T12:05:00.000Z');
+    const words = '--platform api --actor alice --search wrong_pool --until 2025-08-29T12:00Z';
+    await run(`history --since 10m ${words}`);
+    expect(server.seen.at(-1)?.query).toMatchObject({
+      platform: 'api',
+      actor: 'alice',
+      q: 'wrong pool',
+      since: '2025-08-29T12:05:00.000Z',
+      until: '2025-08-29T12:00:00.000Z',
+    });
+    await run('history --since #7');
+    expect(server.seen.at(-1)?.query).toMatchObject({ after: '7' });
+    expect((await run('history --until #7')).code).toBe(EXIT.usage);
+  });
+
+  it('history -o ndjson gives all that fit, one a line and oldest first, page by page', async () => {
+    server.on('GET /v1/events', ({ query }) => {
+      const after = Number(query['after']);
+      // A page may be empty although more comes: the filter found nothing in it.
+      if (after === 0) return { json: { items: [], nextCursor: '3' } };
+      return { json: { items: [event(after + 1)], nextCursor: after >= 5 ? null : String(after + 1) } };
+    });
+    const { out } = await run('history -o ndjson');
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => EventView.parse(JSON.parse(line)).position),
+    ).toEqual([4, 5, 6]);
+  });
+
+  it('history --tree shows what set off what', async () => {
+    const cause = event(1, { correlationId: 'a', type: 'RolloutStarted', summary: 'rollout started' });
+    const effects = [
+      event(2, { correlationId: 'a', summary: 'api enters 1%', causationId: null }),
+      event(3, { correlationId: 'b', summary: 'delivered', causationId: cause.eventId }),
+      event(4, { correlationId: 'c', summary: 'converged', causationId: event(3).eventId }),
+    ];
+    server.on('GET /v1/events', () => ({ json: { items: [...effects.toReversed(), cause], nextCursor: null } }));
+    const { out } = await run('history --tree');
+    expect(out.split('\n').map((line) => line.replace(/#(\d).*: /, '$1 '))).toEqual([
+      '1 rollout started',
+      '├ 2 api enters 1%',
+      '└ 3 delivered',
+      '  ↓ 4 converged',
+      '',
+    ]);
   });
 
   it('at and diff ask for the moments that were named', async () => {
@@ -312,6 +356,100 @@ describe('the command line', () => {
     const missing = await run('diff --targets api-gpu moon');
     expect([missing.code, missing.err]).toEqual([EXIT.usage, expect.stringContaining('no target moon') as string]);
     expect((await run('diff 1h now --targets a b')).code).toBe(EXIT.usage);
+    await run('at 2025-08-29T12:00Z --as-known-at --instances');
+    expect(server.seen.at(-1)?.query).toMatchObject({ asKnownAt: '2025-08-29T12:00:00.000Z', instances: 'true' });
+    await run('at 2025-08-29T12:00Z --as-known-at 10m');
+    expect(server.seen.at(-1)?.query).toMatchObject({ asKnownAt: '2025-08-29T12:05:00.000Z' });
+  });
+
+  it('open lists what was open on the slice, newest first, with its state and exposure of then', async () => {
+    const item = {
+      rollout: ROLLOUT_ID,
+      config: 'router.context',
+      revision: 2,
+      plan: 'cautious',
+      status: 'staging',
+      held: { by: 'person', reason: 'lunch' },
+      startedAt: '2025-08-29T11:00:00.000Z',
+      endedAt: null,
+      actor: 'alice',
+      reason: 'longer contexts',
+      bypass: null,
+      reverts: null,
+      exposures: [{ target: 'api-tpu', platform: 'api', shareBp: 500, since: '2025-08-29T11:30:00.000Z' }],
+    };
+    const [at, since] = ['2025-08-29T12:00:00.000Z', '2025-08-26T12:00:00.000Z'];
+    server.on('GET /v1/changes/open', () => ({ json: { at, since, items: [item], more: true } }));
+    const { out, err } = await run('open --at 2025-08-29T12:00Z --platform api --look-back 24');
+    expect(server.seen.at(-1)?.query).toEqual({ at, platform: 'api', lookBackHours: '24' });
+    expect(out).toMatch(/router.context r2\s+staging, held by person\s+5% on api-tpu\s.*alice\s+longer contexts/);
+    expect(err).toContain('there are more');
+    expect((await run('open --at #7')).code).toBe(EXIT.usage);
+  });
+
+  it('exposed says how many units, with their error, and few ones as less than the least number', async () => {
+    const units = (count: number | null, over = {}) => ({
+      count,
+      below: count === null ? 5 : null,
+      error: 0,
+      atLeast: false,
+      ...over,
+    });
+    const place = { platform: 'api', requests: 20, units: units(null) };
+    const exposed = {
+      config: 'router.context',
+      revision: 2,
+      rollouts: [ROLLOUT_ID],
+      total: { requests: 91_000, units: units(48_210, { error: 0.0313, atLeast: true }) },
+      platforms: [place],
+      targets: [{ ...place, target: 'api-tpu' }],
+      models: [],
+      cells: [
+        { target: 'api-tpu', model: 'haiku', hour: '2025-08-29T11:00:00.000Z', requests: 20, units: units(null) },
+      ],
+      exact: false,
+      notes: ['Fewer than 5 units are shown as <5.'],
+    };
+    server.on('GET /v1/exposed', () => ({ json: exposed }));
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}/exposed`, () => ({ json: exposed }));
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rollout() }));
+    const { out } = await run('exposed --config router.context --revision 2');
+    expect(out).toContain('91,000 requests of at least 48,210 ± 3.1% units');
+    expect(out).toMatch(/target api-tpu\s+20\s+<5/);
+    await run(`exposed ${ROLLOUT_ID} --exact --reason who_was_hurt`);
+    expect(server.seen.at(-1)?.query).toEqual({ exact: 'true', reason: 'who was hurt' });
+    expect((await run(`exposed ${ROLLOUT_ID} --exact`)).err).toContain('needs a reason');
+    expect((await run('exposed --config router.context')).code).toBe(EXIT.usage);
+  });
+
+  it('diff compares platforms, and names the targets where those of one platform differ', async () => {
+    const view = at(2);
+    const [gpu, tpu] = view.targets;
+    const vertex = { ...gpu, target: 'vertex-tpu', platform: 'vertex' };
+    server.on('GET /v1/at', () => ({ json: { ...view, targets: [gpu, tpu, vertex] } }));
+    const { out } = await run('diff --platforms api vertex');
+    expect(out).toContain('api (api-tpu) → vertex  router.context  r2 → r1');
+    expect(out).not.toContain('api (api-gpu)');
+    const missing = await run('diff --platforms api moon');
+    expect([missing.code, missing.err]).toEqual([EXIT.usage, expect.stringContaining('no platform moon') as string]);
+  });
+
+  it('diff says since when, by whom and why it differs', async () => {
+    const made = {
+      position: 90,
+      at: '2025-08-29T11:00:00.000Z',
+      recordedAt: '2025-08-29T11:00:00.000Z',
+      precision: 'hour',
+    };
+    const since = { ...made, type: 'ExposureRequested', actor: 'alice', reason: 'longer contexts' };
+    const changed = at(2);
+    const targets = changed.targets.map((one) => ({
+      ...one,
+      configs: one.configs.map((each) => ({ ...each, since })),
+    }));
+    server.on('GET /v1/at', ({ query }) => ({ json: query['position'] === '7' ? at(1) : { ...changed, targets } }));
+    const { out } = await run('diff #7 now');
+    expect(out).toContain('since 2025-08-29 11:00:00 (to the hour) by alice: ExposureRequested #90 (longer contexts)');
   });
 
   it('the secret of a new token is alone on stdout, so that a script can catch it', async () => {

@@ -75,7 +75,9 @@ class Printer {
     if (shown) this.#waitingAt = invocation.terminal.now();
     const { format, terminal } = invocation;
     if (format === 'yaml') this.#style = 'yaml';
-    else this.#style = format === 'json' || (format === undefined && !terminal.outIsTty) ? 'ndjson' : 'lines';
+    else
+      this.#style =
+        format === 'json' || format === 'ndjson' || (format === undefined && !terminal.outIsTty) ? 'ndjson' : 'lines';
   }
 
   get isForPeople(): boolean {

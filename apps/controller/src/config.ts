@@ -24,6 +24,8 @@ const Variables = z.object({
   HEADGATE_INSTANCE_LEASE_MS: z.coerce.number().int().min(1_000).max(600_000).default(15_000),
   /** After how many days ids of units and requests are forgotten. */
   HEADGATE_UNIT_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  /** Counts of fewer units than this are shown to investigators only. */
+  HEADGATE_MIN_UNITS: z.coerce.number().int().min(1).max(1_000).default(5),
   /** So many days after the end of a rollout its looks become one for each hour. */
   HEADGATE_LOOK_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   /** How large a body of OTLP may be, in MiB, before and after it is unpacked. */
@@ -69,6 +71,7 @@ export type ControllerConfig = {
   readonly instanceLeaseMs: number;
   readonly unitDays: number;
   readonly lookDays: number;
+  readonly minUnits: number;
   readonly otlpMostBytes: number;
   readonly ofrepRate: number;
   readonly sealKeyFile: string | undefined;
@@ -109,6 +112,7 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     instanceLeaseMs: values.HEADGATE_INSTANCE_LEASE_MS,
     unitDays: values.HEADGATE_UNIT_DAYS,
     lookDays: values.HEADGATE_LOOK_DAYS,
+    minUnits: values.HEADGATE_MIN_UNITS,
     otlpMostBytes: values.HEADGATE_OTLP_MAX_MIB * 1024 * 1024,
     ofrepRate: values.HEADGATE_OFREP_RATE,
     sealKeyFile: values.HEADGATE_SEAL_KEY_FILE,

@@ -75,12 +75,19 @@ const card = (): Card | undefined => {
   const file = join(dataDir, 'controller.json');
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Card) : undefined;
 };
+/** On a machine that has much else to do. */
+const STARTING = { timeoutMs: 60_000 };
+
 const ready = async (started: Started): Promise<string> => {
-  const named = await until('the controller is ready', () => {
-    if (started.child.exitCode !== null) throw new Error(`It ended: ${started.said()}`);
-    const found = card();
-    return found?.pid === started.child.pid ? found : undefined;
-  });
+  const named = await until(
+    'the controller is ready',
+    () => {
+      if (started.child.exitCode !== null) throw new Error(`It ended: ${started.said()}`);
+      const found = card();
+      return found?.pid === started.child.pid ? found : undefined;
+    },
+    STARTING,
+  );
   return named.url;
 };
 const isReady = (url: string) =>

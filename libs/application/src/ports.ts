@@ -101,6 +101,22 @@ export abstract class Evidence {
   abstract onEvidence(listener: (rollouts: readonly string[]) => void): () => void;
 }
 
+/** What was exposed to the candidate of a rollout in one hour, with a sketch of the units first seen in it. */
+export type ExposedCell = Slice & {
+  readonly rollout: string;
+  /** First moment of the hour, epoch ms. */
+  readonly hour: number;
+  readonly requests: number;
+  readonly units: readonly number[];
+};
+
+/** Who was exposed, kept also when the ids of units are gone. */
+export abstract class ExposedUnits {
+  /** Takes in what was seen up to `now` (epoch ms). */
+  abstract take(now: number): Promise<void>;
+  abstract cells(rollouts: readonly string[]): Promise<readonly ExposedCell[]>;
+}
+
 /** Folded evidence as bytes, one snapshot for each rollout. Any of them may be lost without harm. */
 export abstract class Snapshots {
   abstract read(rollout: string): Promise<Buffer | undefined>;

@@ -1,7 +1,10 @@
 import { z } from 'zod';
 
-/** Roles: `admin` all; `operator` changes and rollouts; `viewer` reads; `service` sends outcomes, fetches rulesets, acknowledges. */
-export const Role = z.enum(['admin', 'operator', 'viewer', 'service']);
+/**
+ * Roles: `admin` all but exact counts of few units; `operator` changes and rollouts; `viewer` reads; `investigator` reads,
+ * exact counts as well, of which each reading is recorded; `service` sends outcomes, fetches rulesets, acknowledges.
+ */
+export const Role = z.enum(['admin', 'operator', 'viewer', 'investigator', 'service']);
 export type Role = z.output<typeof Role>;
 
 export const CreateTokenRequest = z

@@ -38,6 +38,7 @@ export const EVENT_TYPES: readonly string[] = [
   'RolloutSettled',
   'TokenIssued',
   'TokenRevoked',
+  'ExactCellsRead',
   'HookAdded',
   'HookRemoved',
   'HookDisabled',

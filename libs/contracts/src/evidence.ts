@@ -33,6 +33,8 @@ const ExplainedPool = z.object({
   /** Bad outcomes that counted, by time; of signals of values, how many values. */
   windows: z.array(z.object({ from: Moment, until: Moment, candidate: z.number(), control: z.number() })),
   slices: z.array(ExplainedSlice),
+  /** How many slices are left out because fewer units than `below` were seen there; absent: none. */
+  hidden: z.object({ slices: z.int(), below: z.int() }).optional(),
 });
 
 const ExplainedSignal = z.object({

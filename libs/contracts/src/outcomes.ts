@@ -112,6 +112,8 @@ export const Acknowledgement = z
     generation: z.int().min(0),
     /** Why the newest ruleset could not be used. */
     error: z.string().max(500).optional(),
+    /** Since when it evaluates with this generation, where it could not say so at once. Default: now. */
+    since: z.iso.datetime({ offset: true }).optional(),
   })
   .meta({ id: 'Acknowledgement' });
 export type Acknowledgement = z.output<typeof Acknowledgement>;

@@ -100,6 +100,12 @@ describe.each([
     expect(positions(await store.readAll({ after: 4, limit: 2 }))).toEqual([5]);
   });
 
+  it('reads the events at some positions, in order, each once, and leaves out what is not there', async () => {
+    await store.append(to('a', 0, ...upTo(5).map((n) => event({ n }))));
+    expect(positions(await store.readPositions([4, 2, 9, 2]))).toEqual([2, 4]);
+    expect(await store.readPositions([])).toEqual([]);
+  });
+
   it('refuses a decision on an old version, names the stream and both versions, and writes nothing', async () => {
     await store.append(to('a', 0, event()));
     const late = await store.append({ ...to('a', 0, event()), command: command('late') });

@@ -52,6 +52,13 @@ export class MemoryEventStore extends EventStore {
     return this.#events.slice(options.after, options.after + options.limit).map((event) => this.#decode(event));
   }
 
+  override async readPositions(positions: readonly number[]) {
+    return [...new Set(positions)]
+      .toSorted((a, b) => a - b)
+      .flatMap((position) => this.#events[position - 1] ?? [])
+      .map((event) => this.#decode(event));
+  }
+
   override async head(): Promise<number> {
     return this.#events.length;
   }

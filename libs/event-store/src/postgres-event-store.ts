@@ -97,6 +97,17 @@ export class PostgresEventStore extends EventStore {
     return this.#decode(rows);
   }
 
+  override async readPositions(positions: readonly number[]): Promise<readonly RecordedEvent[]> {
+    if (positions.length === 0) return [];
+    const { rows } = await this.#pool.query<BodyRow>({
+      name: 'event_store_read_positions',
+      text: 'select body from event_store.events where position = any ($1::bigint[]) order by position',
+      values: [positions],
+      rowMode: 'array',
+    });
+    return this.#decode(rows);
+  }
+
   override async head(): Promise<number> {
     const { rows } = await this.#pool.query<{ head: number | string }>(
       'select coalesce(max(position), 0) as head from event_store.events',

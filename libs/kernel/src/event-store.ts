@@ -33,6 +33,8 @@ export abstract class EventStore {
   ): Promise<readonly RecordedEvent[]>;
   /** Events after `after`, oldest first, at most `limit`. */
   abstract readAll(options: { readonly after: number; readonly limit: number }): Promise<readonly RecordedEvent[]>;
+  /** The events at these positions, oldest first; positions that are not in the log are left out. */
+  abstract readPositions(positions: readonly number[]): Promise<readonly RecordedEvent[]>;
   /** The highest position, 0 when empty. */
   abstract head(): Promise<number>;
   /** Looks up a command that was committed before. */

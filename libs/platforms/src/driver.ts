@@ -76,7 +76,12 @@ export abstract class PlatformDriver {
 }
 
 /** A heartbeat of an instance. */
-export type Heartbeat = { readonly generation: number; readonly error?: string | undefined };
+export type Heartbeat = {
+  readonly generation: number;
+  readonly error?: string | undefined;
+  /** Since when it evaluates with this generation, in epoch milliseconds; default: it was heard at once. */
+  readonly since?: number | undefined;
+};
 
 export const superseded = (target: string, generation: number, current: number): Outcome => ({
   kind: 'conflict',

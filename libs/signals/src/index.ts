@@ -1,5 +1,6 @@
 export type { Binning } from './bins.js';
 export * from './counted.js';
+export * from './exposed.js';
 export * from './exposure.js';
 export * from './intake.js';
 export { ComparisonIntake, type ComparisonLookup, type Trial } from './comparisons.js';

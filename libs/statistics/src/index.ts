@@ -15,6 +15,8 @@ export {
   startDistribution,
 } from './distribution.js';
 export type { DistributionProcess, LearnedDistribution } from './distribution.js';
+export { distinctError, estimateDistinct, HASH_RANGE, mergeSketches, SKETCH_SIZE } from './distinct.js';
+export type { DistinctSketch } from './distinct.js';
 export { gridBets, PROMOTION_GRID, RATIO_GRID, windowLogE } from './grid.js';
 export type { GridBets } from './grid.js';
 export { hypergeometricLogE } from './hypergeometric.js';

@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
-import { compareMoments, compareTwoTargets, EVENT_TYPES, type Difference } from '#libs/contracts';
-import type { AtView, EventView } from '#libs/contracts';
-import type { EventFilter, HeadgateClient } from '../client.js';
+import { EVENT_TYPES } from '#libs/contracts';
+import type { EventView } from '#libs/contracts';
+import type { EventFilter } from '../client.js';
 import { usageError } from '../errors.js';
 import { plain } from '../format.js';
 import { checkNamed } from '../named.js';
 import { nearTo } from '../near.js';
-import { renderAt, renderDifferences } from '../render/at.js';
-import { renderHistory } from '../render/events.js';
-import { orUndefined, resolveRollout } from '../resolve.js';
+import { renderHistory, renderTree } from '../render/events.js';
+import { resolveRollout } from '../resolve.js';
 import type { Invocation } from '../invocation.js';
 import { parseMoment } from '../time.js';
 import { integer } from './arguments.js';
@@ -17,44 +16,18 @@ interface HistoryFlags {
   readonly rollout?: string;
   readonly config?: string;
   readonly target?: string;
+  readonly platform?: string;
+  readonly actor?: string;
   readonly type?: string;
   readonly stream?: string;
+  readonly search?: string;
   readonly since?: string;
-  readonly limit: number;
+  readonly until?: string;
+  readonly limit?: number;
+  readonly tree?: boolean;
 }
 
-/** The position of the last event at a moment; 0 where the controller cannot say, so that nothing is left out. */
-const positionAt = async (client: HeadgateClient, text: string, now: number): Promise<number> => {
-  const moment = parseMoment(text, now);
-  if ('position' in moment) return moment.position;
-  return (await orUndefined(client.at(moment)))?.position ?? 0;
-};
-
-/** The log is read forwards and the newest are wanted: without filters the place to begin can be computed, since no position is left out. */
-const startOf = async (
-  client: HeadgateClient,
-  filter: EventFilter,
-  flags: HistoryFlags,
-  now: number,
-): Promise<number> => {
-  if (flags.since !== undefined) return positionAt(client, flags.since, now);
-  if (Object.values(filter).some((value) => value !== undefined)) return 0;
-  return Math.max(0, (await positionAt(client, 'now', now)) - flags.limit);
-};
-
-const newest = async (
-  events: AsyncIterable<EventView>,
-  limit: number,
-): Promise<{ kept: EventView[]; dropped: number }> => {
-  const kept: EventView[] = [];
-  let dropped = 0;
-  for await (const event of events) {
-    kept.push(event);
-    if (kept.length > limit * 2) dropped += kept.splice(0, kept.length - limit).length;
-  }
-  dropped += kept.splice(0, Math.max(0, kept.length - limit)).length;
-  return { kept, dropped };
-};
+const USUALLY = 50;
 
 /** A type that no event has would find nothing, which reads as if nothing had happened. */
 const checkType = (type: string): void => {
@@ -65,131 +38,92 @@ const checkType = (type: string): void => {
   });
 };
 
-const addHistory = (program: Command, invocation: Invocation): void => {
+type Asked = { readonly filter: EventFilter; readonly after: number | undefined };
+
+const askedFor = async ({ client, terminal }: Invocation, flags: HistoryFlags): Promise<Asked> => {
+  if (flags.type !== undefined) for (const type of flags.type.split(',')) checkType(type);
+  const rollout = flags.rollout === undefined ? undefined : (await resolveRollout(client, flags.rollout, 'read')).id;
+  const since = flags.since === undefined ? undefined : parseMoment(flags.since, terminal.now());
+  const until = flags.until === undefined ? undefined : parseMoment(flags.until, terminal.now());
+  if (until && 'position' in until) throw usageError('--until takes a time', { next: 'for example: --until 1h' });
+  const { config, target, platform, actor, type, stream, search: q } = flags;
+  return {
+    filter: {
+      rollout,
+      config,
+      target,
+      platform,
+      actor,
+      type,
+      stream,
+      q,
+      since: since && 'time' in since ? since.time : undefined,
+      until: until?.time,
+    },
+    after: since && 'position' in since ? since.position : undefined,
+  };
+};
+
+/** The newest that fit, oldest first, and whether there are older ones. */
+const newest = async (
+  events: AsyncIterable<EventView>,
+  limit: number,
+): Promise<{ readonly kept: readonly EventView[]; readonly isMore: boolean }> => {
+  const kept: EventView[] = [];
+  for await (const event of events) {
+    if (kept.length === limit) return { kept: kept.toReversed(), isMore: true };
+    kept.push(event);
+  }
+  return { kept: kept.toReversed(), isMore: false };
+};
+
+/** Every event that fits, as it comes: as many as there are, without holding them. */
+const stream = async (invocation: Invocation, { filter, after }: Asked, limit: number): Promise<void> => {
+  let count = 0;
+  for await (const event of invocation.client.allEvents(filter, after)) {
+    if (count === limit) break;
+    invocation.terminal.out(`${JSON.stringify(event)}\n`);
+    count += 1;
+  }
+};
+
+const show = async (invocation: Invocation, flags: HistoryFlags): Promise<void> => {
+  const asked = await askedFor(invocation, flags);
+  if (invocation.format === 'ndjson') return stream(invocation, asked, flags.limit ?? Number.POSITIVE_INFINITY);
+  const { kept, isMore } = await newest(
+    invocation.client.newestEvents(asked.filter, asked.after),
+    flags.limit ?? USUALLY,
+  );
+  if (kept.length === 0) await checkNamed(invocation.client, asked.filter);
+  invocation.print({
+    data: { items: kept, nextCursor: kept.length === 0 ? null : String(kept.at(-1)?.position) },
+    text: (look) => (flags.tree ? renderTree(kept, look) : renderHistory(kept, look)),
+    names: kept.map((event) => `event/${event.position}`),
+  });
+  if (kept.length === 0) invocation.note('no events fit');
+  else if (isMore)
+    invocation.note('older events fit too; raise --limit, narrow the filters, or take them all: -o ndjson');
+};
+
+/** history */
+export const addHistoryCommand = (program: Command, invocation: Invocation): void => {
   program
     .command('history')
     .summary('who changed what, when and why')
-    .description('Shows the newest events of the log, oldest first; all filters that are given must fit.')
+    .description(
+      'Shows the newest events of the log, oldest first; all filters that are given must fit. With -o ndjson all that fit, one a line, as they come.',
+    )
     .option('--rollout <rollout>', 'only this rollout (id, unique beginning, or config)')
     .option('--config <name>', 'only this config')
     .option('--target <name>', 'only this target')
-    .option('--type <type>', 'only events of this type, such as RolloutStarted')
+    .option('--platform <name>', 'only targets of this platform')
+    .option('--actor <name>', 'only what this person or token did')
+    .option('--type <types>', 'only events of these types, such as RolloutStarted,RolloutSettled')
     .option('--stream <stream>', 'only this stream, such as target-api-tpu')
-    .option('--since <time>', 'only after this time: 10m, 2025-08-29T14:00, or a position such as #1042')
-    .option('--limit <number>', 'at most so many, the newest', integer(1, 10_000), 50)
-    .action(async (flags: HistoryFlags) => {
-      if (flags.type !== undefined) checkType(flags.type);
-      const { client } = invocation;
-      const rollout =
-        flags.rollout === undefined ? undefined : (await resolveRollout(client, flags.rollout, 'read')).id;
-      const { config, target, type, stream } = flags;
-      const filter: EventFilter = { rollout, config, target, type, stream };
-      const after = await startOf(client, filter, flags, invocation.terminal.now());
-      const { kept, dropped } = await newest(client.allEvents(filter, after), flags.limit);
-      if (kept.length === 0) await checkNamed(client, filter);
-      invocation.print({
-        data: { items: kept, nextCursor: kept.length === 0 ? null : String(kept.at(-1)?.position) },
-        text: (look) => renderHistory(kept, look),
-        names: kept.map((event) => `event/${event.position}`),
-      });
-      if (kept.length === 0) invocation.note('no events fit');
-      else if (dropped > 0) invocation.note(`${dropped} older events fit too; raise --limit or narrow the filters`);
-    });
-};
-
-interface Place {
-  readonly target?: string;
-  readonly platform?: string;
-}
-
-const viewAt = (invocation: Invocation, text: string, place: Place = {}): Promise<AtView> =>
-  invocation.client.at({ ...parseMoment(text, invocation.terminal.now()), ...place });
-
-const addAt = (program: Command, invocation: Invocation): void => {
-  program
-    .command('at <time>')
-    .summary('what was asked of each target at a moment')
-    .description(
-      'Shows which revision of each config every target was asked to serve at a moment: a time, `10m` (ago), `now`, or a position such as #1042.',
-    )
-    .option('--target <name>', 'only this target')
-    .option('--platform <name>', 'only this platform')
-    .option('--values', 'also print the documents')
-    .action(async (time: string, flags: Place & { values?: boolean }) => {
-      const { target, platform, values = false } = flags;
-      const view = await viewAt(invocation, time, {
-        ...(target === undefined ? {} : { target }),
-        ...(platform === undefined ? {} : { platform }),
-      });
-      if (view.targets.length === 0) await checkNamed(invocation.client, { target });
-      invocation.print({
-        data: view,
-        text: (look) => renderAt(view, values, look),
-        names: view.targets.map((one) => `target/${one.target}`),
-      });
-    });
-};
-
-const momentsOf = (times: readonly string[]): readonly [string, string] => {
-  const [before, after = 'now', ...more] = times;
-  if (before !== undefined && more.length === 0) return [before, after];
-  throw usageError('diff needs two times, or --targets A B', { next: 'for example: headgate diff 1h now' });
-};
-
-const pairOf = (targets: readonly string[]): readonly [string, string] => {
-  const [a, b, ...more] = targets.flatMap((text) => text.split(','));
-  if (a !== undefined && b !== undefined && more.length === 0) return [a, b];
-  throw usageError('--targets takes two targets', { next: 'for example: headgate diff --targets api-tpu api-gpu' });
-};
-
-interface DiffFlags extends Place {
-  readonly targets?: readonly string[];
-  readonly at: string;
-}
-
-const compareByFlags = async (
-  invocation: Invocation,
-  times: readonly string[],
-  flags: DiffFlags,
-): Promise<readonly Difference[]> => {
-  if (flags.targets === undefined) {
-    const [before, after] = momentsOf(times);
-    return compareMoments(await viewAt(invocation, before), await viewAt(invocation, after));
-  }
-  if (times.length > 0)
-    throw usageError('give two times or --targets A B, not both', { next: 'name the moment with --at TIME' });
-  const [a, b] = pairOf(flags.targets);
-  const view = await viewAt(invocation, flags.at);
-  const missing = [a, b].filter((name) => !view.targets.some((target) => target.target === name));
-  if (missing.length > 0) {
-    const known = view.targets.map((target) => target.target).join(', ') || 'none';
-    throw usageError(`no target ${missing.join(' and no target ')} at that moment`, { details: [`targets: ${known}`] });
-  }
-  return compareTwoTargets(view, a, b);
-};
-
-const addDiff = (program: Command, invocation: Invocation): void => {
-  program
-    .command('diff [times...]')
-    .summary('what differs between two moments, or two targets')
-    .description(
-      'Compares what was asked of the targets at two moments (the second is `now` by default), or of two targets at one moment.',
-    )
-    .option('--targets <names...>', 'compare two targets instead')
-    .option('--at <time>', 'with --targets: the moment', 'now')
-    .action(async (times: readonly string[], flags: DiffFlags) => {
-      const differences = await compareByFlags(invocation, times, flags);
-      invocation.print({
-        data: { items: differences },
-        text: (look) => renderDifferences(differences, look),
-        names: differences.map(({ where, config }) => `${where}/${config}`),
-      });
-    });
-};
-
-/** history, at, diff. */
-export const addHistoryCommands = (program: Command, invocation: Invocation): void => {
-  addHistory(program, invocation);
-  addAt(program, invocation);
-  addDiff(program, invocation);
+    .option('--search <words>', 'only where the summary, the reason or the name has these words')
+    .option('--since <time>', 'only from this time on: 10m, 2025-08-29T14:00, or after a position such as #1042')
+    .option('--until <time>', 'only before this time')
+    .option('--limit <number>', `at most so many, the newest (${USUALLY})`, integer(1, 1_000_000))
+    .option('--tree', 'what set off what')
+    .action((flags: HistoryFlags) => show(invocation, flags));
 };

@@ -372,7 +372,7 @@ describe('moments and their differences', () => {
   it('shows what each target was asked to serve, and the documents on request', () => {
     const text = renderAt(at(2), true, look);
     expect(text).toContain('as of 2025-08-29 12:00:00 (position #100)');
-    expect(lineWith(text, 'api-tpu')).toMatch(/^api-tpu\s+api\s+42\s+router\.context\s+r2\s+-$/);
+    expect(lineWith(text, 'api-tpu')).toMatch(/^api-tpu\s+api\s+42\s+-\s+-\s+router\.context\s+r2\s+-$/);
     expect(text).toContain('"window": 1000000');
     expect(renderAt(at(2), false, look)).not.toContain('window');
   });

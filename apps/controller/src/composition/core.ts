@@ -35,7 +35,6 @@ import {
   PostgresSourceStates,
 } from '#libs/signals';
 import { LiveSourceBoard, startAsking } from './asked-sources.js';
-import { startForgetting } from './forgetting.js';
 import type { ControllerConfig } from '../config.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
@@ -43,10 +42,11 @@ import { hastenLooks } from './hasten.js';
 import { openHooks } from './hooks.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
-import { notKept } from './not-kept.js';
+import { openPast } from './open-past.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { loopsOf } from './loops.js';
 import { openSealing } from './sealing.js';
+import { startRounds } from './rounds.js';
 import { SharedObservations } from './shared-observations.js';
 import { TargetDrivers } from './target-drivers.js';
 import { FleetSignalSources } from './signal-sources.js';
@@ -137,6 +137,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
     addOn: tasksStep('react:inside'),
   });
   const view = new LiveView();
+  const past = await openPast({ databaseUrl, pool: unhurried, view, store, patience: PATIENCE, reached, report });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
@@ -144,6 +145,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
   const follower = subscribe({ store, name: 'live-view', after: 0, handle: (event) => view.apply(event), onStopped });
   await follower.caughtUp().catch(async (error: unknown) => {
     await follower.stop();
+    await past.stop();
     await doorbell.stop();
     await Promise.all([unhurried.end(), pool.end(), database.stop()]);
     throw error;
@@ -164,6 +166,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
   const stop = async (): Promise<void> => {
     await processes.stop();
     await follower.stop();
+    await past.stop();
     await doorbell.stop();
     await store.close();
     await database.stop();
@@ -171,7 +174,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, i
     await pool.end();
   };
   const readers = (): readonly ReaderHealth[] => [follower.health(), processes.health()];
-  return { pool, unhurried, store, queue, view, readers, database, report, stop };
+  return { pool, unhurried, store, queue, view, past, readers, database, report, stop };
 };
 
 /** Most events lead to no task: the process manager is not woken for those, and passes them with the next or a poll. */
@@ -273,7 +276,7 @@ export const startCore = async (
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
   const opened = await openLog(databaseUrl, clock, log, { reached, isEmbedded: config.databaseUrl === undefined });
-  const { pool, unhurried, store, queue, view, readers, database, report, stop: closeLog } = opened;
+  const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
     throw error;
@@ -317,9 +320,9 @@ export const startCore = async (
   });
   if (config.role !== 'api') loop.start();
   sealing.start();
-  const forgetting = startForgetting(notKept(config, { pool: unhurried, view, store, report }), () => clock.now());
+  const rounds = startRounds(config, { pool: unhurried, view, store, report }, () => clock.now());
   const stop = async (): Promise<void> => {
-    await forgetting.stop();
+    await rounds.stop();
     await sync?.close(1_000);
     await stopWork();
   };
@@ -328,6 +331,8 @@ export const startCore = async (
     store,
     tree: sealing.tree,
     view,
+    past,
+    rounds,
     runner,
     tokens,
     ...fleets,

@@ -15,6 +15,10 @@ export type Forgotten = {
 export const startForgetting = (
   kinds: readonly Forgotten[],
   now: () => number,
+  { everyMs, firstMs }: { readonly everyMs: number; readonly firstMs: number } = {
+    everyMs: EVERY_MS,
+    firstMs: FIRST_MS,
+  },
 ): { readonly stop: () => Promise<void> } => {
   const all = async (): Promise<void> => {
     for (const { forget, report } of kinds) if (!isStopped) await forget(now()).catch(report);
@@ -25,12 +29,12 @@ export const startForgetting = (
   const plan = (ms: number): void => {
     timer = setTimeout(() => {
       round = all().finally(() => {
-        if (!isStopped) plan(EVERY_MS);
+        if (!isStopped) plan(everyMs);
       });
     }, ms);
     timer.unref();
   };
-  plan(FIRST_MS);
+  plan(firstMs);
   return {
     stop: async () => {
       isStopped = true;

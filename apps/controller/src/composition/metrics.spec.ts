@@ -42,7 +42,7 @@ const registered = (target: string): FleetTarget => ({
 });
 
 const watch = (story: RolloutStory): void => {
-  const entry = { version: 1, position: 1, startedBy: 'ada', reason: '' };
+  const entry = { version: 1, position: 1, lastEvent: '', startedBy: 'ada', reason: '' };
   registerMetrics({
     view: {
       fleet: { targets: new Map(['api-us', 'api-eu'].map((target) => [target, registered(target)])) },

@@ -2,9 +2,12 @@ import { hashToken, type LiveView, type Token } from '#libs/application';
 import type { Clock } from '#libs/kernel';
 import type { Role } from '#libs/contracts';
 
-const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3, service: 0 };
+const RANK: Readonly<Record<Role, number>> = { investigator: 1, viewer: 1, operator: 2, admin: 3, service: 0 };
 
-/** True when a token's role covers what a route asks: admin ⊃ operator ⊃ viewer; service stands apart, admin may all. */
+/**
+ * True when a token's role covers what a route asks: admin ⊃ operator ⊃ viewer; service stands apart, admin may all. An
+ * investigator may what a viewer may; the exact counts that are shown to nobody else are looked at where they are made.
+ */
 export const covers = (has: Role, needs: Role): boolean =>
   has === 'admin' || (needs === 'service' ? has === 'service' : has !== 'service' && RANK[has] >= RANK[needs]);
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventView, type LiveView } from '#libs/application';
+import { eventView, namesIn, type LiveView } from '#libs/application';
 import type { RecordedEvent } from '#libs/kernel';
 
 const Text = z.string().min(1).max(200).optional();
@@ -15,6 +15,8 @@ export const EventFilter = z.object({
   rollout: Text,
   config: Text,
   target: Text,
+  /** On any target of this platform. */
+  platform: Text,
   /** Name of who did it, as it is recorded. */
   actor: Text,
   /** What one request or one look of the controller led to at once. */
@@ -28,17 +30,6 @@ export const EventFilter = z.object({
   until: z.iso.datetime({ offset: true }).optional(),
 });
 export type EventFilter = z.output<typeof EventFilter>;
-
-const names = (
-  event: RecordedEvent,
-  view: LiveView,
-): { rollout: unknown; config: unknown; targets: readonly unknown[] } => {
-  const { data } = event;
-  const rollout = data['rollout'];
-  const ofRollout = typeof rollout === 'string' ? view.rollouts.get(rollout)?.rollout.config : undefined;
-  const targets = Array.isArray(data['targets']) ? data['targets'] : [];
-  return { rollout, config: data['config'] ?? data['key'] ?? ofRollout, targets: [data['target'], ...targets] };
-};
 
 const matchesTime = ({ recordedAt }: RecordedEvent, { since, until }: EventFilter): boolean => {
   const at = Date.parse(recordedAt);
@@ -56,13 +47,18 @@ const matchesWords = (event: RecordedEvent, words: string | undefined): boolean 
   return `${summary}\n${reason ?? ''}\n${actor.name}`.toLowerCase().includes(words.toLowerCase());
 };
 
+const platformOf = (view: LiveView, target: unknown): string | undefined =>
+  typeof target === 'string' ? view.fleet.targets.get(target)?.platform : undefined;
+
 export const matchesFilter = (event: RecordedEvent, filter: EventFilter, view: LiveView): boolean => {
   if (filter.stream !== undefined && filter.stream !== event.streamId) return false;
   if (filter.type !== undefined && !filter.type.split(',').includes(event.type)) return false;
   if (!matchesTime(event, filter) || !matchesOrigin(event, filter)) return false;
-  const { rollout, config, targets } = names(event, view);
+  const { rollout, config, targets } = namesIn(event.data, view);
   if (filter.rollout !== undefined && filter.rollout !== rollout) return false;
   if (filter.config !== undefined && filter.config !== config) return false;
   if (filter.target !== undefined && !targets.includes(filter.target)) return false;
+  if (filter.platform !== undefined && !targets.some((target) => platformOf(view, target) === filter.platform))
+    return false;
   return matchesWords(event, filter.q);
 };

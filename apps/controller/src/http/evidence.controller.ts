@@ -1,9 +1,11 @@
-import { Controller, Get, Param, Query } from '@nestjs/common';
+import { Controller, Get, Param, Query, Req } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import {
   Evidence,
   explain,
+  hideFew,
   LiveView,
   lookList,
   ProgressBoard,
@@ -11,12 +13,14 @@ import {
   type RolloutEntry,
 } from '#libs/application';
 import { EvidenceView, LookList, Name } from '#libs/contracts';
-import { Needs } from './auth.js';
+import { Needs, type Caller } from './auth.js';
+import { ExactReads } from './exact-reads.js';
+import { ExactQuery } from './exposed.controller.js';
 import { ProblemError } from './problem.js';
 import { rolloutNotFound } from './rollouts.controller.js';
 import { wholeNumber } from './whole-number.js';
 
-const EvidenceQuery = z.object({ signal: Name.optional() });
+const EvidenceQuery = ExactQuery.extend({ signal: Name.optional() });
 const LooksQuery = z.object({
   after: wholeNumber(0, 2_147_483_647).default(0),
   limit: wholeNumber(1, 1_000).default(500),
@@ -34,6 +38,8 @@ export class EvidenceController {
     private readonly view: LiveView,
     private readonly board: ProgressBoard,
     private readonly evidence: Evidence,
+    private readonly reads: ExactReads,
+    private readonly commands: CommandBus,
   ) {}
 
   /** What the verdicts of a rollout rest on, signal by signal. */
@@ -41,7 +47,8 @@ export class EvidenceController {
   @ApiOkResponse({ standardSchema: EvidenceView })
   async read(
     @Param('id') id: string,
-    @Query({ schema: EvidenceQuery }) { signal }: z.output<typeof EvidenceQuery>,
+    @Query({ schema: EvidenceQuery }) { signal, ...exact }: z.output<typeof EvidenceQuery>,
+    @Req() request: Caller,
   ): Promise<EvidenceView> {
     const entry = this.entryOf(id);
     const { signals, tracks } = entry.rollout.plan;
@@ -50,9 +57,13 @@ export class EvidenceController {
       throw new ProblemError('signal-not-in-plan', `The plan of this rollout has no signal ${signal}.`, [
         { pointer: '/signal', detail: `one of ${[...new Set(known)].join(', ')}` },
       ]);
+    const { config, revision } = entry.rollout;
+    const read = { what: 'evidence' as const, config, revision, rollouts: [id] };
+    const minUnits = await this.reads.limitFor(request, exact, this.commands, read);
     const explained = this.running.then(() => this.explain(entry, signal));
     this.running = explained.catch(() => undefined);
-    return explained;
+    if (minUnits === null) return explained;
+    return hideFew(await explained, await this.evidence.activation(id), minUnits);
   }
 
   /** The looks of a rollout as they were folded: from them every verdict can be computed again. */

@@ -51,7 +51,9 @@ export class FleetController {
     @Body({ schema: Acknowledgement }) body: Acknowledgement,
   ): Promise<void> {
     this.#check(target, instance);
-    await this.driver.acknowledge(target, instance, body, this.clock.now());
+    const { since, ...heartbeat } = body;
+    const told = since === undefined ? heartbeat : { ...heartbeat, since: Date.parse(since) };
+    await this.driver.acknowledge(target, instance, told, this.clock.now());
   }
 
   /** An instance says that it ends. Who leaves without a word has stopped talking, and keeps stages from passing. */

@@ -1,7 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ViewStoppedError, type Log } from '#libs/application';
+import { PastBehindError, TooBroadError, ViewStoppedError, type Log } from '#libs/application';
 import { AlteredLookError, IntakeBusyError, IntakeClosedError, MalformedOtlpError } from '#libs/signals';
 import { databaseTrouble } from '../composition/database-trouble.js';
 import type { DatabaseWatch } from '../composition/database-watch.js';
@@ -119,6 +119,9 @@ export class ProblemFilter implements ExceptionFilter {
       const detail = `${trouble.message} Whether this was written is not known: send it again${again}.`;
       return new ProblemError('database-unavailable', detail, [], { 'retry-after': '2' });
     }
+    if (error instanceof TooBroadError) return new ProblemError('question-too-broad', error.message);
+    if (error instanceof PastBehindError)
+      return new ProblemError('not-ready', error.message, [], { 'retry-after': '1' });
     if (error instanceof ViewStoppedError)
       return new ProblemError('not-ready', error.message, [], { 'retry-after': '2' });
     return typeof error === 'object' && error !== null ? fromFastify(error) : undefined;

@@ -44,6 +44,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'stage-never-measures': 422,
   'plan-never-tells': 422,
   'driver-cannot': 422,
+  'question-too-broad': 422,
   'hook-url-refused': 422,
   'too-much-contention': 503,
   busy: 503,

@@ -12,9 +12,13 @@ import {
   Conductor,
   Delivery,
   Evidence,
+  ExposedUnits,
   IssueTokenHandler,
   LiveView,
+  Past,
+  PastKeeper,
   ProgressBoard,
+  RecordExactReadHandler,
   RevokeTokenHandler,
   StartRolloutHandler,
   SteerRolloutHandler,
@@ -34,7 +38,10 @@ import { consoleFolder, serveConsole } from './console.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EvidenceController } from './evidence.controller.js';
+import { ExactReads } from './exact-reads.js';
+import { ExposedController } from './exposed.controller.js';
 import { FleetController } from './fleet.controller.js';
+import { HistoryReader } from './history-reader.js';
 import { HookBoard } from './hook-board.js';
 import { HooksController } from './hooks.controller.js';
 import { HealthController, Readiness } from './health.controller.js';
@@ -45,6 +52,7 @@ import { takeOtlp } from './otlp.js';
 import { OfrepLimit } from './ofrep-limit.js';
 import { OfrepController, STREAM_PATH } from './ofrep.controller.js';
 import { OtlpController } from './otlp.controller.js';
+import { PastController } from './past.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
@@ -82,6 +90,11 @@ class HttpModule {
       [LogTree, core.tree],
       [EventStreams, new EventStreams(core.store, core.view, core.tokens, core.board)],
       [TokenChecker, core.tokens],
+      [ExposedUnits, core.rounds.exposed],
+      [ExactReads, new ExactReads(core.rounds.minUnits)],
+      [Past, core.past.asked],
+      [PastKeeper, core.past.keeper],
+      [HistoryReader, new HistoryReader(core.store, core.view, { past: core.past.asked, keeper: core.past.keeper })],
       [Clock, core.clock],
       [SourceBoard, core.sources],
       [HookBoard, core.hooks],
@@ -92,10 +105,12 @@ class HttpModule {
       imports: [CqrsModule.forRoot()],
       controllers: [
         EvidenceController,
+        ExposedController,
         BoardController,
         RolloutsController,
         ConfigsController,
         EventsController,
+        PastController,
         LogController,
         FleetController,
         OfrepController,
@@ -117,6 +132,7 @@ class HttpModule {
         UndoRevisionHandler,
         IssueTokenHandler,
         RevokeTokenHandler,
+        RecordExactReadHandler,
         AddHookHandler,
         ChangeHookHandler,
       ],

@@ -5,12 +5,15 @@ import type { AccessEvent } from '#libs/domain';
 import type { CommandContext } from './context.js';
 import { CommandRunner, type Outcome } from './runner.js';
 
-export type TokenRole = 'admin' | 'operator' | 'viewer' | 'service';
+export type TokenRole = 'admin' | 'operator' | 'viewer' | 'investigator' | 'service';
+
+export type ExactRead = Extract<AccessEvent, { type: 'ExactCellsRead' }>['data'];
 
 type Access = { readonly tokens: Readonly<Record<string, 'active' | 'revoked'>> };
 type AccessCommand =
   | ({ readonly type: 'IssueToken' } & Extract<AccessEvent, { type: 'TokenIssued' }>['data'])
-  | { readonly type: 'RevokeToken'; readonly token: string };
+  | { readonly type: 'RevokeToken'; readonly token: string }
+  | ({ readonly type: 'RecordExactRead' } & ExactRead);
 
 const accessDecider = {
   initial: { tokens: {} } as Access,
@@ -26,13 +29,18 @@ const accessDecider = {
         return state.tokens[command.token] === 'revoked'
           ? accept()
           : accept<AccessEvent>({ type: 'TokenRevoked', data: { token: command.token } });
+      case 'RecordExactRead': {
+        const { type: _, ...data } = command;
+        return accept<AccessEvent>({ type: 'ExactCellsRead', data });
+      }
       default:
         return unreachable(command);
     }
   },
-  evolve: (state: Access, event: AccessEvent): Access => ({
-    tokens: { ...state.tokens, [event.data.token]: event.type === 'TokenIssued' ? 'active' : 'revoked' },
-  }),
+  evolve: (state: Access, event: AccessEvent): Access =>
+    event.type === 'ExactCellsRead'
+      ? state
+      : { tokens: { ...state.tokens, [event.data.token]: event.type === 'TokenIssued' ? 'active' : 'revoked' } },
 };
 
 /** Subjects may hold any character; stream names may not. */
@@ -101,6 +109,30 @@ export class RevokeTokenHandler implements ICommandHandler<RevokeTokenCommand> {
       const { state } = await session.load(accessDecider, accessStream(subject));
       session.decide(accessDecider, accessStream(subject), state, { type: 'RevokeToken', token });
       return { token };
+    });
+  }
+}
+
+export class RecordExactReadCommand extends Command<Outcome> {
+  constructor(
+    readonly read: ExactRead,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+/** Before exact counts are shown, that they are is in the log. */
+@CommandHandler(RecordExactReadCommand)
+export class RecordExactReadHandler implements ICommandHandler<RecordExactReadCommand> {
+  constructor(private readonly runner: CommandRunner) {}
+
+  async execute({ read, context }: RecordExactReadCommand): Promise<Outcome> {
+    return this.runner.run('RecordExactRead', context, async (session) => {
+      const stream = accessStream(read.subject);
+      const { state } = await session.load(accessDecider, stream);
+      session.decide(accessDecider, stream, state, { type: 'RecordExactRead', ...read });
+      return { subject: read.subject };
     });
   }
 }

@@ -15,6 +15,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 type ExplainedSignal = EvidenceView['signals'][number];
+type ExplainedSlice = ExplainedSignal['pools'][number]['slices'][number];
 type PlanSignal = Rollout['plan']['signals'][number];
 
 const poolView = (pool: ExplainedPool, counts: readonly SliceCounts[]): ExplainedSignal['pools'][number] => ({
@@ -150,6 +151,28 @@ export const explain = async (
     })),
     parity: asked.map((each) => parityView(rollout, each, compared)),
     leftovers: leftoversOf(rollout, seen),
+  };
+};
+
+type SliceUnits = { readonly target: string; readonly model: string; readonly units: number };
+
+/** Without the slices on which fewer than `below` units were seen: who they were could be guessed. Verdicts still rest on them. */
+export const hideFew = (view: EvidenceView, seen: readonly SliceUnits[], below: number): EvidenceView => {
+  const few = (count: number): boolean => count > 0 && count < below;
+  const isHidden = ({ target, model, candidateRequests, controlRequests }: ExplainedSlice): boolean =>
+    few(candidateRequests) ||
+    few(controlRequests) ||
+    seen.some((slice) => slice.target === target && slice.model === model && few(slice.units));
+  return {
+    ...view,
+    signals: view.signals.map((signal) => ({
+      ...signal,
+      pools: signal.pools.map((pool) => {
+        const slices = pool.slices.filter((slice) => !isHidden(slice));
+        const hidden = pool.slices.length - slices.length;
+        return hidden === 0 ? pool : { ...pool, slices, hidden: { slices: hidden, below } };
+      }),
+    })),
   };
 };
 

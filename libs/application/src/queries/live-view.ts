@@ -19,12 +19,14 @@ export type RolloutEntry = {
   readonly position: number;
   readonly startedBy: string;
   readonly reason: string;
+  /** Id of its newest event: what is done about the rollout next is done because of that. */
+  readonly lastEvent: string;
 };
 export type RevisionFacts = { readonly author: string; readonly reason: string | null; readonly at: string };
 export type Token = {
   readonly id: string;
   readonly subject: string;
-  readonly role: 'admin' | 'operator' | 'viewer' | 'service';
+  readonly role: 'admin' | 'operator' | 'viewer' | 'investigator' | 'service';
   readonly last4: string;
   readonly createdAt: string;
   readonly expiresAt: string | null;
@@ -63,6 +65,7 @@ export class LiveView {
   readonly #hooks = new Map<string, Hook>();
   readonly #revisions = new Map<string, RevisionFacts>();
   readonly #streamVersions = new Map<string, number>();
+  readonly #generationEvents = new Map<string, string>();
   readonly #waiters = new Set<{
     readonly position: number;
     readonly done: () => void;
@@ -107,6 +110,11 @@ export class LiveView {
     return this.#streamVersions.get(streamId) ?? 0;
   }
 
+  /** Id of the event that made the newest generation of a target. */
+  generationEvent(target: string): string | undefined {
+    return this.#generationEvents.get(target);
+  }
+
   /** Rings with the targets whose ruleset an event changed. */
   onRulesetChange(listener: (targets: readonly string[]) => void): void {
     this.#listeners.add(listener);
@@ -120,6 +128,7 @@ export class LiveView {
   apply(recorded: RecordedEvent): void {
     const event = asHeadgateEvent(recorded);
     const changed = this.fleet.apply(event);
+    for (const target of changed) this.#generationEvents.set(target, recorded.eventId);
     this.#streamVersions.set(recorded.streamId, recorded.streamVersion);
     if (recorded.streamId.startsWith(ROLLOUT)) this.#applyRollout(recorded, event as Recorded<RolloutEvent>);
     this.#applyFacts(recorded, event);
@@ -170,6 +179,7 @@ export class LiveView {
       position: recorded.position,
       startedBy: before?.startedBy ?? recorded.metadata.actor.name,
       reason: before?.reason ?? recorded.metadata.reason ?? '',
+      lastEvent: recorded.eventId,
     });
   }
 

@@ -153,7 +153,7 @@ const targetViews = (rollout: Rollout, assessed: Progress | undefined): RolloutV
 
 /** A rollout as a person reads it. `progress` is its newest assessment, if any. */
 export const rolloutView = (
-  { rollout, version, position, startedBy, reason }: RolloutEntry,
+  { rollout, version, position, startedBy, reason }: Omit<RolloutEntry, 'lastEvent'>,
   progress: Progress | undefined,
 ): RolloutView => ({
   id: rollout.id,

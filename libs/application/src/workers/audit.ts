@@ -121,7 +121,8 @@ export class Auditor {
   }
 
   async #record(target: string, command: Parameters<typeof targetDecider.decide>[1]): Promise<void> {
-    const outcome = await this.#runner.run(command.type, automation(this.#runner.newId()), async (session) => {
+    const context = automation(this.#runner.newId(), this.#view.generationEvent(target));
+    const outcome = await this.#runner.run(command.type, context, async (session) => {
       const stream = targetStream(target);
       const { state } = await session.load(targetDecider, stream);
       session.decide(targetDecider, stream, state, command);

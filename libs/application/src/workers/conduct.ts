@@ -103,10 +103,15 @@ export class Conductor {
     const guarded = rollout.status !== 'rolling-back';
     const verdicts = guarded ? await this.#evaluator.evaluate(rollout, now) : [];
     const facts = await this.#gather(rollout, verdicts, now);
-    const outcome = await this.#runner.run('AssessRollout', automation(this.#runner.newId()), async (session) => {
-      await this.#decide(session, rollout.id, now, facts);
-      return { rollout: rollout.id };
-    });
+    const cause = this.#view.rollouts.get(rollout.id)?.lastEvent;
+    const outcome = await this.#runner.run(
+      'AssessRollout',
+      automation(this.#runner.newId(), cause),
+      async (session) => {
+        await this.#decide(session, rollout.id, now, facts);
+        return { rollout: rollout.id };
+      },
+    );
     if (!outcome.accepted) throw new Error(`Rollout ${rollout.id} could not be assessed: ${outcome.rejection.message}`);
     if (outcome.events.length === 0) {
       await this.#note(rollout, progressOf(rollout, version, facts, now));

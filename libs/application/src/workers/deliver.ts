@@ -117,7 +117,7 @@ export class Deliverer {
     const entry = this.#view.rollouts.get(rollout);
     const progress = entry?.rollout.targets[target];
     if (!progress?.wanted || progress.delivered >= progress.wanted.generation) return;
-    const context = automation(this.#runner.newId());
+    const context = automation(this.#runner.newId(), this.#view.generationEvent(target));
     await this.#runner.run(done ? 'RecordExposureChanged' : 'RecordExposureFailed', context, async (session) => {
       const stream = rolloutStream(rollout);
       const { state } = await session.load(rolloutDecider, stream);

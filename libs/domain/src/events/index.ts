@@ -3,7 +3,7 @@ import { UnknownEventError, type EventCodec, type JsonObject, type NewEvent, typ
 import { configEvents } from './config.events.js';
 import { rolloutEvents, rolloutUpcasters } from './rollout.events.js';
 import { targetEvents, targetUpcasters } from './target.events.js';
-import { accessEvents } from './access.events.js';
+import { accessEvents, accessUpcasters } from './access.events.js';
 import { hookEvents } from './hook.events.js';
 
 export * from './config.events.js';
@@ -52,6 +52,7 @@ const registry: Readonly<Record<string, Versions>> = {
 const upcasters: Readonly<Record<string, Readonly<Record<number, (data: JsonObject) => JsonObject>>>> = {
   ...rolloutUpcasters,
   ...targetUpcasters,
+  ...accessUpcasters,
 };
 
 /** Every event type of this build with its newest version. */

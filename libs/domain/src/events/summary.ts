@@ -93,6 +93,8 @@ const words: Words = {
   RolloutSettled: ({ config, revision, targets }) =>
     `${config} r${revision} settled on ${list(targets)}: last known good there`,
   TokenIssued: ({ subject, role }) => `token for ${subject} (${role}) issued`,
+  ExactCellsRead: ({ subject, what, config, revision }) =>
+    `${subject} read exact counts of few units: ${what} of ${config} r${revision}`,
   TokenRevoked: ({ token }) => `token ${token} revoked`,
   HookAdded: ({ hook, url }) => `hook ${hook} added: events go to ${url}`,
   HookRemoved: ({ hook }) => `hook ${hook} removed`,

@@ -115,6 +115,14 @@ export class Fleet {
       });
   }
 
+  /** The same of one config; undefined where the target or the config is not known, retired, or not served. */
+  desiredOf(target: string, key: string): Desired | undefined {
+    const config = this.#configs.get(key);
+    if (!config || !this.#targets.has(target)) return undefined;
+    const isThere = isServed(config.kind) && config.status === 'registered' && config.revisions.length > 0;
+    return isThere ? (this.#held(target, config) ?? this.#resting(target, config)) : undefined;
+  }
+
   /** What was desired of a config on a target under a generation: the share that outcomes of it were served with. */
   exposureAt(target: string, config: string, generation: number): Desired | undefined {
     const history = this.#exposures.get(slot(target, config)) ?? [];

@@ -7,6 +7,7 @@ type Row = {
   readonly generation: number;
   readonly error: string | null;
   readonly seenAt: number;
+  readonly since: number;
 };
 
 /** Heartbeats that are written together, by instance. */
@@ -19,6 +20,10 @@ with written as (
   on conflict (target, instance) do update
   set generation = excluded.generation, error = excluded.error, seen_at = excluded.seen_at
   where known.seen_at <= excluded.seen_at
+), first_heard as (
+  insert into delivery.acknowledged (target, instance, generation, since, heard_at)
+  select * from unnest($7::text[], $8::text[], $9::bigint[], $10::timestamptz[], $11::timestamptz[])
+  on conflict (target, instance, generation) do nothing
 )
 select pg_notify('${CHANNEL}', 'instances ' || target) from unnest($6::text[]) as news (target)`;
 
@@ -27,6 +32,9 @@ with gone as (delete from delivery.instances where target = $1 and instance = $2
 select pg_notify('${CHANNEL}', 'instances ' || $1)`;
 
 const FORGET = 'delete from delivery.instances where seen_at < $1';
+const FORGET_FIRST = 'delete from delivery.acknowledged where heard_at < $1';
+/** What an instance served at a moment is asked for as long as somebody may look into an incident of the year before. */
+const FIRST_KEPT_MS = 400 * 86_400_000;
 const FORGET_EVERY_MS = 60_000;
 const MOST_REMEMBERED = 100_000;
 
@@ -50,10 +58,11 @@ export class AcknowledgementWriter {
   /** Resolves when the heartbeat, or a later one of the same instance, is durable; rejects when the write failed. */
   add(target: string, instance: string, heartbeat: Heartbeat, now: number): Promise<void> {
     const { generation, error = null } = heartbeat;
+    const since = Math.min(heartbeat.since ?? now, now);
     const group = (this.gathering ??= this.open());
     const key = JSON.stringify([target, instance]);
     if ((group.rows.get(key)?.seenAt ?? 0) <= now) {
-      group.rows.set(key, { target, instance, generation, error, seenAt: now });
+      group.rows.set(key, { target, instance, generation, error, seenAt: now, since });
     }
     return group.written;
   }
@@ -80,14 +89,20 @@ export class AcknowledgementWriter {
   private async write(rows: ReadonlyMap<string, Row>): Promise<void> {
     const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
     const list = sorted.map(([, row]) => row);
-    const news = sorted.filter(([key, row]) => this.said.get(key) !== saying(row)).map(([, row]) => row.target);
+    const news = sorted.filter(([key, row]) => this.said.get(key) !== saying(row)).map(([, row]) => row);
+    const first = news.filter(({ generation }) => generation > 0);
     await this.database.query(WRITE, [
       list.map((row) => row.target),
       list.map((row) => row.instance),
       list.map((row) => row.generation),
       list.map((row) => row.error),
       list.map((row) => new Date(row.seenAt)),
-      [...new Set(news)],
+      [...new Set(news.map((row) => row.target))],
+      first.map((row) => row.target),
+      first.map((row) => row.instance),
+      first.map((row) => row.generation),
+      first.map((row) => new Date(row.since)),
+      first.map((row) => new Date(row.seenAt)),
     ]);
     if (this.said.size > MOST_REMEMBERED) this.said.clear();
     for (const [key, row] of sorted) this.said.set(key, saying(row));
@@ -98,5 +113,6 @@ export class AcknowledgementWriter {
     if (now - this.forgottenAt < FORGET_EVERY_MS) return;
     this.forgottenAt = now;
     await this.database.query(FORGET, [new Date(now - this.forgetAfterMs)]);
+    await this.database.query(FORGET_FIRST, [new Date(now - FIRST_KEPT_MS)]);
   }
 }

@@ -121,6 +121,22 @@ describe('heartbeats', () => {
     expect((await driver.observe('late')).instances).toMatchObject([{ generation: 9 }]);
   });
 
+  it('leave the first word of each generation behind: since when, and when that was heard', async () => {
+    const driver = new PullDriver({ database: database.pool, clock });
+    const now = Date.parse('2026-01-05T12:00:00.000Z');
+    await driver.acknowledge('first-words', 'i-1', { generation: 9, since: now - 60_000 }, now);
+    await driver.acknowledge('first-words', 'i-1', { generation: 9 }, now + 1_000);
+    await driver.acknowledge('first-words', 'i-1', { generation: 12 }, now + 2_000);
+    const { rows } = await database.pool.query(
+      `select generation, since, heard_at from delivery.acknowledged where target = 'first-words' order by generation`,
+    );
+    const at = (ms: number): Date => new Date(now + ms);
+    expect(rows).toEqual([
+      { generation: 9, since: at(-60_000), heard_at: at(0) },
+      { generation: 12, since: at(2_000), heard_at: at(2_000) },
+    ]);
+  });
+
   it('that the database refuses are reported to their sender, and the next ones work', async () => {
     const { line, breakNext } = unreliable();
     const driver = new PullDriver({ database: line, clock });

@@ -1,0 +1,159 @@
+import type { EventStore, RecordedEvent } from '#libs/kernel';
+import { PastBehindError, type Mention, type PastNews, type PastRow, type PastSpan, type PastWriter } from '../past.js';
+import { LiveView } from '../queries/live-view.js';
+import { pastOf } from './past-rows.js';
+
+const PAGE = 2_000;
+/** Rows that wait for the database; beyond that they are dropped and folded again from the log. */
+const MOST_WAITING = 200_000;
+const RETRY_MS = 1_000;
+const LOOK_MS = 25;
+
+class News {
+  readonly rows: PastRow[] = [];
+  /** Of each rollout the newest. */
+  readonly spans = new Map<string, PastSpan>();
+  readonly mentions: Mention[] = [];
+  upTo: number;
+
+  constructor(readonly after: number) {
+    this.upTo = after;
+  }
+
+  add(view: LiveView, event: RecordedEvent): void {
+    const { rows, spans, mentions } = pastOf(view, event);
+    this.rows.push(...rows);
+    for (const span of spans) this.spans.set(span.rollout, span);
+    this.mentions.push(...mentions);
+    this.upTo = event.position;
+  }
+
+  get size(): number {
+    return this.rows.length + this.mentions.length;
+  }
+
+  asNews(): PastNews {
+    return { upTo: this.upTo, rows: this.rows, spans: [...this.spans.values()], mentions: this.mentions };
+  }
+}
+
+/**
+ * Keeps the past from the log on, behind it by a moment. Any number of controllers may: the same event adds the same
+ * rows, and the checkpoint moves with them. What is missing, because it was never made or was emptied, is folded again
+ * from the first event on, beside everything else.
+ */
+export class PastKeeper {
+  readonly #view: LiveView;
+  readonly #store: Pick<EventStore, 'readAll'>;
+  readonly #writer: PastWriter;
+  readonly #report: (error: unknown) => void;
+  #waiting: News;
+  #kept: number;
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #ending = false;
+
+  /** `kept`: how far the log is kept. Made before the view follows the log, so that no event passes by. */
+  constructor(
+    view: LiveView,
+    store: Pick<EventStore, 'readAll'>,
+    writer: PastWriter,
+    { kept, report }: { readonly kept: number; readonly report: (error: unknown) => void },
+  ) {
+    this.#view = view;
+    this.#store = store;
+    this.#writer = writer;
+    this.#report = report;
+    this.#kept = kept;
+    this.#waiting = new News(Math.max(kept, view.position));
+    view.onEvent((event) => this.#take(event));
+  }
+
+  /** How far the log is kept, as far as this controller knows. */
+  get position(): number {
+    return this.#kept;
+  }
+
+  /** Resolves once the log is kept up to `position`, by any controller. Throws `PastBehindError` after `patienceMs`. */
+  async reached(position: number, patienceMs = 5_000): Promise<void> {
+    const rounds = Math.ceil(patienceMs / LOOK_MS);
+    for (let round = 0; this.#kept < position; round += 1) {
+      if (round === rounds)
+        throw new PastBehindError(
+          `What is kept of the past ends at position ${this.#kept} and goes on to ${position}: ask again in a moment.`,
+        );
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      if (this.#running === undefined) this.#kept = Math.max(this.#kept, await this.#writer.position());
+    }
+  }
+
+  /** Folds whatever is missing, and comes back when all that is in the log now is kept. */
+  async caughtUp(): Promise<void> {
+    this.#ring();
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Writes what waits and ends. */
+  async stop(): Promise<void> {
+    this.#ending = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+    if (this.#waiting.upTo > this.#kept && this.#waiting.after <= this.#kept)
+      await this.#writer.write(this.#waiting.after, this.#waiting.asNews()).catch(this.#report);
+  }
+
+  #take(event: RecordedEvent): void {
+    if (event.position <= this.#kept) return;
+    // What comes after a gap waits for the gap to be folded.
+    if (this.#waiting.upTo !== event.position - 1 || this.#waiting.size > MOST_WAITING)
+      this.#waiting = new News(event.position - 1);
+    this.#waiting.add(this.#view, event);
+    this.#ring();
+  }
+
+  #ring(): void {
+    if (this.#ending || this.#running !== undefined) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#waiting.upTo > this.#kept && this.#timer === undefined) this.#ring();
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      // Events that come in the same turn are written together.
+      await new Promise((resolve) => setImmediate(resolve));
+      const news = this.#waiting;
+      this.#waiting = new News(news.upTo);
+      const kept = await this.#writer.write(news.after, news.asNews());
+      this.#kept = kept < news.after ? await this.#foldAgain(kept) : kept;
+    } catch (error) {
+      this.#report(error);
+      // What was taken out is folded again: whether it was written is not known.
+      this.#kept = Math.min(this.#kept, await this.#writer.position().catch(() => 0));
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#ring();
+      }, RETRY_MS).unref();
+    }
+  }
+
+  /** From the first event on, since what an event means depends on those before it. */
+  async #foldAgain(from: number): Promise<number> {
+    const view = new LiveView();
+    let kept = from;
+    while (!this.#ending && view.position < this.#view.position) {
+      const news = new News(view.position);
+      const page = await this.#store.readAll({ after: view.position, limit: PAGE });
+      for (const event of page) {
+        view.apply(event);
+        if (event.position > kept) news.add(view, event);
+      }
+      if (page.length === 0) break;
+      if (view.position > kept)
+        kept = await this.#writer.write(Math.max(news.after, 0), { ...news.asNews(), upTo: view.position });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return kept;
+  }
+}
