@@ -108,11 +108,7 @@ export class Fleet {
     if (!this.#targets.has(target)) return [];
     return [...this.#configs.values()]
       .filter(({ kind, status, revisions }) => isServed(kind) && status === 'registered' && revisions.length > 0)
-      .map((config) => {
-        const desired = this.#held(target, config) ?? this.#resting(target, config);
-        const clearedFor = this.#cleared.get(slot(target, config.key));
-        return clearedFor === undefined ? desired : { ...desired, stickiness: 'drop', clearedFor };
-      });
+      .map((config) => this.#wanted(target, config));
   }
 
   /** The same of one config; undefined where the target or the config is not known, retired, or not served. */
@@ -120,7 +116,7 @@ export class Fleet {
     const config = this.#configs.get(key);
     if (!config || !this.#targets.has(target)) return undefined;
     const isThere = isServed(config.kind) && config.status === 'registered' && config.revisions.length > 0;
-    return isThere ? (this.#held(target, config) ?? this.#resting(target, config)) : undefined;
+    return isThere ? this.#wanted(target, config) : undefined;
   }
 
   /** What was desired of a config on a target under a generation: the share that outcomes of it were served with. */
@@ -172,6 +168,12 @@ export class Fleet {
 
   valueOf(config: string, revision: number): JsonObject | undefined {
     return this.#configs.get(config)?.revisions.find((candidate) => candidate.revision === revision)?.value;
+  }
+
+  #wanted(target: string, config: RegisteredConfig): Desired {
+    const desired = this.#held(target, config) ?? this.#resting(target, config);
+    const clearedFor = this.#cleared.get(slot(target, config.key));
+    return clearedFor === undefined ? desired : { ...desired, stickiness: 'drop', clearedFor };
   }
 
   /** What the rollout that holds the target asked for last; once it lets go, the target rests on last known good. */
