@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { Leftover, RecordedParity, RecordedVerdict } from '../events/index.js';
 
+/** As it was kept: before there were signals of values, none had any. */
+const KeptVerdict = RecordedVerdict.extend({ values: RecordedVerdict.shape.values.default(null) });
+
 /** What a rollout waits for and how its signals stand, as of its newest assessment. */
 export const Progress = z.object({
   /** Epoch ms. */
@@ -11,7 +14,7 @@ export const Progress = z.object({
   bakedMs: z.record(z.string(), z.number()).readonly(),
   /** Track → the stage that its time is of; missing in what was kept before there was such a thing. */
   bakedIn: z.record(z.string(), z.string().nullable()).readonly().optional(),
-  verdicts: z.array(RecordedVerdict).readonly(),
+  verdicts: z.array(KeptVerdict).readonly(),
   /** Default: no track waits for any. */
   parity: z.array(RecordedParity).readonly().optional(),
   /** Target → what still comes to a withdrawn candidate there; default: nothing does. */
