@@ -97,6 +97,7 @@ const startAll = async (config: ControllerConfig, log: Log, instruments: Instrum
     head: () => core.store.head(),
     readers: core.readers,
     streams: () => core.sync?.streams() ?? 0,
+    now: () => core.clock.now(),
   });
   const syncPort = core.sync?.port ?? 0;
   const url = http?.url ?? '';

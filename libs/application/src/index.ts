@@ -17,6 +17,7 @@ export * from './queries/board.js';
 export * from './queries/event-csv.js';
 export * from './queries/open-changes.js';
 export * from './queries/explain.js';
+export * from './queries/open-work.js';
 export * from './queries/exposed.js';
 export * from './queries/hook-event.js';
 export * from './queries/lately.js';

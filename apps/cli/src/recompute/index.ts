@@ -5,6 +5,7 @@ import {
   backtest,
   eventCodec,
   isNewStop,
+  readRolloutEvent,
   recomputeParities,
   recomputeVerdicts,
   type Backtested,
@@ -13,20 +14,24 @@ import {
   type LoggedEvent,
   type Recomputed,
   type RecomputedParity,
-  type RolloutEvent,
 } from '#libs/domain';
 import type { HeadgateClient } from '../client.js';
+import { CliError } from '../errors.js';
+import { EXIT } from '../exit-codes.js';
 
 export { isNewStop };
 export type { Backtested, JudgingPlan, Recomputed, RecomputedParity };
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-const logged = ({ position, recordedAt, type, data }: EventView): LoggedEvent => ({
-  position,
-  at: Date.parse(recordedAt),
-  event: { type, data } as unknown as RolloutEvent,
-});
+const logged = ({ position, recordedAt, type, data }: EventView): LoggedEvent => {
+  const event = readRolloutEvent(type, data);
+  if (event === undefined)
+    throw new CliError(`Event ${position} (${type}) cannot be read here.`, EXIT.unexpected, {
+      next: "use the command line of the controller's own release",
+    });
+  return { position, at: Date.parse(recordedAt), event };
+};
 
 /** The stream of a rollout, as far as it decides how evidence is folded and judged. */
 const streamOf = async (client: HeadgateClient, rollout: string): Promise<readonly LoggedEvent[]> => {
@@ -115,8 +120,10 @@ const unboundLooks = (events: readonly LoggedEvent[], looks: readonly KeptLook[]
 /** Computes the verdicts of a pack again. Throws SyntaxError, TypeError or RangeError for what is no stream of a rollout or no looks. */
 export const recomputedFrom = (bodies: readonly unknown[], looksText: string): PackedVerdicts => {
   const events = bodies.map((body): LoggedEvent => {
-    const event = asHeadgateEvent(eventCodec.decode(body as RecordedBody));
-    return { position: event.position, at: event.at, event: event as unknown as RolloutEvent };
+    const { position, at, type, data } = asHeadgateEvent(eventCodec.decode(body as RecordedBody));
+    const event = readRolloutEvent(type, data);
+    if (event === undefined) throw new TypeError(`Event ${position} (${type}) is none of a rollout.`);
+    return { position, at, event };
   });
   const lines = looksText.split('\n').filter((line) => line !== '');
   const looks = lines.map((line) => JSON.parse(line) as KeptLook);

@@ -1,22 +1,17 @@
 import { uuidv7 } from './ids.js';
 import type { Pool } from 'pg';
-import { Clock, Ids, type ClaimedTask, type EventStore } from '#libs/kernel';
+import { Clock, Ids, type EventStore } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
-  AUDIT,
   Auditor,
   CommandRunner,
-  CONDUCT,
   conductor as conductorProcess,
   Conductor,
-  DELIVER,
   Deliverer,
   Evaluator,
   LiveView,
   SnapshotKeeper,
-  TaskLoop,
   type Log,
-  type TaskHandlers,
 } from '#libs/application';
 import {
   PostgresDoorbell,
@@ -49,6 +44,7 @@ import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { openPast } from './open-past.js';
 import { PostgresProgressBoard } from './progress-board.js';
+import { loopsOf } from './loops.js';
 import { openSealing } from './sealing.js';
 import { startRounds } from './rounds.js';
 import { SharedObservations } from './shared-observations.js';
@@ -250,20 +246,6 @@ const startSync = async (
   });
 };
 
-type Workers = { readonly conductor: Conductor; readonly deliverer: Deliverer; readonly auditor: Auditor };
-
-/** Who does tasks of which kind. */
-const handlersOf = ({ conductor, deliverer, auditor }: Workers, reached: Instruments['reached']): TaskHandlers => {
-  const workers = {
-    [AUDIT]: instrument(auditor, reached, { run: 'task:audit' }),
-    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
-    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
-  };
-  return Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
-};
-
 const keepSnapshots = (pool: Pool, report: FleetSetting['report'], reached: Instruments['reached']): SnapshotKeeper =>
   new SnapshotKeeper(new PostgresFoldSnapshots(instrumentPool(pool, 'snapshots', reached)), {
     onError: report('Folded evidence cannot be kept: after a start, looks are folded from the first on.'),
@@ -315,7 +297,7 @@ export const startCore = async (
     deliverer: new Deliverer(runner, view, delivery),
     auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
-  const loop = new TaskLoop(queue, handlersOf(workers, reached), () => clock.now(), log);
+  const loop = loopsOf(workers, { queue, view, clock, log, reached });
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
