@@ -77,6 +77,8 @@ export const BoardView = z
         /** Live instances, and how many of them do not have the newest generation; null: they cannot be asked. */
         instances: z.int().nullable(),
         behind: z.int().nullable(),
+        /** Since when deliveries of a rollout fail there, and why; null while they do not. */
+        failing: z.object({ since: z.string(), error: z.string(), rollout: z.string() }).nullable().default(null),
       }),
     ),
   })

@@ -2,6 +2,7 @@ import type { BoardRollout, BoardView, Health, RolloutView } from '#libs/contrac
 import { isOver, isServed, trackOf, type Rollout } from '#libs/domain';
 import type { Delivery, Progress, ProgressBoard } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
+import { openFailures } from './open-work.js';
 import { rolloutView } from './views.js';
 
 /** Rollouts that have ended are shown as far as somebody may still look for them on a board. */
@@ -105,8 +106,19 @@ const cellsOf = (view: LiveView, running: ReadonlyMap<string, Shown>): ReadonlyM
   return cells;
 };
 
-const targetsOf = (view: LiveView, delivery: Delivery): Promise<BoardView['targets']> =>
-  Promise.all(
+type Failing = NonNullable<BoardView['targets'][number]['failing']>;
+
+/** Target → the delivery that has failed there for longest. */
+const failingOf = (view: LiveView): ReadonlyMap<string, Failing> => {
+  const failing = new Map<string, Failing>();
+  for (const { rollout, target, since, error } of openFailures(view))
+    if (!failing.has(target)) failing.set(target, { since: iso(since), error, rollout });
+  return failing;
+};
+
+const targetsOf = async (view: LiveView, delivery: Delivery): Promise<BoardView['targets']> => {
+  const failing = failingOf(view);
+  return Promise.all(
     [...view.fleet.targets.values()]
       .filter(({ retired }) => !retired)
       .map(async ({ target, platform, labels, generation }) => {
@@ -119,9 +131,11 @@ const targetsOf = (view: LiveView, delivery: Delivery): Promise<BoardView['targe
           generation,
           instances: observed?.instances.length ?? null,
           behind,
+          failing: failing.get(target) ?? null,
         };
       }),
   );
+};
 
 const lineOf = (entry: RolloutEntry, progress: Progress | undefined): Shown => ({
   rollout: entry.rollout,
