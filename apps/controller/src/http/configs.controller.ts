@@ -4,6 +4,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import {
   appliedPlanLimits,
+  appliedRoomLimits,
   ApplyManifestsCommand,
   configView,
   Delivery,
@@ -95,7 +96,7 @@ export class ConfigsController {
     const manifests = body.manifests.map((raw, index) => readManifest(raw as JsonObject, index));
     refuseTwice(manifests);
     const parsed = manifests.map((manifest) => manifest.parsed);
-    const limit = appliedPlanLimits(this.view, parsed);
+    const limit = appliedPlanLimits(this.view, parsed) ?? appliedRoomLimits(this.view, parsed);
     if (limit) throw ProblemError.of(limit);
     const context = contextOf(request, body, body.reason);
     const { outcome, lastPosition } = accepted(

@@ -125,6 +125,11 @@ describe('A manifest', () => {
       refused('schema-too-slow', at('/spec/schema')),
     ],
     [
+      'whose value is larger than a value may be',
+      config('x', { prompt: 'x'.repeat(1024 * 1024) }),
+      refused('value-too-large', at('/spec/value')),
+    ],
+    [
       'whose schema multiplies',
       config('x', {}, { schema: doubling(40) }),
       refused('schema-too-slow', at('/spec/schema')),

@@ -16,8 +16,6 @@ import { GoogleError, GoogleRest, outcomeOfGoogle } from '../google/google-rest.
 import { parseRuleset } from '../parse-ruleset.js';
 
 const SERVICE = 'Parameter Manager';
-/** What a version may hold. */
-const MOST_BYTES = 1024 * 1024;
 const MOST_PAGES = 40;
 /** Versions of Headgate that are kept; each one that is enabled costs. */
 const KEPT = 20;
@@ -63,7 +61,7 @@ export class ParameterManagerDriver extends PlatformDriver {
 
   async apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
     const text = JSON.stringify(ruleset);
-    const refusal = unservable(target, text, generation, MOST_BYTES);
+    const refusal = unservable(target, text, generation, this.capabilities(target).roomBytes);
     if (refusal !== undefined) return refusal;
     try {
       const newest = newestOf(await this.#list(target));

@@ -64,7 +64,7 @@ export class VertexDriver extends PlatformDriver {
   }
 
   async apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
-    const refusal = unservable(target, JSON.stringify(ruleset), generation);
+    const refusal = unservable(target, JSON.stringify(ruleset), generation, this.capabilities(target).roomBytes);
     if (refusal !== undefined) return refusal;
     const meant = splitOf(ruleset, this.options.settingsOf(target));
     if ('fault' in meant)
