@@ -1,8 +1,8 @@
 import type { BoardRollout, BoardView, Health, RolloutView } from '#libs/contracts';
 import { isOver, isServed, trackOf, type Rollout } from '#libs/domain';
-import type { Delivery, Progress, ProgressBoard } from '../ports.js';
+import type { Delivery, Failing, Progress, ProgressBoard, Undelivered } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
-import { rolloutView } from './views.js';
+import { rolloutView, undeliveredView } from './views.js';
 
 /** Rollouts that have ended are shown as far as somebody may still look for them on a board. */
 const MOST_ENDED = 12;
@@ -86,7 +86,13 @@ const heldCell = (
   };
 };
 
-const cellsOf = (view: LiveView, running: ReadonlyMap<string, Shown>): ReadonlyMap<string, readonly Cell[]> => {
+type Failures = ReadonlyMap<string, Failing>;
+
+const cellsOf = (
+  view: LiveView,
+  running: ReadonlyMap<string, Shown>,
+  failures: Failures,
+): ReadonlyMap<string, readonly Cell[]> => {
   const settled = settledTimes(view);
   const cells = new Map<string, Cell[]>();
   for (const { target, retired } of view.fleet.targets.values()) {
@@ -97,7 +103,12 @@ const cellsOf = (view: LiveView, running: ReadonlyMap<string, Shown>): ReadonlyM
         settled.get(`${config}/${target}/${control}`) ?? (control === 1 ? view.revisionFacts(config, 1)?.at : null);
       const rest = shown
         ? heldCell(shown, target)
-        : { delivered: true, converged: true, health: 'steady' as const, since: at ?? null };
+        : {
+            delivered: !failures.has(target),
+            converged: !failures.has(target),
+            health: 'steady' as const,
+            since: at ?? null,
+          };
       const cell = { target, control, candidate, shareBp: rollout === null ? null : shareBp, rollout, ...rest };
       cells.set(config, [...(cells.get(config) ?? []), cell]);
     }
@@ -105,7 +116,7 @@ const cellsOf = (view: LiveView, running: ReadonlyMap<string, Shown>): ReadonlyM
   return cells;
 };
 
-const targetsOf = (view: LiveView, delivery: Delivery): Promise<BoardView['targets']> =>
+const targetsOf = (view: LiveView, delivery: Delivery, failures: Failures): Promise<BoardView['targets']> =>
   Promise.all(
     [...view.fleet.targets.values()]
       .filter(({ retired }) => !retired)
@@ -119,6 +130,7 @@ const targetsOf = (view: LiveView, delivery: Delivery): Promise<BoardView['targe
           generation,
           instances: observed?.instances.length ?? null,
           behind,
+          undelivered: undeliveredView(failures.get(target)),
         };
       }),
   );
@@ -135,16 +147,27 @@ const urgency = ({ held, status }: BoardRollout): number =>
 /** What a person wants to see at one glance: what moves, what is held, and what every target is to serve. */
 export const boardView = async (
   view: LiveView,
-  { board, delivery, now }: { readonly board: ProgressBoard; readonly delivery: Delivery; readonly now: number },
+  {
+    board,
+    delivery,
+    undelivered,
+    now,
+  }: {
+    readonly board: ProgressBoard;
+    readonly delivery: Delivery;
+    readonly undelivered: Undelivered;
+    readonly now: number;
+  },
 ): Promise<BoardView> => {
   const entries = [...view.rollouts.values()].toReversed();
   const moving = entries.filter(({ rollout }) => !isOver(rollout));
+  const failures = await undelivered.all();
   const [progress, targets] = await Promise.all([
     board.get(moving.map(({ rollout }) => rollout.id)),
-    targetsOf(view, delivery),
+    targetsOf(view, delivery, failures),
   ]);
   const running = moving.map((entry) => lineOf(entry, progress.get(entry.rollout.id)));
-  const cells = cellsOf(view, new Map(running.map((shown) => [shown.rollout.id, shown])));
+  const cells = cellsOf(view, new Map(running.map((shown) => [shown.rollout.id, shown])), failures);
   return {
     position: view.position,
     at: iso(now),
