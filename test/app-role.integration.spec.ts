@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createPool } from '#libs/postgres';
+import { Retention } from '#libs/signals';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../apps/cli/src/program.js';
 import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
@@ -8,6 +9,7 @@ import { startInProcess } from './kit/in-process.js';
 import { until } from './kit/until.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
+const DAY_MS = 86_400_000;
 const role = `headgate_app_${randomUUID().slice(0, 8)}`;
 let database: TestDatabase;
 let appUrl: string;
@@ -58,7 +60,27 @@ describe('rule 9: the role that runs controllers', () => {
     }
   });
 
+  it('makes the tables of days to come and drops those that are too old', async () => {
+    const pool = createPool(appUrl, { max: 1 });
+    const days = async (): Promise<readonly string[]> => {
+      const { rows } = await pool.query<{ name: string }>(
+        `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'evidence.traffic'::regclass`,
+      );
+      return rows.map(({ name }) => name).toSorted();
+    };
+    const now = Date.now();
+    const before = await days();
+    const retention = new Retention(pool, 30);
+    await retention.forget(now + 60 * DAY_MS);
+    const after = await days();
+    expect(after).toHaveLength(before.length);
+    expect(after.filter((name) => before.includes(name))).toEqual(['evidence.traffic_rest']);
+    await expect(pool.query(`select evidence.drop_day('looks', 0)`)).rejects.toThrow('is not kept by days');
+    await pool.end();
+  });
+
   it.each([
+    'drop table evidence.looks',
     'update event_store.events set body = body',
     'delete from event_store.events',
     'truncate event_store.events',

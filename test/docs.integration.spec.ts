@@ -22,6 +22,7 @@ const ORDER = [
   'docs/how-to/outage.md',
   'docs/how-to/audit.md',
   'docs/how-to/verify-the-log.md',
+  'docs/how-to/hand-over-evidence.md',
   'docs/how-to/send-events.md',
 ];
 

@@ -133,6 +133,7 @@ describe('rule 9: the log over HTTP', () => {
     ['/v1/log/consistency?first=1&second=900000', '/second'],
     ['/v1/log/export?after=-1', '/after'],
     ['/v1/log/export?after=900000', '/after'],
+    ['/v1/log/export?format=xml', '/format'],
   ])('says of %s that %s is wrong', async (path, pointer) => {
     const problem = problemIn(await get(path));
     expect(problem).toMatchObject({ status: 400, code: 'invalid-request' });
@@ -216,6 +217,32 @@ describe('rule 9: headgate verify', () => {
     expect((await cli('log', 'export', '--out', exported())).status).toBe(0);
     expect(readFileSync(exported()).subarray(0, whole.length).equals(whole)).toBe(true);
     truncateSync(exported(), whole.length);
+  });
+
+  it.each(['csv', 'cloudevents'])('exports %s too, and goes on with it after it was cut off', async (format) => {
+    const file = inFolder(`log.${format}`);
+    const whole = async (): Promise<string> => (await cli('log', 'export', '--format', format)).out;
+    expect(await cli('log', 'export', '--format', format, '--out', file)).toMatchObject({ status: 0 });
+    const first = readFileSync(file, 'utf8');
+    expect(first).toBe(await whole());
+    const { position } = await headNow();
+    expect(first.trimEnd().split('\n')).toHaveLength(format === 'csv' ? position + 1 : position);
+    for (const end of [first.length - 30, first.length, 20, 0]) {
+      truncateSync(file, end);
+      expect(await cli('log', 'export', '--format', format, '--out', file)).toMatchObject({ status: 0 });
+      expect(readFileSync(file, 'utf8')).toBe(first);
+    }
+    const other = await cli('log', 'export', '--out', file);
+    expect(other.status).toBe(2);
+    expect(other.err).toContain('is not an export of the log as ndjson');
+  });
+
+  it('exports no secret, nor the hash of one, but in the exact bytes', async () => {
+    for (const format of ['csv', 'cloudevents']) {
+      const { out } = await cli('log', 'export', '--format', format);
+      expect(out).toContain('TokenIssued');
+      expect(out).not.toMatch(/hash/);
+    }
   });
 
   it('takes a key on the command line, with or without its name', async () => {

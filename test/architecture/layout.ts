@@ -56,6 +56,8 @@ const INNER: readonly Area[] = [
       'node:readline',
       'node:path',
       'node:timers/promises',
+      // Packs are archives.
+      'node:zlib',
     ],
   },
   {

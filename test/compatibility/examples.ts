@@ -206,6 +206,12 @@ export const EXAMPLES: DataOf = {
   },
   RollbackStarted: { rollout, cause: 'degradation', reason: 'script errors on api-us', targets: ['api-us'], track: null },
   TargetReadBack: { rollout, target: 'api-us', generation: 1_260 },
+  StickinessDropped: {
+    rollout,
+    target: 'api-us',
+    config: 'router.context',
+    leftover: { requests: 1_204, units: 13, firstAt: 1_767_614_400_000, lastAt: 1_767_614_712_000 },
+  },
   TargetDrained: {
     rollout,
     target: 'api-us',

@@ -1,65 +1,35 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JsonObject } from '#libs/kernel';
-import type { Heartbeat, Outcome, PlatformDriver } from '#libs/platforms';
+import type { PlatformDriver } from '#libs/platforms';
+import { faultConformance } from './driver-faults.js';
+import {
+  deliver,
+  skipped,
+  type PlatformFault,
+  type PlatformTrouble,
+  type PlatformUnderTest,
+  type Setting,
+} from './platform-under-test.js';
+import { strangerConformance } from './stranger.js';
 
-/** How a call to the platform can go wrong. */
-export type PlatformFault =
-  | 'before-effect'
-  | 'after-effect'
-  | 'throttled'
-  | 'server-error'
-  | 'server-error-after-effect'
-  | 'expired-credentials'
-  | 'nonsense';
-
-/** Lets go of what waits. */
-export type Delayed = (() => void) & { readonly isWaiting: () => boolean };
-
-/** One platform, and what the suite must be able to do to it. */
-export type PlatformUnderTest = {
-  /** A driver as another controller would have it, over the same platform. */
-  readonly driver: () => PlatformDriver;
-  /**
-   * The next apply goes wrong: `before-effect` never arrived, `after-effect` was done and the answer was lost. Only those
-   * two where the platform is not reached over the network.
-   */
-  readonly breakNext: (when: PlatformFault) => void;
-  /** A heartbeat of an instance, now. Left out where instances say nothing. */
-  readonly acknowledge?: (target: string, instance: string, heartbeat: Heartbeat) => Promise<void>;
-  /** Lets time pass. */
-  readonly advance: (ms: number) => void;
-  readonly leaseMs: number;
-  /** What only platforms can do that are not Headgate's own. */
-  readonly foreign?: {
-    /** Somebody else writes there by the vendor's own means. */
-    readonly strangerWrites: (target: string) => Promise<void>;
-    /** From now on what was accepted takes so long; undefined where an apply is done once it is answered. */
-    readonly takesMs?: (ms: number) => void;
-    /** The next write of an apply arrives only when the returned function is called. */
-    readonly delayNextWrite: () => Delayed;
-    /** The next apply does its first write, and its second one fails. Left out where it writes once. */
-    readonly breakHalfway?: () => void;
-  };
-  /** The ruleset in the form that the platform can hold; default: any. */
-  readonly rulesetOf?: (content: string) => JsonObject;
-  readonly close: () => Promise<void>;
-};
+export type { PlatformFault, PlatformUnderTest } from './platform-under-test.js';
 
 const anyRuleset = (content: string): JsonObject => ({ flags: {}, metadata: { content } });
 
-/** As a controller does it: what is not done yet, or what another writer was faster at, is tried again. */
-const deliver = async (driver: PlatformDriver, ...what: Parameters<PlatformDriver['apply']>): Promise<Outcome> => {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    const outcome = await driver.apply(...what);
-    const isOpen =
-      outcome.kind === 'in-progress' ||
-      outcome.kind === 'throttled' ||
-      (outcome.kind === 'conflict' && outcome.reason === 'concurrent');
-    if (!isOpen) return outcome;
-  }
-  throw new Error('It is still not applied after 200 attempts.');
-};
+/** Faults that show at once, as far as they can happen there. */
+const quickFaults = ({ impossible = {} }: PlatformUnderTest): readonly PlatformFault[] =>
+  (
+    [
+      'before-effect',
+      'after-effect',
+      'throttled',
+      'server-error',
+      'server-error-after-effect',
+      'expired-credentials',
+      'nonsense',
+    ] as const
+  ).filter((fault) => impossible[fault] === undefined);
 
 /** What every driver must do, faults included; each driver's spec calls it once. */
 export const platformDriverConformance = (name: string, start: () => Promise<PlatformUnderTest>): void => {
@@ -119,7 +89,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('rejects a ruleset that clients could not receive', async (context) => {
-      if (platform.rulesetOf) return context.skip();
+      if (platform.rulesetOf) return context.skip('it holds another form');
       const outcome = await driver.apply(target(), ruleset('x'.repeat(5 * 1024 * 1024)), 7);
       expect(outcome).toMatchObject({ kind: 'rejected', message: expect.stringContaining('smaller') });
     });
@@ -162,7 +132,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
       const step = fc.record({
         generation: fc.integer({ min: 1, max: 12 }),
         controller: fc.integer({ min: 0, max: 1 }),
-        fault: fc.constantFrom(undefined, undefined, 'before-effect' as const, 'after-effect' as const),
+        fault: fc.constantFrom<PlatformFault | undefined>(undefined, undefined, undefined, ...quickFaults(platform)),
       });
       let run = 0;
       await fc.assert(
@@ -173,17 +143,17 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
           for (const { generation, controller, fault } of steps) {
             if (fault !== undefined) platform.breakNext(fault);
             const outcome = await drivers[controller]?.apply(place, ruleset(`${generation}`), generation);
-            if (fault !== 'before-effect') highest = Math.max(highest, generation);
+            if (fault === undefined || fault.endsWith('after-effect')) highest = Math.max(highest, generation);
             if (fault === undefined) expect(outcome?.kind).toBe(generation < highest ? 'conflict' : 'applied');
             expect((await driver.read(place))?.generation ?? 0).toBe(highest);
           }
         }),
-        { numRuns: platform.foreign ? 8 : 25 },
+        { numRuns: platform.foreign ? 12 : 25 },
       );
     });
 
     it('tells what each instance evaluates with, and why one does not', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-2', { generation: 0, error: 'cannot parse' });
       await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
@@ -194,7 +164,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('keeps only the last word of an instance', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-1', { generation: 0, error: 'cannot parse' });
       platform.advance(10);
@@ -203,7 +173,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('calls an instance silent when its lease has run out, and live when it speaks again', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-1', { generation: 7 });
       platform.advance(platform.leaseMs);
@@ -214,7 +184,7 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('does not believe an acknowledgement of a generation that the target never had', async (context) => {
-      if (!platform.acknowledge) return context.skip();
+      if (!platform.acknowledge) return context.skip('instances say nothing there');
       await driver.apply(target(), ruleset('one'), 7);
       await platform.acknowledge?.(target(), 'i-1', { generation: 900 });
       const [instance] = (await driver.observe(target())).instances;
@@ -222,61 +192,30 @@ export const platformDriverConformance = (name: string, start: () => Promise<Pla
     });
 
     it('says nothing of instances where they say nothing', async (context) => {
-      if (platform.acknowledge) return context.skip();
+      if (platform.acknowledge) return context.skip('instances speak there');
       await driver.apply(target(), ruleset('one'), 7);
       expect(driver.capabilities(target()).acknowledgesInstances).toBe(false);
       expect(await driver.observe(target())).toEqual({ instances: [], silent: [] });
     });
 
+    faultConformance(() => ({ platform, driver, target: target(), ruleset, held }));
     foreignConformance(() => ({ platform, driver, target: target(), ruleset, held }));
+    strangerConformance(() => ({ platform, driver, target: target() }));
   });
 };
 
-type Setting = {
-  readonly platform: PlatformUnderTest;
-  readonly driver: PlatformDriver;
-  readonly target: string;
-  readonly ruleset: (content: string) => JsonObject;
-  readonly held: (content: string) => JsonObject;
-};
-
-/** What holds where the platform is somebody else's: faults of its line, other writers, and its own time. */
+/** What holds where the platform is somebody else's: other writers, and its own time. */
 const foreignConformance = (setting: () => Setting): void => {
-  const needs = (context: { skip: () => never }) => {
+  const needs = (context: { skip: (why?: string) => never }, what: PlatformTrouble) => {
     const { platform, ...others } = setting();
+    skipped(context, platform, what);
     const { foreign } = platform;
-    return foreign ? { platform, foreign, ...others } : context.skip();
+    return foreign ? { platform, foreign, ...others } : context.skip('nobody else can write there');
   };
 
-  it.for([
-    ['throttled', 'throttled'],
-    ['server-error', 'unknown'],
-    ['expired-credentials', 'denied'],
-    ['nonsense', 'unknown'],
-  ] as const)(
-    'has no effect and calls it %s when the platform does; a repetition applies',
-    async ([fault, kind], context) => {
-      const { platform, driver, target, ruleset } = needs(context);
-      platform.breakNext(fault);
-      const outcome = await driver.apply(target, ruleset('one'), 7);
-      expect(outcome.kind).toBe(kind);
-      expect('message' in outcome && outcome.message).toContain(target);
-      expect(await driver.read(target)).toBeUndefined();
-      expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
-    },
-  );
-
-  it('finds done what was answered with an error all the same', async (context) => {
-    const { platform, driver, target, ruleset, held } = needs(context);
-    platform.breakNext('server-error-after-effect');
-    expect(await driver.apply(target, ruleset('one'), 7)).toMatchObject({ kind: 'unknown' });
-    expect(await deliver(driver, target, ruleset('one'), 7)).toEqual({ kind: 'applied', generation: 7 });
-    expect(await driver.read(target)).toEqual({ generation: 7, ruleset: held('one') });
-  });
-
   it('brings to its end what was half done', async (context) => {
-    const { foreign, driver, target, ruleset, held } = needs(context);
-    if (!foreign.breakHalfway) return context.skip();
+    const { foreign, driver, target, ruleset, held } = needs(context, 'half-applied');
+    if (!foreign.breakHalfway) throw new Error('Give breakHalfway, or say why nothing is ever half applied.');
     foreign.breakHalfway();
     expect((await driver.apply(target, ruleset('one'), 7)).kind).toBe('unknown');
     expect(await driver.read(target)).toBeUndefined();
@@ -285,8 +224,8 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('does not say that it is applied before it is', async (context) => {
-    const { platform, foreign, driver, target, ruleset } = needs(context);
-    if (!foreign.takesMs) return context.skip();
+    const { platform, foreign, driver, target, ruleset } = needs(context, 'slow');
+    if (!foreign.takesMs) throw new Error('Give takesMs, or say why nothing takes time.');
     foreign.takesMs(60_000);
     expect(await driver.apply(target, ruleset('one'), 7)).toEqual({ kind: 'in-progress', generation: 7 });
     expect(await driver.apply(target, ruleset('one'), 7)).toEqual({ kind: 'in-progress', generation: 7 });
@@ -296,8 +235,8 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('takes a newer generation while an older one is on its way, and never the other way round', async (context) => {
-    const { platform, foreign, driver, target, ruleset, held } = needs(context);
-    if (!foreign.takesMs) return context.skip();
+    const { platform, foreign, driver, target, ruleset, held } = needs(context, 'slow');
+    if (!foreign.takesMs) throw new Error('Give takesMs, or say why nothing takes time.');
     foreign.takesMs(60_000);
     await driver.apply(target, ruleset('old'), 7);
     await driver.apply(target, ruleset('new'), 8);
@@ -311,7 +250,7 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('refuses an old generation whose write was under way while a newer one was applied', async (context) => {
-    const { platform, foreign, driver, target, ruleset, held } = needs(context);
+    const { platform, foreign, driver, target, ruleset, held } = needs(context, 'reordered');
     const letGo = foreign.delayNextWrite();
     const late = driver.apply(target, ruleset('old'), 7);
     await vi.waitFor(() => expect(letGo.isWaiting()).toBe(true), { timeout: 5_000, interval: 5 });
@@ -323,7 +262,7 @@ const foreignConformance = (setting: () => Setting): void => {
   });
 
   it('reads what a stranger wrote as what it is, and the next generation puts it right', async (context) => {
-    const { foreign, driver, target, ruleset, held } = needs(context);
+    const { foreign, driver, target, ruleset, held } = needs(context, 'stranger');
     await deliver(driver, target, ruleset('one'), 7);
     await foreign.strangerWrites(target);
     expect(await driver.read(target)).not.toEqual({ generation: 7, ruleset: held('one') });

@@ -14,6 +14,7 @@ const harm = { config: 'router.context', signal: 'script-errors' } as const;
 export const harmfulRollout = async (
   controller: InProcess,
   { candidate, control } = { candidate: 30, control: 5 },
+  reason = 'for the test',
 ): Promise<string> => {
   const client = clientOf(controller.operator);
   await client.apply({ manifests: world(), reason: 'for the test' });
@@ -29,7 +30,7 @@ export const harmfulRollout = async (
   ];
   fleet.start();
   await until('every target has traffic', () => TARGETS.every((target) => (fleet.counted.get(target) ?? 0) > 0));
-  const { id } = await client.start({ config: 'router.context', plan: 'three-platforms', reason: 'for the test' });
+  const { id } = await client.start({ config: 'router.context', plan: 'three-platforms', reason });
   await reachesStatus(client, id, 'rolled-back');
   await fleet.stop();
   return id;

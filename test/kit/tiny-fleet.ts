@@ -25,12 +25,21 @@ export type Measurement = {
   readonly valueOf: (revision: number, n: number) => number;
 };
 
+/** Sessions that stay on a revision which their ruleset does not serve any more, in requests of each window. */
+export type Sticky = {
+  readonly config: string;
+  readonly revision: number;
+  readonly requests: number;
+  readonly units: readonly string[];
+};
+
 type Ruleset = {
   readonly flags: Readonly<
     Record<
       string,
       {
         readonly defaultVariant: string;
+        readonly metadata?: { readonly stickiness?: string };
         readonly targeting?: { readonly if: readonly [unknown, { readonly fractional: readonly unknown[] }, null] };
       }
     >
@@ -80,6 +89,8 @@ export class TinyFleet {
   readonly rejected: OutcomeReceipt['rejected'][number][] = [];
   faults: readonly Fault[] = [];
   measurements: readonly Measurement[] = [];
+  /** They let go where the flag says `stickiness: drop`. */
+  sticky: Sticky | undefined;
   /** What its windows say they measured. Default: they do not say, which stands for every signal. */
   signals: readonly string[] | undefined;
   /** Where targets have their rulesets from, other than from a controller. */
@@ -166,7 +177,7 @@ export class TinyFleet {
   }
 
   #window(target: string, ruleset: Ruleset) {
-    const arms = Object.keys(ruleset.flags).flatMap((config) =>
+    const evaluated = Object.keys(ruleset.flags).flatMap((config) =>
       armsOf(ruleset, config).map(({ revision, shareBp }) => ({
         config,
         revision,
@@ -174,6 +185,7 @@ export class TinyFleet {
         units: [0, 1, 2, 3].map((n) => unitOn(ruleset, config, revision, `${target}-${this.#rounds}-${n}`)),
       })),
     );
+    const arms = [...evaluated, ...this.#stuck(ruleset, evaluated)];
     const bad = this.faults
       .filter((fault) => (fault.target ?? target) === target)
       .flatMap(({ config, revision, signal, perWindow }) => {
@@ -198,6 +210,14 @@ export class TinyFleet {
     const generation = Number(ruleset.metadata.version);
     const measured = this.signals ? { signals: this.signals } : {};
     return { from, ms: WINDOW_MS, model: 'haiku', generation, requests: REQUESTS, ...measured, arms, bad, values };
+  }
+
+  #stuck(ruleset: Ruleset, evaluated: readonly { readonly config: string; readonly revision: number }[]) {
+    if (this.sticky === undefined) return [];
+    const { config, revision, requests, units } = this.sticky;
+    const isServed = evaluated.some((arm) => arm.config === config && arm.revision === revision);
+    const letsGo = ruleset.flags[config]?.metadata?.stickiness === 'drop';
+    return isServed || letsGo ? [] : [{ config, revision, requests, units: [...units] }];
   }
 
   /** Undefined when nobody answers. */

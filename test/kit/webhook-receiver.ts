@@ -11,14 +11,22 @@ export type ReceiverFault =
   | 'server-error-after'
   | 'forbidden'
   | 'nonsense'
-  | 'timeout';
+  | 'timeout'
+  | 'timeout-after';
 
 export type WebhookReceiver = {
   readonly url: string;
   readonly secret: string;
+  /** The next PUT goes wrong. */
   readonly breakNext: (fault: ReceiverFault | undefined) => void;
-  /** The next PUT waits until the returned function is called. */
-  readonly holdNext: () => (() => void) & { readonly isWaiting: () => boolean };
+  /** The next GET does. */
+  readonly breakNextRead: (fault: ReceiverFault) => void;
+  /** The next PUT waits, undone or done and unanswered, until the returned function is called. */
+  readonly holdNext: (what?: 'request' | 'answer') => (() => void) & { readonly isWaiting: () => boolean };
+  /** From now on what was taken is in force after so long, and answered with 202 until then. */
+  readonly takesMs: (ms: number) => void;
+  /** Lets time pass. */
+  readonly advance: (ms: number) => void;
   /** What somebody else put there. */
   readonly write: (path: string, text: string) => void;
   readonly held: (path: string) => Held | undefined;
@@ -44,7 +52,16 @@ export const startWebhookReceiver = async (): Promise<WebhookReceiver> => {
   const secret = `whsec_${Buffer.from('a secret of 24 bytes or so').toString('base64')}`;
   const held = new Map<string, Held>();
   let fault: ReceiverFault | undefined;
-  let hold: { go: (() => void) | undefined } | undefined;
+  let readFault: ReceiverFault | undefined;
+  let hold: { readonly what: 'request' | 'answer'; go: (() => void) | undefined } | undefined;
+  let [now, takes] = [0, 0];
+  const pending = new Map<string, Held & { readonly at: number }>();
+  const settle = (path: string): void => {
+    const next = pending.get(path);
+    if (next === undefined || next.at > now) return;
+    pending.delete(path);
+    held.set(path, { generation: next.generation, text: next.text });
+  };
   const server = createServer((request, response) => {
     const serve = async (): Promise<void> => {
       const chunks: Buffer[] = [];
@@ -55,15 +72,19 @@ export const startWebhookReceiver = async (): Promise<WebhookReceiver> => {
         response.writeHead(status, headers);
         response.end(text);
       };
-      const fails = request.method === 'PUT' ? fault : undefined;
-      if (fails !== undefined) fault = undefined;
-      const waiting = request.method === 'PUT' ? hold : undefined;
-      if (waiting) {
-        hold = undefined;
-        await new Promise<void>((go) => {
-          waiting.go = go;
+      const isWrite = request.method === 'PUT';
+      const fails = isWrite ? fault : readFault;
+      if (isWrite) fault = undefined;
+      else readFault = undefined;
+      const waiting = isWrite ? hold : undefined;
+      if (waiting) hold = undefined;
+      const waits = () =>
+        new Promise<void>((go) => {
+          if (waiting) waiting.go = go;
+          else go();
         });
-      }
+      if (waiting?.what === 'request') await waits();
+      settle(path);
       if (fails === 'timeout') return;
       if (fails === 'cut-off') return void response.destroy();
       if (fails === 'throttled') return answer(429, '', { 'retry-after': '2' });
@@ -72,12 +93,19 @@ export const startWebhookReceiver = async (): Promise<WebhookReceiver> => {
       if (fails === 'nonsense') return answer(502, '<html>');
       if (!isSigned(request.headers, body, secret)) return answer(401);
       const known = held.get(path);
+      const underWay = pending.get(path);
       if (request.method === 'GET')
         return known ? answer(200, known.text, { 'headgate-generation': String(known.generation) }) : answer(404);
       const generation = Number(String(request.headers['webhook-id']).split('-')[0]);
-      if (known && (known.generation > generation || (known.generation === generation && known.text !== body)))
-        return answer(409, '', { 'headgate-generation': String(known.generation) });
-      held.set(path, { generation, text: body });
+      const newest = underWay ?? known;
+      if (newest && (newest.generation > generation || (newest.generation === generation && newest.text !== body)))
+        return answer(409, '', { 'headgate-generation': String(newest.generation) });
+      const isNew = newest?.generation !== generation;
+      if (takes > 0 && isNew) pending.set(path, { generation, text: body, at: now + takes });
+      else if (underWay === undefined) held.set(path, { generation, text: body });
+      if (waiting?.what === 'answer') await waits();
+      if (pending.has(path)) return answer(202);
+      if (fails === 'timeout-after') return;
       if (fails === 'lost-answer') return void response.destroy();
       return answer(fails === 'server-error-after' ? 500 : 204);
     };
@@ -90,8 +118,17 @@ export const startWebhookReceiver = async (): Promise<WebhookReceiver> => {
     breakNext: (what) => {
       fault = what;
     },
-    holdNext: () => {
-      const mine: { go: (() => void) | undefined } = { go: undefined };
+    breakNextRead: (what) => {
+      readFault = what;
+    },
+    takesMs: (ms) => {
+      takes = ms;
+    },
+    advance: (ms) => {
+      now += ms;
+    },
+    holdNext: (what = 'request') => {
+      const mine: NonNullable<typeof hold> = { what, go: undefined };
       hold = mine;
       return Object.assign(() => mine.go?.(), { isWaiting: () => mine.go !== undefined });
     },

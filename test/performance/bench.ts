@@ -20,6 +20,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   replay: async () => (await import('./replay.js')).replayBench,
   console: async () => (await import('./console.js')).consoleBench,
   start: async () => (await import('./start.js')).start,
+  growth: async () => (await import('./growth.js')).growth,
 };
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -55,6 +55,16 @@ const SIGNALS = ['wrong-pool', 'script-errors'];
 /** What is desired where instances are drawn. */
 type Drawn = Desired & { readonly rollout: string; readonly candidate: number; readonly instances: InstanceDraw };
 
+/** What one target shows of a rollout. */
+type Shown = {
+  readonly target: string;
+  readonly rollout: string;
+  readonly candidate: number;
+  readonly control: number;
+  readonly shareBp: number;
+  readonly isLeaving: boolean;
+};
+
 /** Bad requests per request, by signal. */
 type Rates = Readonly<Record<string, number>>;
 
@@ -62,6 +72,8 @@ type Rates = Readonly<Record<string, number>>;
 export type Fleets = {
   /** Requests per tick on each target. */
   requests: number;
+  /** Of a target that has more or fewer of them: how many times as many. */
+  busyness: (target: string) => number;
   /** Rates of a revision on a target. */
   rates: (revision: number, target: string) => Rates;
   /** Targets whose outcomes do not arrive. */
@@ -70,6 +82,8 @@ export type Fleets = {
   blind: Map<string, readonly string[]>;
   /** Share of the requests that still reach a withdrawn candidate after it was taken back. */
   sticky: number;
+  /** Whether they drop what sessions have stuck to when their ruleset says so. */
+  obeys: boolean;
   /** Targets on which the invariant is violated, and by which revisions. */
   violating: Set<string>;
   violates: (revision: number) => boolean;
@@ -91,10 +105,12 @@ export class World {
   readonly board = new MemoryProgressBoard<Progress>();
   readonly fleets: Fleets = {
     requests: 2_000,
+    busyness: () => 1,
     rates: () => ({ 'script-errors': 0.01 }),
     silent: new Set(),
     blind: new Map(),
     sticky: 0,
+    obeys: true,
     violating: new Set(),
     violates: (revision) => revision > 1,
     instances: () => ['a', 'b', 'c'],
@@ -169,7 +185,9 @@ export class World {
       const exposure = view.fleet.exposureAt(target, CONFIG, generation);
       if (!exposure?.rollout || exposure.candidate === null || this.fleets.silent.has(target)) continue;
       const { rollout, candidate, control, shareBp, instances } = exposure;
-      if (instances === null) this.#report(target, rollout, candidate, control, shareBp);
+      const wanted = view.rollouts.get(rollout)?.rollout.targets[target]?.wanted;
+      const isLeaving = wanted?.purpose === 'rollback' && wanted.at <= this.clock.now() - TICK_MS;
+      if (instances === null) this.#report({ target, rollout, candidate, control, shareBp, isLeaving });
       else this.#reportDrawn(target, { ...exposure, rollout, candidate, instances });
     }
   }
@@ -210,11 +228,18 @@ export class World {
     });
   }
 
-  #report(target: string, rollout: string, candidate: number, control: number, shareBp: number): void {
-    const { rates, sticky, violating } = this.fleets;
-    const share = shareBp === 0 ? sticky : shareBp / 10_000;
-    const candidateRequests = this.#whole(`${rollout} ${target}`, this.fleets.requests * share);
-    const controlRequests = this.fleets.requests - candidateRequests;
+  #stickyOn(target: string): number {
+    const flags = this.delivery.serves(target)?.ruleset['flags'];
+    const isDropped = JSON.stringify(flags ?? {}).includes('"stickiness":"drop"');
+    return isDropped && this.fleets.obeys ? 0 : this.fleets.sticky;
+  }
+
+  #report({ target, rollout, candidate, control, shareBp, isLeaving }: Shown): void {
+    const { rates, violating } = this.fleets;
+    const share = shareBp === 0 ? this.#stickyOn(target) : shareBp / 10_000;
+    const all = this.fleets.requests * this.fleets.busyness(target);
+    const candidateRequests = this.#whole(`${rollout} ${target}`, all * share);
+    const controlRequests = all - candidateRequests;
     const bad: Record<string, { candidate: number; control: number }> = {};
     for (const signal of ['script-errors']) {
       if (this.fleets.blind.get(target)?.includes(signal) === true) continue;
@@ -246,6 +271,7 @@ export class World {
       bad,
       at,
       ms: TICK_MS,
+      isLeaving,
     });
     if (!violating.has(target)) return;
     const violation = { target, model: MODEL, instance: 'a', request: 'rq-1', reporter: 'fleet', at };
@@ -390,6 +416,8 @@ export type Rhythm = {
   readonly each?: (tick: number) => void | Promise<void>;
   /** Virtual ms after which a condition that never comes is given up. Default one hour. */
   readonly mostMs?: number;
+  /** Virtual ms between two ticks, for long times in which little happens. Default half a second. */
+  readonly tickMs?: number;
 };
 
 /** Lets virtual time go by until the condition holds; throws the story so far when it never does. */
@@ -397,7 +425,7 @@ export const runUntil = async (
   world: World,
   controllers: readonly Controller[],
   condition: () => boolean | Promise<boolean>,
-  { each, mostMs = 3_600_000 }: Rhythm = {},
+  { each, mostMs = 3_600_000, tickMs = TICK_MS }: Rhythm = {},
 ): Promise<void> => {
   const [first] = controllers;
   if (!first) throw new Error('Give at least one controller.');
@@ -407,7 +435,7 @@ export const runUntil = async (
     for (const controller of controllers) await controller.caughtUp();
     await work(world, controllers);
     if (await condition()) return;
-    world.clock.advance(TICK_MS);
+    world.clock.advance(tickMs);
     world.serve(first.view);
   }
   throw new Error(`It did not happen in ${mostMs / 1000} virtual seconds:\n${await world.story()}`);

@@ -128,5 +128,11 @@ export const plan: fc.Arbitrary<JsonObject> = fc
   // A plan that begins with everything needs a holdback, or it is refused.
   .map(({ acceptBlind, ...drawn }): JsonObject => {
     const isAllAtOnce = JSON.stringify(drawn.tracks).includes('"stages":[{"exposure":"100%"');
-    return { ...drawn, ...optional('acceptBlind', acceptBlind), ...(isAllAtOnce ? { holdback: '10%' } : {}) };
+    const leftovers = drawn.drain === '3s' ? 'clear' : 'wait';
+    return {
+      ...drawn,
+      leftovers,
+      ...optional('acceptBlind', acceptBlind),
+      ...(isAllAtOnce ? { holdback: '10%' } : {}),
+    };
   });

@@ -46,6 +46,7 @@ const Configs = z.object({ items: z.array(ConfigView) });
 const Targets = z.object({ items: z.array(TargetView) });
 const Tokens = z.object({ items: z.array(TokenView) });
 
+export type ExportFormat = 'ndjson' | 'csv' | 'cloudevents';
 export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'abort';
 
 /** Which rollouts; `status` and `config` must both fit. */
@@ -104,6 +105,7 @@ export interface OpenQuery {
 type EventPage = z.output<typeof EventList>;
 
 const PAGE = 200;
+const PACK_TIMEOUT_MS = 120_000;
 const at = encodeURIComponent;
 
 /**
@@ -261,10 +263,18 @@ export class HeadgateClient {
     return (await this.#read('/v1/log/keys', {}, LogKeys)).items;
   }
 
-  /** The exact bytes of all events after a position, one a line. */
-  exportLog(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const ndjson = { type: 'application/x-ndjson', what: 'an export' };
-    return this.#transport.open('/v1/log/export', { after }, {}, signal, ndjson);
+  /** All events after a position, one a line: their exact bytes, as CSV, or as CloudEvents. */
+  exportLog(after: number, signal: AbortSignal, format: ExportFormat = 'ndjson'): Promise<ReadableStream<Uint8Array>> {
+    const wanted = { type: format === 'csv' ? 'text/csv' : 'application/x-ndjson', what: 'an export' };
+    return this.#transport.open('/v1/log/export', { after, format }, {}, signal, wanted);
+  }
+
+  /** The archive of an evidence pack of a rollout. */
+  async pack(id: string): Promise<ArrayBuffer> {
+    const wanted = { type: 'application/zip', what: 'an evidence pack' };
+    const signal = AbortSignal.timeout(PACK_TIMEOUT_MS);
+    const body = await this.#transport.open(`/v1/rollouts/${at(id)}/pack`, {}, {}, signal, wanted);
+    return new Response(body).arrayBuffer();
   }
 
   at(query: AtQuery): Promise<AtView> {

@@ -28,7 +28,7 @@ export const exitCodeOf = ({ status }: Pick<Problem, 'status'>): ExitCode => {
 /** What a role lacks that could not even look, or could not act. */
 const nextAfterForbidden = (method: string): string =>
   method === 'GET'
-    ? 'use a token of a role that may read: viewer, operator or admin; a service token only sends outcomes and fetches rulesets'
+    ? 'use a token of a role that may read this; a service token only sends outcomes and fetches rulesets'
     : 'use a token of a role that may do this: operator for changes, admin for tokens';
 
 const nextAfter = (problem: Problem, request: string, settings: Settings | undefined): string | undefined => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,4 +18,16 @@ it('the command of a repository that was never built says how to build it', () =
     stdout: '',
     stderr: 'headgate is not built yet: run `npm run build` first\n',
   });
+});
+
+it.skipIf(!existsSync('/dev/full'))('what cannot be written to a full disk is said, and is no success', () => {
+  const full = openSync('/dev/full', 'w');
+  const command = fileURLToPath(new URL('../bin/headgate.js', import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [command, 'help'], {
+    encoding: 'utf8',
+    stdio: ['ignore', full, 'pipe'],
+  });
+  closeSync(full);
+  expect(status).toBe(1);
+  expect(stderr).toContain('the output could not be written: ENOSPC');
 });

@@ -27,8 +27,22 @@ const onInterrupt = (listener: () => void): (() => void) => {
   return () => process.off('SIGINT', listener);
 };
 
+let lost: NodeJS.ErrnoException | undefined;
+const lose = (error?: Error | null): void => {
+  lost ??= error ?? undefined;
+};
+
+/** A reader that has seen enough (`headgate history | head`) is no failure; a full disk is. */
+const end = (exitCode: number): void => {
+  if (lost === undefined || lost.code === 'EPIPE') return process.exit(lost === undefined ? exitCode : EXIT.ok);
+  const next = 'what was asked for may be done: look before you ask again; a secret that was to be shown is lost';
+  process.stderr.write(`error: the output could not be written: ${lost.message}\nnext: ${next}\n`, () =>
+    process.exit(EXIT.unexpected),
+  );
+};
+
 const terminal: Terminal = {
-  out: (data) => process.stdout.write(data),
+  out: (data) => process.stdout.write(data, lose),
   err: (data) => process.stderr.write(data),
   inIsTty: process.stdin.isTTY,
   outIsTty: process.stdout.isTTY,
@@ -43,11 +57,11 @@ const terminal: Terminal = {
   onInterrupt,
 };
 
-/** A reader that has seen enough (`headgate history | head`) is no failure. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.unexpected);
+  lose(error);
+  end(EXIT.unexpected);
 });
 
 const exitCode = await runCli(process.argv.slice(2), terminal);
 // Sockets that are kept open would keep the process; what was written is flushed first.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));
+process.stdout.write('', () => process.stderr.write('', () => end(exitCode)));

@@ -1,4 +1,4 @@
-import { fieldFaults, LATER_KINDS, Manifest, ManifestHead } from '#libs/contracts';
+import { fieldFaults, LATER_KINDS, Manifest, ManifestHead, unkeepableJson } from '#libs/contracts';
 import type { FieldFault } from '#libs/contracts';
 import type { z } from 'zod';
 import { pointerOf } from './manifest-files.js';
@@ -35,6 +35,9 @@ const nameOf = (value: unknown): string | undefined => {
 export const checkManifests = (manifests: readonly SourcedManifest[]): readonly FileFault[] => {
   const first = new Map<string, SourcedManifest>();
   return manifests.flatMap((manifest) => {
+    const unkeepable = unkeepableJson(manifest.value);
+    if (unkeepable !== undefined)
+      return [{ place: manifest.place(unkeepable.pointer), message: `${unkeepable.pointer} ${unkeepable.detail}` }];
     const parsed = Manifest.safeParse(manifest.value);
     if (!parsed.success) {
       return parsed.error.issues

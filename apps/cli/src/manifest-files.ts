@@ -92,7 +92,8 @@ export const parseManifestText = (
       const value: unknown = document.toJS();
       if (value !== null && value !== undefined) manifests.push({ file, value, place });
     } catch (error) {
-      faults.push({ place: place(''), message: messageOf(error) });
+      const message = error instanceof RangeError ? 'it is nested too deep: write something flatter' : messageOf(error);
+      faults.push({ place: place(''), message });
     }
   }
   return { manifests, faults };

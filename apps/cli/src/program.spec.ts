@@ -138,6 +138,8 @@ describe('the command line', () => {
     expect(unclear.code).toBe(EXIT.usage);
     expect(unclear.err).toContain('fits 2 rollouts');
     expect((await run('status nothing-such')).err).toContain('no rollout has an id or a config that fits');
+    const unset = await run('abort rollout/ --reason unset');
+    expect([unset.code, unset.err]).toEqual([EXIT.usage, expect.stringContaining('no rollout is named')]);
   });
 
   it('a config means its running rollout; one that has ended can be looked at but not acted on', async () => {
@@ -246,7 +248,7 @@ describe('the command line', () => {
     const running = await run('start router.context --plan cautious --reason because');
     expect(running.err).toMatch(/headgate watch .*headgate abort/);
     server.on('GET /v1/rollouts', () => ({ status: 403, json: problem({ status: 403, code: 'forbidden' }) }));
-    expect((await run('status')).err).toContain('viewer');
+    expect((await run('status')).err).toContain('a role that may read this');
   });
 
   it.each([

@@ -11,6 +11,7 @@ import { addHistoryCommand } from './commands/history.js';
 import { addHookCommands } from './commands/hooks.js';
 import { addLogCommands } from './commands/log.js';
 import { addManifestCommands } from './commands/manifests.js';
+import { addPackCommand } from './commands/pack.js';
 import { addPastCommands } from './commands/past.js';
 import { addReplayCommand } from './commands/replay.js';
 import { addRolloutCommands } from './commands/rollouts.js';
@@ -74,6 +75,7 @@ export const buildProgram = (invocation: Invocation): Command => {
   addReplayCommand(program, invocation);
   addEmulatorCommand(program, invocation);
   addLogCommands(program, invocation);
+  addPackCommand(program, invocation);
   addVerifyCommand(program, invocation);
   addSealCommand(program, invocation);
   addMigrateCommand(program, invocation);

@@ -62,6 +62,10 @@ export const resolveRollout = async (
   purpose: Purpose,
 ): Promise<RolloutView> => {
   const wanted = reference.replace(/^rollouts?\//, '');
+  if (wanted.trim() === '') {
+    // A variable that is not set must not stand for whatever runs.
+    throw usageError('no rollout is named', { next: 'give its id or config; see them all with: headgate status' });
+  }
   if (FULL_ID.test(wanted)) return client.rollout(wanted.toLowerCase());
   if (Name.safeParse(wanted).success) {
     const ofConfig = await orUndefined(

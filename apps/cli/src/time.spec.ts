@@ -25,7 +25,10 @@ describe('naming a moment', () => {
     expect(parseMoment('#1042', NOW)).toEqual({ position: 1042 });
   });
 
-  it.each(['yesterday', '12', '2025-13-45', ''])('"%s" is refused with the forms that are understood', (text) => {
-    expect(() => parseMoment(text, NOW)).toThrow(CliError);
-  });
+  it.each(['yesterday', '12', '2025-13-45', '2025-02-30', '2025-02-30T10:00Z', '10000000000d', ''])(
+    '"%s" is refused with the forms that are understood',
+    (text) => {
+      expect(() => parseMoment(text, NOW)).toThrow(CliError);
+    },
+  );
 });

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import type { Log } from '#libs/application';
-import { startEmbeddedPostgres } from '#libs/postgres';
+import { embeddedAppUrl, startEmbeddedPostgres } from '#libs/postgres';
 import { leaveCard } from './composition/card.js';
-import { startCore, type Core } from './composition/core.js';
+import { BROUGHT_UP_TO_DATE, startCore, type Core } from './composition/core.js';
 import { makeDataFolder } from './composition/data-folder.js';
 import { issueFirstAdmin } from './composition/first-admin.js';
 import type { Instruments } from './composition/instruments.js';
@@ -45,7 +45,9 @@ const openDatabase = async (config: ControllerConfig, dataDir: string, log: Log,
     onNotice: (message) => log.info(message),
   });
   steps.push(() => embedded.stop());
-  return embedded.url;
+  const { url, applied } = await embeddedAppUrl(embedded.url);
+  if (applied.length > 0) log.info(BROUGHT_UP_TO_DATE, { applied });
+  return url;
 };
 
 const openCore = async (
@@ -95,6 +97,7 @@ const startAll = async (config: ControllerConfig, log: Log, instruments: Instrum
     head: () => core.store.head(),
     readers: core.readers,
     streams: () => core.sync?.streams() ?? 0,
+    now: () => core.clock.now(),
   });
   const syncPort = core.sync?.port ?? 0;
   const url = http?.url ?? '';

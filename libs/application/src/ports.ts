@@ -1,5 +1,7 @@
 import type { JsonObject } from '#libs/kernel';
-import type { Assigned, Comparison, Look, ViolationsSeen } from '#libs/domain';
+import type { Assigned, Comparison, Leftover, Look, ViolationsSeen, Progress } from '#libs/domain';
+
+export type { Progress } from '#libs/domain';
 
 type Slice = { readonly target: string; readonly model: string };
 
@@ -33,6 +35,8 @@ export type TargetSeen = {
   readonly anyAt: number | undefined;
   /** Since when requests were served without a silence of more than ten seconds; undefined: not known. */
   readonly flowingSince: number | undefined;
+  /** What still came to the candidate after its control was asked for; undefined: nothing did. */
+  readonly leftover?: Leftover | undefined;
   /** Signal → since and until when it was measured without a gap; `*`: every signal was. */
   readonly measured: Readonly<Record<string, Span>>;
 };
@@ -169,17 +173,3 @@ export abstract class ProgressBoard {
   /** When each was assessed last, in epoch ms: enough to see that there is something new to read. */
   abstract times(rollouts: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
-
-/** What a rollout waits for and how its signals stand, as of its newest assessment. */
-export type Progress = {
-  readonly at: number;
-  /** Version of the rollout's stream that was assessed; what it waited for holds for that version only. */
-  readonly version: number;
-  readonly waitingFor: readonly string[];
-  readonly bakedMs: Readonly<Record<string, number>>;
-  /** Track → the stage that its time is of; missing in what was kept before there was such a thing. */
-  readonly bakedIn?: Readonly<Record<string, string | null>>;
-  readonly verdicts: readonly JsonObject[];
-  /** Default: no track waits for any. */
-  readonly parity?: readonly JsonObject[];
-};

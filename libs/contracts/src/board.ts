@@ -79,6 +79,8 @@ export const BoardView = z
         instances: z.int().nullable(),
         behind: z.int().nullable(),
         undelivered: UndeliveredView,
+        /** Since when deliveries of a rollout fail there, and why; null while they do not. */
+        failing: z.object({ since: z.string(), error: z.string(), rollout: z.string() }).nullable().default(null),
       }),
     ),
   })

@@ -66,7 +66,10 @@ export const ConfigView = z
 export type ConfigView = z.output<typeof ConfigView>;
 
 /** Why nothing can be delivered to a target, and since when; null while what is asked for arrives. */
-export const UndeliveredView = z.object({ generation: z.int(), error: z.string(), since: z.string() }).nullable();
+export const UndeliveredView = z
+  .object({ generation: z.int(), error: z.string(), since: z.string() })
+  .nullable()
+  .default(null);
 
 export const TargetView = z
   .object({

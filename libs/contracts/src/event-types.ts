@@ -30,6 +30,7 @@ export const EVENT_TYPES: readonly string[] = [
   'DegradationDetected',
   'RollbackStarted',
   'TargetReadBack',
+  'StickinessDropped',
   'TargetDrained',
   'RolledBack',
   'RolloutSuperseded',

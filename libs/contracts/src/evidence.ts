@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ParityView, VerdictView } from './rollouts.js';
+import { LeftoverView, ParityView, VerdictView } from './rollouts.js';
 
 const Moment = z.string();
 const LogE = z.number();
@@ -91,6 +91,8 @@ export const EvidenceView = z
         }),
       )
       .default([]),
+    /** Of a rollout that is taken back, or was: what still came to its revision after it was asked back. */
+    leftovers: z.array(LeftoverView.extend({ target: z.string() })).default([]),
   })
   .meta({ id: 'EvidenceView' });
 export type EvidenceView = z.output<typeof EvidenceView>;

@@ -1,3 +1,4 @@
+export * from './keepable.js';
 export * from './primitives.js';
 export * from './signal-type.js';
 export * from './source-labels.js';

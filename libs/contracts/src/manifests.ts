@@ -214,8 +214,18 @@ export const PlanManifest = z
       drain: Duration.default(300_000),
       /** How long a stage may stay unmeasured before it is said to hold. */
       grace: Duration.default(60_000),
-      /** How much a `fail` takes back: the whole rollout. Taking back a track alone (`track`) is refused so far. */
+      /** How much a `fail` takes back: the whole rollout, or the track in which it was found. */
       rollbackScope: z.enum(['rollout', 'track']).default('rollout'),
+      /**
+       * In which order targets are asked to go back: by default those first on which the candidate has most traffic; or as
+       * the plan lists them; or these first, then the others by their traffic. Nobody waits for another one's answer.
+       */
+      rollbackOrder: z.union([z.enum(['blast-radius', 'plan']), z.array(Name).min(1).max(500)]).optional(),
+      /**
+       * What is done about requests that still come to a withdrawn revision after the drain time: by default they are
+       * waited for; `clear` tells clients to drop what sessions have stuck to.
+       */
+      leftovers: z.enum(['wait', 'clear']).optional(),
       /**
        * Which of the known instances of a target must have acknowledged before a stage goes on: `all` of them, or, once
        * the others have had their time, a `quorum`.

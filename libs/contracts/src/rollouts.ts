@@ -191,6 +191,16 @@ export const ParityView = z
   .meta({ id: 'ParityView' });
 export type ParityView = z.output<typeof ParityView>;
 
+/** What still came to a withdrawn revision after its control had been asked for. */
+export const LeftoverView = z.object({
+  requests: z.int(),
+  /** Distinct units that were named; counting stops at 512. */
+  units: z.int(),
+  oldestAt: z.string(),
+  newestAt: z.string(),
+});
+export type LeftoverView = z.output<typeof LeftoverView>;
+
 export const RolloutStatus = z.enum([
   'staging',
   'watching',
@@ -254,6 +264,24 @@ export const RolloutView = z
         readBack: z.boolean(),
         ended: z.enum(['drained', 'acknowledged', 'abandoned', 'redelivered', 'unconfirmed']).nullable(),
         error: z.string().nullable(),
+        /** Since when deliveries there fail. */
+        failingSince: z.string().nullable().default(null),
+        /** How far the candidate's way back is; null where it is not being taken back. */
+        wayBack: z
+          .object({
+            askedAt: z.string(),
+            /** Its place in the order of those that were asked together, from 1. */
+            place: z.int().nullable(),
+            /** Requests on the candidate before; null: not known. */
+            requestsPerSecond: z.number().nullable(),
+            readBackAt: z.string().nullable(),
+            endedAt: z.string().nullable(),
+            leftover: LeftoverView.nullable(),
+            /** When its clients were told to drop what sessions had stuck to. */
+            clearedAt: z.string().nullable(),
+          })
+          .nullable()
+          .default(null),
       }),
     ),
     verdicts: z.array(VerdictView),

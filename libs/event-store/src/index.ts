@@ -15,6 +15,7 @@ export type { ProcessRunner, ProcessRunnerOptions } from './process-runner.js';
 export { runProcessManager } from './process-runner.js';
 export type { SubscriptionOptions } from './subscription.js';
 export { subscribe, Subscription } from './subscription.js';
+export * from './pack/index.js';
 export * from './seal/index.js';
 export * from './tree/index.js';
 export * from './verify/index.js';

@@ -51,4 +51,20 @@ export abstract class LogTree {
   abstract consistency(first: number, second: number): Promise<readonly string[]>;
   /** Exact bodies after a position, in order. */
   abstract bodies(after: number, limit: number): Promise<readonly StoredBody[]>;
+  /** Exact bodies at these positions, in order; what is not in the log is left out. */
+  abstract bodiesAt(positions: readonly number[]): Promise<readonly StoredBody[]>;
+  /** The proofs, in base64, that the events at these positions are in the tree of that size. */
+  abstract inclusions(positions: readonly number[], size: number): Promise<readonly (readonly string[])[]>;
+}
+
+/** A file of an evidence pack. */
+export type PackFile = { readonly name: string; readonly text: string };
+
+/** Which rollout a pack is about, how many events its head covers, and when it was made (ISO 8601 in UTC). */
+export type PackTitle = { readonly rollout: string; readonly size: number; readonly madeAt: string };
+
+/** Makes one archive of the files of an evidence pack, with a manifest of them that the log's key signs. */
+export abstract class PackSealer {
+  /** Undefined where this controller does not have the key that signs the log now. */
+  abstract seal(title: PackTitle, files: readonly PackFile[]): Promise<Uint8Array | undefined>;
 }

@@ -1,4 +1,5 @@
 export * from './embedded/start-embedded-postgres.js';
+export * from './embedded/app-url.js';
 export * from './embedded/local-url.js';
 export * from './databases.js';
 export * from './pool.js';

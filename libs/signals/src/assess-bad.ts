@@ -1,10 +1,11 @@
+import { isStorable } from '#libs/contracts';
 import type { BadOutcome } from '#libs/contracts';
 import { addInstanceCell } from './assess-instances.js';
 import type { FieldFault } from './assess-values.js';
 import type { Arm } from './evidence-store.js';
 import type { Exposure } from './exposure.js';
 import type { Facts } from './facts.js';
-import { isStorable, unstorable, type InRollout, type WindowScope } from './window-scope.js';
+import { unstorable, type InRollout, type WindowScope } from './window-scope.js';
 
 /** Who tells of it, and whether the signal is registered as an invariant now. */
 export type Told = { readonly reporter: string; readonly isInvariant: boolean };

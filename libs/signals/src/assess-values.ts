@@ -1,10 +1,11 @@
+import { isStorable } from '#libs/contracts';
 import type { MeasuredValue, PairCount } from '#libs/contracts';
 import { binOf, SIZES, type Binning } from './bins.js';
 import { addInstanceCell } from './assess-instances.js';
 import type { Facts } from './facts.js';
 import type { Fault } from './place-faults.js';
 import { roundedSum } from './rounded.js';
-import { isStorable, unstorable, type InRollout, type WindowScope } from './window-scope.js';
+import { unstorable, type InRollout, type WindowScope } from './window-scope.js';
 
 /** Why an item was refused, and in which of its fields. */
 export type FieldFault = Fault & { readonly field: string };

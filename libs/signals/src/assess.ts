@@ -1,3 +1,4 @@
+import { isStorable } from '#libs/contracts';
 import type {
   BadOutcome,
   MeasuredValue,
@@ -15,7 +16,7 @@ import { noFacts } from './facts.js';
 import { addInstanceCell } from './assess-instances.js';
 import type { Fault } from './place-faults.js';
 import type { InRollout } from './window-scope.js';
-import { ANY_SIGNAL, EVERY_SIGNAL, isStorable, unstorable, WindowScope } from './window-scope.js';
+import { ANY_SIGNAL, EVERY_SIGNAL, unstorable, WindowScope } from './window-scope.js';
 
 export type Rejected = OutcomeReceipt['rejected'][number];
 
@@ -211,8 +212,17 @@ class Assessor {
   private addDraining(scope: WindowScope, count: ArmCount, rollout: string): void {
     const { target, model, until } = scope;
     if (count.requests === 0) return;
+    this.addLeftover(scope, count, rollout);
     const counts = { shareBp: 0, requests: count.requests, unassigned: 0, lastAt: until };
     this.facts.arms.push({ rollout, target, model, arm: 'candidate', generation: scope.window.generation, ...counts });
+  }
+
+  /** Windows that began before the control was asked for hold requests that were right at their time. */
+  private addLeftover({ target, from, until }: WindowScope, count: ArmCount, rollout: string): void {
+    const since = this.lookup.leavingSince(rollout, target);
+    if (since === undefined || from < since || count.requests === 0) return;
+    this.facts.leftovers.push({ rollout, target, requests: count.requests, firstAt: from, lastAt: until });
+    for (const unit of count.units) this.facts.leftoverUnits.push({ rollout, target, unit });
   }
 
   private addArm(
@@ -227,6 +237,7 @@ class Assessor {
     // Whole instances were drawn: whether a request had a key makes no difference.
     const unassigned = isByInstance ? 0 : count.unassigned;
     const generation = scope.window.generation;
+    if (arm === 'candidate') this.addLeftover(scope, { ...count, units: [...count.units] }, rollout);
     if (requests > 0 || unassigned > 0)
       this.facts.arms.push({ rollout, target, model, arm, generation, shareBp, requests, unassigned, lastAt: until });
     if (shareBp === 0) return;

@@ -55,12 +55,6 @@ const alone = async (pool: Pool, work: (client: PoolClient) => Promise<void>): P
   }
 };
 
-/** Names are this library's own. */
-const dropDay = (client: PoolClient, table: string, day: number): Promise<unknown> => {
-  const suffix = new Date(day).toISOString().slice(0, 10).replaceAll('-', '');
-  return client.query(`drop table if exists evidence.${table}_${suffix}`);
-};
-
 /**
  * Drops the days of a table that are too old, and makes those to come, also such as rows came for before there was one.
  * Rows that are too old and have no day are left to the caller: they are in the table `_rest`. Any number of controllers
@@ -79,7 +73,7 @@ export const keepDays = async (pool: Pool, { table, days }: ByDay, now: number):
   for (const day of known)
     if (day < oldest)
       await alone(pool, async (client) => {
-        await dropDay(client, table, day);
+        await client.query('select evidence.drop_day($1, $2)', [table, day]);
         dropped += 1;
       });
   return dropped;

@@ -231,6 +231,28 @@ describe('drain', () => {
     expect((await store.totals(rollout)).slices).toMatchObject([{ candidateRequests: 5, controlRequests: 5 }]);
   });
 
+  it('counts the requests and the units that still come to it after its control was asked for, on whatever generation', async () => {
+    const asked = NOON;
+    exposures.withdraw('api-tpu', 'router', 2, rollout);
+    exposures.leave(rollout, 'api-tpu', asked);
+    const after = (ms: number) => ({ from: new Date(asked + ms).toISOString(), ms: 1_000 });
+    // Right at its time, and begun before: no leftovers.
+    await send([{ arms: [served(2, 5, ['u1'])] }, { ...after(-500), arms: [served(2, 7, ['u2'])] }], {}, asked + 5_000);
+    expect((await store.lastSeen(rollout))[0]?.leftover).toBeUndefined();
+    // An instance that has not taken the control, a session that sticks, and the same one again.
+    const stale = { ...after(0), arms: [served(2, 4, ['u3']), served(1, 5)] };
+    const stuck = { generation: 30, ...after(2_000), arms: [served(2, 2, ['u4']), served(1, 9)] };
+    const later = { generation: 30, ...after(9_000), arms: [served(2, 1, ['u4'])] };
+    await send([stale, stuck], {}, asked + 10_000);
+    await send([later], {}, asked + 10_000);
+    expect((await store.lastSeen(rollout))[0]?.leftover).toEqual({
+      requests: 7,
+      units: 2,
+      firstAt: asked,
+      lastAt: asked + 10_000,
+    });
+  });
+
   it('tells of a target that is asked about when anything was served there, although the rollout was never seen', async () => {
     await send([{ generation: 3, requests: 50 }]);
     expect(await store.lastSeen(rollout)).toEqual([]);

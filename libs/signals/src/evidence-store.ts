@@ -146,6 +146,16 @@ export type ViolationOptions = {
   readonly targets?: readonly string[];
 };
 
+/** What still came to a candidate on a target after its control had been asked for there. Times are epoch ms. */
+export type Leftover = {
+  readonly requests: number;
+  /** Distinct units that were named; counting stops at `UNIT_CAP`. */
+  readonly units: number;
+  /** Begin of the first such window, and end of the last one. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+};
+
 /** The last windows in which requests were served on a target, epoch milliseconds. */
 export type TargetSeen = {
   readonly target: string;
@@ -155,6 +165,8 @@ export type TargetSeen = {
   readonly anyAt: number | undefined;
   /** Since when there was no silence of more than ten seconds up to `anyAt`. */
   readonly flowingSince: number | undefined;
+  /** Undefined where nothing came after the rollout was taken back, or it was not. */
+  readonly leftover?: Leftover | undefined;
   /**
    * Signal → since and until when windows that measured it follow each other without a gap; `*` are the windows that
    * measured every signal.

@@ -66,6 +66,10 @@ export abstract class ExposureLookup {
   abstract running(target: string): readonly Running[];
   /** The rollout whose taken-back candidate this revision is, as long as it is not drained from the target. */
   abstract withdrawn(target: string, config: string, revision: number): string | undefined;
+  /** Since when a rollout is being taken back from a target, or was, in epoch ms; undefined where it is not. */
+  leavingSince(_rollout: string, _target: string): number | undefined {
+    return undefined;
+  }
   /** The arm that a unit's coin puts it on, by its key; undefined where that cannot be told. */
   coin(_exposure: Exposure, _unit: string): 'candidate' | 'control' | undefined {
     return undefined;

@@ -20,6 +20,15 @@ export type ArmFact = Of & {
   readonly unassigned: number;
   readonly lastAt: number;
 };
+/** What came to a candidate after its control was asked for. */
+export type LeftoverFact = {
+  readonly rollout: string;
+  readonly target: string;
+  readonly requests: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+};
+export type LeftoverUnitFact = { readonly rollout: string; readonly target: string; readonly unit: string };
 export type UnitFact = Of & { readonly unit: string; readonly shareBp: number };
 /** What units have in common that were bad in one window. */
 export type UnitSlice = Of & {
@@ -135,6 +144,8 @@ export type Facts = {
   readonly trafficBad: TrafficBadFact[];
   readonly rollouts: RolloutFact[];
   readonly arms: ArmFact[];
+  readonly leftovers: LeftoverFact[];
+  readonly leftoverUnits: LeftoverUnitFact[];
   readonly units: UnitFact[];
   readonly unitBad: UnitBadFact[];
   readonly requestCells: RequestCellFact[];
@@ -156,6 +167,8 @@ export const noFacts = (): Facts => ({
   trafficBad: [],
   rollouts: [],
   arms: [],
+  leftovers: [],
+  leftoverUnits: [],
   units: [],
   unitBad: [],
   requestCells: [],

@@ -82,6 +82,30 @@ export const UNITS = `
   order by rollout, target, model, unit
   on conflict (rollout, target, model, unit) do nothing`;
 
+export const LEFTOVERS = `
+  insert into evidence.leftovers as known (rollout, target, requests, first_at, last_at)
+  select rollout, target, requests, "firstAt", "lastAt" from json_to_recordset($1::json)
+    as x(rollout text, target text, requests bigint, "firstAt" bigint, "lastAt" bigint)
+  on conflict (rollout, target) do update set
+    requests = known.requests + excluded.requests,
+    first_at = least(known.first_at, excluded.first_at),
+    last_at = greatest(known.last_at, excluded.last_at)`;
+
+export const LEFTOVER_UNITS = `
+  with added as (
+    select * from json_to_recordset($1::json) as x(rollout text, target text, unit text)
+  ), place as (
+    select rollout, target, (
+      select count(*) from evidence.leftover_units known
+      where known.rollout = s.rollout and known.target = s.target) as units
+    from (select distinct rollout, target from added) s
+  )
+  insert into evidence.leftover_units (rollout, target, unit, seen_at)
+  select rollout, target, unit, $2::bigint from added join place using (rollout, target)
+  where units < $3::integer
+  order by rollout, target, unit
+  on conflict (rollout, target, unit) do nothing`;
+
 // One row per unit travels as two numbers' worth of text: what the rows share is sent once, as a slice.
 export const UNIT_BAD = `
   with slice as (

@@ -6,6 +6,8 @@ import {
   BUCKETS,
   COUNTED_SAMPLES,
   INSTANCE_CELLS,
+  LEFTOVER_UNITS,
+  LEFTOVERS,
   OBSERVED,
   PAIRS,
   REQUEST_CELLS,
@@ -146,6 +148,8 @@ export const writeTally = async (
   now: number,
 ): Promise<void> => {
   if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
+  const leftoverUnits = tally.leftoverUnits.sorted();
+  if (leftoverUnits.length > 0) await client.query(LEFTOVER_UNITS, [JSON.stringify(leftoverUnits), now, UNIT_CAP]);
   await writeUnitBad(client, tally, now);
   await writeUnitValues(client, tally, now);
   const traffic = tally.traffic.sorted();
@@ -155,6 +159,7 @@ export const writeTally = async (
   await write(client, TRAFFIC_BAD, tally.trafficBad.sorted());
   await write(client, ROLLOUTS, tally.rollouts.sorted());
   await write(client, ARMS, tally.arms.sorted());
+  await write(client, LEFTOVERS, tally.leftovers.sorted());
   await write(client, UNMEASURED, tally.unmeasured.sorted());
   await write(client, REQUEST_CELLS, tally.requestCells.sorted());
   await write(client, VALUE_CELLS, tally.valueCells.sorted());

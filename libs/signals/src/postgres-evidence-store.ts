@@ -23,17 +23,17 @@ import { EvidenceStore } from './evidence-store.js';
 import type { LookAsked, LooksAsked } from './looks.js';
 import { lookCount, readLooks, takeLooks } from './looks.js';
 import { readObserved } from './observed.js';
-import type { AssignmentsAsked, SightAsked } from './reads.js';
+import type { AssignmentsAsked } from './reads.js';
 import {
   readActivation,
   readAssignments,
-  readLastSeen,
   readRequests,
   readTotals,
   readTraffic,
   readViolated,
   readViolations,
 } from './reads.js';
+import { readLastSeen, type SightAsked } from './sights.js';
 import { readComparisons } from './postgres-comparison-intake.js';
 import { Together } from './together.js';
 

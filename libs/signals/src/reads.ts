@@ -5,14 +5,13 @@ import type {
   RolloutTotals,
   SliceActivation,
   RequestTotals,
-  Span,
-  TargetSeen,
   Traffic,
   Violation,
   ViolationGroup,
   ViolationOptions,
   ViolationReport,
 } from './evidence-store.js';
+import { byRollout } from './by-rollout.js';
 import type { BigInteger } from './sql.js';
 import { toNumber, toOptionalNumber } from './sql.js';
 
@@ -42,16 +41,6 @@ const UNMEASURED = `select rollout, signal, target, model,
 const SAMPLES = `select rollout, signal, target, model, sum(candidate)::bigint as candidate, sum(control)::bigint as control
   from evidence.samples where rollout = any ($1)
   group by rollout, signal, target, model order by rollout, signal, target, model`;
-
-const byRollout = <R extends { readonly rollout: string }>(rows: readonly R[]): ReadonlyMap<string, readonly R[]> => {
-  const groups = new Map<string, R[]>();
-  for (const row of rows) {
-    const group = groups.get(row.rollout);
-    if (group === undefined) groups.set(row.rollout, [row]);
-    else group.push(row);
-  }
-  return groups;
-};
 
 const requestsOf = ({ target, model, candidate, control }: CountsRow) => ({
   target,
@@ -246,74 +235,6 @@ export const readViolations = async (
     elsewhere: groupsOf(elsewhere.rows),
     first: row === undefined ? undefined : violationOf(row),
   };
-};
-
-const readMeasured = async (
-  pool: Pool,
-  targets: readonly string[],
-): Promise<ReadonlyMap<string, TargetSeen['measured']>> => {
-  type Row = {
-    readonly target: string;
-    readonly signal: string;
-    readonly since: BigInteger;
-    readonly last_at: BigInteger;
-  };
-  const { rows } = await pool.query<Row>({
-    name: 'evidence_measured',
-    text: 'select target, signal, since, last_at from evidence.signals_seen where target = any ($1) order by target, signal',
-    values: [targets],
-  });
-  const measured = new Map<string, Record<string, Span>>();
-  for (const { target, signal, since, last_at: until } of rows) {
-    const span = { from: toNumber(since), until: toNumber(until) };
-    measured.set(target, { ...measured.get(target), [signal]: span });
-  }
-  return measured;
-};
-
-/** When a rollout was seen on its targets, and when anything was on those named beside them. */
-export type SightAsked = { readonly rollout: string; readonly also: readonly string[] };
-
-type SightRow = {
-  readonly rollout: string;
-  readonly target: string;
-  readonly candidate_at: BigInteger | null;
-  readonly any_at: BigInteger | null;
-  readonly flowing_since: BigInteger | null;
-};
-
-const SIGHTS = `
-  with own as (
-    select rollout, target, max(last_at) filter (where arm = 'candidate') as candidate_at
-    from evidence.arms where rollout = any ($1::text[]) group by rollout, target
-  ), named as (
-    select rollout, target from own union select * from unnest($2::text[], $3::text[]))
-  select named.rollout, named.target, seen.last_at as any_at, seen.flowing_since, own.candidate_at
-  from named left join own using (rollout, target) left join evidence.targets_seen seen using (target)
-  order by named.rollout, named.target`;
-
-/** Sights of many rollouts, which are all different, in their order. */
-export const readLastSeen = async (
-  pool: Pool,
-  asked: readonly SightAsked[],
-): Promise<readonly (readonly TargetSeen[])[]> => {
-  const also = asked.flatMap(({ rollout, also: targets }) => targets.map((target) => ({ rollout, target })));
-  const { rows } = await pool.query<SightRow>({
-    name: 'evidence_last_seen',
-    text: SIGHTS,
-    values: [asked.map(({ rollout }) => rollout), also.map(({ rollout }) => rollout), also.map(({ target }) => target)],
-  });
-  const measured = await readMeasured(pool, [...new Set(rows.map(({ target }) => target))]);
-  const sights = byRollout(rows);
-  return asked.map(({ rollout }) =>
-    (sights.get(rollout) ?? []).map((row) => ({
-      target: row.target,
-      candidateAt: toOptionalNumber(row.candidate_at),
-      anyAt: toOptionalNumber(row.any_at),
-      flowingSince: toOptionalNumber(row.flowing_since),
-      measured: measured.get(row.target) ?? {},
-    })),
-  );
 };
 
 /** A slice that was only just seen is not divided by less than this. */

@@ -15,6 +15,7 @@ const CHUNK = 5_000;
 /** What holds ids of units and requests, and when a row of it came. */
 const OF_UNITS = [
   ['candidate_units', 'seen_at'],
+  ['leftover_units', 'seen_at'],
   ['first_bad', 'arrived_at'],
   ['first_values', 'arrived_at'],
   ['violations', 'violated_at'],

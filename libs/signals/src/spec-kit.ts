@@ -30,6 +30,7 @@ const NEWEST_REVISION = 5;
 export class ToldExposures extends ExposureLookup {
   private readonly exposures = new Map<string, Exposure>();
   private readonly drains = new Map<string, string>();
+  private readonly leaving = new Map<string, number>();
 
   /** From this generation on, until a later one is told, or `none`. */
   tell(target: string, config: string, generation: number, exposure: Exposure): void {
@@ -38,6 +39,15 @@ export class ToldExposures extends ExposureLookup {
 
   withdraw(target: string, config: string, revision: number, rollout: string): void {
     this.drains.set(`${target} ${config} ${revision}`, rollout);
+  }
+
+  /** The control is asked for there since then (epoch ms). */
+  leave(rollout: string, target: string, since: number): void {
+    this.leaving.set(`${rollout} ${target}`, since);
+  }
+
+  override leavingSince(rollout: string, target: string): number | undefined {
+    return this.leaving.get(`${rollout} ${target}`);
   }
 
   override newest(target: string): number {

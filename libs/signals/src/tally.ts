@@ -5,6 +5,8 @@ import type {
   BucketFact,
   Facts,
   InstanceCellFact,
+  LeftoverFact,
+  LeftoverUnitFact,
   MeasuredFact,
   ObservedFact,
   PairFact,
@@ -110,6 +112,16 @@ export class Tally {
       lastAt: Math.max(a.lastAt, b.lastAt),
     }),
   );
+  readonly leftovers = new Merged<LeftoverFact>(
+    (row) => key(row.rollout, row.target),
+    (a, b) => ({
+      ...a,
+      requests: a.requests + b.requests,
+      firstAt: Math.min(a.firstAt, b.firstAt),
+      lastAt: Math.max(a.lastAt, b.lastAt),
+    }),
+  );
+  readonly leftoverUnits = new Merged<LeftoverUnitFact>((row) => key(row.rollout, row.target, row.unit), first);
   readonly units = new Merged<UnitFact>((row) => key(row.rollout, row.target, row.model, row.unit), first);
   readonly unitBad = new ByUnit<UnitBadFact>();
   readonly requestCells = new Merged<RequestCellFact>(
@@ -176,6 +188,8 @@ export class Tally {
     this.trafficBad.add(facts.trafficBad);
     this.rollouts.add(facts.rollouts);
     this.arms.add(facts.arms);
+    this.leftovers.add(facts.leftovers);
+    this.leftoverUnits.add(facts.leftoverUnits);
     this.units.add(facts.units);
     this.unitBad.add(facts.unitBad);
     this.requestCells.add(facts.requestCells);

@@ -14,9 +14,6 @@ export type Misplaced = Fault & { readonly field: 'config' | 'revision' };
 
 const MINUTE_MS = 60_000;
 
-/** PostgreSQL cannot hold a NUL in text, and half a surrogate pair would be stored as another character. */
-export const isStorable = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed();
-
 export const unstorable = (what: string): Fault => ({
   code: 'invalid-characters',
   detail: `The ${what} holds a NUL or half a character: send printable text, such as hexadecimal.`,

@@ -24,6 +24,7 @@ export type Shortcomings = {
   readonly unmeasured?: Facts['unmeasured'];
   readonly silentMs?: Facts['silentMs'];
   readonly drift?: Facts['drift'];
+  readonly onCandidate?: Facts['onCandidate'];
   /** What was compared for parity; default: so much that all of it is shown. */
   readonly comparisons?: readonly Comparison[];
   /** Of a config assigned by instance: target → its live instances. Default: eight on each. */
@@ -127,4 +128,5 @@ export const factsOf = (rollout: Rollout, now: number, missing: Shortcomings = {
     : {}),
   ...(missing.silentMs === undefined ? {} : { silentMs: missing.silentMs }),
   ...(missing.drift === undefined ? {} : { drift: missing.drift }),
+  ...(missing.onCandidate === undefined ? {} : { onCandidate: missing.onCandidate }),
 });

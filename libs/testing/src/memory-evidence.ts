@@ -56,13 +56,19 @@ export type Served = Slice & {
   readonly bad: Readonly<Record<string, { readonly candidate: number; readonly control: number }>>;
   readonly at: number;
   readonly ms: number;
+  /** The control was asked for there before this window: what came to the candidate is left over. */
+  readonly isLeaving?: boolean;
   /** Of a config assigned by instance: how many were drawn from, and signal → what each instance served. */
   readonly draw?: { readonly drawn: number; readonly served: Readonly<Record<string, readonly InstanceCount[]>> };
   /** Signals that were measured, and those of the plan that were not. Default: every one was. */
   readonly signals?: { readonly measured: readonly string[]; readonly missing: readonly string[] };
 };
 
-type Seen = { candidateAt: number | undefined; anyAt: number | undefined };
+type Left = { requests: number; units: number; readonly firstAt: number; lastAt: number };
+type Seen = { candidateAt: number | undefined; anyAt: number | undefined; leftover: Left | undefined };
+
+/** Counting units stops here. */
+const MOST_UNITS = 512;
 
 class Rollout {
   readonly pending = new Map<string, Cell>();
@@ -110,6 +116,7 @@ type Observed = {
 export class MemoryEvidence {
   readonly #rollouts = new Map<string, Rollout>();
   readonly #traffic = new Map<string, number>();
+  readonly #rates = new Map<string, Slice & { readonly requestsPerSecond: number }>();
   readonly #measured = new Map<string, Map<string, Span>>();
   readonly #violations: SeenViolation[] = [];
 
@@ -167,8 +174,23 @@ export class MemoryEvidence {
         blind.controlRequests += controlRequests;
       }
     }
-    const seen = added(rollout.seen, target, () => ({ candidateAt: undefined, anyAt: undefined }));
+    const seen = added(rollout.seen, target, () => ({
+      candidateAt: undefined,
+      anyAt: undefined,
+      leftover: undefined,
+    }));
     if (candidateRequests > 0) seen.candidateAt = at;
+    if (served.isLeaving === true && candidateRequests > 0) {
+      seen.leftover ??= { requests: 0, units: 0, firstAt: at - served.ms, lastAt: at };
+      seen.leftover.requests += candidateRequests;
+      seen.leftover.units = Math.min(MOST_UNITS, seen.leftover.units + candidateRequests);
+      seen.leftover.lastAt = at;
+    }
+    this.#rates.set(target, {
+      target,
+      model,
+      requestsPerSecond: (candidateRequests + controlRequests) / (served.ms / 1_000),
+    });
     if (candidateRequests + controlRequests > 0) {
       seen.anyAt = at;
       const span = { from: at - served.ms, until: at };
@@ -259,12 +281,14 @@ export class MemoryEvidence {
       candidateAt: seen.get(target)?.candidateAt,
       anyAt: this.#traffic.get(target),
       flowingSince: undefined,
+      leftover: seen.get(target)?.leftover,
       measured: Object.fromEntries(this.#measured.get(target) ?? []),
     }));
   }
 
+  /** As of the last window of each target. */
   async traffic() {
-    return { requests: [], bad: [] };
+    return { requests: [...this.#rates.values()], bad: [] };
   }
 
   async advanceBake(id: string, track: string, stage: string, now: number, covered: Span | undefined, gapMs: number) {

@@ -6,6 +6,7 @@ import {
   type PlanSpec,
   type Recorded,
   type ResolvedPlan,
+  type Rollout,
   type RolloutCommand,
   type RolloutEvent,
   type RolloutState,
@@ -97,6 +98,9 @@ const exposures = fc
 const PARITY = [{ signal: A_PAIRED_SIGNAL.signal, between: ['api', 'bedrock'] as const, within: 200 }];
 const catalogue = { signals: [...SOME_SIGNALS, A_PAIRED_SIGNAL] };
 
+/** By the holdback, of which each is drawn. */
+const ORDERS = ['blast-radius', ['bedrock-us'], 'plan'] as const;
+
 const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
   .record({
     holdback: fc.constantFrom(0, 1, 100, 5_000),
@@ -121,6 +125,8 @@ const planSpec: fc.Arbitrary<Partial<PlanSpec>> = fc
       holdbackReason: 'as drawn',
       convergence,
       rollbackScope: byTrack ? 'track' : 'rollout',
+      rollbackOrder: ORDERS[holdback % ORDERS.length],
+      leftovers: activation === 0 ? 'clear' : 'wait',
       signals: [aSignal('wrong-pool'), aSignal('script-errors', { missing }), aSignal('refusals', { shadow })],
       tracks: [
         aTrack('api', { stages: stages(api), targets: parity ? ['api-us'] : { platform: 'api' } }),
@@ -165,11 +171,21 @@ const drawnComparisons = ({ dice, perfect }: Luck): Pick<Shortcomings, 'comparis
   return { comparisons: die < 0.8 ? compared(120, 5, 3) : compared(2_000, 20, 200) };
 };
 
+/** Where the plan wants sessions to be told to let go of what is taken back, they stick to it until they are. */
+const stuckTargets = ({ plan, targets }: Rollout, now: number): Shortcomings['targets'] => {
+  if (plan.leftovers !== 'clear') return {};
+  const leaving = Object.entries(targets).filter(
+    ([, { wanted, clearedAt }]) => wanted?.purpose === 'rollback' && clearedAt === null,
+  );
+  const leftover = { requests: 12, units: 3, firstAt: now - 9_000, lastAt: now };
+  return Object.fromEntries(leaving.map(([target]) => [target, { candidateSeenAt: now, leftover }]));
+};
+
 const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
   if (state.status === 'none') return { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };
   const { dice, perfect } = luck;
   const verdicts = drawnVerdicts(state, luck);
-  if (perfect) return factsOf(state, now, { verdicts });
+  if (perfect) return factsOf(state, now, { verdicts, targets: stuckTargets(state, now) });
   let drawn = 0;
   const die = (): number => dice[(drawn += 1) % dice.length] ?? 0;
   const good = factsOf(state, now, { verdicts, ...drawnComparisons(luck) });
@@ -178,7 +194,7 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
       if (die() < 0.15) return [];
       const instances = Math.floor(die() * 4);
       const acknowledged = die() < 0.5 ? instances : Math.floor(die() * (instances + 1));
-      const changed = {
+      const seen = {
         instances,
         acknowledged,
         acknowledgedGeneration: known.acknowledgedGeneration - (die() < 0.6 ? 0 : 5),
@@ -188,6 +204,9 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
         candidateSeenAt: die() < 0.3 ? null : Math.floor(now - die() * 200_000),
         trafficSeenAt: die() < 0.3 ? null : Math.floor(now - die() * 50_000),
       };
+      const { candidateSeenAt: lastAt } = seen;
+      const leftover = lastAt === null ? undefined : { requests: 12, units: 3, firstAt: lastAt - 9_000, lastAt };
+      const changed = leftover === undefined ? seen : { ...seen, leftover };
       return [[target, changed]];
     }),
   );
@@ -211,7 +230,16 @@ const randomFacts = (state: RolloutState, now: number, luck: Luck): Facts => {
       die() < 0.6 && die() < 0.6 ? [{ signal, target, ms: die() < 0.5 ? 90_000 : 20_000 }] : [],
     ),
   );
-  return { ...good, targets, stages, watch, unmeasured, verdicts: good.verdicts.filter(() => die() < 0.9) };
+  const onCandidate = Object.fromEntries(Object.keys(state.targets).map((target, n) => [target, (n * 700) % 1_000]));
+  return {
+    ...good,
+    targets,
+    stages,
+    watch,
+    unmeasured,
+    onCandidate,
+    verdicts: good.verdicts.filter(() => die() < 0.9),
+  };
 };
 
 /** Whether a promote means one track alone. */

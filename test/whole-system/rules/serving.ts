@@ -57,7 +57,8 @@ const wishesOf = (events: readonly RecordedEvent[]): ReadonlyMap<string, readonl
 };
 
 const changesRuleset = (event: RecordedEvent | undefined, target: string): boolean => {
-  if (event?.type === 'ExposureRequested' || event?.type === 'TargetRegistered') return event.data['target'] === target;
+  const ofTarget = ['ExposureRequested', 'StickinessDropped', 'TargetRegistered'];
+  if (event !== undefined && ofTarget.includes(event.type)) return event.data['target'] === target;
   return event?.type === 'RevisionProposed' && event.data['baseline'] === true;
 };
 
@@ -113,7 +114,8 @@ export const olderNeverOverwritesNewer: Rule = ({ witness }) => [
 const lastAskedOf = ({ events }: History): ReadonlyMap<string, number> => {
   const last = new Map<string, number>();
   for (const { type, position, data } of events) {
-    if (type === 'TargetRegistered' || type === 'ExposureRequested') last.set(String(data['target']), position);
+    if (['ExposureRequested', 'StickinessDropped', 'TargetRegistered'].includes(type))
+      last.set(String(data['target']), position);
     if (type === 'RevisionProposed' && data['baseline'] === true && !String(data['key']).includes('/'))
       for (const target of last.keys()) last.set(target, position);
   }

@@ -1,24 +1,28 @@
 import { writeFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import type { ExportFormat } from '../client.js';
 import { exportTo } from '../export-log.js';
 import { plain, showTime } from '../format.js';
 import type { Invocation } from '../invocation.js';
 import { table } from '../look.js';
 import { integer } from './arguments.js';
 
+const FORMATS: readonly ExportFormat[] = ['ndjson', 'csv', 'cloudevents'];
+
 const addExport = (log: Command, invocation: Invocation): void => {
   log
     .command('export')
-    .summary('the exact bytes of all events')
+    .summary('all events: their exact bytes, as CSV, or as CloudEvents')
     .description(
-      'Prints the exact bytes of all events, one a line, or writes them into a file. Called again with the same file it ' +
-        'goes on where that one ends.',
+      'Prints all events, one a line, or writes them into a file. Called again with the same file it goes on where that ' +
+        'one ends. Only ndjson, the exact bytes, can be verified.',
     )
     .option('--out <file>', 'write here instead of stdout')
+    .addOption(new Option('--format <format>', 'of each line').choices(FORMATS).default('ndjson'))
     .option('--after <position>', 'without --out: begin after this position', integer(0))
-    .action(async ({ out, after = 0 }: { out?: string; after?: number }) => {
+    .action(async ({ out, after = 0, format }: { out?: string; after?: number; format: ExportFormat }) => {
       const stop = new AbortController();
-      const fetchAfter = (from: number) => invocation.client.exportLog(from, stop.signal);
+      const fetchAfter = (from: number) => invocation.client.exportLog(from, stop.signal, format);
       const silence = invocation.terminal.onInterrupt(() => stop.abort());
       try {
         if (out === undefined) {
@@ -27,7 +31,7 @@ const addExport = (log: Command, invocation: Invocation): void => {
             invocation.terminal.out(decoder.decode(chunk, { stream: true }));
           return;
         }
-        const done = await exportTo(out, fetchAfter);
+        const done = await exportTo(out, format, fetchAfter);
         invocation.note(`${out}: ${done.added} bytes added, after position ${done.after}`);
       } finally {
         silence();

@@ -6,6 +6,7 @@ import type { ExitCode } from '../exit-codes.js';
 import type { Invocation } from '../invocation.js';
 import { renderVerify } from '../render/verify.js';
 import { several } from './arguments.js';
+import { verifyPack } from './pack.js';
 
 interface VerifyFlags {
   readonly database?: string | true;
@@ -40,11 +41,12 @@ const databaseOf = async (given: string | true | undefined, invocation: Invocati
 export const addVerifyCommand = (program: Command, invocation: Invocation): void => {
   program
     .command('verify [export]')
-    .summary('whether the log was altered, offline')
+    .summary('whether the log, or an evidence pack, was altered, offline')
     .description(
       'Verifies an export (headgate log export) or a database, without a controller: every event, its place, the tree ' +
         'over all of them, and the signed heads. Names the first event that does not fit. Ends with 0 when all fits and ' +
-        'a head from outside covers it, with 8 when something was altered, and with 9 when nothing from outside was given.',
+        'a head from outside covers it, with 8 when something was altered, and with 9 when nothing from outside was given. ' +
+        'Verifies an evidence pack (headgate pack) in the same way, with --key alone.',
     )
     .option('--database [url]', 'verify a database: this one, DATABASE_URL, or the embedded one of the data folder')
     .option('--key <key>', 'a public key, or a file with keys; may be repeated', several)
@@ -53,7 +55,12 @@ export const addVerifyCommand = (program: Command, invocation: Invocation): void
     .action(async (exported: string | undefined, flags: VerifyFlags) => {
       if ((exported === undefined) === (flags.database === undefined))
         throw usageError('verify needs an export or --database', { next: 'see: headgate help verify' });
-      const { verifyLog } = await import('../verify/index.js');
+      const { isPack, verifyLog } = await import('../verify/index.js');
+      if (exported !== undefined && isPack(exported)) {
+        const others = (flags.head ?? flags.witness) !== undefined;
+        await verifyPack(exported, { keys: flags.key ?? [], others }, invocation);
+        return;
+      }
       const report = await verifyLog({
         exported,
         databaseUrl: exported === undefined ? await databaseOf(flags.database, invocation) : undefined,

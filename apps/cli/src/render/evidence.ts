@@ -4,6 +4,7 @@ import { paintStatus, table, type Look } from '../look.js';
 import type { Recomputed, RecomputedParity } from '../recompute/index.js';
 import { hang, solid } from '../wrap.js';
 import { parityTable, verdictCells } from './rollouts.js';
+import { leftoverWords } from './way-back.js';
 
 type Signal = EvidenceView['signals'][number];
 type Pool = Signal['pools'][number];
@@ -224,6 +225,18 @@ const headLine = (view: EvidenceView, look: Look): string =>
     2,
   );
 
+const leftoverLines = ({ leftovers }: EvidenceView, look: Look): readonly string[] =>
+  leftovers.length === 0
+    ? []
+    : [
+        '',
+        table(
+          ['TARGET', 'SEEN ON THE REVISION SINCE IT WAS ASKED BACK'],
+          leftovers.map(({ target, ...leftover }) => [plain(target), leftoverWords(leftover, look)]),
+          look,
+        ),
+      ];
+
 /** All signals in a line each, or one of them in full. */
 export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look): string => {
   if (isFull)
@@ -231,6 +244,7 @@ export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look):
       headLine(view, look),
       ...view.signals.flatMap((signal) => ['', ...signalLines(signal, look)]),
       ...parityLines(view, look),
+      ...leftoverLines(view, look),
     ].join('\n');
   const rows = view.signals.flatMap((signal) => signal.pools.map((pool) => summaryRow(signal, pool, look)));
   const summary = table(
@@ -239,7 +253,7 @@ export const renderEvidence = (view: EvidenceView, isFull: boolean, look: Look):
     look,
     ['TRACK', 'RATIO [95%]'],
   );
-  return [headLine(view, look), '', summary, ...parityLines(view, look)].join('\n');
+  return [headLine(view, look), '', summary, ...parityLines(view, look), ...leftoverLines(view, look)].join('\n');
 };
 
 const sameWords = (compacted: Recomputed['compacted']): string =>

@@ -271,6 +271,7 @@ describe('the evidence of parity', () => {
     promotionGrid: [],
     signals: [],
     parity: [parity],
+    leftovers: [],
   };
 
   it('shows the difference with its interval, the e-values for and against it, and what was compared', () => {

@@ -4,6 +4,7 @@ import { plain, showAgo, showChance, showDuration, showTime } from '../format.js
 import { paintStatus, table } from '../look.js';
 import type { Look } from '../look.js';
 import { hang, solid } from '../wrap.js';
+import { wayBackTable } from './way-back.js';
 
 type Track = RolloutView['tracks'][number];
 type Target = RolloutView['targets'][number];
@@ -97,6 +98,12 @@ const exposureOf = ({ requestedBp, instances }: Target): string =>
     ? showShare(requestedBp)
     : `${showShare(requestedBp)} (${instances.chosen} of ${instances.of})`;
 
+/** With how long it has been so. */
+const errorWords = ({ error, failingSince }: Target, { now }: Look): string =>
+  failingSince === null
+    ? plain(error ?? '')
+    : `${plain(error ?? '')} (failing for ${showDuration(now - Date.parse(failingSince))})`;
+
 const targetRow = (target: Target, rollout: RolloutView, look: Look): readonly string[] => [
   plain(target.target),
   `r${target.control}`,
@@ -105,7 +112,7 @@ const targetRow = (target: Target, rollout: RolloutView, look: Look): readonly s
   yesNo(target.delivered, look),
   yesNo(target.converged, look),
   takenBackWords(target, rollout, look),
-  target.error === null ? '-' : look.paint.red(plain(target.error)),
+  target.error === null ? '-' : look.paint.red(errorWords(target, look)),
 ];
 
 /** `fail  script-errors  api/1%  41 of 9,120 …`: the verdict and its evidence in one sentence. */
@@ -200,6 +207,7 @@ export const renderRollout = (rollout: RolloutView, look: Look): string => {
     ...headLines(rollout, look).map((line) => hang(line, look.width, 9)),
     ...section('Stages', stages, look),
     ...section('Targets', targets, look),
+    ...section('Way back', wayBackTable(rollout.targets, look), look),
     ...section('Verdicts', verdicts, look),
     ...section('Parity', parityTable(rollout.parity, look), look),
     ...section('Violations', rollout.violations.length === 0 ? '' : violations, look),

@@ -104,6 +104,8 @@ const targets = (): RolloutView['targets'] => [
     readBack: false,
     ended: null,
     error: null,
+    failingSince: null,
+    wayBack: null,
   },
   {
     target: 'bedrock-trainium',
@@ -116,6 +118,8 @@ const targets = (): RolloutView['targets'] => [
     readBack: false,
     ended: null,
     error: null,
+    failingSince: null,
+    wayBack: null,
   },
 ];
 

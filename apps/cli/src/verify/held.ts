@@ -41,7 +41,8 @@ export const readHead = (path: string): HeldHead => {
   });
 };
 
-const ofJson = (text: string): HeldKeys => {
+/** The JSON of `headgate log keys`: the first key is held, the others have to be vouched for. Throws `NoteError` or `SyntaxError`. */
+export const readKeysText = (text: string): HeldKeys => {
   const parsed = LogKeys.safeParse(JSON.parse(text));
   if (!parsed.success) throw new NoteError('It is not the list of keys that `headgate log keys -o json` prints.');
   const chain = parsed.data.items.map(({ publicKey, fromSize, madeAt, statement }) => ({
@@ -71,7 +72,7 @@ export const readKeyOption = (given: string, origin: string | undefined): HeldKe
   const isFile = existsSync(given);
   const text = isFile ? readFile(given).trim() : given.trim();
   return asUsage(isFile ? given : '--key', () => {
-    if (text.startsWith('{')) return ofJson(text);
+    if (text.startsWith('{')) return readKeysText(text);
     if (text.startsWith('PRIVATE+KEY'))
       throw new NoteError('It is a signing key. To verify takes the public key only.');
     const lines = text.split('\n').filter((line) => line.trim() !== '');

@@ -24,6 +24,10 @@ import { readHead, readKeyOption } from './held.js';
 
 export type { Fault, FittingHead, VerifyReport } from '#libs/event-store';
 
+export { checkPack, type CheckedPack, type PackedEvent } from './pack.js';
+export { isPack, readPack, unzipPack } from './pack-files.js';
+export type { PackReport } from './pack-report.js';
+
 export interface VerifyOptions {
   /** A file that `headgate log export` wrote. */
   readonly exported?: string | undefined;

@@ -123,7 +123,7 @@ export const startAsking = ({ queue, view, intake, clock, log }: Setting): { rea
     else failing.add(name);
     return { kind: 'again', atMs: turn.nextAt, fresh: turn.error === null };
   };
-  const loop = new TaskLoop(queue, { [POLL]: ask }, now, log, LEASE_MS);
+  const loop = new TaskLoop(queue, { [POLL]: ask }, now, log, { leaseMs: LEASE_MS });
   let isLooping = false;
   // Who has no source does not look for its task all the time.
   const begin = (): void => {

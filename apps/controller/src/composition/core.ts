@@ -1,22 +1,17 @@
 import { uuidv7 } from './ids.js';
 import type { Pool } from 'pg';
-import { Clock, Ids, type ClaimedTask, type EventStore } from '#libs/kernel';
+import { Clock, Ids, type EventStore } from '#libs/kernel';
 import { eventCodec } from '#libs/domain';
 import {
-  AUDIT,
   Auditor,
   CommandRunner,
-  CONDUCT,
   conductor as conductorProcess,
   Conductor,
-  DELIVER,
   Deliverer,
   Evaluator,
   LiveView,
   SnapshotKeeper,
-  TaskLoop,
   type Log,
-  type TaskHandlers,
 } from '#libs/application';
 import {
   PostgresDoorbell,
@@ -49,6 +44,7 @@ import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
 import { openPast } from './open-past.js';
 import { PostgresProgressBoard } from './progress-board.js';
+import { loopsOf } from './loops.js';
 import { openSealing } from './sealing.js';
 import { startRounds } from './rounds.js';
 import { SharedObservations } from './shared-observations.js';
@@ -80,15 +76,16 @@ class UuidIds extends Ids {
 /** A database that is silent is away: whoever waits for it is told after this. */
 const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
 
+export const BROUGHT_UP_TO_DATE = 'The schema of the database was brought up to date.';
+
 /** Gives the number of the newest migration. */
-const migrated = async (databaseUrl: string, log: Log, isEmbedded: boolean): Promise<number> => {
+const migrated = async (databaseUrl: string, log: Log): Promise<number> => {
   // A migration may take its time.
   const pool = createPool(databaseUrl, { max: 2, connectTimeoutMs: PATIENCE.connectTimeoutMs });
   try {
     const { applied, version } = await migrate(pool);
-    if (applied.length > 0) log.info('The schema of the database was brought up to date.', { applied });
-    // The embedded database has no other role.
-    if (!isEmbedded && (await mayAlterLog(pool)))
+    if (applied.length > 0) log.info(BROUGHT_UP_TO_DATE, { applied });
+    if (await mayAlterLog(pool))
       log.info(
         'The role of DATABASE_URL could alter the log by SQL: let controllers use one that cannot (headgate migrate --role).',
       );
@@ -111,11 +108,9 @@ const createUnhurriedPool = (databaseUrl: string): Pool => {
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
-type Opening = Pick<Instruments, 'reached'> & { readonly isEmbedded: boolean };
-
 /** The log and what reads it: database, store, tasks, the folded view. */
-const openLog = async (databaseUrl: string, clock: Clock, log: Log, { reached, isEmbedded }: Opening) => {
-  const schema = await migrated(databaseUrl, log, isEmbedded);
+const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Instruments['reached']) => {
+  const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
   const database = new DatabaseWatch(databaseUrl, log, schema);
   /** An outage is reported once, by the watch. */
@@ -242,26 +237,14 @@ const startSync = async (
   { role, host, syncPort }: ControllerConfig,
   feed: PostgresRulesetFeed,
   tokens: TokenChecker,
+  giveUp: () => Promise<void>,
 ) => {
   if (role === 'worker') return undefined;
   const authenticate = (token: string): boolean => tokens.allows(token, 'service');
-  return startSyncServer({ host, port: syncPort, feed, authenticate }).catch((cause: unknown) => {
+  return startSyncServer({ host, port: syncPort, feed, authenticate }).catch(async (cause: unknown) => {
+    await giveUp();
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
-};
-
-type Workers = { readonly conductor: Conductor; readonly deliverer: Deliverer; readonly auditor: Auditor };
-
-/** Who does tasks of which kind. */
-const handlersOf = ({ conductor, deliverer, auditor }: Workers, reached: Instruments['reached']): TaskHandlers => {
-  const workers = {
-    [AUDIT]: instrument(auditor, reached, { run: 'task:audit' }),
-    [DELIVER]: instrument(deliverer, reached, { run: 'task:deliver' }),
-    [CONDUCT]: instrument(conductor, reached, { run: 'task:conduct' }),
-  };
-  return Object.fromEntries(
-    Object.entries(workers).map(([kind, worker]) => [kind, (task: ClaimedTask) => worker.run(task)]),
-  );
 };
 
 const keepSnapshots = (pool: Pool, report: FleetSetting['report'], reached: Instruments['reached']): SnapshotKeeper =>
@@ -294,7 +277,7 @@ export const startCore = async (
 ) => {
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
-  const opened = await openLog(databaseUrl, clock, log, { reached, isEmbedded: config.databaseUrl === undefined });
+  const opened = await openLog(databaseUrl, clock, log, reached);
   const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();
@@ -307,16 +290,16 @@ export const startCore = async (
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
   const undelivered = new PostgresUndelivered(createKysely(pool));
-  const observed = new SharedObservations(delivery);
   const keeper = keepSnapshots(unhurried, report, reached);
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
-  const conductor = new Conductor(runner, view, evaluator, { evidence, delivery: observed, board });
+  const seen = { evidence, delivery: new SharedObservations(delivery), board };
+  const conductor = new Conductor(runner, view, evaluator, seen);
   const workers = {
     conductor,
     deliverer: new Deliverer(runner, view, delivery, { undelivered, log }),
     auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
-  const loop = new TaskLoop(queue, handlersOf(workers, reached), () => clock.now(), log);
+  const loop = loopsOf(workers, { queue, view, clock, log, reached });
   // What it would decide rests on an old view: the tasks are for other controllers.
   view.onFailure(() => void loop.stop());
   const letLooksBe = hastenLooks({ queue, view, evidence, feed, log });
@@ -334,10 +317,7 @@ export const startCore = async (
     await feed.close();
     await closeLog();
   };
-  const sync = await startSync(config, feed, tokens).catch(async (error: unknown) => {
-    await stopWork();
-    throw error;
-  });
+  const sync = await startSync(config, feed, tokens, stopWork);
   if (config.role !== 'api') loop.start();
   sealing.start();
   const rounds = startRounds(config, { pool: unhurried, view, store, report }, () => clock.now());
@@ -350,6 +330,7 @@ export const startCore = async (
     pool,
     store,
     tree: sealing.tree,
+    packs: sealing.packs,
     view,
     past,
     rounds,

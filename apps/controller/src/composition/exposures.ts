@@ -55,6 +55,11 @@ export class FleetExposures extends ExposureLookup implements ComparisonLookup {
     return this.#view.fleet.withdrawn(target, config, revision);
   }
 
+  override leavingSince(rollout: string, target: string): number | undefined {
+    const wanted = this.#view.rollouts.get(rollout)?.rollout.targets[target]?.wanted;
+    return wanted?.purpose === 'rollback' ? wanted.at : undefined;
+  }
+
   /** Other languages hash other bytes of what is not ASCII: there nothing is told. */
   override coin({ rollout, shareBp }: Exposure, unit: string): 'candidate' | 'control' | undefined {
     return ASCII.test(unit) ? (isOnCandidate(rollout, unit, shareBp) ? 'candidate' : 'control') : undefined;

@@ -190,7 +190,9 @@ export const openHooks = (config: ControllerConfig, setting: Setting) => {
     giveUpMs: config.hookHours * HOUR_MS,
   });
   const worker = new HookWorker(setting, courier, states, key);
-  const loop = new TaskLoop(queue, { [HOOK]: (task) => worker.run(task) }, () => clock.now(), log, LEASE_MS);
+  const loop = new TaskLoop(queue, { [HOOK]: (task) => worker.run(task) }, () => clock.now(), log, {
+    leaseMs: LEASE_MS,
+  });
   let isLooping = false;
   let quiet: () => void = () => undefined;
   // Who has no hook does not look for its task all the time.

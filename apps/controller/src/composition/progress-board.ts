@@ -1,7 +1,8 @@
 import { sql, type Kysely } from 'kysely';
 import { ProgressBoard, type Progress } from '#libs/application';
+import { readProgress } from '#libs/domain';
 
-type Tables = { 'read_models.rollout_progress': { rollout: string; at: number; progress: Progress } };
+type Tables = { 'read_models.rollout_progress': { rollout: string; at: number; progress: unknown } };
 
 /** The newest assessment of each rollout, one row each, for every controller to read. */
 export class PostgresProgressBoard extends ProgressBoard {
@@ -29,7 +30,12 @@ export class PostgresProgressBoard extends ProgressBoard {
       .select(['rollout', 'progress'])
       .where('rollout', 'in', [...rollouts])
       .execute();
-    return new Map(rows.map(({ rollout, progress }) => [rollout, progress]));
+    return new Map(
+      rows.flatMap(({ rollout, progress }) => {
+        const read = readProgress(progress);
+        return read === undefined ? [] : [[rollout, read] as const];
+      }),
+    );
   }
 
   async times(rollouts: readonly string[]): Promise<ReadonlyMap<string, number>> {

@@ -4,6 +4,7 @@ import type { Log } from '#libs/application';
 import {
   KeyFile,
   NoteError,
+  NotePackSealer,
   parseSigner,
   PostgresLogTree,
   Sealer,
@@ -11,12 +12,17 @@ import {
   WitnessWebhook,
   type KeySource,
 } from '#libs/event-store';
-import type { Clock, EventStore, LogTree, SealingState } from '#libs/kernel';
+import type { Clock, EventStore, LogTree, PackSealer, SealingState } from '#libs/kernel';
 import type { ControllerConfig } from '../config.js';
 import type { Instruments } from './instruments.js';
 import { StartError } from './start-error.js';
 
-type Sealing = { readonly tree: LogTree; readonly start: () => void; readonly stop: () => Promise<void> };
+type Sealing = {
+  readonly tree: LogTree;
+  readonly packs: PackSealer;
+  readonly start: () => void;
+  readonly stop: () => Promise<void>;
+};
 
 type Surroundings = {
   readonly databaseUrl: string;
@@ -51,14 +57,16 @@ const witnessFile = ({ witnessFile: path, dataDir }: ControllerConfig): WitnessF
   path === 'off' ? undefined : new WitnessFile(resolve(path ?? join(dataDir, 'witness.ndjson')));
 
 /**
- * Seals the log where this controller's role is to work, and answers questions about the tree in any role. Rejects
+ * Seals the log where this controller's role is to work, and answers questions about the tree and signs packs in any role. Rejects
  * with `StartError` for a key that cannot be used.
  */
 export const openSealing = async (config: ControllerConfig, around: Surroundings): Promise<Sealing> => {
   const { databaseUrl, pool, store, clock, log, reached, report } = around;
+  const keys = keySource(config);
+  const packs = new NotePackSealer(pool, keys);
   if (config.role === 'api') {
     const off: SealingState = { state: 'off' };
-    return { tree: new PostgresLogTree(pool, () => off), start: () => undefined, stop: () => Promise.resolve() };
+    return { tree: new PostgresLogTree(pool, () => off), packs, start: () => undefined, stop: () => Promise.resolve() };
   }
   const webhook =
     config.webhook === undefined
@@ -67,7 +75,7 @@ export const openSealing = async (config: ControllerConfig, around: Surroundings
   let deliveries = Promise.resolve();
   const sealer = new Sealer({
     url: databaseUrl,
-    keys: keySource(config),
+    keys,
     file: witnessFile(config),
     now: () => clock.now(),
     onCommit: (ring) => store.onCommit(ring),
@@ -93,7 +101,7 @@ export const openSealing = async (config: ControllerConfig, around: Surroundings
     await sealer.stop();
     await deliveries;
   };
-  return { tree: new PostgresLogTree(pool, state), start: () => sealer.start(), stop };
+  return { tree: new PostgresLogTree(pool, state), packs, start: () => sealer.start(), stop };
 };
 
 /** Said once for each reason: an outage of the witness is long. */

@@ -37,6 +37,26 @@ describe('reads of another platform', () => {
     expect(calls()).toBe(2);
   });
 
+  it('are one while it hangs, however long that takes and whoever asks', async () => {
+    let now = 0;
+    let calls = 0;
+    let answer: () => void = () => undefined;
+    const reads = new SharedReads(() => now);
+    const ask = () =>
+      reads.read('edge', () => {
+        calls += 1;
+        return new Promise((resolve) => (answer = () => resolve({ generation: 7, ruleset: {} })));
+      });
+    const asked = [ask()];
+    for (now = 1_000; now <= 9_000; now += 1_000) asked.push(ask());
+    expect(calls).toBe(1);
+    answer();
+    expect(await Promise.all(asked)).toEqual(asked.map(() => ({ generation: 7, ruleset: {} })));
+    // What was answered late is still news for a moment.
+    void ask();
+    expect(calls).toBe(1);
+  });
+
   it('become rarer while it does not answer, down to one each 30 s, and are as before when it does', async () => {
     const { ask, calls, passes } = setting();
     const waits: number[] = [];

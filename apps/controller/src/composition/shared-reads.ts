@@ -29,7 +29,8 @@ export class SharedReads {
     if (kept && this.#now() < kept.until) return kept.read;
     const read = ask();
     const failures = kept?.failures ?? 0;
-    const mine: Kept = { until: this.#now() + KEPT_MS, read, failures };
+    // As long as it is under way, nobody asks again: a platform that hangs is asked once in its driver's time limit.
+    const mine: Kept = { until: Number.POSITIVE_INFINITY, read, failures };
     this.#kept.set(target, mine);
     read.then(
       () => this.#settle(target, mine, 0),

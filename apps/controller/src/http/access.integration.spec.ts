@@ -22,6 +22,7 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   'GET /v1/rollouts/{id}': ['admin', 'operator', 'viewer'],
   'GET /v1/rollouts/{id}/evidence': ['admin', 'operator', 'viewer'],
   'GET /v1/rollouts/{id}/looks': ['admin', 'operator', 'viewer'],
+  'GET /v1/rollouts/{id}/pack': ['admin', 'operator', 'viewer'],
   'GET /v1/sources': ['admin', 'operator', 'viewer'],
   'POST /v1/rollouts/{id}/pause': ['admin', 'operator'],
   'POST /v1/rollouts/{id}/resume': ['admin', 'operator'],

@@ -8,7 +8,7 @@ import { PullDriver, RulesetFeed, rulesetResponse } from '#libs/platforms';
 import { OutcomeIntake } from '#libs/signals';
 import { knowGeneration } from '../composition/known-generation.js';
 import { Needs, type Caller } from './auth.js';
-import { isStorable } from './body-check.js';
+import { isStorable } from '#libs/contracts';
 import { ProblemError } from './problem.js';
 import { sendText } from './send-text.js';
 

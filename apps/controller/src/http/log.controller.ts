@@ -3,7 +3,7 @@ import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { LiveView } from '#libs/application';
+import { csvHead, csvLine, eventView, hookEvent, LiveView } from '#libs/application';
 import { ConsistencyProof, InclusionProof, LogHead, LogKeys } from '#libs/contracts';
 import { EventStore, LogTree, type TreeHeadView } from '#libs/kernel';
 import { Needs, type Caller } from './auth.js';
@@ -13,9 +13,20 @@ import { wholeNumber } from './whole-number.js';
 const MOST = Number.MAX_SAFE_INTEGER;
 const InclusionQuery = z.object({ position: wholeNumber(1, MOST), size: wholeNumber(1, MOST).optional() });
 const ConsistencyQuery = z.object({ first: wholeNumber(0, MOST), second: wholeNumber(0, MOST).optional() });
-const ExportQuery = z.object({ after: wholeNumber(0, MOST).default(0) });
+const Format = z.enum(['ndjson', 'csv', 'cloudevents']);
+type Format = z.output<typeof Format>;
+const ExportQuery = z.object({ after: wholeNumber(0, MOST).default(0), format: Format.default('ndjson') });
+
+const TYPES: Readonly<Record<Format, string>> = {
+  ndjson: 'application/x-ndjson; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
+  cloudevents: 'application/x-ndjson; charset=utf-8',
+};
 
 const PAGE = 1_000;
+
+/** An event as it is exported, with the end of its line. */
+type Line = { readonly position: number; readonly line: string };
 
 @ApiTags('history')
 @ApiBearerAuth()
@@ -83,12 +94,15 @@ export class LogController {
     return { first, second, proof: [...(await this.tree.consistency(first, second))] };
   }
 
-  /** The exact bytes of all events after a position, one a line. Ends with what was last when it began. */
+  /**
+   * All events after a position, one a line: their exact bytes, as CSV (the names of the columns stand before the first
+   * event of the log), or as CloudEvents. Ends with what was last when it began.
+   */
   @Get('export')
-  @ApiProduces('application/x-ndjson')
-  @ApiOkResponse({ description: 'Canonical bodies of events, each followed by a line feed', type: String })
+  @ApiProduces('application/x-ndjson', 'text/csv')
+  @ApiOkResponse({ description: 'Events, each followed by a line feed', type: String })
   async export(
-    @Query({ schema: ExportQuery }) { after }: z.output<typeof ExportQuery>,
+    @Query({ schema: ExportQuery }) { after, format }: z.output<typeof ExportQuery>,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const last = Math.max(await this.store.head(), this.view.position);
@@ -97,19 +111,30 @@ export class LogController {
       throw new ProblemError('invalid-request', detail, [{ pointer: '/after', detail: `at most ${last}` }]);
     }
     void reply
-      .type('application/x-ndjson; charset=utf-8')
+      .type(TYPES[format])
       .header('cache-control', 'no-store')
-      .send(Readable.from(this.lines(after, last), { objectMode: false }));
+      .send(Readable.from(this.lines(after, last, format), { objectMode: false }));
   }
 
-  private async *lines(from: number, to: number): AsyncGenerator<string> {
+  private async *lines(from: number, to: number, format: Format): AsyncGenerator<string> {
+    if (format === 'csv' && from === 0) yield csvHead;
     for (let after = from; after < to;) {
-      const page = await this.tree.bodies(after, Math.min(PAGE, to - after));
+      const page = await this.page(after, Math.min(PAGE, to - after), format);
       const last = page.at(-1);
       if (last === undefined) return;
-      yield page.map(({ body }) => `${body}\n`).join('');
+      yield page.map(({ line }) => line).join('');
       after = last.position;
     }
+  }
+
+  private async page(after: number, limit: number, format: Format): Promise<readonly Line[]> {
+    if (format === 'ndjson')
+      return (await this.tree.bodies(after, limit)).map(({ position, body }) => ({ position, line: `${body}\n` }));
+    const events = await this.store.readAll({ after, limit });
+    return events.map((event) => ({
+      position: event.position,
+      line: format === 'csv' ? csvLine(eventView(event)) : `${JSON.stringify(hookEvent(event, this.view))}\n`,
+    }));
   }
 
   private async sealedHead(): Promise<TreeHeadView> {

@@ -31,6 +31,7 @@ const REFUSALS: readonly (readonly [routes: RegExp, statuses: readonly number[]]
   [/^get \/v1\/(?:configs\/\{key\}|targets\/\{target\}|rollouts\/\{id\})$/, [404]],
   [/^get \/v1\/rollouts\/\{id\}\/evidence$/, [400, 404, 422]],
   [/^get \/v1\/rollouts\/\{id\}\/looks$/, [400, 404, 409]],
+  [/^get \/v1\/rollouts\/\{id\}\/pack$/, [404, 409]],
   [/^get \/v1\/(?:rollouts|events\/stream)$/, [400]],
   [/^get \/v1\/events$/, [400, 422]],
   [/^get \/v1\/(?:at|changes\/open|exposed|rollouts\/\{id\}\/exposed)$/, [400, 404, 422]],

@@ -21,6 +21,7 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'get /v1/rollouts/{id}': 'Show a rollout with its verdicts and what it waits for',
   'get /v1/rollouts/{id}/evidence': 'Explain what the verdicts of a rollout rest on',
   'get /v1/rollouts/{id}/looks': 'Read the windows that were folded, to compute verdicts again',
+  'get /v1/rollouts/{id}/pack': 'Take an evidence pack of a rollout, for somebody without access',
   'post /v1/rollouts/{id}/pause': 'Stop a rollout from advancing',
   'post /v1/rollouts/{id}/resume': 'Let a paused rollout go on',
   'post /v1/rollouts/{id}/promote': 'Go on to the next stage without waiting',

@@ -8,10 +8,10 @@ import type { DatabaseWatch } from '../composition/database-watch.js';
 import { isOtlp, sendStatus } from './otlp.js';
 import { ProblemError } from './problem.js';
 
-type Asked = { readonly method: string; readonly path: string };
+type Asked = { readonly method: string; readonly path: string; readonly mostBytes: number };
 type MethodsAt = (path: string) => readonly string[];
 
-const fromHttp = (error: HttpException, { method, path }: Asked, methodsAt: MethodsAt): ProblemError => {
+const fromHttp = (error: HttpException, { method, path, mostBytes }: Asked, methodsAt: MethodsAt): ProblemError => {
   const status = error.getStatus();
   const methods = status === 404 ? methodsAt(path) : [];
   if (methods.length > 0 && !methods.includes(method))
@@ -28,7 +28,7 @@ const fromHttp = (error: HttpException, { method, path }: Asked, methodsAt: Meth
       'not-found',
       `There is nothing here: ${error.message}. See /openapi.json for what there is.`,
     );
-  if (status === 413) return tooLarge();
+  if (status === 413) return tooLarge(mostBytes);
   if (status === 415) return notJson();
   return unreadable(error.message);
 };
@@ -42,8 +42,11 @@ const unreadable = (message: string): ProblemError =>
       : `The request cannot be read: ${message}.`,
   );
 
-const tooLarge = (): ProblemError =>
-  new ProblemError('too-large', 'The body is too large: send less at once (4 MiB at most).');
+const tooLarge = (mostBytes: number): ProblemError =>
+  new ProblemError(
+    'too-large',
+    `The body is too large: send less at once (${Math.floor(mostBytes / 1_048_576)} MiB at most).`,
+  );
 
 const notJson = (): ProblemError =>
   new ProblemError('unsupported-media-type', 'The body must be JSON: send it with "Content-Type: application/json".', [
@@ -53,9 +56,9 @@ const notJson = (): ProblemError =>
 type Coded = { readonly code?: unknown; readonly statusCode?: unknown; readonly message?: unknown };
 
 /** Errors of the server itself while it reads a request: too large, not JSON, wrong length. */
-const fromFastify = (error: Coded): ProblemError | undefined => {
+const fromFastify = (error: Coded, { mostBytes }: Asked): ProblemError | undefined => {
   if (typeof error.statusCode !== 'number' || error.statusCode >= 500) return undefined;
-  if (error.statusCode === 413) return tooLarge();
+  if (error.statusCode === 413) return tooLarge(mostBytes);
   if (error.statusCode === 415) return notJson();
   return unreadable(String(error.message));
 };
@@ -73,7 +76,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const path = request.url.split('?')[0] ?? '';
-    const known = this.expected(error, { method: request.method, path });
+    const mostBytes = request.routeOptions.bodyLimit ?? 0;
+    const known = this.expected(error, { method: request.method, path, mostBytes });
     if (known && isOtlp(path)) return sendStatus(reply, request, known);
     const traceId = trace.getActiveSpan()?.spanContext().traceId;
     if (known) {
@@ -124,6 +128,6 @@ export class ProblemFilter implements ExceptionFilter {
       return new ProblemError('not-ready', error.message, [], { 'retry-after': '1' });
     if (error instanceof ViewStoppedError)
       return new ProblemError('not-ready', error.message, [], { 'retry-after': '2' });
-    return typeof error === 'object' && error !== null ? fromFastify(error) : undefined;
+    return typeof error === 'object' && error !== null ? fromFastify(error, asked) : undefined;
   }
 }

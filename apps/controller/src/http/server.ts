@@ -25,7 +25,7 @@ import {
   SteerRolloutHandler,
   UndoRevisionHandler,
 } from '#libs/application';
-import { Clock, EventStore, LogTree } from '#libs/kernel';
+import { Clock, EventStore, LogTree, PackSealer } from '#libs/kernel';
 import { ChangeStreams, OfrepEvaluator, PullDriver, RulesetFeed, StreamPasses } from '#libs/platforms';
 import { ComparisonIntake, OtlpReceiver, OutcomeIntake } from '#libs/signals';
 import type { Core } from '../composition/core.js';
@@ -57,6 +57,7 @@ import { PastController } from './past.controller.js';
 import { invalidRequest } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { answerBadAddress, answerClientError, REQUEST_TIMEOUT_MS } from './raw-problems.js';
+import { PackController } from './pack.controller.js';
 import { RolloutsController } from './rollouts.controller.js';
 import { SourceBoard } from './source-board.js';
 import { SourcesController } from './sources.controller.js';
@@ -90,6 +91,7 @@ class HttpModule {
       [OtlpReceiver, core.otlp],
       [EventStore, core.store],
       [LogTree, core.tree],
+      [PackSealer, core.packs],
       [EventStreams, new EventStreams(core.store, core.view, core.tokens, core.board)],
       [TokenChecker, core.tokens],
       [ExposedUnits, core.rounds.exposed],
@@ -107,6 +109,7 @@ class HttpModule {
       imports: [CqrsModule.forRoot()],
       controllers: [
         EvidenceController,
+        PackController,
         ExposedController,
         BoardController,
         RolloutsController,

@@ -6,7 +6,12 @@ import type { Units } from './units.js';
 /** A request that has arrived: who asks (-1: nobody known), and its id where some config splits by request. */
 export type Arrival = { readonly unit: number; readonly request: string | undefined };
 
-export type Assigned = { readonly revisions: readonly number[]; readonly ruled: readonly boolean[] };
+/** In the order of the configs. */
+export type Assigned = {
+  readonly revisions: readonly number[];
+  readonly ruled: readonly boolean[];
+  readonly letsGo: readonly boolean[];
+};
 
 /** Which revisions requests get, by the official client. */
 export type Assignments = {
@@ -21,6 +26,18 @@ export type Assignments = {
 type Keyed = 'unit' | 'request' | 'instance';
 
 const NOBODY: EvaluationContext = {};
+
+/** Few assignments are distinct, so units share them: a unit costs one reference. */
+const createShared = (): ((assigned: Assigned) => Assigned) => {
+  const known = new Map<string, Assigned>();
+  return (assigned) => {
+    const { revisions, ruled, letsGo } = assigned;
+    const key = `${revisions.join()}/${ruled.join()}/${letsGo.join()}`;
+    const found = known.get(key) ?? assigned;
+    known.set(key, found);
+    return found;
+  };
+};
 
 /**
  * A unit's assignment follows from its key and the ruleset alone, so it is evaluated once per generation and unit and
@@ -37,8 +54,7 @@ export const createAssignments = (
   const names = (indexes: readonly number[]): string[] => indexes.map((index) => scenario.configs[index]?.name ?? '');
   const by = { unit: positions('unit'), request: positions('request'), instance: positions('instance') };
   const named = { unit: names(by.unit), request: names(by.request), instance: names(by.instance) };
-  // Few assignments are distinct, so units share them: a unit costs one reference.
-  const known = new Map<string, Assigned>();
+  const shared = createShared();
   const kept: (Assigned | undefined)[] = Array.from({ length: units.count });
   const keptFor = new Float64Array(units.count).fill(-1);
   const unitsOnly = by.request.length === 0 && by.instance.length === 0;
@@ -52,24 +68,21 @@ export const createAssignments = (
   const rows = (keyed: Keyed, answers: readonly Evaluation[], row: number): readonly Evaluation[] =>
     answers.slice(row * named[keyed].length, (row + 1) * named[keyed].length);
 
-  const shared = (revisions: readonly number[], ruled: readonly boolean[]): Assigned => {
-    const key = `${revisions.join()}/${ruled.join()}`;
-    const found = known.get(key) ?? { revisions, ruled };
-    known.set(key, found);
-    return found;
-  };
   const withAnswers = (base: Assigned, keyed: Keyed, answers: readonly Evaluation[]): Assigned => {
     const revisions = [...base.revisions];
     const ruled = [...base.ruled];
+    const letsGo = [...base.letsGo];
     for (const [index, answer] of answers.entries()) {
       const config = by[keyed][index];
       if (config === undefined) continue;
       revisions[config] = answer.revision;
       ruled[config] = answer.ruled;
+      letsGo[config] = answer.letsGo;
     }
-    return shared(revisions, ruled);
+    return shared({ revisions, ruled, letsGo });
   };
-  const nothing: Assigned = { revisions: scenario.configs.map(() => 0), ruled: scenario.configs.map(() => false) };
+  const no = scenario.configs.map(() => false);
+  const nothing: Assigned = { revisions: scenario.configs.map(() => 0), ruled: no, letsGo: no };
 
   const missing = (arrivals: readonly Arrival[], generation: number): number[] => {
     const wanted = new Set<number>();

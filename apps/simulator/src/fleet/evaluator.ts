@@ -13,6 +13,8 @@ export type Evaluation = {
   readonly generation: number;
   /** A rule chose the variant: the config has a rollout here. */
   readonly ruled: boolean;
+  /** Sessions are not to stick to what they had (`stickiness: drop`). */
+  readonly letsGo: boolean;
 };
 
 export type EvaluatorOptions = {
@@ -93,6 +95,7 @@ export const evaluateWith = async (
     revision: revisionOf(variant),
     generation: numberOf(flagMetadata?.['version']),
     ruled: reason === 'TARGETING_MATCH',
+    letsGo: flagMetadata?.['stickiness'] === 'drop',
   }));
 };
 

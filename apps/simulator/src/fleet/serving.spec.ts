@@ -53,6 +53,18 @@ describe('What a fleet does with a request', () => {
     expect(hit()).toEqual(first);
   });
 
+  it('keeps a session on the faulty revision until its ruleset says that sessions are not to stick', () => {
+    const { serve, fault: truth } = fleet([fault({ sticky: { for: '1h' } })]);
+    serve(1, SONNET, [2, 1], 0);
+    expect(serve(1, SONNET, [1, 1], 1_000).revisions).toEqual([2, 1]);
+    // Of another config: it says nothing to this one.
+    expect(serve(1, SONNET, [1, 1], 2_000, [false, true]).revisions).toEqual([2, 1]);
+    expect(serve(1, SONNET, [1, 1], 3_000, [true, false]).revisions).toEqual([1, 1]);
+    // What was let go does not come back when the mark is gone.
+    expect(serve(1, SONNET, [1, 1], 4_000).revisions).toEqual([1, 1]);
+    expect(truth()).toMatchObject({ badAfterRollback: 2 });
+  });
+
   it('multiplies the ordinary rate by the ratio of a fault', () => {
     const { serve } = fleet([fault({ rate: undefined, ratio: 3 })], [{ name: 'bad', rate: '2%' }]);
     const share = (revision: number): number =>

@@ -18,8 +18,15 @@ export type Serving = {
    * @param model index into the target's models
    * @param evaluated the revision that the official client gave for each config of the scenario; 0: none
    * @param now ms since 1970
+   * @param letsGo config by config: sessions are not to stick to what they had; default: they may
    */
-  readonly serve: (unit: number, model: number, evaluated: readonly number[], now: number) => Outcome;
+  readonly serve: (
+    unit: number,
+    model: number,
+    evaluated: readonly number[],
+    now: number,
+    letsGo?: readonly boolean[],
+  ) => Outcome;
   readonly setFaults: (faults: readonly Fault[]) => void;
 };
 
@@ -129,7 +136,7 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
     if (sticky && unit >= 0) fault.sessions.set(unit, { at: now, left: 'requests' in sticky ? sticky.requests : 0 });
   };
 
-  const serve = (unit: number, model: number, evaluated: readonly number[], now: number): Outcome => {
+  const serve: Serving['serve'] = (unit, model, evaluated, now, letsGo = []) => {
     const made: Made = { bad: ordinaryBad(unit, model), factors: [] };
     let revisions = evaluated;
     for (const fault of active) {
@@ -139,7 +146,9 @@ export const createServing = ({ scenario, target, units, truth, random }: Servin
         exposed(fault, unit, chance, made, now);
         continue;
       }
-      if (fault.sessions.size === 0 || !stillThere(fault, unit, now)) continue;
+      if (fault.sessions.size === 0) continue;
+      if (letsGo[fault.config] === true) fault.sessions.delete(unit);
+      if (!stillThere(fault, unit, now)) continue;
       revisions = revisions.with(fault.config, fault.fault.revision);
       hit(fault, unit, made, now, true);
     }

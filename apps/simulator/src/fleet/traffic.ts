@@ -1,6 +1,6 @@
 import type { OutcomeWindow } from '#libs/contracts';
 import type { Fault, FleetTarget, Scenario } from '../scenario/index.js';
-import { createAssignments, type Arrival } from './assignments.js';
+import { createAssignments, type Arrival, type Assigned } from './assignments.js';
 import type { Evaluator } from './evaluator.js';
 import { addServed, type TargetTruth } from './ground-truth.js';
 import { createModelChooser, createServing, instanceRandom } from './serving.js';
@@ -29,6 +29,12 @@ export type Traffic = {
   readonly setFaults: (faults: readonly Fault[]) => void;
 };
 
+/** Who is served by a rule's choice, or by what a session stuck to in spite of it, is named. */
+const provedBy = (given: Assigned, served: readonly number[]): readonly boolean[] =>
+  served === given.revisions
+    ? given.ruled
+    : given.ruled.map((isRuled, index) => isRuled || served[index] !== given.revisions[index]);
+
 export const createTraffic = (options: TrafficOptions): Traffic => {
   const { scenario, target, index, instance, key, truth, evaluator } = options;
   const random = instanceRandom(scenario, instance);
@@ -55,11 +61,11 @@ export const createTraffic = (options: TrafficOptions): Traffic => {
       const given = assigned[row];
       if (!given) continue;
       const chosen = chooseModel();
-      const { revisions, bad, values } = serving.serve(arrival.unit, chosen, given.revisions, to);
+      const { revisions, bad, values } = serving.serve(arrival.unit, chosen, given.revisions, to, given.letsGo);
       const unit = arrival.unit < 0 ? undefined : units.pseudonym(arrival.unit);
       const model = target.models[chosen]?.name ?? '';
       const who = { unit, request: arrival.request };
-      windows.add({ model, generation, revisions, ruled: given.ruled, ...who, bad, values }, from, to);
+      windows.add({ model, generation, revisions, ruled: provedBy(given, revisions), ...who, bad, values }, from, to);
     }
     requests += arrivals.length;
     truth.requests += arrivals.length;

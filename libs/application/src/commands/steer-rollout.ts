@@ -87,15 +87,20 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
   }
 
   private async domainCommand({ rollout, steering, reason, only }: SteerRolloutCommand): Promise<RolloutCommand> {
+    const known = this.view.rollouts.get(rollout)?.rollout;
     switch (steering) {
       case 'pause':
         return { type: 'PauseRollout', reason, until: only.until };
       case 'resume':
         return { type: 'ResumeRollout', reason };
       case 'abort':
-        return { type: 'AbortRollout', reason, verdicts: await this.conductor.lastVerdicts(rollout) };
+        return {
+          type: 'AbortRollout',
+          reason,
+          verdicts: await this.conductor.lastVerdicts(rollout),
+          onCandidate: known && (await this.conductor.onCandidate(known)),
+        };
       case 'promote': {
-        const known = this.view.rollouts.get(rollout)?.rollout;
         const facts = known
           ? await this.conductor.factsOf(known)
           : { targets: {}, stages: {}, verdicts: [], watch: { bakedMs: 0, silentMs: 0 } };

@@ -2,6 +2,7 @@ import type { BoardRollout, BoardView, Health, RolloutView } from '#libs/contrac
 import { isOver, isServed, trackOf, type Rollout } from '#libs/domain';
 import type { Delivery, Failing, Progress, ProgressBoard, Undelivered } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
+import { openFailures } from './open-work.js';
 import { rolloutView, undeliveredView } from './views.js';
 
 /** Rollouts that have ended are shown as far as somebody may still look for them on a board. */
@@ -116,8 +117,19 @@ const cellsOf = (
   return cells;
 };
 
-const targetsOf = (view: LiveView, delivery: Delivery, failures: Failures): Promise<BoardView['targets']> =>
-  Promise.all(
+type FailingRollout = NonNullable<BoardView['targets'][number]['failing']>;
+
+/** Target → the delivery that has failed there for longest. */
+const failingOf = (view: LiveView): ReadonlyMap<string, FailingRollout> => {
+  const failing = new Map<string, FailingRollout>();
+  for (const { rollout, target, since, error } of openFailures(view))
+    if (!failing.has(target)) failing.set(target, { since: iso(since), error, rollout });
+  return failing;
+};
+
+const targetsOf = async (view: LiveView, delivery: Delivery, failures: Failures): Promise<BoardView['targets']> => {
+  const failing = failingOf(view);
+  return Promise.all(
     [...view.fleet.targets.values()]
       .filter(({ retired }) => !retired)
       .map(async ({ target, platform, labels, generation }) => {
@@ -131,9 +143,11 @@ const targetsOf = (view: LiveView, delivery: Delivery, failures: Failures): Prom
           instances: observed?.instances.length ?? null,
           behind,
           undelivered: undeliveredView(failures.get(target)),
+          failing: failing.get(target) ?? null,
         };
       }),
   );
+};
 
 const lineOf = (entry: RolloutEntry, progress: Progress | undefined): Shown => ({
   rollout: entry.rollout,
@@ -155,7 +169,7 @@ export const boardView = async (
   }: {
     readonly board: ProgressBoard;
     readonly delivery: Delivery;
-    readonly undelivered: Undelivered;
+    readonly undelivered: Pick<Undelivered, 'all'>;
     readonly now: number;
   },
 ): Promise<BoardView> => {

@@ -5,6 +5,7 @@ import type { Compared, Evidence, TargetSeen } from '../ports.js';
 import { measuredSpan } from '../workers/coverage.js';
 import { chainedDigest } from '../workers/folded.js';
 import { SliceTable } from '../workers/slice-table.js';
+import { leftoverView } from './views.js';
 
 /** Looks read and folded at once; others have their turn in between. */
 const PAGE = 500;
@@ -78,6 +79,16 @@ const parityView = (
   })),
 });
 
+/** As it is known now; once the ids of units are forgotten, as it was recorded. */
+const leftoversOf = ({ targets }: Rollout, seen: readonly TargetSeen[]): EvidenceView['leftovers'] =>
+  Object.entries(targets).flatMap(([target, recorded]) => {
+    const known = seen.find((each) => each.target === target)?.leftover;
+    const leftover = known ?? recorded.leftover;
+    if (leftover === null) return [];
+    const units = Math.max(leftover.units, recorded.leftover?.units ?? 0);
+    return [{ target, ...leftoverView({ ...leftover, units }) }];
+  });
+
 /**
  * What the verdicts of a rollout rest on, folded anew from its stored looks: it costs what they cost, and changes
  * nothing. `signals`: only these; default all of the plan. `verdicts` and `parity` are those that stand.
@@ -139,6 +150,7 @@ export const explain = async (
       freshness: freshnessOf(signal, seen),
     })),
     parity: asked.map((each) => parityView(rollout, each, compared)),
+    leftovers: leftoversOf(rollout, seen),
   };
 };
 

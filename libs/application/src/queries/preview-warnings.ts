@@ -5,12 +5,15 @@ import type { Prepared } from '../commands/prepare-rollout.js';
 import { WITHOUT_ARMS, type Reach } from './preview-stages.js';
 
 /** Targets on which nothing was served lately. */
-const silentWarnings = (silent: readonly string[], isEverywhere: boolean, spanMs: number): string[] => {
+const silentWarnings = (
+  silent: readonly string[],
+  { isEverywhere, isRefused, spanMs }: { isEverywhere: boolean; isRefused: boolean; spanMs: number },
+): string[] => {
   if (silent.length === 0) return [];
   const where = `No traffic was seen on ${silent.join(', ')} in the last ${roughly(spanMs)}`;
   return [
     isEverywhere
-      ? `${where}, so nothing can be predicted and a start is refused: connect a fleet, or see whether it still sends outcomes.`
+      ? `${where}, so nothing can be predicted${isRefused ? ' and a start is refused' : ''}: connect a fleet, or see whether it still sends outcomes.`
       : `${where}, so nothing of it is in these predictions: connect a fleet, or see whether it still sends outcomes.`,
   ];
 };
@@ -122,7 +125,7 @@ export const warningsOf = ({ prepared, plan, preview, unattended, reach }: Warne
   const isEverywhere = silent.length === targets.length;
   return [
     ...refusalWarnings(prepared),
-    ...silentWarnings(silent, isEverywhere, preview.traffic.spanMs),
+    ...silentWarnings(silent, { isEverywhere, isRefused: !prepared.bypasses, spanMs: preview.traffic.spanMs }),
     ...unattendedWarnings(unattended),
     ...parityWarnings(preview),
     // Without any traffic there is nothing to be said of single stages.

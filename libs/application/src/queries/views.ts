@@ -10,9 +10,10 @@ import {
   trackOf,
   vetoesOf,
   type InstanceDraw,
-  type RecordedParity,
+  type Leftover,
   type RecordedVerdict,
   type Rollout,
+  type TargetProgress,
 } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import type { ConfigView, EventView, ParityView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
@@ -79,8 +80,7 @@ const verdictView = (verdict: RecordedVerdict, at: number): VerdictView => {
 };
 
 const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictView[] => {
-  const live = (progress?.verdicts ?? []) as unknown as readonly RecordedVerdict[];
-  const fresh = live.map((verdict) => verdictView(verdict, progress?.at ?? rollout.startedAt));
+  const fresh = (progress?.verdicts ?? []).map((verdict) => verdictView(verdict, progress?.at ?? rollout.startedAt));
   const keys = new Set(fresh.map(({ track, signal }) => `${track}/${signal}`));
   const recorded = Object.values(rollout.verdicts)
     .filter(({ track, signal }) => !keys.has(`${track}/${signal}`))
@@ -90,7 +90,7 @@ const verdictsOf = (rollout: Rollout, progress: Progress | undefined): VerdictVi
 
 /** As of the newest assessment, and as recorded where that tells nothing any more. */
 const paritiesOf = (rollout: Rollout, progress: Progress | undefined): ParityView[] => {
-  const live = (progress?.parity ?? []) as unknown as readonly RecordedParity[];
+  const live = progress?.parity ?? [];
   const keys = new Set(live.map(parityKey));
   return [
     ...live.map((parity) => ({ ...parity, at: iso(progress?.at ?? rollout.startedAt) })),
@@ -105,9 +105,36 @@ const drawView = ({ candidate, control }: InstanceDraw) => ({
   of: candidate.length + control.length,
 });
 
-const targetViews = (rollout: Rollout): RolloutView['targets'] =>
-  Object.entries(rollout.targets).map(
-    ([target, { control, wanted, delivered, converged, readBack, ended, error }]) => ({
+export const leftoverView = ({ requests, units, firstAt, lastAt }: Leftover) => ({
+  requests,
+  units,
+  oldestAt: iso(firstAt),
+  newestAt: iso(lastAt),
+});
+
+/** How far the way back is; null where the candidate is not being taken back from there. */
+const wayBackView = (
+  target: string,
+  { wanted, back, readBackAt, endedAt, leftover, clearedAt }: TargetProgress,
+  progress: Progress | undefined,
+): RolloutView['targets'][number]['wayBack'] => {
+  if (wanted?.purpose !== 'rollback') return null;
+  const left = endedAt === null ? (progress?.leftovers?.[target] ?? leftover) : leftover;
+  return {
+    askedAt: iso(wanted.at),
+    place: back?.place ?? null,
+    requestsPerSecond: back?.requestsPerSecond ?? null,
+    readBackAt: isoOrNull(readBackAt),
+    endedAt: isoOrNull(endedAt),
+    leftover: left && leftoverView(left),
+    clearedAt: isoOrNull(clearedAt),
+  };
+};
+
+const targetViews = (rollout: Rollout, assessed: Progress | undefined): RolloutView['targets'] =>
+  Object.entries(rollout.targets).map(([target, progress]) => {
+    const { control, wanted, delivered, converged, readBack, ended, error, failingSince } = progress;
+    return {
       target,
       control,
       requestedBp: wanted?.shareBp ?? 0,
@@ -119,8 +146,10 @@ const targetViews = (rollout: Rollout): RolloutView['targets'] =>
       readBack,
       ended,
       error,
-    }),
-  );
+      failingSince: isoOrNull(failingSince),
+      wayBack: wayBackView(target, progress, assessed),
+    };
+  });
 
 /** A rollout as a person reads it. `progress` is its newest assessment, if any. */
 export const rolloutView = (
@@ -140,7 +169,7 @@ export const rolloutView = (
   waitingFor: rollout.endedAt === null && progress?.version === version ? [...progress.waitingFor] : [],
   alpha: rollout.plan.alpha,
   tracks: rollout.plan.tracks.map((track) => trackView(rollout, track, progress)),
-  targets: targetViews(rollout),
+  targets: targetViews(rollout, progress),
   verdicts: verdictsOf(rollout, rollout.endedAt === null ? progress : undefined),
   parity: paritiesOf(rollout, rollout.endedAt === null ? progress : undefined),
   violations: [],

@@ -1,13 +1,13 @@
-import type { ClaimedTask, JsonObject } from '#libs/kernel';
+import type { ClaimedTask } from '#libs/kernel';
 import {
   isOver,
-  RecordedVerdict,
   rolloutDecider,
   rolloutStream,
   targetDecider,
   targetStream,
   waitingFor,
   type Facts,
+  type RecordedVerdict,
   type Rollout,
   type RolloutEvent,
 } from '#libs/domain';
@@ -17,7 +17,8 @@ import type { CommandRunner, Session } from '../commands/runner.js';
 import type { Delivery, Evidence, Progress, ProgressBoard } from '../ports.js';
 import type { LiveView } from '../queries/live-view.js';
 import type { Evaluator } from './evaluator.js';
-import { gatherFacts } from './facts.js';
+import { candidateTraffic, gatherFacts } from './facts.js';
+import { RecentTraffic } from './recent-traffic.js';
 import { targetsKnown } from './targets-known.js';
 import type { Disposition } from './task-loop.js';
 
@@ -36,6 +37,7 @@ export class Conductor {
   readonly #evidence: Evidence;
   readonly #delivery: Delivery;
   readonly #board: ProgressBoard;
+  readonly #traffic: RecentTraffic;
   readonly #noted = new Map<string, { readonly at: number; readonly version: number }>();
 
   constructor(
@@ -50,6 +52,7 @@ export class Conductor {
     this.#evidence = sources.evidence;
     this.#delivery = sources.delivery;
     this.#board = sources.board;
+    this.#traffic = new RecentTraffic(sources.evidence);
   }
 
   async run(task: ClaimedTask): Promise<Disposition> {
@@ -77,8 +80,12 @@ export class Conductor {
 
   /** What the newest assessment found, for the record of a person who ends the rollout now. */
   async lastVerdicts(rollout: string): Promise<readonly RecordedVerdict[]> {
-    const progress = (await this.#board.get([rollout])).get(rollout);
-    return (progress?.verdicts ?? []).map((verdict) => RecordedVerdict.parse(verdict));
+    return (await this.#board.get([rollout])).get(rollout)?.verdicts ?? [];
+  }
+
+  /** Requests per second on the candidate of each target lately: what a rollback takes back, and in which order. */
+  async onCandidate(rollout: Rollout): Promise<Facts['onCandidate']> {
+    return candidateTraffic(rollout, await this.#traffic.perSecond(this.#runner.now()));
   }
 
   #gather(rollout: Rollout, verdicts: readonly RecordedVerdict[], now: number): Promise<Facts> {
@@ -86,6 +93,7 @@ export class Conductor {
       evidence: this.#evidence,
       delivery: this.#delivery,
       targets: targetsKnown(this.#view),
+      traffic: (at) => this.#traffic.perSecond(at),
       redeliveredBy: ({ id, config, revision }, target) => this.#view.fleet.redeliveredBy(target, config, revision, id),
     });
   }
@@ -155,6 +163,9 @@ export const progressOf = (rollout: Rollout, version: number, facts: Facts, at: 
     '*': facts.watch.bakedMs,
   },
   bakedIn: Object.fromEntries(Object.entries(facts.stages).map(([track, { stage }]) => [track, stage])),
-  verdicts: facts.verdicts.map((verdict): JsonObject => ({ ...verdict, counts: { ...verdict.counts } })),
-  parity: (facts.parity ?? []).map((parity): JsonObject => ({ ...parity, counts: { ...parity.counts } })),
+  verdicts: facts.verdicts,
+  parity: facts.parity ?? [],
+  leftovers: Object.fromEntries(
+    Object.entries(facts.targets).flatMap(([target, { leftover }]) => (leftover ? [[target, leftover] as const] : [])),
+  ),
 });

@@ -11,6 +11,10 @@ const RETRY_MOST_MS = 30_000;
 /** What was accepted is looked at again at least so often. */
 const PENDING_MOST_MS = 2_000;
 
+/** Where deliveries failed before, so many at once: a platform that hangs leaves the others their room. */
+const MOST_FAILING = 32;
+const FULL_MS = 500;
+
 /** Doubles from 200 ms to 30 s; a rollback is never given up. */
 const backOff = (attempts: number): number => Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempts, 10));
 
@@ -46,6 +50,9 @@ export class Deliverer {
   readonly #told: Told | undefined;
   /** Target → the generation that was last delivered there from here. */
   readonly #done = new Map<string, number>();
+  /** Targets whose last delivery from here failed, and how many of them are being tried now. */
+  readonly #failing = new Set<string>();
+  #trying = 0;
 
   /** `told`: default nobody. */
   constructor(runner: CommandRunner, view: LiveView, delivery: Delivery, told?: Told) {
@@ -56,6 +63,17 @@ export class Deliverer {
   }
 
   async run(task: ClaimedTask): Promise<Disposition> {
+    if (!this.#failing.has(String(task.payload['target']))) return this.#run(task);
+    if (this.#trying >= MOST_FAILING) return { kind: 'again', atMs: this.#runner.now() + FULL_MS, fresh: false };
+    this.#trying += 1;
+    try {
+      return await this.#run(task);
+    } finally {
+      this.#trying -= 1;
+    }
+  }
+
+  async #run(task: ClaimedTask): Promise<Disposition> {
     const generation = Number(task.payload['generation']);
     const only = task.payload['target'];
     await this.#view.caughtUpWith(generation);
@@ -79,11 +97,14 @@ export class Deliverer {
     const { generation } = target;
     const outcome = await this.#apply(target);
     const done = outcome.kind === 'applied' || (outcome.kind === 'conflict' && outcome.reason === 'superseded');
+    // A rollout may still have its drain to end when it has let go of the target.
     const rollouts = this.#view.fleet
       .desired(target.target)
-      .flatMap(({ rollout }) => (rollout === null ? [] : [rollout]));
+      .flatMap(({ rollout, clearedFor }) => [rollout, clearedFor].filter((id) => id !== null && id !== undefined));
     const pending = outcome.kind === 'in-progress';
     if (!pending) for (const rollout of rollouts) await this.#record(rollout, target.target, generation, outcome, done);
+    if (done || pending) this.#failing.delete(target.target);
+    else this.#failing.add(target.target);
     if (done) {
       this.#done.set(target.target, generation);
       return undefined;

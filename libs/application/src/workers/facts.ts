@@ -32,6 +32,8 @@ type Sources = {
   readonly evidence: Evidence;
   readonly delivery: Delivery;
   readonly redeliveredBy: (rollout: Rollout, target: string) => string | undefined;
+  /** Target → requests per second lately, whatever they were served with. */
+  readonly traffic: (now: number) => Promise<Readonly<Record<string, number>>>;
   readonly targets: TargetsKnown;
 };
 
@@ -42,8 +44,26 @@ export type TargetsKnown = {
   readonly capabilities: (
     target: string,
   ) => Pick<Capabilities, 'acknowledgesInstances' | 'worstCaseDelayMs' | 'readsBack'>;
+  /** A rollout that asked something of the target for the same config later. */
+  readonly nextRollout: (rollout: Rollout, target: string) => string | undefined;
   /** What the target was last found to hold against what was asked, where that holds rollouts. */
   readonly drift: (target: string) => string | undefined;
+};
+
+/** A platform that hangs keeps nobody else waiting: its answer counts at one of the next looks. */
+const PATIENCE_MS = 1_000;
+
+const inTime = async <T>(answer: Promise<T>, target: string): Promise<T> => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<never>((_, reject) => {
+    const late = new Error(`${target} has not answered within ${PATIENCE_MS / 1_000} s`);
+    timer = setTimeout(() => reject(late), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([answer, patience]);
+  } finally {
+    clearTimeout(timer);
+  }
 };
 
 /**
@@ -55,12 +75,16 @@ const readBackOf = async (
   target: string,
   readsBack: boolean,
   { delivery, targets }: Pick<Sources, 'delivery' | 'targets'>,
-): Promise<number | null> => {
-  if (!readsBack) return rollout.targets[target]?.delivered ?? null;
-  const live = await delivery.read(target).catch(() => undefined);
-  if (live === undefined) return null;
-  const asked = delivery.heldForm(target, targets.withControlAlone(rollout, target));
-  return servesAlike(rollout.config, asked, live.ruleset) ? live.generation : null;
+): Promise<Pick<TargetFacts, 'readBack' | 'readError'>> => {
+  if (!readsBack) return { readBack: rollout.targets[target]?.delivered ?? null };
+  try {
+    const live = await inTime(delivery.read(target), target);
+    if (live === undefined) return { readBack: null };
+    const asked = delivery.heldForm(target, targets.withControlAlone(rollout, target));
+    return { readBack: servesAlike(rollout.config, asked, live.ruleset) ? live.generation : null };
+  } catch (error) {
+    return { readBack: null, readError: error instanceof Error ? error.message : String(error) };
+  }
 };
 
 /** Undefined when the target cannot be asked: nothing is known of it then, least of all that nobody is left there. */
@@ -77,7 +101,7 @@ const targetFacts = async (
   const { acknowledgesInstances, worstCaseDelayMs, readsBack } = targets.capabilities(target);
   const [observed, readBack] = await Promise.all([
     delivery.observe(target).catch(() => undefined),
-    needsReadBack ? readBackOf(rollout, target, readsBack, { delivery, targets }) : null,
+    needsReadBack ? readBackOf(rollout, target, readsBack, { delivery, targets }) : { readBack: null },
   ]);
   if (observed === undefined) return undefined;
   const usable = observed.instances.filter(({ error }) => error === null);
@@ -92,11 +116,13 @@ const targetFacts = async (
     silent: silent.flatMap(({ instance, seenAt }) => (seenAt >= askedAt - leaseMs ? [instance] : [])),
     waitedMs: progress?.deliveredAt == null ? 0 : now - progress.deliveredAt,
     ...(acknowledgesInstances ? {} : { takenWithinMs: worstCaseDelayMs }),
-    readBack,
+    ...readBack,
     candidateSeenAt: seen?.candidateAt ?? null,
     trafficSeenAt: seen?.anyAt ?? null,
     flowingSince: seen?.flowingSince,
     redeliveredBy: redeliveredBy(rollout, target),
+    nextRollout: targets.nextRollout(rollout, target),
+    leftover: seen?.leftover,
   };
 };
 
@@ -202,6 +228,18 @@ const driftOf = (rollout: Rollout, { targets }: Sources): string | undefined => 
 const parityOf = async (rollout: Rollout, { evidence }: Sources): Promise<readonly RecordedParity[]> =>
   awaitsParity(rollout) ? judgeParities(rollout, await evidence.comparisons(rollout.id)) : [];
 
+/** Target → requests per second on the candidate, by its share of what is served there. */
+export const candidateTraffic = (
+  { targets }: Pick<Rollout, 'targets'>,
+  perSecond: Readonly<Record<string, number>>,
+): NonNullable<Facts['onCandidate']> =>
+  Object.fromEntries(
+    Object.entries(targets).flatMap(([target, { wanted }]) => {
+      const rate = perSecond[target];
+      return wanted === null || rate === undefined ? [] : [[target, (rate * wanted.shareBp) / 10_000] as const];
+    }),
+  );
+
 /** Everything that an assessment of this rollout rests on, gathered now. */
 export const gatherFacts = async (
   rollout: Rollout,
@@ -217,7 +255,7 @@ export const gatherFacts = async (
     sources.evidence.activation(rollout.id),
   ]);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
-  const [targets, stages, watch, skew, parity, instances] = await Promise.all([
+  const [targets, stages, watch, skew, parity, instances, perSecond] = await Promise.all([
     Promise.all(
       reached.map(async (target) => {
         const known = await targetFacts(rollout, target, { seen: seen.get(target), now }, sources);
@@ -229,6 +267,7 @@ export const gatherFacts = async (
     skewOf(rollout, sources),
     parityOf(rollout, sources),
     liveInstances(rollout, sources.delivery),
+    sources.traffic(now),
   ]);
   return {
     targets: Object.fromEntries(targets),
@@ -236,6 +275,7 @@ export const gatherFacts = async (
     verdicts,
     watch,
     drift: driftOf(rollout, sources),
+    onCandidate: candidateTraffic(rollout, perSecond),
     skew,
     parity,
     ...(instances === undefined ? {} : { instances }),

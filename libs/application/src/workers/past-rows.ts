@@ -134,6 +134,7 @@ const MOVES_GENERATIONS: ReadonlySet<string> = new Set([
   'RevisionProposed',
   'ConfigRetired',
   'ExposureRequested',
+  'StickinessDropped',
 ]);
 
 const spanOf = (view: LiveView, rollout: string): PastSpan[] => {

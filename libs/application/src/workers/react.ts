@@ -34,6 +34,7 @@ export const react = (recorded: RecordedEvent): readonly Task[] => {
   const event = asHeadgateEvent(recorded);
   switch (event.type) {
     case 'ExposureRequested':
+    case 'StickinessDropped':
       return [deliver(event.position, event.data.target)];
     case 'TargetRegistered':
       return event.data.driver === 'pull'

@@ -21,6 +21,7 @@ export const targetsKnown = (view: LiveView): TargetsKnown => ({
     const known = view.fleet.targets.get(target);
     return known ? targetCapabilities(known) : PULLED;
   },
+  nextRollout: ({ id, config }, target) => view.fleet.nextRollout(target, config, id),
   drift: (target) => {
     const drift = view.fleet.targets.get(target)?.drift;
     return drift?.action === 'hold' ? `drift on ${target}: ${drift.detail}` : undefined;

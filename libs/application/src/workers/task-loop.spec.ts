@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { TaskQueue, type ClaimedTask } from '#libs/kernel';
-import { TaskLoop } from './task-loop.js';
+import { AT_ONCE, TaskLoop } from './task-loop.js';
 
 const task = (token: string): ClaimedTask => ({
   id: 'conduct/one',
@@ -17,8 +17,10 @@ class GivenTasks extends TaskQueue {
   readonly waiting: ClaimedTask[] = [];
   readonly givenBack: string[] = [];
   async add(): Promise<void> {}
-  async claim(): Promise<readonly ClaimedTask[]> {
-    return this.waiting.splice(0);
+  async claim(kinds: readonly string[], most: number): Promise<readonly ClaimedTask[]> {
+    const taken = this.waiting.filter(({ kind }) => kinds.includes(kind)).slice(0, most);
+    for (const each of taken) this.waiting.splice(this.waiting.indexOf(each), 1);
+    return taken;
   }
   async complete({ token }: ClaimedTask): Promise<boolean> {
     this.givenBack.push(token);
@@ -61,6 +63,29 @@ describe('The task loop', () => {
     await loop.stop();
     expect(queue.givenBack).toEqual(['first', 'second']);
     expect(most).toBe(1);
+  });
+
+  it('finds room for what guards, however many deliveries hang', async () => {
+    const queue = new GivenTasks();
+    const hanging: (() => void)[] = [];
+    const hang = () => new Promise<{ kind: 'done' }>((resolve) => hanging.push(() => resolve({ kind: 'done' })));
+    const guarded: string[] = [];
+    const guard = async ({ id }: ClaimedTask) => {
+      guarded.push(id);
+      return { kind: 'done' } as const;
+    };
+    const loop = new TaskLoop(queue, { deliver: hang, conduct: guard }, () => 0, quiet, { reserved: ['conduct'] });
+    for (let n = 0; n < 200; n += 1) queue.waiting.push({ ...task(`d${n}`), id: `deliver/${n}`, kind: 'deliver' });
+    loop.start();
+    await vi.waitFor(() => expect(hanging).toHaveLength(AT_ONCE));
+    queue.waiting.push({ ...task('guard'), id: 'conduct/two' });
+    loop.wake();
+    await vi.waitFor(() => expect(guarded).toEqual(['conduct/two']));
+    expect(hanging).toHaveLength(AT_ONCE);
+    queue.waiting.length = 0;
+    const stopped = loop.stop();
+    for (const done of hanging) done();
+    await stopped;
   });
 
   it('waits for what it is doing when it is stopped, and takes nothing more', async () => {

@@ -24,6 +24,15 @@ const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 5_000;
 /** Most of a task is waiting for the database, and what several ask at the same time is answered together. */
 export const AT_ONCE = 64;
+/** And so many more of the kinds that never wait for systems of others: those cannot take all the room. */
+const RESERVED = 32;
+
+export type TaskLoopOptions = {
+  /** By default 5 s; longer for tasks that wait for systems of others. */
+  readonly leaseMs?: number;
+  /** Kinds that find room however many others hang. Default: none. */
+  readonly reserved?: readonly string[];
+};
 
 /** Claims due tasks and runs them, several at once; a task that throws is tried again. */
 export class TaskLoop {
@@ -32,6 +41,7 @@ export class TaskLoop {
   readonly #now: () => number;
   readonly #log: Log;
   readonly #leaseMs: number;
+  readonly #reserved: readonly string[];
   readonly #running = new Map<string, Promise<void>>();
   /** Claimed here again while it is still being done. */
   readonly #next = new Map<string, ClaimedTask>();
@@ -42,13 +52,13 @@ export class TaskLoop {
   #unsubscribe: () => void = () => undefined;
   #cannotClaim = false;
 
-  /** `leaseMs`: by default 5 s; longer for tasks that wait for systems of others. */
-  constructor(queue: TaskQueue, handlers: TaskHandlers, now: () => number, log: Log, leaseMs = LEASE_MS) {
+  constructor(queue: TaskQueue, handlers: TaskHandlers, now: () => number, log: Log, options: TaskLoopOptions = {}) {
     this.#queue = queue;
     this.#handlers = handlers;
     this.#now = now;
     this.#log = log;
-    this.#leaseMs = leaseMs;
+    this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#reserved = options.reserved ?? [];
   }
 
   start(): void {
@@ -84,9 +94,11 @@ export class TaskLoop {
 
   async #claim(): Promise<readonly ClaimedTask[]> {
     const free = AT_ONCE - this.#running.size;
-    if (free <= 0) return [];
+    const kinds = free > 0 ? Object.keys(this.#handlers) : this.#reserved;
+    const room = free > 0 ? free : free + RESERVED;
+    if (kinds.length === 0 || room <= 0) return [];
     try {
-      const claimed = await this.#queue.claim(Object.keys(this.#handlers), free, this.#leaseMs);
+      const claimed = await this.#queue.claim(kinds, room, this.#leaseMs);
       if (this.#cannotClaim) this.#log.info('Tasks can be claimed again.');
       this.#cannotClaim = false;
       return claimed;

@@ -10,6 +10,7 @@ export * from './config.events.js';
 export * from './rollout.events.js';
 export * from './target.events.js';
 export * from './access.events.js';
+export { leftoverWords } from './leftover.js';
 export * from './hook.events.js';
 
 type Versions = { readonly [version: number]: z.ZodType };
@@ -66,6 +67,16 @@ export const newestVersion = (type: string): number => {
   const version = eventVersions[type];
   if (version === undefined) throw new Error(`Event type ${type} is not declared in libs/domain/events.`);
   return version;
+};
+
+/**
+ * An event of a rollout in its newest version, as somebody else sent it; undefined where it is none, or does not fit.
+ * What this build does not know of it is left out.
+ */
+export const readRolloutEvent = (type: string, data: unknown): RolloutEvent | undefined => {
+  const versions: Versions | undefined = (rolloutEvents as Readonly<Record<string, Versions>>)[type];
+  const read = versions?.[newestVersion(type)]?.safeParse(data);
+  return read?.success === true ? ({ type, data: read.data } as RolloutEvent) : undefined;
 };
 
 /** Where a value has a key that its schema does not know, as a JSON pointer. Schemas drop such keys when they parse. */

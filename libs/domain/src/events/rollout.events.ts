@@ -59,6 +59,10 @@ export const ResolvedPlan = z.object({
   convergence: z.object({ quorumBp: z.int(), withinMs: z.number() }).nullable(),
   /** Why it may go on although none of its signals could ever tell; null: it may not. */
   acceptBlind: z.string().nullable(),
+  /** In which order targets are taken back; left out: by blast radius. Named targets come first. */
+  rollbackOrder: z.union([z.enum(['blast-radius', 'plan']), Targets]).optional(),
+  /** What is done about requests that still come to a withdrawn revision after its drain time; left out: wait. */
+  leftovers: z.enum(['wait', 'clear']).optional(),
   signals: z.array(ResolvedSignal),
   tracks: z.array(
     z.object({
@@ -85,7 +89,7 @@ export const ResolvedPlan = z.object({
   ),
 });
 export type ResolvedPlan = z.output<typeof ResolvedPlan>;
-const FourthPlan = ResolvedPlan.omit({ convergence: true });
+const FourthPlan = ResolvedPlan.omit({ convergence: true, rollbackOrder: true, leftovers: true });
 const ThirdPlan = FourthPlan.extend({
   signals: z.array(ThirdSignal),
   tracks: z.array(ResolvedPlan.shape.tracks.element.omit({ parity: true })),
@@ -156,6 +160,17 @@ const FirstDrainOutcome = z.enum(['drained', 'acknowledged', 'abandoned']);
 export const DrainOutcome = z.enum([...FirstDrainOutcome.options, 'redelivered', 'unconfirmed']);
 export type DrainOutcome = z.output<typeof DrainOutcome>;
 
+/** What still came to a withdrawn revision on a target after the control had been asked for there. */
+export const Leftover = z.object({
+  requests: z.int(),
+  /** Distinct units that were named among them; counting stops at 512. */
+  units: z.int(),
+  /** Begin of the first window with such requests, and end of the last one; epoch ms. */
+  firstAt: z.number(),
+  lastAt: z.number(),
+});
+export type Leftover = z.output<typeof Leftover>;
+
 const Drained = z.object({
   rollout: Rollout,
   target: z.string(),
@@ -163,6 +178,8 @@ const Drained = z.object({
   /** Epoch ms of the last traffic on the withdrawn revision; null: none was seen. */
   lastSeenAt: z.number().nullable(),
   detail: z.string(),
+  /** Left out where nothing came. */
+  leftover: Leftover.optional(),
 });
 
 const Gone = z.object({ rollout: Rollout, targets: z.record(z.string(), DrainOutcome), tookMs: z.number() });
@@ -222,6 +239,14 @@ const TakenBack = z.object({
   targets: Targets,
   /** The track that is taken back alone; null: all that is left of the rollout. */
   track: z.string().nullable(),
+  /** Why `targets` stand in this order; left out where nobody chose one. */
+  order: z
+    .object({
+      by: z.enum(['blast-radius', 'plan', 'named']),
+      /** Requests per second on the candidate lately, as far as they are known. */
+      requestsPerSecond: z.record(z.string(), z.number()),
+    })
+    .optional(),
 });
 
 export const rolloutEvents = {
@@ -270,10 +295,20 @@ export const rolloutEvents = {
   DegradationDetected: {
     1: z.object({ rollout: Rollout, signal: z.string(), stages: z.array(z.string()), sentence: z.string() }),
   },
-  RollbackStarted: { 1: TakenBack.omit({ track: true }), 2: TakenBack },
+  RollbackStarted: { 1: TakenBack.omit({ track: true, order: true }), 2: TakenBack },
   /** The target was asked what is live, and it is the control again. */
   TargetReadBack: { 1: z.object({ rollout: Rollout, target: z.string(), generation: z.int() }) },
-  TargetDrained: { 1: Drained.extend({ outcome: FirstDrainOutcome }), 2: Drained },
+  /**
+   * Requests still came to the withdrawn revision: who reads this ruleset drops what sessions have stuck to. The position
+   * of this event is the target's new generation.
+   */
+  StickinessDropped: {
+    1: z.object({ rollout: Rollout, target: z.string(), config: z.string(), leftover: Leftover }),
+  },
+  TargetDrained: {
+    1: Drained.omit({ leftover: true }).extend({ outcome: FirstDrainOutcome }),
+    2: Drained,
+  },
   RolledBack: { 1: Gone.extend({ targets: z.record(z.string(), FirstDrainOutcome) }), 2: Gone },
   /** A newer rollout of the config took over while this one was watched: its revision stays live, unsettled. */
   RolloutSuperseded: { 1: z.object({ rollout: Rollout, by: z.string() }) },

@@ -1,11 +1,30 @@
 import type { HeadgateEvent } from './index.js';
 import { stageName } from '../plan/plan.names.js';
+import { leftoverWords } from './leftover.js';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const list = (names: readonly string[]): string => names.join(', ');
 
 /** Plans and signals are for Headgate itself: no target serves them. */
 const isOwn = (key: string): boolean => key.startsWith('plan/') || key.startsWith('signal/');
+
+type Ordered = Extract<HeadgateEvent, { type: 'RollbackStarted' }>['data'];
+
+const REASONS = {
+  'blast-radius': 'most traffic on the candidate first',
+  plan: 'as the plan lists them',
+  named: 'as the plan orders',
+};
+
+/** `(most traffic on the candidate first: api-us 120/s, api-eu 8/s)`; nothing to say of one target. */
+const orderWords = (targets: Ordered['targets'], order: Ordered['order']): string => {
+  if (order === undefined || targets.length < 2) return '';
+  const rates = targets.flatMap((target) => {
+    const rate = order.requestsPerSecond[target];
+    return rate === undefined ? [] : [`${target} ${rate}/s`];
+  });
+  return ` (${REASONS[order.by]}${rates.length === 0 ? ', traffic not known' : `: ${list(rates)}`})`;
+};
 
 type Words = { readonly [E in HeadgateEvent as E['type']]: (data: E['data']) => string };
 
@@ -60,11 +79,14 @@ const words: Words = {
   BakeSkipped: ({ track, stage, reason, missing }) =>
     `${track === '*' ? '' : `${track} `}${stage} promoted: ${reason}${missing.length > 0 ? ` (missing: ${missing.join('; ')})` : ''}`,
   DegradationDetected: ({ sentence, stages }) => `degradation in ${list(stages)}: ${sentence}`,
-  RollbackStarted: ({ targets, reason, track }) =>
-    `rolling back ${track === null ? '' : `track ${track} alone, `}${list(targets)}: ${reason}`,
+  RollbackStarted: ({ targets, reason, track, order }) =>
+    `rolling back ${track === null ? '' : `track ${track} alone, `}${list(targets)}${orderWords(targets, order)}: ${reason}`,
   TargetReadBack: ({ target, generation }) =>
     `${target}: read back, generation ${generation} without the candidate is what it gives its instances`,
-  TargetDrained: ({ target, outcome, detail }) => `${target}: ${outcome}, ${detail}`,
+  StickinessDropped: ({ target, leftover }) =>
+    `${target}: ${leftoverWords(leftover)}, so its clients are told to drop what sessions have stuck to`,
+  TargetDrained: ({ target, outcome, detail, leftover }) =>
+    `${target}: ${outcome}, ${detail}${leftover === undefined ? '' : `; ${leftoverWords(leftover)}`}`,
   RolledBack: ({ targets, tookMs }) => `rolled back on ${list(Object.keys(targets))} in ${seconds(tookMs)}`,
   FullyExposed: ({ holdbackBp }) => `fully exposed, holdback ${stageName(holdbackBp)}; watching`,
   RolloutSuperseded: ({ by }) => `superseded by rollout ${by}`,

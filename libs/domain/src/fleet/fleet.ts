@@ -17,6 +17,9 @@ export type Desired = {
   readonly instances: InstanceDraw | null;
   /** Those of them that were chosen for an earlier exposure of the rollout. */
   readonly kept: readonly string[];
+  /** Clients are told to drop what sessions have stuck to, and for which rollout; default: they are not. */
+  readonly stickiness?: 'drop';
+  readonly clearedFor?: string;
 };
 
 export type FleetTarget = {
@@ -70,6 +73,8 @@ export class Fleet {
   readonly #targets = new Map<string, FleetTarget>();
   readonly #exposures = new Map<string, Desired[]>();
   readonly #rollouts = new Map<string, RolloutFacts>();
+  /** Where clients were told to drop what sessions have stuck to → the rollout for which they were. */
+  readonly #cleared = new Map<string, string>();
   #position = 0;
 
   /** Position of the last event folded in. */
@@ -103,7 +108,7 @@ export class Fleet {
     if (!this.#targets.has(target)) return [];
     return [...this.#configs.values()]
       .filter(({ kind, status, revisions }) => isServed(kind) && status === 'registered' && revisions.length > 0)
-      .map((config) => this.#held(target, config) ?? this.#resting(target, config));
+      .map((config) => this.#wanted(target, config));
   }
 
   /** The same of one config; undefined where the target or the config is not known, retired, or not served. */
@@ -111,7 +116,7 @@ export class Fleet {
     const config = this.#configs.get(key);
     if (!config || !this.#targets.has(target)) return undefined;
     const isThere = isServed(config.kind) && config.status === 'registered' && config.revisions.length > 0;
-    return isThere ? (this.#held(target, config) ?? this.#resting(target, config)) : undefined;
+    return isThere ? this.#wanted(target, config) : undefined;
   }
 
   /** What was desired of a config on a target under a generation: the share that outcomes of it were served with. */
@@ -142,6 +147,12 @@ export class Fleet {
     return isAgain ? (newest.rollout ?? undefined) : undefined;
   }
 
+  /** A rollout that asked something of the target for this config after this one; undefined: none has. */
+  nextRollout(target: string, config: string, rollout: string): string | undefined {
+    const newest = this.#exposures.get(slot(target, config))?.at(-1)?.rollout ?? undefined;
+    return newest === rollout ? undefined : newest;
+  }
+
   /** What a revision is on trial for on a target: the newest rollout that showed it there runs, or has taken it back. */
   onTrial(target: string, config: string, revision: number): Trial | undefined {
     const known = this.#configs.get(config);
@@ -157,6 +168,12 @@ export class Fleet {
 
   valueOf(config: string, revision: number): JsonObject | undefined {
     return this.#configs.get(config)?.revisions.find((candidate) => candidate.revision === revision)?.value;
+  }
+
+  #wanted(target: string, config: RegisteredConfig): Desired {
+    const desired = this.#held(target, config) ?? this.#resting(target, config);
+    const clearedFor = this.#cleared.get(slot(target, config.key));
+    return clearedFor === undefined ? desired : { ...desired, stickiness: 'drop', clearedFor };
   }
 
   /** What the rollout that holds the target asked for last; once it lets go, the target rests on last known good. */
@@ -223,6 +240,8 @@ export class Fleet {
       }
       case 'ExposureRequested':
         return [this.#expose(event)];
+      case 'StickinessDropped':
+        return [this.#clear(event)];
       default:
         return [];
     }
@@ -254,6 +273,15 @@ export class Fleet {
     const kept = before?.rollout === rollout ? (before.instances?.candidate ?? []) : [];
     history.push({ since: position, config, control, candidate, shareBp, rollout, instances, kept });
     this.#exposures.set(key, history);
+    // Whoever shows a revision there now may have sessions stick to it again.
+    if (shareBp > 0) this.#cleared.delete(key);
+    return target;
+  }
+
+  /** Holds until a revision of the config is shown there again; of a rollout that another one followed it does nothing. */
+  #clear({ data }: Recorded<Extract<HeadgateEvent, { type: 'StickinessDropped' }>>): string {
+    const { target, config, rollout } = data;
+    if (this.nextRollout(target, config, rollout) === undefined) this.#cleared.set(slot(target, config), rollout);
     return target;
   }
 }

@@ -104,6 +104,33 @@ const parityRejection = (name: string, spec: PlanSpec, { signals }: Catalogue): 
   return undefined;
 };
 
+const wayBack = ({ rollbackOrder, leftovers }: PlanSpec): Pick<ResolvedPlan, 'rollbackOrder' | 'leftovers'> => ({
+  ...(rollbackOrder === undefined
+    ? {}
+    : { rollbackOrder: typeof rollbackOrder === 'string' ? rollbackOrder : [...rollbackOrder] }),
+  ...(leftovers === undefined ? {} : { leftovers }),
+});
+
+/** An order of targets of which the plan does not have each, or one of them twice, is none. */
+const orderRejection = (
+  name: string,
+  { rollbackOrder }: PlanSpec,
+  known: ReadonlyMap<string, string>,
+): Rejection | undefined => {
+  if (rollbackOrder === undefined || typeof rollbackOrder === 'string') return undefined;
+  const at = rollbackOrder.findIndex((target, index) => !known.has(target) || rollbackOrder.indexOf(target) !== index);
+  if (at < 0) return undefined;
+  const target = rollbackOrder[at] ?? '';
+  const message = known.has(target)
+    ? `Plan ${name} names target ${target} twice in the order of its rollback: name it once.`
+    : `Plan ${name} names target ${target} in the order of its rollback, and none of its tracks has it: correct the name, or leave it out.`;
+  return {
+    code: known.has(target) ? 'duplicate-target' : 'target-not-found',
+    message,
+    field: `/spec/rollbackOrder/${at}`,
+  };
+};
+
 /** Chooses targets and fills in margins, so that a rollout pins all of it. A rejection names the plan's field. */
 export const resolvePlan = (
   name: string,
@@ -160,9 +187,12 @@ export const resolvePlan = (
     for (const { target } of targets) owner.set(target, track.name);
     tracks.push(resolveTrack(spec, track, targets, signals));
   }
+  const stray = orderRejection(name, spec, owner);
+  if (stray) return { rejection: stray };
   const { alpha, holdback: holdbackBp, watch: watchMs, drain: drainMs, grace: graceMs } = spec;
   const { rollbackScope = 'rollout', acceptBlind = null } = spec;
   const convergence = convergenceOf(spec);
-  const rest = { holdbackBp, watchMs, drainMs, graceMs, rollbackScope, convergence, acceptBlind, signals, tracks };
+  const policy = { rollbackScope, convergence, acceptBlind, ...wayBack(spec) };
+  const rest = { holdbackBp, watchMs, drainMs, graceMs, ...policy, signals, tracks };
   return { plan: { plan: name, planRevision: revision, alpha, ...rest } };
 };

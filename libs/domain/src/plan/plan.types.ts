@@ -14,6 +14,8 @@ export type PlanSpec = {
   /** With which share of the known instances stages go on, and after how many ms; default: with all. */
   readonly convergence?: 'all' | { readonly quorum: number; readonly within: number } | undefined;
   readonly acceptBlind?: string | undefined;
+  readonly rollbackOrder?: 'blast-radius' | 'plan' | readonly string[] | undefined;
+  readonly leftovers?: 'wait' | 'clear' | undefined;
   readonly signals: readonly {
     readonly signal: string;
     readonly harm: number;

@@ -11,6 +11,7 @@ export { roughly } from './rollout.delay.js';
 export { drawInstances, instancesOf, MOST_INSTANCES } from './rollout.instances.js';
 export { instanceReach } from './rollout.reach.js';
 export type { StageReach } from './rollout.reach.js';
+export { Progress, readProgress } from './progress.js';
 export { graceOf } from './rollout.absent.js';
 export { isLeaving, isNotReached, isTakenBack, liveTargets, liveTracks } from './tracks.js';
 export { WATCH, waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';

@@ -146,7 +146,7 @@ const degraded = (rollout: Rollout, failed: Failure, facts: Facts): RolloutEvent
   return [
     ...standingVerdicts(rollout.id, standing),
     { type: 'DegradationDetected', data: { rollout: rollout.id, signal, stages, sentence } },
-    ...takeBack(rollout, 'degradation', sentence, track),
+    ...takeBack(rollout, { cause: 'degradation', reason: sentence, track, onCandidate: facts.onCandidate }),
   ];
 };
 

@@ -51,6 +51,20 @@ const drainOf = (rollout: Rollout, progress: TargetProgress, known: TargetFacts,
   return undefined;
 };
 
+/**
+ * Tells clients, once, to drop what sessions have stuck to, where the plan says so: requests still come to the candidate
+ * although the drain could have been over. A rollout that was started there since is not interfered with.
+ */
+const cleared = (rollout: Rollout, target: string, at: number, known: TargetFacts): RolloutEvent[] => {
+  const { readBackAt, clearedAt } = rollout.targets[target] ?? { readBackAt: null, clearedAt: null };
+  const { leftover, nextRollout } = known;
+  if (rollout.plan.leftovers !== 'clear' || clearedAt !== null || readBackAt === null || leftover === undefined)
+    return [];
+  const isLate = at - readBackAt >= rollout.plan.drainMs && (known.candidateSeenAt ?? 0) > readBackAt;
+  if (!isLate || nextRollout !== undefined) return [];
+  return [{ type: 'StickinessDropped', data: { rollout: rollout.id, target, config: rollout.config, leftover } }];
+};
+
 /** What came true on targets that the candidate is leaving: read back, then drained. */
 export const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
   Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
@@ -65,8 +79,10 @@ export const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEven
     }
     const settled = progress.converged >= wanted || known.instances === 0;
     const drain = redelivered(rollout, known) ?? (settled ? drainOf(rollout, progress, known, at) : undefined);
-    const data = { rollout: rollout.id, target, lastSeenAt: known.candidateSeenAt };
-    return drain ? [{ type: 'TargetDrained', data: { ...data, ...drain } }] : [];
+    if (drain === undefined) return settled ? cleared(rollout, target, at, known) : [];
+    const { candidateSeenAt: lastSeenAt, leftover } = known;
+    const data = { rollout: rollout.id, target, lastSeenAt, ...drain };
+    return [{ type: 'TargetDrained', data: leftover === undefined ? data : { ...data, leftover } }];
   });
 
 export const isOut = (rollout: Rollout): boolean =>

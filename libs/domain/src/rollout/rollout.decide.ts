@@ -36,6 +36,7 @@ export type RolloutCommand =
       readonly reason: string;
       /** What was known when it was aborted; default: nothing newer than what is recorded. */
       readonly verdicts?: readonly RecordedVerdict[];
+      readonly onCandidate?: Facts['onCandidate'];
     }
   | {
       readonly type: 'SupersedeRollout';
@@ -162,10 +163,13 @@ const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decis
   return accept<RolloutEvent>({ type: 'TargetDrained', data });
 };
 
-const abort = (state: Rollout, { reason, verdicts = [] }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
+const abort = (state: Rollout, { reason, verdicts = [], onCandidate }: Of<'AbortRollout'>): Decision<RolloutEvent> => {
   if (isOver(state)) return finished(state);
   if (state.status === 'rolling-back') return accept();
-  return accept<RolloutEvent>(...standingVerdicts(state.id, verdicts), ...takeBack(state, 'abort', reason));
+  return accept<RolloutEvent>(
+    ...standingVerdicts(state.id, verdicts),
+    ...takeBack(state, { cause: 'abort', reason, track: null, onCandidate }),
+  );
 };
 
 /** Decides on one rollout. Pure and idempotent: deciding again on the new state adds nothing. */

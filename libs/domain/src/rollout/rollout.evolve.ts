@@ -38,7 +38,12 @@ const planned = ({ data, at }: Of<'RolloutPlanned'>): Rollout => ({
         readBack: false,
         readBackAt: null,
         ended: null,
+        endedAt: null,
+        back: null,
+        leftover: null,
+        clearedAt: null,
         error: null,
+        failingSince: null,
       },
     ]),
   ),
@@ -84,6 +89,46 @@ const requested = (rollout: Rollout, { data, position, at }: Of<'ExposureRequest
   return data.purpose === 'settle' ? { ...next, status: 'settling' } : next;
 };
 
+const inPlaces = (rollout: Rollout, { data: { targets, order } }: Of<'RollbackStarted'>): Rollout =>
+  targets.reduce(
+    (state, target, index) =>
+      withTarget(state, target, () => ({
+        back: { place: index + 1, requestsPerSecond: order?.requestsPerSecond[target] ?? null },
+      })),
+    rollout,
+  );
+
+/** A step of a way back. */
+const backwards = (
+  rollout: Rollout,
+  event: Of<'RollbackStarted'> | Of<'TargetReadBack'> | Of<'StickinessDropped'> | Of<'TargetDrained'>,
+): Rollout => {
+  switch (event.type) {
+    case 'RollbackStarted': {
+      const { track, reason } = event.data;
+      const next = inPlaces(rollout, event);
+      if (track !== null) return { ...withTakenBack(next, track), cause: reason };
+      return { ...next, status: 'rolling-back', held: null, cause: reason, rollbackAt: event.at };
+    }
+    case 'TargetReadBack':
+      return withTarget(rollout, event.data.target, () => ({ readBack: true, readBackAt: event.at }));
+    case 'StickinessDropped':
+      return withTarget(rollout, event.data.target, ({ wanted }) => ({
+        wanted: wanted && { ...wanted, generation: event.position },
+        leftover: event.data.leftover,
+        clearedAt: event.at,
+      }));
+    case 'TargetDrained':
+      return withTarget(rollout, event.data.target, ({ leftover }) => ({
+        ended: event.data.outcome,
+        endedAt: event.at,
+        leftover: event.data.leftover ?? leftover,
+      }));
+    default:
+      return unreachable(event);
+  }
+};
+
 /** Applies one recorded event. Total: an event that does not concern the state leaves it as it is. */
 export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>): RolloutState => {
   if (event.type === 'RolloutPlanned') return planned(event);
@@ -102,9 +147,13 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
         delivered: Math.max(delivered, event.data.generation),
         deliveredAt: event.at,
         error: null,
+        failingSince: null,
       }));
     case 'ExposureFailed':
-      return withTarget(state, event.data.target, () => ({ error: event.data.error }));
+      return withTarget(state, event.data.target, ({ failingSince }) => ({
+        error: event.data.error,
+        failingSince: failingSince ?? event.at,
+      }));
     case 'TargetConverged':
       return withTarget(state, event.data.target, ({ converged }) => ({
         converged: Math.max(converged, event.data.generation),
@@ -138,12 +187,10 @@ export const evolveRollout = (state: RolloutState, event: Recorded<RolloutEvent>
     case 'DegradationDetected':
       return { ...state, cause: event.data.sentence };
     case 'RollbackStarted':
-      if (event.data.track !== null) return { ...withTakenBack(state, event.data.track), cause: event.data.reason };
-      return { ...state, status: 'rolling-back', held: null, cause: event.data.reason, rollbackAt: event.at };
     case 'TargetReadBack':
-      return withTarget(state, event.data.target, () => ({ readBack: true, readBackAt: event.at }));
+    case 'StickinessDropped':
     case 'TargetDrained':
-      return withTarget(state, event.data.target, () => ({ ended: event.data.outcome }));
+      return backwards(state, event);
     case 'RolledBack':
       return { ...state, status: 'rolled-back', endedAt: event.at };
     case 'FullyExposed':

@@ -1,5 +1,7 @@
 import type { InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import type { Draws } from './rollout.instances.js';
+import type { Facts } from './rollout.facts.js';
+import { rollbackOrder } from './rollout.order.js';
 import type { Rollout } from './rollout.state.js';
 import { isLeaving, targetsOf, type Track } from './tracks.js';
 
@@ -53,18 +55,26 @@ export const enterStage = (
 export const standingVerdicts = (rollout: string, verdicts: readonly RecordedVerdict[]): RolloutEvent[] =>
   verdicts.map((verdict) => ({ type: 'VerdictRecorded', data: { rollout, verdict } }));
 
-/** Takes the candidate back from every target that was asked to show it, or from those of one track, all at once. */
-export const takeBack = (
-  rollout: Rollout,
-  cause: 'degradation' | 'abort',
-  reason: string,
-  track: Track | null = null,
-): RolloutEvent[] => {
-  const targets = Object.entries(rollout.targets)
+type TakeBack = {
+  readonly cause: 'degradation' | 'abort';
+  readonly reason: string;
+  /** Null: all that is left of the rollout. */
+  readonly track: Track | null;
+  readonly onCandidate: Facts['onCandidate'];
+};
+
+/**
+ * Takes the candidate back from every target that was asked to show it, or from those of one track, all at once. The
+ * order is that of the requests, and so of the first attempts: nobody waits for another one's answer.
+ */
+export const takeBack = (rollout: Rollout, { cause, reason, track, onCandidate }: TakeBack): RolloutEvent[] => {
+  const leaving = Object.entries(rollout.targets)
     .filter(([target, progress]) => progress.wanted !== null && !isLeaving(progress) && isOf(track, target))
     .map(([target]) => target);
+  const { targets, order } = rollbackOrder(rollout, leaving, onCandidate);
+  const data = { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null, order };
   return [
-    { type: 'RollbackStarted', data: { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null } },
+    { type: 'RollbackStarted', data },
     ...targets.map((target) => requestExposure(rollout, target, 0, 'rollback')),
   ];
 };

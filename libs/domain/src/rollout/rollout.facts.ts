@@ -1,4 +1,4 @@
-import type { RecordedParity, RecordedVerdict } from '../events/index.js';
+import type { Leftover, RecordedParity, RecordedVerdict } from '../events/index.js';
 
 /** What is known of one target when a rollout is assessed. Times are epoch ms. */
 export type TargetFacts = {
@@ -26,6 +26,12 @@ export type TargetFacts = {
   readonly flowingSince?: number | undefined;
   /** The rollout that delivers the withdrawn revision here again; default: none does. */
   readonly redeliveredBy?: string | undefined;
+  /** Another rollout of the config that was started here since; default: none was. */
+  readonly nextRollout?: string | undefined;
+  /** Why what is live could not be read; default: it could, or was not asked for. */
+  readonly readError?: string | undefined;
+  /** What still came to the candidate after the control was asked for; default: nothing did. */
+  readonly leftover?: Leftover | undefined;
 };
 
 export type Activation = { readonly target: string; readonly model: string; readonly units: number };
@@ -54,6 +60,8 @@ export type Facts = {
   readonly drift?: string | undefined;
   /** One for each parity that a track waits for; default: nothing was compared. */
   readonly parity?: readonly RecordedParity[];
+  /** Target → requests per second on the candidate lately, by its traffic and its share; default: not known. */
+  readonly onCandidate?: Readonly<Record<string, number>> | undefined;
   /** Why the arms cannot be compared: they have not as many units as their shares say. */
   readonly skew?: string | undefined;
   /** Default: every signal is measured wherever outcomes arrive. */

@@ -1,4 +1,4 @@
-import type { RecordedVerdict } from '../events/index.js';
+import { leftoverWords, type RecordedVerdict } from '../events/index.js';
 import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
 import { namesOf, silenceFaults } from './rollout.convergence.js';
@@ -162,12 +162,14 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
 ];
 
 /** Targets from which the candidate is still to be taken back. */
-const leaving = (rollout: Rollout): readonly string[] =>
-  Object.entries(rollout.targets).flatMap(([target, progress]) =>
-    !isLeaving(progress) || progress.ended !== null
-      ? []
-      : [`${target}: ${progress.readBack ? 'drain' : 'reading back'}`],
-  );
+const leaving = (rollout: Rollout, facts: Facts): readonly string[] =>
+  Object.entries(rollout.targets).flatMap(([target, progress]) => {
+    if (!isLeaving(progress) || progress.ended !== null) return [];
+    const { leftover, readError } = facts.targets[target] ?? {};
+    if (progress.readBack) return [`${target}: drain${leftover === undefined ? '' : `: ${leftoverWords(leftover)}`}`];
+    if (progress.error !== null) return [`${target}: reading back, but delivery fails: ${progress.error}`];
+    return [`${target}: reading back${readError === undefined ? '' : `, which fails: ${readError}`}`];
+  });
 
 /** What the rollout as a whole waits for now. */
 export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] => {
@@ -190,10 +192,10 @@ export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] =>
       return [
         ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
         ...liveTracks(rollout).flatMap((track) => unconverged(rollout, track, facts)),
-        ...leaving(rollout),
+        ...leaving(rollout, facts),
       ];
     case 'rolling-back':
-      return leaving(rollout);
+      return leaving(rollout, facts);
     default:
       return [];
   }

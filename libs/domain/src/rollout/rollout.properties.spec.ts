@@ -102,8 +102,10 @@ describe('whatever happens to a rollout', () => {
         if (after.status === 'rolling-back') {
           expect(asked).toEqual([]);
         } else {
-          expect(asked.map(({ target }) => target)).toEqual(
-            reached(after).filter((target) => after.targets[target]?.wanted?.purpose !== 'rollback'),
+          expect(asked.map(({ target }) => target).toSorted()).toEqual(
+            reached(after)
+              .filter((target) => after.targets[target]?.wanted?.purpose !== 'rollback')
+              .toSorted(),
           );
           for (const { target, shareBp, control } of asked) {
             expect([shareBp, control]).toEqual([0, after.targets[target]?.control]);
@@ -337,7 +339,7 @@ describe('whatever happens to a rollout', () => {
       const generations = new Map<string, number>();
       for (const { before, after, command, events } of steps) {
         for (const event of events) {
-          if (event.type !== 'ExposureRequested') continue;
+          if (event.type !== 'ExposureRequested' && event.type !== 'StickinessDropped') continue;
           expect(event.position).toBeGreaterThan(generations.get(event.data.target) ?? 0);
           generations.set(event.data.target, event.position);
         }

@@ -1,4 +1,11 @@
-import type { DrainOutcome, InstanceDraw, RecordedParity, RecordedVerdict, ResolvedPlan } from '../events/index.js';
+import type {
+  DrainOutcome,
+  Leftover,
+  InstanceDraw,
+  RecordedParity,
+  RecordedVerdict,
+  ResolvedPlan,
+} from '../events/index.js';
 
 export type Exposure = {
   /** Position of the event that asked for it: the target's generation. */
@@ -23,8 +30,17 @@ export type TargetProgress = {
   readonly readBack: boolean;
   readonly readBackAt: number | null;
   readonly ended: DrainOutcome | null;
+  readonly endedAt: number | null;
+  /** Its place among those that were taken back with it, and how much traffic the candidate had there. */
+  readonly back: { readonly place: number; readonly requestsPerSecond: number | null } | null;
+  /** What still came to the candidate, as it was last recorded. */
+  readonly leftover: Leftover | null;
+  /** When its clients were told to drop what sessions had stuck to; null: they were not. */
+  readonly clearedAt: number | null;
   /** Why the last delivery failed; null once one succeeds. */
   readonly error: string | null;
+  /** Since when deliveries fail, in epoch ms; null while they do not. */
+  readonly failingSince: number | null;
 };
 
 export type PassedStage = {

@@ -17,6 +17,8 @@ export type RulesetConfig = {
   readonly rollout: string | null;
   /** The instances that serve the candidate, where the lot decides by instance; default: units or requests are split. */
   readonly instances?: { readonly candidate: readonly string[] } | null;
+  /** Clients are to evaluate anew for each request, whatever a session has stuck to; default: that is up to them. */
+  readonly stickiness?: 'drop';
   /** Revision → value; must hold every revision that is served. */
   readonly values: Readonly<Record<number, JsonObject>>;
 };
@@ -28,13 +30,15 @@ export type RulesetInput = {
   readonly configs: readonly RulesetConfig[];
 };
 
-type FlagMetadata = { readonly flagSetId: string; readonly version: string };
+type RulesetVersion = { readonly flagSetId: string; readonly version: string };
+
+type FlagMetadata = RulesetVersion & { readonly stickiness?: 'drop' };
 
 /**
  * `scope` keeps a secret: flagd providers copy their selector, which may carry a token, into the metadata of every
  * evaluation, but only where no scope is given.
  */
-type RulesetMetadata = FlagMetadata & { readonly scope: string };
+type RulesetMetadata = RulesetVersion & { readonly scope: string };
 
 /** A targeting rule in JSON logic, the form flagd evaluates. */
 type Targeting = { readonly if: readonly Json[] };
@@ -78,7 +82,10 @@ export const renderRuleset = (input: RulesetInput): FlagdRuleset => {
     if (Object.hasOwn(flags, config.config)) {
       throw new RangeError(`Config ${config.config} is given twice for target ${input.target}: name it once.`);
     }
-    flags[config.config] = renderFlag(config, metadata);
+    flags[config.config] = renderFlag(
+      config,
+      config.stickiness === undefined ? metadata : { ...metadata, stickiness: config.stickiness },
+    );
   }
   return { flags, metadata: { ...metadata, scope: input.target } };
 };

@@ -4,11 +4,12 @@ export const STORES = ['appconfig', 'parameter-manager', 'vertex'] as const;
 export type Store = (typeof STORES)[number];
 
 /**
- * What may go wrong, by the way it looks from outside. `timeout`: never arrives and is never answered. `cut-off`: the
+ * What may go wrong, by the way it looks from outside. `timeout`: never arrives and is never answered. `timeout-after`: is done and never answered. `cut-off`: the
  * connection breaks before it arrives. `lost-answer`: is done, and the connection breaks before the answer. `server-error-after`: is done, and answered with an error all the same.
  */
 export const STORE_FAULTS = [
   'timeout',
+  'timeout-after',
   'cut-off',
   'lost-answer',
   'throttled',

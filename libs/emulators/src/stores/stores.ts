@@ -7,6 +7,8 @@ import type { EmulatedStore, StoreAnswer, StoreRequest } from './wire.js';
 type Hold = {
   readonly service: Store;
   readonly operation: string;
+  /** What waits: the request, or the answer to it. */
+  readonly holds: 'request' | 'answer';
   go: (() => void) | undefined;
   isOver: boolean;
 };
@@ -52,9 +54,13 @@ export class Stores {
     else this.#down.delete(service);
   }
 
-  /** The next request of an operation waits, undone, until the returned function is called. */
-  hold(service: Store, operation: string): (() => void) & { readonly isWaiting: () => boolean } {
-    const hold: Hold = { service, operation, go: undefined, isOver: false };
+  /** The next request of an operation waits, undone or done and unanswered, until the returned function is called. */
+  hold(
+    service: Store,
+    operation: string,
+    holds: Hold['holds'] = 'request',
+  ): (() => void) & { readonly isWaiting: () => boolean } {
+    const hold: Hold = { service, operation, holds, go: undefined, isOver: false };
     this.#holds.push(hold);
     const letGo = (): void => {
       hold.isOver = true;
@@ -92,11 +98,13 @@ export class Stores {
     const held = this.#holds.find(
       (each) => !each.isOver && each.go === undefined && each.service === service && each.operation === operation,
     );
+    const done =
+      held?.holds === 'answer' ? this.#faulty(emulated, fault, () => emulated.answer(request, operation)) : undefined;
     if (held)
       await new Promise<void>((go) => {
         held.go = go;
       });
-    return this.#faulty(emulated, fault, () => emulated.answer(request, operation));
+    return done ?? this.#faulty(emulated, fault, () => emulated.answer(request, operation));
   }
 
   #faulty(service: EmulatedStore, fault: StoreFault | undefined, answer: () => StoreAnswer): StoreOutcome {
@@ -104,6 +112,9 @@ export class Stores {
       case undefined:
         return answer();
       case 'timeout':
+        return 'hang';
+      case 'timeout-after':
+        answer();
         return 'hang';
       case 'cut-off':
         return 'cut';

@@ -1,10 +1,15 @@
 import { LogTree, type SealingState, type SealKeyView, type StoredBody, type TreeHeadView } from '#libs/kernel';
 import type { Pool } from 'pg';
+import type { Range } from '../tree/cover.js';
 import { consistencyRanges, inclusionRanges } from '../tree/proofs.js';
 import { verifierText } from './note.js';
 import { readKeys, readLastHead, readLeaves, readRanges } from './tree-store.js';
 
 const base64 = (hash: Buffer): string => hash.toString('base64');
+
+/** Hashes of proofs that are read at once. */
+const RANGES = 500;
+const keyOf = ({ start, end }: Range): string => `${start}-${end}`;
 
 /** The tree in PostgreSQL. Proofs take two small queries at any size. */
 export class PostgresLogTree extends LogTree {
@@ -54,5 +59,27 @@ export class PostgresLogTree extends LogTree {
       [after, limit],
     );
     return rows.map(({ position, body }) => ({ position: Number(position), body }));
+  }
+
+  override async bodiesAt(positions: readonly number[]): Promise<readonly StoredBody[]> {
+    const { rows } = await this.pool.query<{ position: number | string; body: string }>(
+      'select position, body from event_store.events where position = any ($1::bigint[]) order by position',
+      [positions],
+    );
+    return rows.map(({ position, body }) => ({ position: Number(position), body }));
+  }
+
+  override async inclusions(positions: readonly number[], size: number): Promise<readonly (readonly string[])[]> {
+    const wanted = positions.map((position) => inclusionRanges(position - 1, size));
+    const ranges = new Map(wanted.flat().map((range) => [keyOf(range), range]));
+    const all = [...ranges.values()];
+    const hashes = new Map<string, string>();
+    // Events of one rollout stand close together, so that their proofs have most of their hashes in common.
+    for (let at = 0; at < all.length; at += RANGES) {
+      const some = all.slice(at, at + RANGES);
+      const read = await readRanges(this.pool, some);
+      for (const [n, range] of some.entries()) hashes.set(keyOf(range), base64(read[n] as Buffer));
+    }
+    return wanted.map((path) => path.map((range) => hashes.get(keyOf(range)) as string));
   }
 }

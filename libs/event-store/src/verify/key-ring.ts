@@ -1,5 +1,5 @@
-import type { Verifier } from '../seal/note.js';
-import { verifierText } from '../seal/note.js';
+import type { Note, Verifier } from '../seal/note.js';
+import { isSignedBy, verifierText } from '../seal/note.js';
 import { isVouchedFor, type SealKey } from '../seal/seal-key.js';
 import { signerOfHead, type SignedHead } from '../seal/checkpoint.js';
 import type { Faults } from './report.js';
@@ -68,11 +68,20 @@ export class KeyRing {
     return earlier === undefined ? { kind: 'unknown' } : { kind: 'earlier', keyId: earlier.id };
   }
 
+  /** The trusted key that signed a note made when the log had so many sealed events; undefined: none. */
+  signerOf(note: Note, size: number): Verifier | undefined {
+    return this.#trusted.find((key) => isSignedBy(note, key) && !this.#isFollowed(key, size));
+  }
+
+  #isFollowed(key: Verifier, size: number): boolean {
+    const at = this.#chain.findIndex((each) => same(each, key));
+    const next = at < 0 ? undefined : this.#chain[at + 1];
+    return next !== undefined && next.fromSize < size;
+  }
+
   /** A key that was followed by another signs nothing more, whoever holds it. */
   #isInTime(signer: Verifier, { size }: SignedHead): boolean {
-    const at = this.#chain.findIndex((key) => same(key, signer));
-    if (at < 0) return true;
-    const next = this.#chain[at + 1];
-    return size > (this.#chain[at]?.fromSize ?? 0) && (next === undefined || size <= next.fromSize);
+    const from = this.#chain.find((key) => same(key, signer))?.fromSize ?? -1;
+    return size > from && !this.#isFollowed(signer, size);
   }
 }

@@ -1,18 +1,9 @@
-import { platformDriverConformance, type PlatformFault } from '#test/conformance/platform-driver';
+import { platformDriverConformance } from '#test/conformance/platform-driver';
 import { emulatedAppConfig } from '#test/kit/emulated-appconfig';
 import { oneFault } from '#test/kit/one-fault';
+import { storeFaults } from '#test/kit/store-faults';
 import { describe, expect, it } from 'vitest';
 import { AppConfigDriver } from '../index.js';
-
-const FAULTS = {
-  'before-effect': { fault: 'cut-off' },
-  'after-effect': { fault: 'lost-answer', operation: 'StartDeployment' },
-  throttled: { fault: 'throttled' },
-  'server-error': { fault: 'server-error' },
-  'server-error-after-effect': { fault: 'server-error-after', operation: 'StartDeployment' },
-  'expired-credentials': { fault: 'expired-credentials' },
-  nonsense: { fault: 'nonsense' },
-} as const satisfies Readonly<Record<PlatformFault, unknown>>;
 
 platformDriverConformance('AppConfig', async () => {
   let passed = 0;
@@ -20,12 +11,18 @@ platformDriverConformance('AppConfig', async () => {
   const { emulator, settingsOf } = await emulatedAppConfig({ now });
   return {
     driver: () => oneFault(new AppConfigDriver({ settingsOf, clock: { now } }), () => emulator.play([])),
-    breakNext: (when) => emulator.play([{ service: 'appconfig', ...FAULTS[when] }]),
+    impatient: () => new AppConfigDriver({ settingsOf, clock: { now }, timeoutMs: 1_000 }),
+    ...storeFaults(emulator, 'appconfig', 'StartDeployment'),
     advance: (ms) => {
       passed += ms;
     },
     leaseMs: 0,
     foreign: {
+      registered: (target) => ({
+        driver: 'aws-appconfig',
+        settings: settingsOf(target),
+        config: { key: 'router', kind: 'quality' },
+      }),
       strangerWrites: async (target) => {
         const { application, environment, profile, strategy } = settingsOf(target);
         const { state } = emulator.appConfig;

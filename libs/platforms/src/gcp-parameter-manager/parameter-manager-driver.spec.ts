@@ -1,24 +1,16 @@
-import { platformDriverConformance, type PlatformFault } from '#test/conformance/platform-driver';
+import { platformDriverConformance } from '#test/conformance/platform-driver';
 import { emulatedParameters, GOOGLE_ENVIRONMENT, StoreEmulator } from '#test/kit/emulated-google';
 import { oneFault } from '#test/kit/one-fault';
+import { storeFaults } from '#test/kit/store-faults';
 import { describe, expect, it } from 'vitest';
 import { ParameterManagerDriver } from '../index.js';
 
 const operation = 'CreateParameterVersion';
-const FAULTS = {
-  'before-effect': { fault: 'cut-off' },
-  'after-effect': { fault: 'lost-answer', operation },
-  throttled: { fault: 'throttled' },
-  'server-error': { fault: 'server-error' },
-  'server-error-after-effect': { fault: 'server-error-after', operation },
-  'expired-credentials': { fault: 'expired-credentials' },
-  nonsense: { fault: 'nonsense' },
-} as const satisfies Readonly<Record<PlatformFault, unknown>>;
-
 const setting = async () => {
   const emulator = await StoreEmulator.start();
   const settingsOf = emulatedParameters(emulator);
-  const driver = () => new ParameterManagerDriver({ settingsOf, environment: GOOGLE_ENVIRONMENT });
+  const driver = (timeoutMs = 10_000) =>
+    new ParameterManagerDriver({ settingsOf, environment: GOOGLE_ENVIRONMENT, timeoutMs });
   return { emulator, settingsOf, driver };
 };
 const nameOf = ({ project, location, parameter }: { project: string; location: string; parameter: string }) =>
@@ -28,10 +20,20 @@ platformDriverConformance('Parameter Manager', async () => {
   const { emulator, settingsOf, driver } = await setting();
   return {
     driver: () => oneFault(driver(), () => emulator.play([])),
-    breakNext: (when) => emulator.play([{ service: 'parameter-manager', ...FAULTS[when] }]),
+    impatient: () => driver(1_000),
+    ...storeFaults(emulator, 'parameter-manager', operation),
+    impossible: {
+      'half-applied': 'one write does all of it',
+      slow: 'a version is there once its write is answered',
+    },
     advance: () => undefined,
     leaseMs: 0,
     foreign: {
+      registered: (target) => ({
+        driver: 'gcp-parameter-manager',
+        settings: settingsOf(target),
+        config: { key: 'router', kind: 'quality' },
+      }),
       strangerWrites: (target) => Promise.resolve(emulator.parameterManager.disableAll(nameOf(settingsOf(target)))),
       delayNextWrite: () => emulator.hold('parameter-manager', operation),
     },

@@ -4,6 +4,18 @@ import { MemoryDriver, MemoryPlatform, type RulesetSnapshot } from '../index.js'
 
 const LEASE_MS = 15_000;
 
+const WHY = 'it lives in this process, and there is no line to it';
+const IN_PROCESS = {
+  throttled: WHY,
+  'server-error': WHY,
+  'server-error-after-effect': WHY,
+  'expired-credentials': WHY,
+  nonsense: WHY,
+  'timeout-before-effect': WHY,
+  'timeout-after-effect': WHY,
+  reordered: WHY,
+};
+
 platformDriverConformance('memory', () => {
   let now = 1_000_000;
   const platform = new MemoryPlatform();
@@ -11,6 +23,7 @@ platformDriverConformance('memory', () => {
   return Promise.resolve({
     driver,
     breakNext: (when) => platform.breakNext(when === 'before-effect' ? when : 'after-effect'),
+    impossible: IN_PROCESS,
     acknowledge: (target, instance, heartbeat) => driver().acknowledge(target, instance, heartbeat, now),
     advance: (ms) => {
       now += ms;

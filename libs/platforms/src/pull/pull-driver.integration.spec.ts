@@ -1,5 +1,5 @@
 import { createPool } from '#libs/postgres';
-import { platformDriverConformance } from '#test/conformance/platform-driver';
+import { platformDriverConformance, type PlatformFault } from '#test/conformance/platform-driver';
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PostgresRulesetFeed, PullDriver, type Queryable } from '../index.js';
@@ -13,33 +13,62 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** A line to the database that can lose a statement or its answer. */
+/** As a database says it, by SQLSTATE; without one the line broke or was silent for too long. */
+const failure = (message: string, code?: string): Error =>
+  Object.assign(new Error(message), code === undefined ? {} : { code });
+
+const FAILURES: Readonly<Record<PlatformFault, () => Error>> = {
+  'before-effect': () => failure('connect ETIMEDOUT'),
+  'after-effect': () => failure('Connection terminated unexpectedly'),
+  'timeout-before-effect': () => failure('Query read timeout'),
+  'timeout-after-effect': () => failure('Query read timeout'),
+  throttled: () => failure('sorry, too many clients already', '53300'),
+  'server-error': () => failure('the database system is starting up', '57P03'),
+  'server-error-after-effect': () => failure('terminating connection', '57P01'),
+  'expired-credentials': () => failure('password authentication failed', '28P01'),
+  nonsense: () => failure('unexpected message', '08P01'),
+};
+
+/** A line to the database that can lose a statement or its answer, or is slow to give it. */
 const unreliable = () => {
-  let fault: 'before-effect' | 'after-effect' | undefined;
+  let fault: PlatformFault | undefined;
+  let hold: { go: (() => void) | undefined } | undefined;
   const line: Queryable = {
     query: async <R extends object>(text: string, values?: readonly unknown[]) => {
-      const now = fault;
-      fault = undefined;
-      if (now === 'before-effect') throw new Error('connect ETIMEDOUT');
+      const [now, mine] = [fault, hold];
+      [fault, hold] = [undefined, undefined];
+      const isDone = now === undefined || now.endsWith('after-effect');
+      if (!isDone) throw FAILURES[now]();
       const result = await database.pool.query<R>(text, values === undefined ? [] : [...values]);
-      if (now === 'after-effect') throw new Error('Connection terminated unexpectedly');
+      if (mine)
+        await new Promise<void>((go) => {
+          mine.go = go;
+        });
+      if (now !== undefined) throw FAILURES[now]();
       return result;
     },
   };
-  const breakNext = (when: 'before-effect' | 'after-effect') => {
+  const breakNext = (when: PlatformFault) => {
     fault = when;
   };
-  return { line, breakNext };
+  const delayNextAnswer = () => {
+    const mine: NonNullable<typeof hold> = { go: undefined };
+    hold = mine;
+    return Object.assign(() => mine.go?.(), { isWaiting: () => mine.go !== undefined });
+  };
+  return { line, breakNext, delayNextAnswer };
 };
 
 platformDriverConformance('pull', async () => {
   await database.pool.query('truncate delivery.rulesets, delivery.instances');
   let now = Date.now();
-  const { line, breakNext } = unreliable();
+  const { line, breakNext, delayNextAnswer } = unreliable();
   const driver = () => new PullDriver({ database: line, clock: { now: () => now }, leaseMs: LEASE_MS });
   return {
     driver,
-    breakNext: (when) => breakNext(when === 'before-effect' ? when : 'after-effect'),
+    breakNext,
+    breakNextRead: breakNext,
+    delayNextAnswer,
     acknowledge: (target, instance, heartbeat) => driver().acknowledge(target, instance, heartbeat, now),
     advance: (ms) => {
       now += ms;

@@ -1,25 +1,16 @@
 import type { JsonObject } from '#libs/kernel';
-import { platformDriverConformance, type PlatformFault } from '#test/conformance/platform-driver';
+import { platformDriverConformance } from '#test/conformance/platform-driver';
 import { emulatedEndpoints, GOOGLE_ENVIRONMENT, StoreEmulator } from '#test/kit/emulated-google';
 import { oneFault } from '#test/kit/one-fault';
+import { storeFaults } from '#test/kit/store-faults';
 import { describe, expect, it } from 'vitest';
 import { VertexDriver } from '../index.js';
 
 const operation = 'UpdateEndpoint';
-const FAULTS = {
-  'before-effect': { fault: 'cut-off' },
-  'after-effect': { fault: 'lost-answer', operation },
-  throttled: { fault: 'throttled' },
-  'server-error': { fault: 'server-error' },
-  'server-error-after-effect': { fault: 'server-error-after', operation },
-  'expired-credentials': { fault: 'expired-credentials' },
-  nonsense: { fault: 'nonsense' },
-} as const satisfies Readonly<Record<PlatformFault, unknown>>;
-
 const setting = async () => {
   const emulator = await StoreEmulator.start();
   const settingsOf = emulatedEndpoints(emulator);
-  const driver = () => new VertexDriver({ settingsOf, environment: GOOGLE_ENVIRONMENT });
+  const driver = (timeoutMs = 10_000) => new VertexDriver({ settingsOf, environment: GOOGLE_ENVIRONMENT, timeoutMs });
   return { emulator, settingsOf, driver };
 };
 
@@ -47,11 +38,21 @@ platformDriverConformance('Vertex endpoint', async () => {
   const { emulator, settingsOf, driver } = await setting();
   return {
     driver: () => oneFault(driver(), () => emulator.play([])),
-    breakNext: (when) => emulator.play([{ service: 'vertex', ...FAULTS[when] }]),
+    impatient: () => driver(1_000),
+    ...storeFaults(emulator, 'vertex', operation),
+    impossible: {
+      'half-applied': 'split and generation change in one write',
+      slow: 'an endpoint splits as it says once its write is answered',
+    },
     advance: () => undefined,
     leaseMs: 0,
     rulesetOf: (content) => split(percentOf(content) * 100),
     foreign: {
+      registered: (target) => ({
+        driver: 'vertex-endpoint',
+        settings: settingsOf(target),
+        config: { key: 'weights', kind: 'weights' },
+      }),
       strangerWrites: (target) => {
         const { project, location, endpointId } = settingsOf(target);
         return Promise.resolve(emulator.vertex.setSplit(project, location, endpointId, { 11: 50, 22: 50 }));

@@ -2,28 +2,18 @@ import { capabilitiesOf, type VertexSettings } from '#libs/contracts';
 import { sameJson, type JsonObject } from '#libs/kernel';
 import {
   differentRuleset,
-  PlatformDriver,
   superseded,
   unservable,
   type Capabilities,
-  type Environment,
-  type Observation,
   type Outcome,
   type TargetRuleset,
 } from '../driver.js';
-import { GoogleRest, outcomeOfGoogle } from '../google/google-rest.js';
+import { GoogleDriver, type GoogleDriverOptions } from '../google/google-driver.js';
 import { splitOf, type TrafficSplit } from './traffic-split.js';
 
-const SERVICE = 'Vertex AI';
 const LABEL = 'headgate-generation';
 
-export type VertexDriverOptions = {
-  readonly settingsOf: (target: string) => VertexSettings;
-  /** Where access tokens are that are not from Google's usual places. */
-  readonly environment: Environment;
-  /** How long one call may take, in milliseconds. Default 10 s. */
-  readonly timeoutMs?: number;
-};
+export type VertexDriverOptions = GoogleDriverOptions<VertexSettings>;
 
 type Endpoint = {
   readonly trafficSplit: TrafficSplit;
@@ -44,56 +34,54 @@ const generationOf = ({ labels }: Endpoint): number => {
  * Splits the traffic of a Vertex AI endpoint between deployed models, for one config of kind weights. The generation is a
  * label of the endpoint, and both change in one write that is compare-and-set on the etag.
  */
-export class VertexDriver extends PlatformDriver {
-  readonly #rest: GoogleRest;
-
-  constructor(private readonly options: VertexDriverOptions) {
-    super();
-    this.#rest = new GoogleRest(options.environment, options.timeoutMs ?? 10_000);
+export class VertexDriver extends GoogleDriver<VertexSettings> {
+  constructor(options: VertexDriverOptions) {
+    super('Vertex AI', options);
   }
 
   capabilities(target: string): Capabilities {
-    return capabilitiesOf({ driver: 'vertex-endpoint', settings: this.options.settingsOf(target) });
+    return capabilitiesOf({ driver: 'vertex-endpoint', settings: this.settingsOf(target) });
   }
 
   /** The split of its one config; `{}` where the ruleset means none. */
   override heldForm(target: string, ruleset: JsonObject): JsonObject {
-    const settings = this.options.settingsOf(target);
+    const settings = this.settingsOf(target);
     const meant = splitOf(ruleset, settings);
     return 'split' in meant ? formOf(settings.config, meant.split) : {};
   }
 
-  async apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
+  protected refusalOf(target: string, ruleset: JsonObject, generation: number): Outcome | undefined {
     const refusal = unservable(target, JSON.stringify(ruleset), generation, this.capabilities(target).roomBytes);
     if (refusal !== undefined) return refusal;
-    const meant = splitOf(ruleset, this.options.settingsOf(target));
-    if ('fault' in meant)
-      return { kind: 'rejected', message: `Generation ${generation} of target ${target}: ${meant.fault}.` };
-    try {
-      const endpoint = await this.#read(target);
-      const held = generationOf(endpoint);
-      if (held > generation) return superseded(target, generation, held);
-      if (held === generation)
-        return sameJson(withoutZeros(endpoint.trafficSplit), meant.split)
-          ? { kind: 'applied', generation }
-          : differentRuleset(target, generation);
-      await this.#write(target, endpoint, meant.split, generation);
-      return { kind: 'applied', generation };
-    } catch (error) {
-      return outcomeOfGoogle(SERVICE, target, generation, error);
-    }
+    const meant = splitOf(ruleset, this.settingsOf(target));
+    return 'fault' in meant
+      ? { kind: 'rejected', message: `Generation ${generation} of target ${target}: ${meant.fault}.` }
+      : undefined;
+  }
+
+  protected async bring(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
+    const meant = splitOf(ruleset, this.settingsOf(target));
+    if ('fault' in meant) throw new Error(meant.fault);
+    const endpoint = await this.#read(target);
+    const held = generationOf(endpoint);
+    if (held > generation) return superseded(target, generation, held);
+    if (held === generation)
+      return sameJson(withoutZeros(endpoint.trafficSplit), meant.split)
+        ? { kind: 'applied', generation }
+        : differentRuleset(target, generation);
+    await this.#write(target, endpoint, meant.split, generation);
+    return { kind: 'applied', generation };
   }
 
   async #write(target: string, { labels, etag }: Endpoint, trafficSplit: TrafficSplit, generation: number) {
     const url = this.#url(target);
     url.searchParams.set('updateMask', 'trafficSplit,labels');
     const body = { trafficSplit, labels: { ...labels, [LABEL]: String(generation) }, etag };
-    await this.#rest.call('PATCH', url, this.options.settingsOf(target).accessTokenEnv, body);
+    await this.call(target, 'PATCH', url, body);
   }
 
   async #read(target: string): Promise<Endpoint> {
-    const { accessTokenEnv } = this.options.settingsOf(target);
-    const read = await this.#rest.call('GET', this.#url(target), accessTokenEnv);
+    const read = await this.call(target, 'GET', this.#url(target));
     return {
       trafficSplit: (read['trafficSplit'] ?? {}) as TrafficSplit,
       labels: (read['labels'] ?? {}) as Endpoint['labels'],
@@ -106,18 +94,13 @@ export class VertexDriver extends PlatformDriver {
     const split = withoutZeros(endpoint.trafficSplit);
     const generation = generationOf(endpoint);
     if (generation === 0 && Object.keys(split).length === 0) return undefined;
-    return { generation, ruleset: formOf(this.options.settingsOf(target).config, split) };
-  }
-
-  /** The endpoint splits for everyone at once: no instance has a ruleset. */
-  observe(): Promise<Observation> {
-    return Promise.resolve({ instances: [], silent: [] });
+    return { generation, ruleset: formOf(this.settingsOf(target).config, split) };
   }
 
   #url(target: string): URL {
-    const { endpoint, project, location, endpointId } = this.options.settingsOf(target);
-    const base = (endpoint ?? `https://${location}-aiplatform.googleapis.com`).replace(/\/+$/, '');
-    return new URL(`${base}/v1/projects/${project}/locations/${location}/endpoints/${encodeURIComponent(endpointId)}`);
+    const { project, location, endpointId } = this.settingsOf(target);
+    const path = `projects/${project}/locations/${location}/endpoints/${encodeURIComponent(endpointId)}`;
+    return this.address(target, `https://${location}-aiplatform.googleapis.com`, path);
   }
 }
 

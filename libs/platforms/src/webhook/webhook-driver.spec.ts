@@ -8,6 +8,8 @@ import { WebhookDriver } from '../index.js';
 const FAULTS: Readonly<Record<PlatformFault, ReceiverFault>> = {
   'before-effect': 'cut-off',
   'after-effect': 'lost-answer',
+  'timeout-before-effect': 'timeout',
+  'timeout-after-effect': 'timeout-after',
   throttled: 'throttled',
   'server-error': 'server-error',
   'server-error-after-effect': 'server-error-after',
@@ -28,18 +30,28 @@ const setting = async (change: Partial<WebhookSettings> = {}) => {
   });
   const environment = { SECRET: receiver.secret, OLD_SECRET: 'whsec_b2xk' };
   const clock = { now: () => Date.now() };
-  const driver = () => new WebhookDriver({ settingsOf, clock, environment, timeoutMs: 5_000 });
+  const driver = (timeoutMs = 5_000) => new WebhookDriver({ settingsOf, clock, environment, timeoutMs });
   return { receiver, settingsOf, driver, clock };
 };
 
 platformDriverConformance('webhook', async () => {
-  const { receiver, driver } = await setting();
+  const { receiver, driver, settingsOf } = await setting();
   return {
     driver: () => oneFault(driver(), () => receiver.breakNext(undefined)),
+    impatient: () => driver(1_000),
     breakNext: (when) => receiver.breakNext(FAULTS[when]),
-    advance: () => undefined,
+    breakNextRead: (when) => receiver.breakNextRead(FAULTS[when]),
+    delayNextAnswer: () => receiver.holdNext('answer'),
+    impossible: { 'half-applied': 'one request holds all of it' },
+    advance: (ms) => receiver.advance(ms),
     leaseMs: 0,
     foreign: {
+      registered: (target) => ({
+        driver: 'webhook',
+        settings: settingsOf(target),
+        config: { key: 'router', kind: 'quality' },
+      }),
+      takesMs: (ms) => receiver.takesMs(ms),
       strangerWrites: (target) => Promise.resolve(receiver.write(`/${target}`, '{"flags":{"mine":{}}}')),
       delayNextWrite: () => receiver.holdNext(),
     },

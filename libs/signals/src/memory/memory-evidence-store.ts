@@ -243,6 +243,7 @@ export class MemoryEvidenceStore extends EvidenceStore {
       candidateAt: candidateAt.get(target),
       anyAt: this.rows.targetsSeen.get(target)?.lastAt,
       flowingSince: this.rows.targetsSeen.get(target)?.flowingSince,
+      leftover: this.rows.of(rollout).leftoverOf(target),
       measured: Object.fromEntries(this.rows.signalsSeen.get(target) ?? []),
     }));
   }

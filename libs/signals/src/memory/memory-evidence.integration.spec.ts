@@ -45,6 +45,7 @@ const toldExposures = (): ToldExposures => {
     told.tell(target, 'router', 11, exposureOf('by-unit', 5_000, { counted }));
     told.withdraw(target, 'router', 2, 'by-unit');
   }
+  told.leave('by-unit', 'api-tpu', NOON - 20_000);
   const byRequest = { assignment: 'request', candidate: 3, counted } as const;
   told.tell('api-tpu', 'sampling', 10, exposureOf('by-request', 2_000, byRequest));
   told.tell('api-tpu', 'sampling', 11, exposureOf('by-request', 5_000, byRequest));

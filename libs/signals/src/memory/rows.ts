@@ -1,12 +1,21 @@
 import type { ComparisonFact } from '../comparisons.js';
 import { Covered, SILENCE_MS, TOUCHING_MS } from '../covered.js';
 import { roundedSum } from '../rounded.js';
-import { UNIT_CAP, type LookCell, type Span, type StoredLook, type Violation } from '../evidence-store.js';
+import {
+  UNIT_CAP,
+  type Leftover,
+  type LookCell,
+  type Span,
+  type StoredLook,
+  type Violation,
+} from '../evidence-store.js';
 import type {
   ArmFact,
   BucketFact,
   Facts,
   InstanceCellFact,
+  LeftoverFact,
+  LeftoverUnitFact,
   MeasuredFact,
   ObservedFact,
   PairFact,
@@ -66,6 +75,9 @@ export type BakeRow = { readonly track: string; readonly stage: string } & {
 export class RolloutRows {
   rollout: RolloutFact | undefined;
   readonly arms = new Map<string, Writable<ArmFact>>();
+  /** Target → what came after it was to go. */
+  readonly leftovers = new Map<string, Writable<LeftoverFact>>();
+  readonly leftoverUnits = new Map<string, Set<string>>();
   readonly units = new Map<string, { readonly target: string; readonly model: string; readonly units: Set<string> }>();
   readonly firstBad = new Set<string>();
   readonly badCounts = new Map<string, BadRow>();
@@ -97,6 +109,25 @@ export class RolloutRows {
     known.requests += requests;
     known.unassigned += unassigned;
     known.lastAt = Math.max(known.lastAt, lastAt);
+  }
+
+  addLeftover(fact: LeftoverFact): void {
+    const known = found(this.leftovers, fact.target, () => ({ ...fact, requests: 0 }));
+    known.requests += fact.requests;
+    known.firstAt = Math.min(known.firstAt, fact.firstAt);
+    known.lastAt = Math.max(known.lastAt, fact.lastAt);
+  }
+
+  addLeftoverUnit({ target, unit }: LeftoverUnitFact): void {
+    const units = found(this.leftoverUnits, target, () => new Set<string>());
+    if (units.size < UNIT_CAP) units.add(unit);
+  }
+
+  leftoverOf(target: string): Leftover | undefined {
+    const known = this.leftovers.get(target);
+    if (known === undefined) return undefined;
+    const { requests, firstAt, lastAt } = known;
+    return { requests, units: this.leftoverUnits.get(target)?.size ?? 0, firstAt, lastAt };
   }
 
   /** Whether there is room is asked once for a whole batch. */
@@ -284,6 +315,8 @@ export class EvidenceRows {
     }
     for (const fact of facts.rollouts) this.of(fact.rollout).rollout ??= fact;
     for (const fact of facts.arms) this.of(fact.rollout).addArm(fact);
+    for (const fact of facts.leftovers) this.of(fact.rollout).addLeftover(fact);
+    for (const fact of facts.leftoverUnits) this.of(fact.rollout).addLeftoverUnit(fact);
     for (const rollout of new Set(facts.units.map((fact) => fact.rollout)))
       this.of(rollout).addUnits(facts.units.filter((fact) => fact.rollout === rollout));
     for (const fact of facts.unitBad) this.of(fact.slice.rollout).addUnitBad(fact);
