@@ -197,6 +197,18 @@ describe('A manifest', () => {
     expect((await ask(controller.viewer, 'GET', '/v1/configs/good')).status).toBe(404);
   });
 
+  it('with which the ruleset of a target would outgrow its store is refused at the larger value', async () => {
+    const settings = { project: 'my-project', parameter: 'eu' };
+    const place = { platform: 'vertex', models: ['haiku'], driver: 'gcp-parameter-manager' };
+    const answer = await apply(
+      manifest('Target', 'eu', { ...place, settings }),
+      config('smaller', { prompt: 'x'.repeat(600_000) }),
+      config('larger', { prompt: 'x'.repeat(601_000) }),
+    );
+    expectProblem(answer, refused('ruleset-too-large', '/manifests/2/spec/value'));
+    expect(problemIn(answer).detail).toMatch(/larger \(601013 bytes\).*target eu.*gcp-parameter-manager.*1048576/s);
+  });
+
   it('may be there only once', async () => {
     const answer = await apply(config('x', { a: 1 }), config('x', { a: 2 }));
     expect(problemIn(answer).errors).toMatchObject([{ pointer: '/manifests/1/metadata/name' }]);
