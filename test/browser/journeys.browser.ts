@@ -91,6 +91,14 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
         .waitFor();
       const tile = page.getByRole('article', { name: 'requests served by the wrong pool' });
       await tile.getByText('fail', { exact: true }).waitFor();
+      await page
+        .getByLabel('Who was exposed')
+        .getByText(/units in [\d,]+ requests/)
+        .waitFor();
+      await page
+        .getByLabel('Open beside it')
+        .getByRole('link', { name: /^sampler r2/ })
+        .waitFor();
     });
   });
 
@@ -141,15 +149,25 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       await line.getByText('get ready for one million tokens').last().waitFor();
       await page.getByLabel('From').fill(new Date().toISOString().slice(0, 10));
       await line.waitFor();
+      await line.getByText('verified in this browser').waitFor();
+      await line.getByRole('link', { name: 'what set off what in it' }).click();
+      await page.waitForURL(/as=tree/);
+      const tree = page.getByLabel(/^What #\d+ set off$/).filter({ hasText: 'router.context' });
+      await tree
+        .getByText(/^degradation in/)
+        .first()
+        .waitFor();
+      await page.goBack();
+      await line.getByRole('button', { name: /^Details/ }).click();
       await page.getByRole('link', { name: 'the fleet right after it' }).first().click();
       await page.waitForURL(/\/ui\/time\?at=\d+/);
-      await page.locator('table.matrix').waitFor();
+      await page.locator('table.matrix').first().waitFor();
     }));
 
   it('goes back in time and sees what differs', () =>
     as('viewer', '/ui/time', async (page) => {
-      await page.locator('table.matrix').waitFor();
-      const now = await page.locator('table.matrix').textContent();
+      await page.locator('table.matrix').first().waitFor();
+      const now = await page.locator('table.matrix').first().textContent();
       await page.getByRole('button', { name: 'Compare others with this moment' }).click();
       await page.getByRole('slider').focus();
       await page.keyboard.press('Home');
@@ -160,7 +178,39 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       );
       const differences = page.getByLabel('Differences');
       await differences.getByText('sampler').first().waitFor();
-      expect(await page.locator('table.matrix').textContent()).not.toBe(now);
+      expect(await page.locator('table.matrix').first().textContent()).not.toBe(now);
+    }));
+
+  it('tells what was so from what was known then', async () => {
+    const { items } = await clientOf(world.controller.viewer).events({ type: 'StageEntered' });
+    await as('viewer', `/ui/time?at=${items[0]?.position}`, async (page) => {
+      const arrival = page.getByLabel('Whether it had arrived');
+      await arrival.getByText('not yet: acknowledged').first().waitFor();
+      const row = arrival.getByRole('row', { name: /^api-us-tpu/ });
+      await row.getByRole('cell').last().getByText('nothing heard of it').first().waitFor();
+      await page.getByText('as it was known then', { exact: true }).first().click();
+      await page.getByText('Only what had been recorded by then counts').waitFor();
+      expect(page.url()).toContain('known=then');
+    });
+  });
+
+  it('compares platforms: who has what, since when and by whom', () =>
+    as('viewer', '/ui/time', async (page) => {
+      const row = page.getByRole('row', { name: /^prompt\.system/ });
+      await row
+        .getByText(/^since .* by /)
+        .first()
+        .waitFor();
+      await page.getByLabel('Compare platform', { exact: true }).selectOption('api');
+      await page.getByLabel('with platform').selectOption('vertex');
+      const differences = page.getByLabel('Differences');
+      await differences.getByRole('heading', { name: 'From api to vertex' }).waitFor();
+      await differences.getByText('r2 for 10%, else r1 → r1').first().waitFor();
+      await differences.getByText('api → vertex').first().waitFor();
+      await differences
+        .getByText(/^api: since .* by /)
+        .first()
+        .waitFor();
     }));
 
   it('proposes a change by the form, is told what does not fit, sees how long it would take, and starts it', () =>
@@ -261,49 +311,40 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       '/ui/',
       ...items.slice(0, 4).map(({ id }) => `/ui/rollouts/${id}`),
       '/ui/history',
+      ...items
+        .filter((rollout) => rollout.status === 'rolled-back')
+        .slice(0, 1)
+        .map(({ id }) => `/ui/history?rollout=${id}&as=tree`),
       '/ui/configs',
       '/ui/configs/sampler',
       '/ui/configs/plan%2Fquick',
       '/ui/configs/sampler/propose',
       '/ui/configs/sampler/start?revision=1&plan=quick',
-      '/ui/time?at=40&against=30',
+      '/ui/time?at=40&against=30&left=api&right=vertex',
       '/ui/rollouts/nothing',
       '/ui/no-such-page',
     ];
   };
 
-  it.each(['light', 'dark'] as const)('finds every page fit for aids, in %s colours', async (scheme) => {
-    await as(
-      'operator',
-      '/ui/',
-      async (page) => {
-        for (const path of await everywhere()) {
-          await page.goto(`${world.controller.operator.url}${path}`);
-          await page.locator('main h1, main h2').first().waitFor();
-          await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
-          expect(await seriousFaults(page), path).toEqual([]);
+  it('finds every page fit for aids in both colours, and nothing to scroll sideways on a phone or at 200%', () =>
+    as('operator', '/ui/', async (page) => {
+      for (const path of await everywhere()) {
+        await page.setViewportSize({ width: 1_440, height: 900 });
+        await page.goto(`${world.controller.operator.url}${path}`);
+        await page.locator('main h1, main h2').first().waitFor();
+        await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme });
+          await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
+          expect(await seriousFaults(page), `${path} in ${colorScheme} colours`).toEqual([]);
         }
-      },
-      { scheme },
-    );
-  });
-
-  it.each([
-    ['a phone', 390],
-    ['a zoom of 200%', 720],
-  ])('reads board and rollouts without scrolling sideways on %s', (_, width) =>
-    as(
-      'viewer',
-      '/ui/',
-      async (page) => {
-        for (const path of await everywhere()) {
-          await page.goto(`${world.controller.viewer.url}${path}`);
-          await page.locator('main h1, main h2').first().waitFor();
-          await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
-          expect(await page.evaluate('document.documentElement.scrollWidth'), path).toBeLessThanOrEqual(width);
+        for (const width of [720, 390]) {
+          await page.setViewportSize({ width, height: 844 });
+          expect(
+            await page.evaluate('document.documentElement.scrollWidth'),
+            `${path} at ${width}`,
+          ).toBeLessThanOrEqual(width);
         }
-      },
-      { width },
-    ),
-  );
+      }
+    }));
 });

@@ -76,7 +76,13 @@ const PAGES: readonly (readonly [name: string, path: () => string, ready?: (page
       page
         .getByRole('button', { name: /Details/ })
         .first()
-        .click(),
+        .click()
+        .then(() => page.getByText('verified in this browser').waitFor()),
+  ],
+  [
+    'history-tree',
+    () => `/ui/history?rollout=${ids.back}&as=tree`,
+    (page) => page.locator('.log.tree').first().waitFor(),
   ],
   ['history-nothing', () => '/ui/history?q=never+happened'],
   ['configs', () => '/ui/configs'],
@@ -94,8 +100,13 @@ const PAGES: readonly (readonly [name: string, path: () => string, ready?: (page
     () => '/ui/configs/sampler/start?revision=1&plan=slow',
     (page) => page.getByText('With the traffic').waitFor(),
   ],
-  ['time', () => '/ui/time', (page) => page.locator('table.matrix').waitFor()],
+  ['time', () => '/ui/time', (page) => page.locator('table.matrix').first().waitFor()],
   ['time-compared', () => '/ui/time?at=60&against=22', (page) => page.getByLabel('Differences').waitFor()],
+  [
+    'time-platforms',
+    () => '/ui/time?left=api&right=vertex&known=then',
+    (page) => page.getByLabel('Differences').waitFor(),
+  ],
   ['not-found', () => '/ui/rollouts/01990000-0000-7000-8000-000000000000', (page) => page.getByRole('alert').waitFor()],
 ];
 

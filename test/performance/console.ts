@@ -45,13 +45,14 @@ const setting = (configs: readonly string[]) => [
   ...configs.map((name) => manifest('Config', name, { value: { on: false } })),
 ];
 
-const compressedKb = (root: string): number => {
-  const folder = join(root, 'dist/apps/console/assets');
-  const bytes = readdirSync(folder)
-    .filter((name) => name.endsWith('.js.gz'))
-    .reduce((all, name) => all + statSync(join(folder, name)).size, 0);
-  return round(bytes / 1_000, 4);
-};
+const ASSETS = join(process.cwd(), 'dist/apps/console/assets');
+
+const compressedKb = (names: readonly string[]): number =>
+  round(names.reduce((all, name) => all + statSync(join(ASSETS, `${name}.gz`)).size, 0) / 1_000, 4);
+
+const allScripts = (): readonly string[] => readdirSync(ASSETS).filter((name) => name.endsWith('.js'));
+
+const LOADED = `performance.getEntriesByType('resource').map(({ name }) => name.split('/').at(-1))`;
 
 /** Steers rollouts at the rate until it is told to stop; each steering is an event. Gives how many there were. */
 const makeEvents = (door: { url: string; token: string }, ids: readonly string[]) => {
@@ -108,6 +109,7 @@ const measure = async (controller: ControllerProcess, context: BenchContext): Pr
     await signIn(page, door);
     await page.locator('table.matrix').waitFor();
     const paintMs = Number(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime"));
+    const loaded = ((await page.evaluate(LOADED)) as string[]).filter((name) => name.endsWith('.js'));
     const events = makeEvents(door, ids);
     await until('what happens is shown', async () =>
       (await page.getByText(/number \d+/).count()) > 0 ? true : undefined,
@@ -117,7 +119,9 @@ const measure = async (controller: ControllerProcess, context: BenchContext): Pr
     const longMs = Number(await page.evaluate('window.longTasks'));
     return {
       longTasks: round(longMs / spanMs),
-      kB: compressedKb(process.cwd()),
+      kB: compressedKb(allScripts()),
+      /** Of which the board loads this much. */
+      boardKb: compressedKb(loaded),
       rollouts,
       eventsPerSecond: round(await events.stop(), 4),
       paintMs: Math.round(paintMs),

@@ -20,6 +20,7 @@ export * from './log.js';
 export * from './board.js';
 export * from './json-diff.js';
 export * from './compare.js';
+export * from './cause-tree.js';
 export * from './problems.js';
 export { fieldFaults } from './words.js';
 export type { FieldFault, FoundIssue } from './words.js';

@@ -1,4 +1,4 @@
-import type { EventView } from '#libs/contracts';
+import { treeOf, type CauseTree, type EventView } from '#libs/contracts';
 import { plain, showClock, showTime } from '../format.js';
 import { table } from '../look.js';
 import type { Look } from '../look.js';
@@ -44,34 +44,13 @@ export const renderHistory = (events: readonly EventView[], look: Look): string 
     ['EVENT', 'WHO'],
   );
 
-type Node = { readonly event: EventView; readonly children: Node[] };
-
-/**
- * Events under what set them off: the event that is named as their cause, else the first one of the same request or look.
- * What was set off by an event that is not among them stands by itself.
- */
-export const treeOf = (events: readonly EventView[]): readonly Node[] => {
-  const nodes = new Map(events.map((event) => [event.eventId, { event, children: [] as Node[] }]));
-  const firsts = new Map<string, Node>();
-  const roots: Node[] = [];
-  for (const node of nodes.values()) {
-    const { causationId, correlationId } = node.event;
-    const together = firsts.get(correlationId);
-    const cause = causationId === null ? undefined : nodes.get(causationId);
-    const parent = together ?? (cause === node ? undefined : cause);
-    if (together === undefined && correlationId !== '') firsts.set(correlationId, node);
-    (parent?.children ?? roots).push(node);
-  }
-  return roots;
-};
-
 const treeLine = (event: EventView, look: Look): string => {
   const when = look.paint.dim(`#${event.position} ${showTime(event.occurredAt, look.zone)}`);
   return `${when}  ${plain(event.actor.name)}: ${paintSummary(event, look)}${look.paint.dim(because(event))}`;
 };
 
 /** Only where one event set off several is there a branch; a chain goes on below itself. */
-const treeLines = ({ event, children }: Node, look: Look, first: string, rest: string): readonly string[] => [
+const treeLines = ({ event, children }: CauseTree, look: Look, first: string, rest: string): readonly string[] => [
   `${first}${treeLine(event, look)}`,
   ...children.flatMap((child, index) => {
     if (children.length === 1) return treeLines(child, look, `${rest}↓ `, rest);

@@ -5,6 +5,11 @@ import type {
   ConfigView,
   EventView,
   EvidenceView,
+  ExposedView,
+  InclusionProof,
+  LogHead,
+  LogKeys,
+  OpenChanges,
   PlanPreview,
   RolloutView,
   TargetView,
@@ -48,6 +53,29 @@ const addressOf = (path: string, query: Query): string => {
 };
 
 const part = encodeURIComponent;
+
+/** 128 random bits; `randomUUID` is not there where the console is opened without TLS from another machine. */
+const onceKey = (): string =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+const LINE_FEED = 10;
+
+/** What comes before the first line feed; ends there, however much would follow. */
+const firstLine = async (response: Response): Promise<Uint8Array> => {
+  const reader = response.body?.getReader();
+  let line = new Uint8Array();
+  for (;;) {
+    const read = await reader?.read();
+    if (read?.value === undefined) throw new UnreachableError();
+    const end = read.value.indexOf(LINE_FEED);
+    const more = end === -1 ? read.value : read.value.subarray(0, end);
+    const longer = new Uint8Array(line.length + more.length);
+    longer.set(line);
+    longer.set(more, line.length);
+    line = longer;
+    if (end !== -1) return line;
+  }
+};
 
 /** The controller's own API and nothing else. The token goes in a header and never into an address. */
 export class Api {
@@ -96,8 +124,48 @@ export class Api {
     return this.#ask('/v1/events', { query: { ...query } });
   }
 
-  at(moment: { readonly position?: number; readonly time?: string }): Promise<AtView> {
+  at(moment: {
+    readonly position?: number;
+    readonly time?: string;
+    readonly asKnownAt?: string | undefined;
+  }): Promise<AtView> {
     return this.#ask('/v1/at', { query: moment });
+  }
+
+  exposed(id: string): Promise<ExposedView> {
+    return this.#ask(`/v1/rollouts/${part(id)}/exposed`);
+  }
+
+  openChanges(query: { readonly at?: string; readonly lookBackHours?: number }): Promise<OpenChanges> {
+    return this.#ask('/v1/changes/open', { query });
+  }
+
+  logHead(): Promise<LogHead> {
+    return this.#ask('/v1/log/head');
+  }
+
+  logKeys(): Promise<LogKeys> {
+    return this.#ask('/v1/log/keys');
+  }
+
+  inclusion(position: number, size: number): Promise<InclusionProof> {
+    return this.#ask('/v1/log/inclusion', { query: { position, size } });
+  }
+
+  /** The exact line of one event in the export, without its line feed. The rest of the export is not read. */
+  async eventLine(position: number): Promise<Uint8Array> {
+    const path = '/v1/log/export';
+    const leave = new AbortController();
+    const response = await this.#fetch(addressOf(path, { after: position - 1 }), {
+      headers: { authorization: `Bearer ${this.#token}` },
+      signal: leave.signal,
+    });
+    if (!response.ok) throw await this.#refusal(response, `GET ${path}`);
+    try {
+      return await firstLine(response);
+    } finally {
+      leave.abort();
+    }
   }
 
   steer(id: string, what: Steering, body: Readonly<Record<string, unknown>>): Promise<RolloutView> {
@@ -136,14 +204,19 @@ export class Api {
     const headers: Record<string, string> = { accept: 'application/json', authorization: `Bearer ${this.#token}` };
     if (body !== undefined) headers['content-type'] = 'application/json';
     // A request that is repeated by the browser or by a proxy happens once.
-    if (method === 'POST') headers['idempotency-key'] = crypto.randomUUID();
-    const init = { method, headers, cache: 'no-store' as const };
-    const sent = body === undefined ? init : { ...init, body: JSON.stringify(body) };
-    const response = await fetch(addressOf(path, query), sent).catch((cause: unknown) => {
-      throw new UnreachableError({ cause });
-    });
+    if (method === 'POST') headers['idempotency-key'] = onceKey();
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const response = await this.#fetch(addressOf(path, query), { method, headers, ...sent });
     if (!response.ok) throw await this.#refusal(response, `${method} ${path}`);
     return (await response.json()) as T;
+  }
+
+  async #fetch(address: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(address, { ...init, cache: 'no-store' });
+    } catch (cause) {
+      throw new UnreachableError({ cause });
+    }
   }
 
   async #refusal(response: Response, request: string): Promise<RefusedError> {

@@ -40,13 +40,13 @@ export const useRolloutsOf = (config: string): UseQueryResult<readonly RolloutVi
   return useQuery(queryOptions({ queryKey: ['rollouts', config], queryFn: () => api.rolloutsOf(config), ...LIVE }));
 };
 
-/** The past does not change. */
-export const useAt = (position: number | undefined): UseQueryResult<AtView> => {
+/** How it was at a position: with all that is known today, or as it was known at a time. */
+export const useAt = (position: number | undefined, asKnownAt?: string): UseQueryResult<AtView> => {
   const { api } = useSession();
   return useQuery(
     queryOptions({
-      queryKey: ['at', position],
-      queryFn: () => api.at(position === undefined ? {} : { position }),
+      queryKey: ['at', position, asKnownAt],
+      queryFn: () => api.at(position === undefined ? {} : { position, asKnownAt }),
       placeholderData: keepPreviousData,
       enabled: position !== undefined,
       ...LIVE,

@@ -17,7 +17,7 @@ export const touchedBy = (event: EventView): readonly Touched[] => {
   const config = configOf(event);
   return [
     ['board'],
-    ...(rollout === undefined ? [] : [['rollout', rollout], ['evidence', rollout], ['rollouts']]),
+    ...(rollout === undefined ? [] : [['rollout', rollout], ['evidence', rollout], ['exposed', rollout], ['rollouts']]),
     ...(config === undefined ? [] : [['configs'], ['config', config]]),
     ...(event.type === 'RolloutSettled' || event.type === 'RolledBack' ? [['configs'], ['config']] : []),
     ...(event.stream.startsWith('target-') || event.type.startsWith('Exposure') ? [['targets']] : []),

@@ -1,14 +1,11 @@
-import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { BoardPage } from '../pages/board/board-page.js';
-import { ConfigPage } from '../pages/config/config-page.js';
-import { ConfigsPage } from '../pages/config/configs-page.js';
-import { ProposePage } from '../pages/config/propose-page.js';
-import { StartPage } from '../pages/config/start-page.js';
-import { HistoryPage } from '../pages/history/history-page.js';
-import { RolloutPage } from '../pages/rollout/rollout-page.js';
-import { TimePage } from '../pages/time/time-page.js';
+import { Trouble } from '../parts/states.js';
 import { NotFound, Shell } from './shell.js';
-import { historySearch, wholeOf, wordOf } from './search.js';
+import { historySearch, timeSearch, wholeOf, wordOf } from './search.js';
+
+/** Pages but the board come when they are opened, so that the first one is there soon. */
+const page = lazyRouteComponent;
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 const board = createRoute({
@@ -19,19 +16,27 @@ const board = createRoute({
     show: wordOf(search['show']),
   }),
 });
-const rollout = createRoute({ getParentRoute: () => root, path: '/rollouts/$id', component: RolloutPage });
+const rollout = createRoute({
+  getParentRoute: () => root,
+  path: '/rollouts/$id',
+  component: page(() => import('../pages/rollout/rollout-page.js'), 'RolloutPage'),
+});
 
 const history = createRoute({
   getParentRoute: () => root,
   path: '/history',
-  component: HistoryPage,
+  component: page(() => import('../pages/history/history-page.js'), 'HistoryPage'),
   validateSearch: historySearch,
 });
-const configs = createRoute({ getParentRoute: () => root, path: '/configs', component: ConfigsPage });
+const configs = createRoute({
+  getParentRoute: () => root,
+  path: '/configs',
+  component: page(() => import('../pages/config/configs-page.js'), 'ConfigsPage'),
+});
 const config = createRoute({
   getParentRoute: () => root,
   path: '/configs/$key',
-  component: ConfigPage,
+  component: page(() => import('../pages/config/config-page.js'), 'ConfigPage'),
   validateSearch: (
     search: Record<string, unknown>,
   ): { revision?: number | undefined; against?: number | undefined } => ({
@@ -39,11 +44,15 @@ const config = createRoute({
     against: wholeOf(search['against']),
   }),
 });
-const propose = createRoute({ getParentRoute: () => root, path: '/configs/$key/propose', component: ProposePage });
+const propose = createRoute({
+  getParentRoute: () => root,
+  path: '/configs/$key/propose',
+  component: page(() => import('../pages/config/propose-page.js'), 'ProposePage'),
+});
 const start = createRoute({
   getParentRoute: () => root,
   path: '/configs/$key/start',
-  component: StartPage,
+  component: page(() => import('../pages/config/start-page.js'), 'StartPage'),
   validateSearch: (search: Record<string, unknown>): { revision?: number | undefined; plan?: string | undefined } => ({
     revision: wholeOf(search['revision']),
     plan: wordOf(search['plan']),
@@ -52,18 +61,17 @@ const start = createRoute({
 const time = createRoute({
   getParentRoute: () => root,
   path: '/time',
-  component: TimePage,
-  validateSearch: (search: Record<string, unknown>): { at?: number | undefined; against?: number | undefined } => ({
-    at: wholeOf(search['at']),
-    against: wholeOf(search['against']),
-  }),
+  component: page(() => import('../pages/time/time-page.js'), 'TimePage'),
+  validateSearch: timeSearch,
 });
 
 export const router = createRouter({
   routeTree: root.addChildren([board, rollout, history, configs, config, propose, start, time]),
   basepath: '/ui',
-  defaultPreload: false,
+  defaultPreload: 'intent',
   scrollRestoration: true,
+  // Such as a page whose script cannot be fetched, after an upgrade or while the controller is away.
+  defaultErrorComponent: ({ error }) => <Trouble error={error} again={() => location.reload()} />,
 });
 
 declare module '@tanstack/react-router' {

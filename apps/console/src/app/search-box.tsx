@@ -1,18 +1,41 @@
-import { Autocomplete } from '@mantine/core';
+import { TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { useState, type JSX, type RefObject } from 'react';
+import type { BoardView } from '#libs/contracts';
 import { useBoard } from '../api/queries.js';
 
 const MOST = 6;
+const LIST = 'search-found';
 
 type Found = { readonly value: string; readonly go: () => void };
 
-/** From any page to a config, to a rollout that moves, or to what the history says of some words. */
-export const Search = ({ input }: { readonly input: RefObject<HTMLInputElement | null> }): JSX.Element => {
-  const [text, setText] = useState('');
-  const navigate = useNavigate();
-  const board = useBoard().data;
-  const words = text.trim().toLowerCase();
+const FoundList = ({
+  all,
+  chosen,
+  onTake,
+}: {
+  readonly all: readonly Found[];
+  readonly chosen: number;
+  readonly onTake: (index: number) => void;
+}): JSX.Element => (
+  <ul id={LIST} role="listbox" aria-label="Found" className="panel found">
+    {all.map(({ value }, index) => (
+      <li
+        key={value}
+        id={`${LIST}-${index}`}
+        role="option"
+        aria-selected={index === chosen}
+        className="wrap"
+        // Before the field loses the focus, which closes the list.
+        onMouseDown={() => onTake(index)}
+      >
+        {value}
+      </li>
+    ))}
+  </ul>
+);
+
+const foundIn = (board: BoardView | undefined, words: string, navigate: ReturnType<typeof useNavigate>): Found[] => {
   const has = (name: string): boolean => name.toLowerCase().includes(words);
   const configs: Found[] = (board?.configs ?? [])
     .filter(({ config }) => has(config))
@@ -28,37 +51,61 @@ export const Search = ({ input }: { readonly input: RefObject<HTMLInputElement |
       value: `${config} r${revision} ${status} (${id.slice(-6)})`,
       go: () => void navigate({ to: '/rollouts/$id', params: { id } }),
     }));
-  const all = [...configs, ...rollouts];
+  return [...configs, ...rollouts];
+};
+
+/** From any page to a config, to a rollout that moves, or to what the history says of some words. */
+export const Search = ({ input }: { readonly input: RefObject<HTMLInputElement | null> }): JSX.Element => {
+  const [text, setText] = useState('');
+  const [chosen, setChosen] = useState(-1);
+  const [isIn, setIn] = useState(false);
+  const navigate = useNavigate();
+  const board = useBoard().data;
+  const words = text.trim().toLowerCase();
+  const all = foundIn(board, words, navigate);
+  const isOpen = isIn && words !== '' && all.length > 0;
   const leave = (): void => {
     setText('');
     input.current?.blur();
   };
+  const take = (index: number): void => {
+    const found = all[index];
+    if (found) found.go();
+    else if (words !== '') void navigate({ to: '/history', search: { q: text.trim() } });
+    if (found || words !== '') leave();
+  };
+  const keys: Readonly<Record<string, () => void>> = {
+    ArrowDown: () => setChosen(Math.min(all.length - 1, chosen + 1)),
+    ArrowUp: () => setChosen(Math.max(-1, chosen - 1)),
+    Enter: () => take(chosen),
+    Escape: leave,
+  };
   return (
-    <Autocomplete
-      ref={input}
-      className="search"
-      size="sm"
-      aria-label="Search configs, rollouts and history"
-      placeholder="Search  /"
-      value={text}
-      onChange={setText}
-      filter={({ options }) => options}
-      data={[
-        ...(configs.length > 0 ? [{ group: 'Configs', items: configs.map(({ value }) => value) }] : []),
-        ...(rollouts.length > 0 ? [{ group: 'Rollouts', items: rollouts.map(({ value }) => value) }] : []),
-      ]}
-      onOptionSubmit={(value) => {
-        all.find((each) => each.value === value)?.go();
-        setTimeout(leave);
-      }}
-      onKeyDown={(event) => {
-        if (event.key === 'Escape') return leave();
-        if (event.key !== 'Enter' || words === '' || event.currentTarget.getAttribute('aria-activedescendant'))
-          return undefined;
-        void navigate({ to: '/history', search: { q: text.trim() } });
-        return leave();
-      }}
-      comboboxProps={{ width: 340, position: 'bottom-end' }}
-    />
+    <div className="search" onFocus={() => setIn(true)} onBlur={() => setIn(false)}>
+      <TextInput
+        ref={input}
+        size="sm"
+        role="combobox"
+        aria-label="Search configs, rollouts and history"
+        aria-expanded={isOpen}
+        aria-controls={isOpen ? LIST : undefined}
+        aria-autocomplete="list"
+        aria-activedescendant={isOpen && chosen >= 0 ? `${LIST}-${chosen}` : undefined}
+        autoComplete="off"
+        placeholder="Search  /"
+        value={text}
+        onChange={(event) => {
+          setText(event.currentTarget.value);
+          setChosen(-1);
+        }}
+        onKeyDown={(event) => {
+          const act = keys[event.key];
+          if (!act) return;
+          event.preventDefault();
+          act();
+        }}
+      />
+      {isOpen ? <FoundList all={all} chosen={chosen} onTake={take} /> : null}
+    </div>
   );
 };

@@ -21,9 +21,30 @@ const HISTORY = [
   'until',
   'correlation',
   'event',
+  'as',
 ] as const;
 export type HistorySearch = { readonly [name in (typeof HISTORY)[number]]?: string | undefined };
 
 /** What the history is asked, as an address says it. */
 export const historySearch = (search: Record<string, unknown>): HistorySearch =>
   Object.fromEntries(HISTORY.map((name) => [name, wordOf(search[name])]));
+
+/** What the time travel shows, as an address says it. */
+export type TimeSearch = {
+  readonly at?: number | undefined;
+  /** Another position, of which the differences are shown. */
+  readonly against?: number | undefined;
+  /** As it was known then; else with all that is known today. */
+  readonly known?: 'then' | undefined;
+  /** Two platforms that are compared at the moment. */
+  readonly left?: string | undefined;
+  readonly right?: string | undefined;
+};
+
+export const timeSearch = (search: Record<string, unknown>): TimeSearch => ({
+  at: wholeOf(search['at']),
+  against: wholeOf(search['against']),
+  known: search['known'] === 'then' ? 'then' : undefined,
+  left: wordOf(search['left']),
+  right: wordOf(search['right']),
+});

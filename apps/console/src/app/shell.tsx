@@ -1,4 +1,4 @@
-import { ActionIcon, Kbd, Menu, Modal, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Button, Kbd, Modal, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
 import { useEffect, useMemo, useRef, useState, type JSX } from 'react';
 import { useLive } from '../api/live.js';
@@ -70,26 +70,24 @@ const SchemeButton = (): JSX.Element => {
   );
 };
 
+const WHO = 'who-menu';
+
 const WhoMenu = (): JSX.Element => {
   const { who, signOut } = useSession();
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <button
-          type="button"
-          className="mark small"
-          style={{ background: 'none', border: 0, color: 'var(--ink)', padding: 6 }}
-        >
-          <span className="cut">{who.subject}</span> <span className="dim hide-narrow">({who.role})</span>
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
+    <>
+      <button type="button" className="mark small who" popoverTarget={WHO}>
+        <span className="cut">{who.subject}</span> <span className="dim hide-narrow">({who.role})</span>
+      </button>
+      <div id={WHO} popover="auto" className="panel who-menu">
+        <p className="dim small">
           {who.subject}, {who.role}: {ROLES[who.role]}
-        </Menu.Label>
-        <Menu.Item onClick={() => signOut()}>Sign out</Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+        </p>
+        <Button variant="default" fullWidth onClick={() => signOut()}>
+          Sign out
+        </Button>
+      </div>
+    </>
   );
 };
 

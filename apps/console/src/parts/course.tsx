@@ -44,7 +44,7 @@ const optionsOf = (element: HTMLElement, pool: Pool): uPlot.Options => {
       y: { range: (_, low, high) => [Math.min(-1, low), Math.max(bound * 1.12, high)] },
     },
     axes: [
-      { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => showTick(tick, pool)) },
+      { ...axis, size: 28, space: 80, values: (_, ticks) => ticks.map((tick) => showTick(tick, pool)) },
       { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => showE(tick * Math.LN10)) },
     ],
     series: [

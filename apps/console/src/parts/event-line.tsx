@@ -9,7 +9,7 @@ import { Time } from './time.js';
 const isPerson = ({ actor }: EventView): boolean => actor.kind !== 'automation';
 
 /** Who did it and why; the controller itself is named only where nothing else is. */
-export const WhoAndWhy = ({ event }: { readonly event: EventView }): JSX.Element | null =>
+const WhoAndWhy = ({ event }: { readonly event: EventView }): JSX.Element | null =>
   isPerson(event) || event.reason !== null ? (
     <span className="dim small wrap">
       {isPerson(event) ? (
@@ -25,14 +25,15 @@ export const WhoAndWhy = ({ event }: { readonly event: EventView }): JSX.Element
     </span>
   ) : null;
 
-const rolloutOf = ({ stream, data }: EventView): string | undefined => {
+/** The change that an event belongs to. */
+export const rolloutOf = ({ stream, data }: EventView): string | undefined => {
   if (stream.startsWith('rollout-')) return stream.slice('rollout-'.length);
   const named = typeof data === 'object' && data !== null && 'rollout' in data ? data.rollout : undefined;
   return typeof named === 'string' ? named : undefined;
 };
 
 /** Which change an event belongs to, where its words do not say it. */
-export const Subject = ({ event }: { readonly event: EventView }): JSX.Element | null => {
+const Subject = ({ event }: { readonly event: EventView }): JSX.Element | null => {
   const board = useBoard().data;
   const id = rolloutOf(event);
   if (id === undefined) return null;
@@ -46,8 +47,17 @@ export const Subject = ({ event }: { readonly event: EventView }): JSX.Element |
   );
 };
 
-/** One event in a log: when, what, who and why. */
-export const EventLine = ({ event, more }: { readonly event: EventView; readonly more?: ReactNode }): JSX.Element => {
+type Props = {
+  readonly event: EventView;
+  /** Whether it says which change it belongs to; in the log of one change that is clear. */
+  readonly hasSubject?: boolean;
+  /** Whether its words lead to all that is recorded of it. */
+  readonly isLink?: boolean;
+  readonly children?: ReactNode;
+};
+
+/** One event: when, what, who and why. */
+export const EventLine = ({ event, hasSubject = false, isLink = true, children }: Props): JSX.Element => {
   const { tone, mark } = eventLook(event);
   return (
     <li>
@@ -58,17 +68,22 @@ export const EventLine = ({ event, more }: { readonly event: EventView; readonly
         <Shape mark={mark} />
       </span>
       <span className="wrap">
-        <Link
-          to="/history"
-          search={{ event: event.eventId }}
-          className="plain"
-          title={`#${event.position} ${event.type}`}
-        >
-          {event.summary}
-        </Link>{' '}
+        {hasSubject ? <Subject event={event} /> : null}
+        {isLink ? (
+          <Link
+            to="/history"
+            search={{ event: event.eventId }}
+            className="plain"
+            title={`#${event.position} ${event.type}`}
+          >
+            {event.summary}
+          </Link>
+        ) : (
+          event.summary
+        )}{' '}
         <WhoAndWhy event={event} />
       </span>
-      {more}
+      {children}
     </li>
   );
 };

@@ -1,8 +1,7 @@
-import { Button, Group, Modal, Textarea } from '@mantine/core';
+import { Button, Group, Modal } from '@mantine/core';
 import { useState, type JSX } from 'react';
 import { Trouble } from './states.js';
-
-const SHORTEST = 3;
+import { isReason, ReasonField, useSubmit } from './submit.js';
 
 type Props = {
   readonly title: string;
@@ -16,17 +15,10 @@ type Props = {
 /** Says what will happen, asks why, and does it. The reason stays in the log for ever. */
 export const ReasonDialog = ({ title, consequence, verb, isGrave, onClose, onDo }: Props): JSX.Element => {
   const [reason, setReason] = useState('');
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
-  const isEnough = reason.trim().length >= SHORTEST;
+  const { busy, error, run } = useSubmit();
+  const isEnough = isReason(reason);
   const act = (): void => {
-    if (!isEnough || busy) return;
-    setBusy(true);
-    setError(undefined);
-    onDo(reason.trim()).then(onClose, (refused: unknown) => {
-      setError(refused);
-      setBusy(false);
-    });
+    if (isEnough) run(async () => onDo(reason.trim()).then(onClose));
   };
   return (
     <Modal
@@ -46,21 +38,7 @@ export const ReasonDialog = ({ title, consequence, verb, isGrave, onClose, onDo 
         className="stack"
       >
         <p className="sentence wrap">{consequence}</p>
-        <Textarea
-          label="Why"
-          description="Stays in the log for ever, for everybody who may read it: no secrets, no message text."
-          placeholder="what you saw, and who agreed"
-          required
-          autosize
-          minRows={2}
-          maxLength={500}
-          data-autofocus
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) act();
-          }}
-        />
+        <ReasonField placeholder="what you saw, and who agreed" value={reason} onChange={setReason} onEnter={act} />
         {error === undefined ? null : <Trouble error={error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

@@ -48,12 +48,15 @@ export const Empty = ({ title, children }: { readonly title: string; readonly ch
 /** What was read, or what kept it from being read. Something older is shown rather than nothing. */
 export const Read = <T,>({
   of,
+  lines,
   children,
 }: {
   readonly of: UseQueryResult<T>;
+  /** How large it is about, for what stands there meanwhile. */
+  readonly lines?: number;
   readonly children: (data: T) => ReactNode;
 }): ReactNode => {
   if (of.data !== undefined) return children(of.data);
   if (of.error) return <Trouble error={of.error} again={() => void of.refetch()} />;
-  return <Loading />;
+  return lines === undefined ? <Loading /> : <Loading lines={lines} />;
 };

@@ -1,4 +1,4 @@
-import { useSyncExternalStore, type JSX } from 'react';
+import { useEffect, useRef, useSyncExternalStore, type JSX } from 'react';
 import { showAge, showTime, showUtc } from '../words/format.js';
 
 const listeners = new Set<() => void>();
@@ -29,7 +29,10 @@ export const Time = ({ at }: { readonly at: string }): JSX.Element => (
   </time>
 );
 
-/** How long ago, going on by itself. */
+/**
+ * How long ago, going on by itself. A board has hundreds of these, so the clock writes the words into the page without
+ * having anything drawn again.
+ */
 export const Age = ({
   at,
   prefix = '',
@@ -39,12 +42,25 @@ export const Age = ({
   readonly prefix?: string;
   readonly suffix?: string;
 }): JSX.Element => {
-  const from = Date.parse(at);
-  // Drawn again only when its words change, which of old things is seldom.
-  const text = useSyncExternalStore(subscribe, () => showAge(Math.max(0, now - from)));
+  const place = useRef<HTMLTimeElement>(null);
+  const wordsAt = (moment: number): string => {
+    const text = showAge(Math.max(0, moment - Date.parse(at)));
+    return text === 'now' ? 'just now' : `${prefix}${text}${suffix}`;
+  };
+  useEffect(() => {
+    let shown: string | undefined;
+    const write = (): void => {
+      const words = wordsAt(now);
+      if (words !== shown && place.current) place.current.textContent = words;
+      shown = words;
+    };
+    write();
+    return subscribe(write);
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [at, prefix, suffix]);
   return (
-    <time dateTime={at} title={showUtc(at)} className="nowrap">
-      {text === 'now' ? 'just now' : `${prefix}${text}${suffix}`}
+    <time ref={place} dateTime={at} title={showUtc(at)} className="nowrap">
+      {wordsAt(now)}
     </time>
   );
 };

@@ -8,6 +8,7 @@ import {
   showRatio,
   showShare,
   showType,
+  showUnits,
   showUtc,
 } from './format.js';
 
@@ -64,6 +65,13 @@ describe('Numbers are shown with their units', () => {
     [[null, 1.5], 'at most 1.5×'],
     [[0.64, 1.57], '0.64× to 1.57×'],
   ] as const)('the interval %j is %s', (interval, words) => expect(showInterval(interval)).toBe(words));
+
+  it.each([
+    [{ count: 812, below: null, error: 0, atLeast: false }, '812'],
+    [{ count: null, below: 5, error: 0, atLeast: false }, 'fewer than 5'],
+    [{ count: 512, below: null, error: 0, atLeast: true }, 'at least 512'],
+    [{ count: 12_300, below: null, error: 0.031, atLeast: false }, 'about 12,300 (±3.1%)'],
+  ])('the units %o are %s', (units, words) => expect(showUnits(units)).toBe(words));
 
   it('a moment is told in UTC, and a type of event in words', () => {
     expect(showUtc('2025-08-29T14:03:07.123+02:00')).toBe('2025-08-29 12:03:07 UTC');

@@ -43,6 +43,21 @@ export const showRatio = (ratio: number): string => {
   return `${Number(ratio.toFixed(2))}×`;
 };
 
+type Units = {
+  readonly count: number | null;
+  readonly below: number | null;
+  readonly error: number;
+  readonly atLeast: boolean;
+};
+
+/** How many distinct units, with what is not known of it: `fewer than 5`, `at least 512`, `about 12,300 (±3.1%)`. */
+export const showUnits = ({ count, below, error, atLeast }: Units): string => {
+  if (count === null) return `fewer than ${below ?? 1}`;
+  const words =
+    error === 0 ? showCount(count) : `about ${showCount(count)} (±${Number((error * 100).toPrecision(2))}%)`;
+  return atLeast ? `at least ${words}` : words;
+};
+
 /** A share of bad ones: `0.45%`, `12 per million`. */
 export const showRate = (bad: number, of: number): string => {
   if (of === 0) return 'nothing measured';

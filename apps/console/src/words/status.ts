@@ -28,6 +28,12 @@ export const statusLook = ({ status, held }: Held): Look => {
   return { tone: 'warn', mark: 'pause', words: held.by === 'person' ? 'paused' : 'held' };
 };
 
+/** How a rollout stood in the past, in the same words as one that stands so now. */
+export const statusWords = (status: string, held: boolean): string => {
+  if (held) return 'held';
+  return Object.entries(STATUS).find(([name]) => name === status)?.[1].words ?? status;
+};
+
 const HEALTH: Readonly<Record<Health, Look>> = {
   steady: { tone: 'calm', mark: 'dash', words: 'steady' },
   'shown-fine': { tone: 'good', mark: 'check', words: 'no harm shown' },

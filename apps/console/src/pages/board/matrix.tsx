@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { memo, type JSX } from 'react';
+import { memo, type CSSProperties, type JSX } from 'react';
 import type { BoardView } from '#libs/contracts';
 import { StateMark } from '../../parts/mark.js';
 import { ShareBar } from '../../parts/share.js';
@@ -141,7 +141,7 @@ export const Matrix = ({ board }: { readonly board: BoardView }): JSX.Element =>
     <section className="section" aria-label="What is served where">
       <h2>What is served where</h2>
       <div className="panel tight scroll" tabIndex={0} role="region" aria-label="Configs by platforms">
-        <table className="grid matrix">
+        <table className="grid matrix" style={{ '--platforms': names.length } as CSSProperties}>
           <thead>
             <tr>
               <th scope="col">config</th>

@@ -1,4 +1,4 @@
-import { Alert, Button, Textarea } from '@mantine/core';
+import { Alert, Button } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { useEffect, useState, type JSX } from 'react';
@@ -8,6 +8,7 @@ import { useConfig } from '../../api/queries.js';
 import { useSession } from '../../api/session.js';
 import { DiffTable } from '../../parts/diff.js';
 import { Empty, Read } from '../../parts/states.js';
+import { isReason, ReasonField, useSubmit } from '../../parts/submit.js';
 import { manifestOf, valueFaults } from '../../words/manifest.js';
 import { ValueEditor } from './value-editor.js';
 
@@ -68,8 +69,7 @@ const Form = ({ config }: { readonly config: ConfigView }): JSX.Element => {
   const newest = config.revisions.at(-1);
   const [value, setValue] = useState<Value | undefined>((newest?.value ?? {}) as Value);
   const [reason, setReason] = useState('');
-  const [refused, setRefused] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
+  const { busy, error: refused, run } = useSubmit();
   const settled = useSettled(value);
   const changes = value === undefined ? [] : diffJson(newest?.value, value);
   const isSame = value !== undefined && changes.length === 0;
@@ -81,22 +81,14 @@ const Form = ({ config }: { readonly config: ConfigView }): JSX.Element => {
     staleTime: Number.POSITIVE_INFINITY,
   });
   const isChecking = check.isFetching || settled !== value;
-  const isReady = value !== undefined && !isSame && check.isSuccess && !isChecking && reason.trim().length >= 3;
+  const isReady = value !== undefined && !isSame && check.isSuccess && !isChecking && isReason(reason);
   const next = config.revisions.length + 1;
 
   const propose = async (): Promise<void> => {
-    if (!isReady) return;
-    setBusy(true);
-    setRefused(undefined);
-    try {
-      const { results } = await api.apply(manifestOf(config, value), false, reason.trim());
-      await client.invalidateQueries({ queryKey: ['config', config.key] });
-      const revision = results[0]?.revision ?? next;
-      await navigate({ to: '/configs/$key/start', params: { key: config.key }, search: { revision, plan: undefined } });
-    } catch (error) {
-      setRefused(error);
-      setBusy(false);
-    }
+    const { results } = await api.apply(manifestOf(config, value ?? {}), false, reason.trim());
+    await client.invalidateQueries({ queryKey: ['config', config.key] });
+    const revision = results[0]?.revision ?? next;
+    await navigate({ to: '/configs/$key/start', params: { key: config.key }, search: { revision, plan: undefined } });
   };
 
   return (
@@ -104,7 +96,7 @@ const Form = ({ config }: { readonly config: ConfigView }): JSX.Element => {
       className="two"
       onSubmit={(event) => {
         event.preventDefault();
-        void propose();
+        if (isReady) run(propose);
       }}
     >
       <div className="panel stack">
@@ -120,16 +112,7 @@ const Form = ({ config }: { readonly config: ConfigView }): JSX.Element => {
           isSame={isSame}
           sameAs={check.data?.results[0]?.sameAs}
         />
-        <Textarea
-          label="Why"
-          description="Stays in the log for ever: no secrets, no message text."
-          required
-          autosize
-          minRows={2}
-          maxLength={500}
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-        />
+        <ReasonField value={reason} onChange={setReason} />
         {refused === undefined ? null : (
           <Alert color="red" variant="outline" role="alert" title="Not proposed">
             {wordsOf(refused)}

@@ -1,4 +1,4 @@
-import { Button, NativeSelect, Textarea } from '@mantine/core';
+import { Button, NativeSelect } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useState, type JSX } from 'react';
@@ -8,6 +8,7 @@ import { useSession } from '../../api/session.js';
 import { DiffTable } from '../../parts/diff.js';
 import { Shape } from '../../parts/mark.js';
 import { Empty, Loading, Read, Trouble } from '../../parts/states.js';
+import { isReason, ReasonField, useSubmit } from '../../parts/submit.js';
 import { showDuration, showRatio, showShare } from '../../words/format.js';
 
 const EMERGENCY = 'emergency';
@@ -91,28 +92,20 @@ const Start = ({ config, revision, plan }: Choice & { readonly config: ConfigVie
   const navigate = useNavigate();
   const [reason, setReason] = useState('');
   const [vetoReason, setVetoReason] = useState('');
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
+  const { busy, error, run } = useSubmit();
   const isVetoed = config.revisions.find((each) => each.revision === revision)?.vetoed ?? false;
-  const isReady = reason.trim().length >= 3 && (!isVetoed || vetoReason.trim().length >= 3);
+  const isReady = isReason(reason) && (!isVetoed || isReason(vetoReason));
   const start = async (): Promise<void> => {
-    setBusy(true);
-    setError(undefined);
-    try {
-      const veto = isVetoed ? { vetoReason: vetoReason.trim() } : {};
-      const { id } = await api.start({ config: config.key, revision, plan, reason: reason.trim(), ...veto });
-      await navigate({ to: '/rollouts/$id', params: { id } });
-    } catch (refused) {
-      setError(refused);
-      setBusy(false);
-    }
+    const veto = isVetoed ? { vetoReason: vetoReason.trim() } : {};
+    const { id } = await api.start({ config: config.key, revision, plan, reason: reason.trim(), ...veto });
+    await navigate({ to: '/rollouts/$id', params: { id } });
   };
   return (
     <form
       className="panel stack"
       onSubmit={(event) => {
         event.preventDefault();
-        if (isReady) void start();
+        if (isReady) run(start);
       }}
     >
       <h2>Start</h2>
@@ -121,25 +114,14 @@ const Start = ({ config, revision, plan }: Choice & { readonly config: ConfigVie
         where harm is shown.
       </p>
       {isVetoed ? (
-        <Textarea
+        <ReasonField
           label="Why it may be tried again"
           description={`r${revision} was rolled back before.`}
-          required
-          autosize
           value={vetoReason}
-          onChange={(event) => setVetoReason(event.currentTarget.value)}
+          onChange={setVetoReason}
         />
       ) : null}
-      <Textarea
-        label="Why"
-        description="Stays in the log for ever: no secrets, no message text."
-        required
-        autosize
-        minRows={2}
-        maxLength={500}
-        value={reason}
-        onChange={(event) => setReason(event.currentTarget.value)}
-      />
+      <ReasonField value={reason} onChange={setReason} />
       {error === undefined ? null : <Trouble error={error} />}
       <Button type="submit" disabled={!isReady} loading={busy}>
         Start the rollout of r{revision}

@@ -2,12 +2,11 @@ import { Button } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useState, type JSX } from 'react';
 import type { EventView } from '#libs/contracts';
+import type { HistorySearch } from '../../app/search.js';
 import { Json } from '../../parts/diff.js';
-import { Subject, WhoAndWhy } from '../../parts/event-line.js';
-import { Shape } from '../../parts/mark.js';
-import { Time } from '../../parts/time.js';
+import { EventLine, rolloutOf } from '../../parts/event-line.js';
 import { showType, showUtc } from '../../words/format.js';
-import { eventLook } from '../../words/status.js';
+import { Proof } from './proof.js';
 
 const subjectOf = ({ stream }: EventView): JSX.Element | null => {
   const [, kind, name = ''] = /^(rollout|config|target)-(.+)$/.exec(stream) ?? [];
@@ -30,55 +29,71 @@ const subjectOf = ({ stream }: EventView): JSX.Element | null => {
   ) : null;
 };
 
-const Details = ({ event }: { readonly event: EventView }): JSX.Element => (
-  <div className="stack" style={{ gridColumn: '1 / -1' }}>
-    <dl className="facts small">
-      <dt>what</dt>
-      <dd>
-        {showType(event.type)}, event {event.version} of <code>{event.stream}</code>, position #{event.position}
-      </dd>
-      <dt>who</dt>
-      <dd>
-        <Link to="/history" search={{ actor: event.actor.name }}>
-          {event.actor.name}
-        </Link>{' '}
-        ({event.actor.kind})
-      </dd>
-      <dt>why</dt>
-      <dd>{event.reason ?? 'no reason given'}</dd>
-      <dt>when</dt>
-      <dd>
-        {showUtc(event.occurredAt)}; recorded {showUtc(event.recordedAt)}
-      </dd>
-      <dt>cause</dt>
-      <dd>
-        {event.causationId === null ? null : (
-          <>
-            <Link to="/history" search={{ event: event.causationId }}>
-              what caused it
+/** The question whose answer is all of the change, or of the config, that an event belongs to. */
+const wholeOf = (event: EventView): HistorySearch | undefined => {
+  const rollout = rolloutOf(event);
+  if (rollout !== undefined) return { rollout };
+  return event.stream.startsWith('config-') ? { config: event.stream.slice('config-'.length) } : undefined;
+};
+
+const Details = ({ event }: { readonly event: EventView }): JSX.Element => {
+  const whole = wholeOf(event);
+  return (
+    <div className="stack" style={{ gridColumn: '1 / -1' }}>
+      <dl className="facts small">
+        <dt>what</dt>
+        <dd>
+          {showType(event.type)}, event {event.version} of <code>{event.stream}</code>, position #{event.position}
+        </dd>
+        <dt>who</dt>
+        <dd>
+          <Link to="/history" search={{ actor: event.actor.name }}>
+            {event.actor.name}
+          </Link>{' '}
+          ({event.actor.kind})
+        </dd>
+        <dt>why</dt>
+        <dd>{event.reason ?? 'no reason given'}</dd>
+        <dt>when</dt>
+        <dd>
+          {showUtc(event.occurredAt)}; recorded {showUtc(event.recordedAt)}
+        </dd>
+        <dt>cause</dt>
+        <dd>
+          {event.causationId === null ? null : (
+            <>
+              <Link to="/history" search={{ event: event.causationId }}>
+                what caused it
+              </Link>
+              ,{' '}
+            </>
+          )}
+          <Link to="/history" search={{ correlation: event.correlationId, as: 'tree' }}>
+            all that came with it
+          </Link>
+          ,{' '}
+          <Link to="/history" search={{ event: event.eventId, as: 'tree' }}>
+            what it set off
+          </Link>
+        </dd>
+        <dt>see</dt>
+        <dd className="row">
+          {subjectOf(event)}
+          {whole === undefined ? null : (
+            <Link to="/history" search={{ ...whole, as: 'tree' }}>
+              what set off what in it
             </Link>
-            ,{' '}
-          </>
-        )}
-        <Link to="/history" search={{ correlation: event.correlationId }}>
-          all that came with it
-        </Link>
-        ,{' '}
-        <Link to="/history" search={{ event: event.eventId }}>
-          what it caused
-        </Link>
-      </dd>
-      <dt>see</dt>
-      <dd className="row">
-        {subjectOf(event)}
-        <Link to="/time" search={{ at: event.position }}>
-          the fleet right after it
-        </Link>
-      </dd>
-    </dl>
-    <Json value={event.data} />
-  </div>
-);
+          )}
+          <Link to="/time" search={{ at: event.position }}>
+            the fleet right after it
+          </Link>
+        </dd>
+      </dl>
+      <Proof event={event} />
+      <Json value={event.data} />
+    </div>
+  );
+};
 
 /** One event in words; opened, all that is recorded of it and what it hangs together with. */
 export const EventRow = ({
@@ -89,19 +104,8 @@ export const EventRow = ({
   readonly isFirstOpen: boolean;
 }): JSX.Element => {
   const [isOpen, setOpen] = useState(isFirstOpen);
-  const { tone, mark } = eventLook(event);
   return (
-    <li>
-      <span className="when dim small">
-        <Time at={event.occurredAt} />
-      </span>
-      <span className={tone}>
-        <Shape mark={mark} />
-      </span>
-      <span className="wrap">
-        <Subject event={event} />
-        {event.summary} <WhoAndWhy event={event} />
-      </span>
+    <EventLine event={event} hasSubject isLink={false}>
       <Button
         size="compact-xs"
         variant="subtle"
@@ -113,6 +117,6 @@ export const EventRow = ({
         #{event.position}
       </Button>
       {isOpen ? <Details event={event} /> : null}
-    </li>
+    </EventLine>
   );
 };

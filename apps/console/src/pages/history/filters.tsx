@@ -1,4 +1,4 @@
-import { Button, Select, TextInput } from '@mantine/core';
+import { Button, NativeSelect, TextInput } from '@mantine/core';
 import { useEffect, useState, type JSX } from 'react';
 import { EVENT_TYPES } from '#libs/contracts';
 import { useBoard } from '../../api/queries.js';
@@ -21,6 +21,8 @@ const TYPES = [
   { group: 'Questions', items: QUESTIONS.map(([label, value]) => ({ label, value })) },
   { group: 'Single events', items: EVENT_TYPES.map((type) => ({ label: showType(type), value: type })) },
 ];
+
+const KNOWN = new Set(TYPES.flatMap(({ items }) => items.map(({ value }) => value)));
 
 /** A field whose words take effect when it is left or Enter is pressed. */
 const Words = ({
@@ -63,15 +65,11 @@ type ChoiceProps = {
 
 /** One of the names that there are, or of one that was and is asked for. */
 const Choice = ({ label, names, value, onChange }: ChoiceProps): JSX.Element => (
-  <Select
+  <NativeSelect
     label={label}
-    placeholder="any"
-    data={[...new Set([...names, ...(value === undefined ? [] : [value])])]}
-    searchable
-    clearable
-    clearButtonProps={{ 'aria-label': `Any ${label.toLowerCase()}` }}
-    value={value ?? null}
-    onChange={(next) => onChange(next ?? undefined)}
+    data={[{ label: 'any', value: '' }, ...new Set([...names, ...(value === undefined ? [] : [value])])]}
+    value={value ?? ''}
+    onChange={(event) => onChange(event.currentTarget.value || undefined)}
   />
 );
 
@@ -86,15 +84,15 @@ export const Filters = ({ search, onChange }: Props): JSX.Element => {
     <search className="panel section">
       <div className="row filters" style={{ alignItems: 'flex-end' }}>
         <Words label="Words" placeholder="in what, why or who" value={search.q} onDone={(q) => set({ q })} />
-        <Select
+        <NativeSelect
           label="What"
-          placeholder="everything"
-          data={TYPES}
-          searchable
-          clearable
-          clearButtonProps={{ 'aria-label': 'Everything' }}
-          value={search.type ?? null}
-          onChange={(type) => set({ type: type ?? undefined })}
+          data={[
+            { label: 'everything', value: '' },
+            ...TYPES,
+            ...(search.type === undefined || KNOWN.has(search.type) ? [] : [search.type]),
+          ]}
+          value={search.type ?? ''}
+          onChange={(event) => set({ type: event.currentTarget.value || undefined })}
         />
         <Choice
           label="Config"
@@ -125,8 +123,8 @@ export const Filters = ({ search, onChange }: Props): JSX.Element => {
       {isFiltered ? (
         <div className="row small">
           {chips.map((name) => (
-            <span key={name} className="mark pill calm wrap">
-              {name} {search[name]}
+            <span key={name} className="mark pill calm" title={search[name]}>
+              {name} …{search[name]?.slice(-6)}
               <button
                 type="button"
                 aria-label={`Without ${name}`}

@@ -1,8 +1,8 @@
-import { Button } from '@mantine/core';
+import { Button, SegmentedControl } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect, useState, type JSX } from 'react';
-import type { EventView } from '#libs/contracts';
+import { treeOf, type EventView } from '#libs/contracts';
 import type { EventQuery } from '../../api/client.js';
 import { useLive } from '../../api/live.js';
 import { useSession } from '../../api/session.js';
@@ -12,11 +12,13 @@ import { plural, showDay } from '../../words/format.js';
 import { EventRow } from './event-row.js';
 import { Export } from './export.js';
 import { Filters } from './filters.js';
+import { Seal } from './proof.js';
+import { Tree } from './tree.js';
 
 const PAGE = 60;
 
 /** A day of the viewer's zone as moments. */
-export const momentsOf = ({ since, until, ...rest }: HistorySearch): EventQuery => ({
+const momentsOf = ({ since, until, ...rest }: Omit<HistorySearch, 'as'>): EventQuery => ({
   ...rest,
   ...(since === undefined ? {} : { since: new Date(`${since}T00:00:00`).toISOString() }),
   ...(until === undefined ? {} : { until: new Date(Date.parse(`${until}T00:00:00`) + 86_400_000).toISOString() }),
@@ -73,7 +75,8 @@ export const HistoryPage = (): JSX.Element => {
   const search = useSearch({ from: '/history' });
   const navigate = useNavigate({ from: '/history' });
   const { api } = useSession();
-  const query = momentsOf(search);
+  const { as, ...asked } = search;
+  const query = momentsOf(asked);
   const key = JSON.stringify(query);
   const [newer, forget] = useNewer(key);
   const log = useInfiniteQuery({
@@ -86,7 +89,7 @@ export const HistoryPage = (): JSX.Element => {
     placeholderData: keepPreviousData,
   });
   const events = log.data?.pages.flatMap(({ items }) => items) ?? [];
-  const isFiltered = Object.values(search).some((value) => value !== undefined);
+  const isFiltered = Object.values(asked).some((value) => value !== undefined);
   return (
     <div className="stack">
       <title>History · Headgate</title>
@@ -94,7 +97,19 @@ export const HistoryPage = (): JSX.Element => {
         <h1>History</h1>
         <Export query={query} />
       </div>
-      <Filters search={search} onChange={(next) => void navigate({ search: next })} />
+      <Filters search={asked} onChange={(next) => void navigate({ search: { ...next, as } })} />
+      <div className="row between">
+        <SegmentedControl
+          aria-label="How to show it"
+          data={[
+            { value: 'list', label: 'Newest first' },
+            { value: 'tree', label: 'What set off what' },
+          ]}
+          value={as === 'tree' ? 'tree' : 'list'}
+          onChange={(next) => void navigate({ search: { ...asked, as: next === 'tree' ? 'tree' : undefined } })}
+        />
+        <Seal />
+      </div>
       {newer > 0 ? (
         <Button
           variant="light"
@@ -119,7 +134,7 @@ export const HistoryPage = (): JSX.Element => {
           )}
         </Empty>
       ) : null}
-      <Days events={events} openId={search.event} />
+      {as === 'tree' ? <Tree roots={treeOf(events.toReversed())} /> : <Days events={events} openId={search.event} />}
       {log.hasNextPage ? (
         <Button variant="default" loading={log.isFetchingNextPage} onClick={() => void log.fetchNextPage()}>
           Older

@@ -21,7 +21,7 @@ export const Log = ({ rollout }: { readonly rollout: string }): JSX.Element => {
           all of it
         </Link>
       </div>
-      <Read of={log}>
+      <Read of={log} lines={2}>
         {({ items }) => (
           <div
             role="log"

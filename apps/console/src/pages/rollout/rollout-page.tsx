@@ -8,7 +8,9 @@ import { Age, Time } from '../../parts/time.js';
 import { showDuration } from '../../words/format.js';
 import { statusLook } from '../../words/status.js';
 import { Actions } from './actions.js';
+import { Exposed } from './exposed.js';
 import { Log } from './log.js';
+import { OpenBeside } from './open-beside.js';
 import { Rollback } from './rollback.js';
 import { Signals } from './signals.js';
 import { Tracks } from './tracks.js';
@@ -145,9 +147,13 @@ const Whole = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => (
     <Head rollout={rollout} />
     {isGoingBack(rollout) ? <Rollback rollout={rollout} /> : null}
     <div className="two">
-      <Tracks rollout={rollout} />
+      <div className="stack">
+        <Tracks rollout={rollout} />
+        <Exposed rollout={rollout.id} />
+      </div>
       <div className="stack">
         <Waiting rollout={rollout} />
+        {isGoingBack(rollout) ? <OpenBeside rollout={rollout} /> : null}
         <Log rollout={rollout.id} />
       </div>
     </div>

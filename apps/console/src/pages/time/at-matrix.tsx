@@ -1,18 +1,29 @@
 import { Link } from '@tanstack/react-router';
-import type { JSX } from 'react';
+import type { CSSProperties, JSX } from 'react';
 import type { AtView } from '#libs/contracts';
 import { ShareBar } from '../../parts/share.js';
+import { Time } from '../../parts/time.js';
 import { showShare, showValue } from '../../words/format.js';
 
 type At = AtView['targets'][number]['configs'][number];
 
+type Target = Pick<AtView['targets'][number], 'target' | 'acknowledged'>;
+
+/** Since when it was so, and by whom: the question that is asked of a difference. */
+const Since = ({ since }: { readonly since: At['since'] }): JSX.Element | null =>
+  since === undefined ? null : (
+    <span className="under small dim wrap" title={since.reason ?? undefined}>
+      since <Time at={since.at} /> by {since.actor}
+    </span>
+  );
+
 const Cell = ({
   at,
-  target,
+  of: { target, acknowledged },
   isChanged,
 }: {
   readonly at: At;
-  readonly target: string;
+  readonly of: Target;
   readonly isChanged: boolean;
 }): JSX.Element => {
   const isTried = at.candidate !== null && at.rollout !== null;
@@ -28,7 +39,12 @@ const Cell = ({
           `r${at.control}`
         )}
       </span>
-      {isTried ? <ShareBar askedBp={at.shareBp} thereBp={at.shareBp} /> : <span />}
+      {isTried ? (
+        <ShareBar askedBp={at.shareBp} thereBp={acknowledged && !acknowledged.later ? at.shareBp : 0} />
+      ) : (
+        <span />
+      )}
+      <Since since={at.since} />
     </>
   );
   const classes = `cell ${isChanged ? 'changed' : ''}`;
@@ -53,7 +69,7 @@ export const AtMatrix = ({
   const configs = [...new Set(view.targets.flatMap((target) => target.configs.map(({ config }) => config)))].toSorted();
   return (
     <div className="panel tight scroll" tabIndex={0} role="region" aria-label="What was served where">
-      <table className="grid matrix">
+      <table className="grid matrix" style={{ '--platforms': platforms.length } as CSSProperties}>
         <thead>
           <tr>
             <th scope="col">config</th>
@@ -77,17 +93,10 @@ export const AtMatrix = ({
                   <div className="cells">
                     {view.targets
                       .filter((target) => target.platform === platform)
-                      .flatMap(({ target, configs: all }) => {
-                        const at = all.find((each) => each.config === config);
+                      .flatMap((of) => {
+                        const at = of.configs.find((each) => each.config === config);
                         return at
-                          ? [
-                              <Cell
-                                key={target}
-                                at={at}
-                                target={target}
-                                isChanged={changed.has(`${target}/${config}`)}
-                              />,
-                            ]
+                          ? [<Cell key={of.target} at={at} of={of} isChanged={changed.has(`${of.target}/${config}`)} />]
                           : [];
                       })}
                   </div>

@@ -1,6 +1,8 @@
+import { Link } from '@tanstack/react-router';
 import type { JSX } from 'react';
 import type { ConfigAt, Difference } from '#libs/contracts';
 import { DiffTable } from '../../parts/diff.js';
+import { Time } from '../../parts/time.js';
 import { showShare } from '../../words/format.js';
 
 const words = (at: ConfigAt | null): string => {
@@ -23,17 +25,41 @@ const grouped = (differences: readonly Difference[]): readonly Group[] => {
   return [...groups.values()].toSorted((a, b) => a.of.config.localeCompare(b.of.config));
 };
 
-type Props = { readonly differences: readonly Difference[]; readonly before: number; readonly after: number };
+type MadeBy = Difference['madeBy']['after'];
 
-/** What differs between two moments, with the fields that most traffic saw change. */
-export const Differences = ({ differences, before, after }: Props): JSX.Element => (
-  <section className="panel stack" aria-label="Differences">
+const Maker = ({ made, name }: { readonly made: MadeBy; readonly name: string }): JSX.Element | null =>
+  made === null ? null : (
+    <li className="wrap">
+      {name}: since <Time at={made.at} /> by <b>{made.actor}</b>
+      {made.reason === null ? '' : `, ${made.reason}`}
+      {made.rollout === null ? null : (
+        <>
+          {' '}
+          <Link to="/rollouts/$id" params={{ id: made.rollout }}>
+            the rollout
+          </Link>
+        </>
+      )}
+    </li>
+  );
+
+type Props = {
+  readonly differences: readonly Difference[];
+  /** What the two sides are called. */
+  readonly before: string;
+  readonly after: string;
+  readonly none: string;
+};
+
+/** What differs between two sides: since when, by whom, and the fields that most traffic sees differ. */
+export const Differences = ({ differences, before, after, none }: Props): JSX.Element => (
+  <section className="section" aria-label="Differences">
     <h2>
-      From #{before} to #{after}
+      From {before} to {after}
     </h2>
-    {differences.length === 0 ? <p className="dim">Every target was to serve the same at both moments.</p> : null}
+    {differences.length === 0 ? <p className="dim">{none}</p> : null}
     {grouped(differences).map(({ of, places }) => (
-      <div key={`${places.join()}/${of.config}`}>
+      <div key={`${places.join()}/${of.config}`} className="section">
         <div className="row">
           <b>{of.config}</b>
           <span>
@@ -41,8 +67,12 @@ export const Differences = ({ differences, before, after }: Props): JSX.Element 
           </span>
           <span className="dim wrap">on {places.join(', ')}</span>
         </div>
+        <ul className="small dim" style={{ margin: 0, paddingLeft: 18 }}>
+          <Maker made={of.madeBy.before} name={before} />
+          <Maker made={of.madeBy.after} name={after} />
+        </ul>
         {of.before === null || of.changes.length === 0 ? null : (
-          <DiffTable changes={of.changes} before={`#${before}`} after={`#${after}`} />
+          <DiffTable changes={of.changes} before={before} after={after} />
         )}
       </div>
     ))}
