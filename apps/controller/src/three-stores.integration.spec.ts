@@ -131,7 +131,7 @@ describe('One rollout over a pulling fleet, AppConfig and Parameter Manager', ()
         'it is shown what it waits for',
         async () => {
           const { status, waitingFor } = await client().rollout(id);
-          return status === 'rolling-back' && waitingFor.includes('bedrock-gpu: reading back');
+          return status === 'rolling-back' && waitingFor.join().includes('bedrock-gpu: reading back');
         },
         SLOW,
       );
