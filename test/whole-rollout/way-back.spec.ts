@@ -67,6 +67,7 @@ describe('a platform that is down for hours', () => {
     const { targets, running } = await boardView(controller.view, {
       board: world.board,
       delivery: world.delivery,
+      undelivered: { all: () => Promise.resolve(new Map()) },
       now: world.clock.now(),
     });
     expect(running.map(({ status }) => status)).toEqual(['rolling-back']);

@@ -98,6 +98,10 @@ describe('One rollout over a pulling fleet, AppConfig and Parameter Manager', ()
       await until('every fleet serves r2', () => TARGETS.every((name) => served(name).join() === '2'), SLOW);
       const converged = (await historyOf('TargetConverged')).filter(({ summary }) => summary.startsWith('bedrock-gpu'));
       expect(converged[0]?.summary).toContain('has had the time');
+      const late = await client().apply({ dryRun: true, manifests: [target('api-late', 'api', 'tpu')] });
+      expect(late.results[0]?.warnings?.map(({ detail }) => detail)).toEqual([
+        expect.stringMatching(/api-late serves r1 of router.context, and r2 is last known good on api-tpu/),
+      ]);
     },
   );
 
@@ -127,7 +131,7 @@ describe('One rollout over a pulling fleet, AppConfig and Parameter Manager', ()
         'it is shown what it waits for',
         async () => {
           const { status, waitingFor } = await client().rollout(id);
-          return status === 'rolling-back' && waitingFor.includes('bedrock-gpu: reading back');
+          return status === 'rolling-back' && waitingFor.join().includes('bedrock-gpu: reading back');
         },
         SLOW,
       );

@@ -4,6 +4,8 @@ export * from './commands/context.js';
 export * from './commands/runner.js';
 export * from './commands/apply-manifests.js';
 export { appliedPlanLimits, delayWarnings } from './commands/driver-limits.js';
+export { newTargetWarnings } from './queries/target-warnings.js';
+export { appliedRoomLimits } from './commands/ruleset-room.js';
 export * from './commands/prepare-rollout.js';
 export * from './commands/start-rollout.js';
 export * from './commands/steer-rollout.js';

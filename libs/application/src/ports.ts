@@ -154,6 +154,18 @@ export abstract class Delivery {
   }
 }
 
+/** Why a delivery to a target failed last, of which generation, and since when they fail (epoch ms). */
+export type Failing = { readonly generation: number; readonly error: string; readonly since: number };
+
+/** Targets to which nothing can be delivered at the moment. */
+export abstract class Undelivered {
+  /** True when it begins: `since` of the first failure is kept, and its newest error. */
+  abstract fails(target: string, failing: Failing): Promise<boolean>;
+  /** Gives those of these targets that had failed before. */
+  abstract arrived(targets: readonly string[]): Promise<readonly string[]>;
+  abstract all(): Promise<ReadonlyMap<string, Failing>>;
+}
+
 /** Where the newest assessment of each rollout is kept for readers. */
 export abstract class ProgressBoard {
   abstract put(rollout: string, progress: Progress): Promise<void>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { UndeliveredView } from './configs.js';
 import { RolloutStatus } from './rollouts.js';
 
 /** How what is tried on a target stands by its guardrails; `steady` where nothing is tried. */
@@ -77,6 +78,7 @@ export const BoardView = z
         /** Live instances, and how many of them do not have the newest generation; null: they cannot be asked. */
         instances: z.int().nullable(),
         behind: z.int().nullable(),
+        undelivered: UndeliveredView,
         /** Since when deliveries of a rollout fail there, and why; null while they do not. */
         failing: z.object({ since: z.string(), error: z.string(), rollout: z.string() }).nullable().default(null),
       }),

@@ -65,6 +65,12 @@ export const ConfigView = z
   .meta({ id: 'ConfigView' });
 export type ConfigView = z.output<typeof ConfigView>;
 
+/** Why nothing can be delivered to a target, and since when; null while what is asked for arrives. */
+export const UndeliveredView = z
+  .object({ generation: z.int(), error: z.string(), since: z.string() })
+  .nullable()
+  .default(null);
+
 export const TargetView = z
   .object({
     target: z.string(),
@@ -76,6 +82,7 @@ export const TargetView = z
     generation: z.int(),
     /** What it was found to hold against what was asked of it; null while it holds that. */
     drift: z.object({ generation: z.int(), detail: z.string(), action: z.enum(['hold', 'put-back']) }).nullable(),
+    undelivered: UndeliveredView,
     instances: z.array(
       z.object({ instance: z.string(), generation: z.int(), seenAt: z.string(), error: z.string().nullable() }),
     ),

@@ -137,10 +137,14 @@ export type Capabilities = {
   readonly revertWindowMs: number | null;
   /** Whether what is live can be read. */
   readonly readsBack: boolean;
+  /** Most bytes of a ruleset that can be held there. */
+  readonly roomBytes: number;
 };
 
 /** Clocks, the vendor's own caches, and a request that is under way when the poll comes. */
 const SLACK_MS = 15_000;
+
+const MIB = 1024 * 1024;
 
 const ANYTHING: Capabilities = {
   assignments: ['unit', 'request'],
@@ -152,6 +156,8 @@ const ANYTHING: Capabilities = {
   worstCaseDelayMs: SLACK_MS,
   revertWindowMs: null,
   readsBack: true,
+  // Official clients of flagd sync refuse larger messages (4 MiB with the frame).
+  roomBytes: 4 * MIB - 1024,
 };
 
 /** What can be done on a target with this driver and these settings. */
@@ -179,7 +185,9 @@ export const capabilitiesOf = ({ driver, settings }: ReadSettings): Capabilities
       };
     case 'webhook':
       return { ...ANYTHING, worstCaseDelayMs: settings.poll + SLACK_MS, readsBack: settings.readBack };
-    default:
-      return { ...ANYTHING, worstCaseDelayMs: settings.poll + SLACK_MS };
+    case 'aws-appconfig':
+      return { ...ANYTHING, worstCaseDelayMs: settings.poll + SLACK_MS, roomBytes: 2 * MIB };
+    case 'gcp-parameter-manager':
+      return { ...ANYTHING, worstCaseDelayMs: settings.poll + SLACK_MS, roomBytes: MIB };
   }
 };

@@ -97,18 +97,23 @@ export const differentRuleset = (target: string, generation: number): Outcome =>
   message: `Target ${target} holds generation ${generation} with another content: apply a newer generation.`,
 });
 
-/** Official clients refuse larger messages (4 MiB with the frame). */
-const MAX_RULESET_BYTES = 4 * 1024 * 1024 - 1024;
+/** The config that takes most of a ruleset, with its bytes. */
+const largestOf = (text: string): string => {
+  const { flags } = JSON.parse(text) as { readonly flags?: Readonly<Record<string, JsonObject>> };
+  const [largest] = Object.entries(flags ?? {})
+    .map(([config, flag]) => ({ config, bytes: Buffer.byteLength(JSON.stringify(flag)) }))
+    .toSorted((a, b) => b.bytes - a.bytes);
+  return largest === undefined ? '' : `; the largest is config ${largest.config} with ${largest.bytes} bytes`;
+};
 
 /**
- * Why a ruleset can never be applied to a target; undefined when it can. `mostBytes`: what can be held there, by default
- * what official clients stream.
+ * Why a ruleset can never be applied to a target; undefined when it can. `mostBytes`: what can be held there.
  */
 export const unservable = (
   target: string,
   text: string,
   generation: number,
-  mostBytes: number = MAX_RULESET_BYTES,
+  mostBytes: number,
 ): Outcome | undefined => {
   if (!Number.isSafeInteger(generation) || generation < 1) {
     return {
@@ -120,7 +125,7 @@ export const unservable = (
   if (bytes <= mostBytes) return undefined;
   return {
     kind: 'rejected',
-    message: `The ruleset of target ${target} has ${bytes} bytes and there is room for ${mostBytes}: make its configs smaller.`,
+    message: `The ruleset of target ${target} has ${bytes} bytes and there is room for ${mostBytes}${largestOf(text)}. A rollout holds the old value beside the new one: lead the largest config to a smaller value in steps that fit, or register the target anew by a driver with more room.`,
   };
 };
 

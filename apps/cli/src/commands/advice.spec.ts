@@ -61,6 +61,7 @@ const target = (name: string): TargetView => ({
   settings: {},
   generation: 0,
   drift: null,
+  undelivered: null,
   instances: [],
   live: [],
   retired: false,

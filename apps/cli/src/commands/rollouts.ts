@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import { RolloutStatus } from '#libs/contracts';
 import type { RolloutView } from '#libs/contracts';
 import type { RolloutCommand } from '../client.js';
-import { plain } from '../format.js';
+import { plain, showTime } from '../format.js';
 import { renderRollout, renderRollouts } from '../render/rollouts.js';
 import { checkNamed } from '../named.js';
 import { resolveRollout } from '../resolve.js';
@@ -51,6 +51,16 @@ const addStart = (program: Command, invocation: Invocation): void => {
   });
 };
 
+/** Whatever a rollout says of itself, its targets may serve something older. */
+const noteUndelivered = async (invocation: Invocation): Promise<void> => {
+  const targets = await invocation.client.targets().catch(() => []);
+  for (const { target, undelivered } of targets)
+    if (undelivered !== null)
+      invocation.note(
+        `nothing can be delivered to target ${plain(target)} since ${showTime(undelivered.since, invocation.look.zone)}: ${plain(undelivered.error)}`,
+      );
+};
+
 const addStatus = (program: Command, invocation: Invocation): void => {
   program
     .command('status [rollout]')
@@ -75,6 +85,7 @@ const addStatus = (program: Command, invocation: Invocation): void => {
           text: (look) => renderRollouts(list.items, look),
           names: list.items.map(({ id }) => `rollout/${id}`),
         });
+        await noteUndelivered(invocation);
         if (list.items.length === 0)
           invocation.note('no rollouts fit; start one with: headgate start CONFIG --plan PLAN --reason "…"');
         else if (list.nextCursor !== null) invocation.note(`there are more; raise --limit ${flags.limit}`);

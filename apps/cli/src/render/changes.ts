@@ -66,7 +66,7 @@ export const summariseApply = (applied: ApplyResult): string => {
   for (const { action } of applied.results) counts.set(action, (counts.get(action) ?? 0) + 1);
   const parts = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
   const warnings = applied.results.reduce((sum, result) => sum + (result.warnings?.length ?? 0), 0);
-  const warned = warnings === 0 ? '' : `; ${plural(warnings, 'warning')}: no rollout can start by such a plan yet`;
+  const warned = warnings === 0 ? '' : `; ${plural(warnings, 'warning')}, see above`;
   const written = applied.dryRun ? ' (dry run, nothing was written)' : '';
   return `${plural(applied.results.length, 'manifest')}: ${parts}${written}${warned}`;
 };

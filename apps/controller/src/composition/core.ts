@@ -52,6 +52,7 @@ import { TargetDrivers } from './target-drivers.js';
 import { FleetSignalSources } from './signal-sources.js';
 import { StartError } from './start-error.js';
 import { TokenChecker } from './token-checker.js';
+import { PostgresUndelivered } from './undelivered.js';
 
 class SystemClock extends Clock {
   readonly #offsetMs: number;
@@ -288,13 +289,14 @@ export const startCore = async (
   view.onEvent((event) => runner.notice(event));
   const tokens = new TokenChecker(view, clock);
   const board = new PostgresProgressBoard(createKysely(unhurried));
+  const undelivered = new PostgresUndelivered(createKysely(pool));
   const keeper = keepSnapshots(unhurried, report, reached);
   const evaluator = new Evaluator(evidence, (...which) => view.fleet.onTrial(...which), keeper);
   const seen = { evidence, delivery: new SharedObservations(delivery), board };
   const conductor = new Conductor(runner, view, evaluator, seen);
   const workers = {
     conductor,
-    deliverer: new Deliverer(runner, view, delivery),
+    deliverer: new Deliverer(runner, view, delivery, { undelivered, log }),
     auditor: new Auditor(runner, view, delivery, () => store.head()),
   };
   const loop = loopsOf(workers, { queue, view, clock, log, reached });
@@ -338,6 +340,7 @@ export const startCore = async (
     sources: new LiveSourceBoard(view, new PostgresSourceStates(unhurried), clock),
     hooks: hooks.board,
     board,
+    undelivered,
     conductor,
     sync,
     readers,

@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { boardView, Delivery, LiveView, ProgressBoard } from '#libs/application';
+import { boardView, Delivery, LiveView, ProgressBoard, Undelivered } from '#libs/application';
 import { BoardView } from '#libs/contracts';
 import { Clock } from '#libs/kernel';
 import { Needs } from './auth.js';
@@ -14,6 +14,7 @@ export class BoardController {
     private readonly view: LiveView,
     private readonly board: ProgressBoard,
     private readonly delivery: Delivery,
+    private readonly undelivered: Undelivered,
     private readonly clock: Clock,
   ) {}
 
@@ -21,6 +22,7 @@ export class BoardController {
   @Get('board')
   @ApiOkResponse({ standardSchema: BoardView })
   show(): Promise<BoardView> {
-    return boardView(this.view, { board: this.board, delivery: this.delivery, now: this.clock.now() });
+    const { board, delivery, undelivered } = this;
+    return boardView(this.view, { board, delivery, undelivered, now: this.clock.now() });
   }
 }

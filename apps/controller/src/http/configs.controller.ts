@@ -4,13 +4,16 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import {
   appliedPlanLimits,
+  appliedRoomLimits,
   ApplyManifestsCommand,
   configView,
   Delivery,
   LiveView,
+  newTargetWarnings,
   planWarnings,
   signalWarnings,
   targetView,
+  Undelivered,
 } from '#libs/application';
 import {
   API_VERSION,
@@ -81,6 +84,7 @@ export class ConfigsController {
     private readonly commands: CommandBus,
     private readonly view: LiveView,
     private readonly delivery: Delivery,
+    private readonly undelivered: Undelivered,
   ) {}
 
   /** Applies manifests, all or none. Applying the same again changes nothing. */
@@ -95,7 +99,7 @@ export class ConfigsController {
     const manifests = body.manifests.map((raw, index) => readManifest(raw as JsonObject, index));
     refuseTwice(manifests);
     const parsed = manifests.map((manifest) => manifest.parsed);
-    const limit = appliedPlanLimits(this.view, parsed);
+    const limit = appliedPlanLimits(this.view, parsed) ?? appliedRoomLimits(this.view, parsed);
     if (limit) throw ProblemError.of(limit);
     const context = contextOf(request, body, body.reason);
     const { outcome, lastPosition } = accepted(
@@ -105,9 +109,14 @@ export class ConfigsController {
     const applied = ApplyResult.parse({ dryRun: body.dryRun, results: outcome['results'] });
     const gaps = { Plan: planWarnings(this.view, parsed), Signal: signalWarnings(this.view, parsed) };
     const results = applied.results.map((result) => {
-      const { kind, name } = result;
-      const found = kind === 'Plan' || kind === 'Signal' ? gaps[kind].get(name) : undefined;
-      return found
+      const { kind, name, action } = result;
+      const found =
+        kind === 'Target' && action === 'created'
+          ? newTargetWarnings(this.view, name)
+          : kind === 'Plan' || kind === 'Signal'
+            ? gaps[kind].get(name)
+            : undefined;
+      return found !== undefined && found.length > 0
         ? { ...result, warnings: found.map(({ field, message }) => ({ pointer: field, detail: message })) }
         : result;
     });
@@ -134,8 +143,11 @@ export class ConfigsController {
   @Needs('viewer')
   @ApiOkResponse({ standardSchema: TargetList })
   async targets(): Promise<z.output<typeof TargetList>> {
+    const failing = await this.undelivered.all();
     const views = await Promise.all(
-      [...this.view.fleet.targets.keys()].toSorted().map((name) => targetView(this.view, this.delivery, name)),
+      [...this.view.fleet.targets.keys()]
+        .toSorted()
+        .map((name) => targetView(this.view, this.delivery, name, failing.get(name))),
     );
     return { items: views.flatMap((target) => target ?? []) };
   }
@@ -144,7 +156,8 @@ export class ConfigsController {
   @Needs('viewer')
   @ApiOkResponse({ standardSchema: TargetView })
   async target(@Param('target') name: string): Promise<TargetView> {
-    const target = await targetView(this.view, this.delivery, name);
+    const failing = await this.undelivered.all();
+    const target = await targetView(this.view, this.delivery, name, failing.get(name));
     if (!target) throw new ProblemError('target-not-found', `There is no target ${name}. Apply its manifest first.`);
     return target;
   }

@@ -21,6 +21,8 @@ const STATUS: Readonly<Record<string, number>> = {
   'not-supported-yet': 422,
   'schema-invalid': 422,
   'schema-too-slow': 422,
+  'value-too-large': 422,
+  'ruleset-too-large': 422,
   'value-does-not-fit-schema': 422,
   'exposure-out-of-range': 422,
   'quorum-out-of-range': 422,

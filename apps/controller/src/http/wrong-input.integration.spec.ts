@@ -125,6 +125,11 @@ describe('A manifest', () => {
       refused('schema-too-slow', at('/spec/schema')),
     ],
     [
+      'whose value is larger than a value may be',
+      config('x', { prompt: 'x'.repeat(1024 * 1024) }),
+      refused('value-too-large', at('/spec/value')),
+    ],
+    [
       'whose schema multiplies',
       config('x', {}, { schema: doubling(40) }),
       refused('schema-too-slow', at('/spec/schema')),
@@ -190,6 +195,18 @@ describe('A manifest', () => {
       refused('value-does-not-fit-schema', '/manifests/1/spec/value'),
     );
     expect((await ask(controller.viewer, 'GET', '/v1/configs/good')).status).toBe(404);
+  });
+
+  it('with which the ruleset of a target would outgrow its store is refused at the larger value', async () => {
+    const settings = { project: 'my-project', parameter: 'eu' };
+    const place = { platform: 'vertex', models: ['haiku'], driver: 'gcp-parameter-manager' };
+    const answer = await apply(
+      manifest('Target', 'eu', { ...place, settings }),
+      config('smaller', { prompt: 'x'.repeat(600_000) }),
+      config('larger', { prompt: 'x'.repeat(601_000) }),
+    );
+    expectProblem(answer, refused('ruleset-too-large', '/manifests/2/spec/value'));
+    expect(problemIn(answer).detail).toMatch(/larger \(601013 bytes\).*target eu.*gcp-parameter-manager.*1048576/s);
   });
 
   it('may be there only once', async () => {

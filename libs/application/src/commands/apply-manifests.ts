@@ -162,11 +162,30 @@ const misfitOf = (
   return { code: 'value-does-not-fit-schema', message, field: `/spec/${field}${misfit.pointer}` };
 };
 
+/** Most bytes of a config's value, in canonical form: rulesets carry it to every reader. */
+export const MOST_VALUE_BYTES = 1024 * 1024;
+
+const sizeFaultOf = ({ key, value, codeDefault }: Wanted): Fault | undefined => {
+  const given = [
+    ['value', value],
+    ['codeDefault', codeDefault],
+  ] as const;
+  for (const [field, each] of given) {
+    const bytes = each === null ? 0 : Buffer.byteLength(canonicalJson(each));
+    if (bytes <= MOST_VALUE_BYTES) continue;
+    const message = `The ${field === 'value' ? 'value' : 'code default'} of config ${key} has ${bytes} bytes, and at most ${MOST_VALUE_BYTES} are taken (spec.${field}): make it smaller, or keep the bulk elsewhere and only name it here.`;
+    return { code: 'value-too-large', message, field: `/spec/${field}` };
+  }
+  return undefined;
+};
+
 const faultOf = (wanted: Wanted, manifest: Manifest): Fault | undefined => {
   if (manifest.kind === 'Plan') {
     const [fault] = planFaults(manifest.spec);
     return fault && { ...fault, field: fault.field ?? '' };
   }
+  const tooLarge = manifest.kind === 'Config' ? sizeFaultOf(wanted) : undefined;
+  if (tooLarge) return tooLarge;
   return wanted.schema === null ? undefined : schemaFaultOf(wanted, wanted.schema);
 };
 

@@ -1,8 +1,10 @@
-import { hasLabels, type KnownTarget, type PlanSpec, type RegisteredConfig, type ResolvedPlan } from '#libs/domain';
-import type { JsonObject, Rejection } from '#libs/kernel';
+import { EMERGENCY, hasLabels, type PlanSpec, type RegisteredConfig, type ResolvedPlan } from '#libs/domain';
+import type { Rejection } from '#libs/kernel';
 import type { Capabilities, Manifest } from '#libs/contracts';
 import type { LiveView } from '../queries/live-view.js';
 import { targetCapabilities } from '../workers/targets-known.js';
+import { startedRoomLimit } from './ruleset-room.js';
+import { targetsAfter, type Driven } from './targets-after.js';
 
 type Asked = {
   readonly config: RegisteredConfig;
@@ -78,7 +80,12 @@ export const driverLimits = (view: LiveView, asked: Asked): Rejection | undefine
   for (const [index, { targets, stages }] of asked.plan.tracks.entries())
     for (const { target } of targets) {
       const known = view.fleet.targets.get(target);
-      if (!known || known.driver === 'pull') continue;
+      if (!known) continue;
+      const { config, revision } = asked;
+      // An emergency goes wherever it can, and a target that is full keeps no other from it.
+      const full = plan === EMERGENCY ? undefined : startedRoomLimit(view, known, { config, revision });
+      if (full !== undefined) return { code: CODE, message: full, field: '/revision' };
+      if (known.driver === 'pull') continue;
       const can = targetCapabilities(known);
       const fault = configFault(target, can, asked);
       if (fault) return fault;
@@ -86,22 +93,6 @@ export const driverLimits = (view: LiveView, asked: Asked): Rejection | undefine
       if (tooFine) return { code: CODE, message: tooFine.message, field: '/plan' };
     }
   return undefined;
-};
-
-type Driven = KnownTarget & { readonly driver: string; readonly settings: JsonObject };
-
-/** Targets as they will be when these manifests are applied. */
-const targetsAfter = (view: LiveView, manifests: readonly Manifest[]): readonly Driven[] => {
-  const given = manifests.flatMap((each): readonly Driven[] =>
-    each.kind === 'Target'
-      ? [{ ...each.spec, target: each.metadata.name, settings: each.spec.settings as JsonObject }]
-      : [],
-  );
-  const names = new Set(given.map(({ target }) => target));
-  return [
-    ...[...view.fleet.targets.values()].filter(({ target, retired }) => !retired && !names.has(target)),
-    ...given,
-  ];
 };
 
 const chosenBy = (wanted: PlanSpec['tracks'][number]['targets'], targets: readonly Driven[]): readonly Driven[] => {

@@ -1,9 +1,9 @@
 import type { BoardRollout, BoardView, Health, RolloutView } from '#libs/contracts';
 import { isOver, isServed, trackOf, type Rollout } from '#libs/domain';
-import type { Delivery, Progress, ProgressBoard } from '../ports.js';
+import type { Delivery, Failing, Progress, ProgressBoard, Undelivered } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
 import { openFailures } from './open-work.js';
-import { rolloutView } from './views.js';
+import { rolloutView, undeliveredView } from './views.js';
 
 /** Rollouts that have ended are shown as far as somebody may still look for them on a board. */
 const MOST_ENDED = 12;
@@ -87,7 +87,13 @@ const heldCell = (
   };
 };
 
-const cellsOf = (view: LiveView, running: ReadonlyMap<string, Shown>): ReadonlyMap<string, readonly Cell[]> => {
+type Failures = ReadonlyMap<string, Failing>;
+
+const cellsOf = (
+  view: LiveView,
+  running: ReadonlyMap<string, Shown>,
+  failures: Failures,
+): ReadonlyMap<string, readonly Cell[]> => {
   const settled = settledTimes(view);
   const cells = new Map<string, Cell[]>();
   for (const { target, retired } of view.fleet.targets.values()) {
@@ -98,7 +104,12 @@ const cellsOf = (view: LiveView, running: ReadonlyMap<string, Shown>): ReadonlyM
         settled.get(`${config}/${target}/${control}`) ?? (control === 1 ? view.revisionFacts(config, 1)?.at : null);
       const rest = shown
         ? heldCell(shown, target)
-        : { delivered: true, converged: true, health: 'steady' as const, since: at ?? null };
+        : {
+            delivered: !failures.has(target),
+            converged: !failures.has(target),
+            health: 'steady' as const,
+            since: at ?? null,
+          };
       const cell = { target, control, candidate, shareBp: rollout === null ? null : shareBp, rollout, ...rest };
       cells.set(config, [...(cells.get(config) ?? []), cell]);
     }
@@ -106,17 +117,17 @@ const cellsOf = (view: LiveView, running: ReadonlyMap<string, Shown>): ReadonlyM
   return cells;
 };
 
-type Failing = NonNullable<BoardView['targets'][number]['failing']>;
+type FailingRollout = NonNullable<BoardView['targets'][number]['failing']>;
 
 /** Target → the delivery that has failed there for longest. */
-const failingOf = (view: LiveView): ReadonlyMap<string, Failing> => {
-  const failing = new Map<string, Failing>();
+const failingOf = (view: LiveView): ReadonlyMap<string, FailingRollout> => {
+  const failing = new Map<string, FailingRollout>();
   for (const { rollout, target, since, error } of openFailures(view))
     if (!failing.has(target)) failing.set(target, { since: iso(since), error, rollout });
   return failing;
 };
 
-const targetsOf = async (view: LiveView, delivery: Delivery): Promise<BoardView['targets']> => {
+const targetsOf = async (view: LiveView, delivery: Delivery, failures: Failures): Promise<BoardView['targets']> => {
   const failing = failingOf(view);
   return Promise.all(
     [...view.fleet.targets.values()]
@@ -131,6 +142,7 @@ const targetsOf = async (view: LiveView, delivery: Delivery): Promise<BoardView[
           generation,
           instances: observed?.instances.length ?? null,
           behind,
+          undelivered: undeliveredView(failures.get(target)),
           failing: failing.get(target) ?? null,
         };
       }),
@@ -149,16 +161,27 @@ const urgency = ({ held, status }: BoardRollout): number =>
 /** What a person wants to see at one glance: what moves, what is held, and what every target is to serve. */
 export const boardView = async (
   view: LiveView,
-  { board, delivery, now }: { readonly board: ProgressBoard; readonly delivery: Delivery; readonly now: number },
+  {
+    board,
+    delivery,
+    undelivered,
+    now,
+  }: {
+    readonly board: ProgressBoard;
+    readonly delivery: Delivery;
+    readonly undelivered: Pick<Undelivered, 'all'>;
+    readonly now: number;
+  },
 ): Promise<BoardView> => {
   const entries = [...view.rollouts.values()].toReversed();
   const moving = entries.filter(({ rollout }) => !isOver(rollout));
+  const failures = await undelivered.all();
   const [progress, targets] = await Promise.all([
     board.get(moving.map(({ rollout }) => rollout.id)),
-    targetsOf(view, delivery),
+    targetsOf(view, delivery, failures),
   ]);
   const running = moving.map((entry) => lineOf(entry, progress.get(entry.rollout.id)));
-  const cells = cellsOf(view, new Map(running.map((shown) => [shown.rollout.id, shown])));
+  const cells = cellsOf(view, new Map(running.map((shown) => [shown.rollout.id, shown])), failures);
   return {
     position: view.position,
     at: iso(now),

@@ -18,6 +18,35 @@ const silentWarnings = (
   ];
 };
 
+type DrawnStage = NonNullable<Reach>['stages'][number];
+
+const drawWords = ({ draws }: DrawnStage): string =>
+  draws.map(({ target, chosen, of }) => `${chosen} of ${of} on ${target}`).join(', ');
+
+/** Where so few instances are live that shares come to others than were written. */
+const drawWarnings = (plan: ResolvedPlan, reach: Reach): string[] =>
+  plan.tracks.flatMap((track) => {
+    const drawn = (reach?.stages ?? []).filter((stage) => stage.track === track.name && stage.draws.length > 0);
+    const [first] = drawn;
+    if (first === undefined || drawn.some(({ draws }) => draws.some(({ of }) => of === 0))) return [];
+    const shareBp = track.stages[0]?.exposureBp ?? 0;
+    const exposes = first.draws.some(({ chosen, of }) => chosen * 10_000 > 2 * shareBp * of);
+    const same = drawn.filter(
+      ({ draws }, at) => at > 0 && draws.every(({ chosen }, which) => chosen === drawn[at - 1]?.draws[which]?.chosen),
+    );
+    return [
+      ...(exposes
+        ? [
+            `${track.name}/${first.stage} asks for ${showShare(shareBp)} and comes to ${drawWords(first)}, the least that can be drawn: run more instances, or know that the first stage shows the change to so many.`,
+          ]
+        : []),
+      ...same.map(
+        (stage) =>
+          `${track.name}/${stage.stage} comes to the same instances as the stage before it (${drawWords(stage)}): it lasts longer and shows the change to nobody else. Leave one of them out, or run more instances.`,
+      ),
+    ];
+  });
+
 /** What a start is refused for, since the draw could never tell. */
 const reachWarnings = (reach: Reach): string[] =>
   reach?.refusal === undefined ? [] : [`${reach.refusal} A start is refused.`];
@@ -107,6 +136,7 @@ export const warningsOf = ({ prepared, plan, preview, unattended, reach }: Warne
           `Stages go on with ${showShare(plan.convergence.quorumBp)} of the known instances of a target once the others have had ${plan.convergence.withinMs / 1_000} s; the record names who was absent.`,
         ]),
     ...(plan.holdbackBp === 0 ? ['There is no holdback: the watch is only observational.'] : []),
+    ...drawWarnings(plan, reach),
     ...reachWarnings(reach),
   ];
 };

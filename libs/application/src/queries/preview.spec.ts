@@ -60,3 +60,32 @@ describe('The preview of a plan with a signal that is known up to two hours afte
     expect(preview(2 * HOUR, true).totalMs).toBe(preview(undefined, true).totalMs);
   });
 });
+
+describe('The preview of a config that is assigned by instance', () => {
+  const warned = (count: number, ...exposures: readonly number[]): readonly string[] => {
+    const tracks = [aTrack('api', { stages: exposures.map((exposure) => aStage(exposure)) })];
+    const plan = aPlan({ tracks, signals: [aSignal('script-errors', { tolerate: 'none' })] });
+    const live = Object.fromEntries(
+      targets.map((target) => [target, Array.from({ length: count }, (_, index) => `${target}-${index}`)]),
+    );
+    const controls = { 'api-us': 1, 'api-eu': 1 };
+    const prepared: Prepared = {
+      config: { ...config, assignment: 'instance' },
+      revision: 2,
+      plan,
+      controls,
+      bypasses: false,
+    };
+    return previewOf(prepared, traffic, 600_000, [], live).preview.warnings;
+  };
+
+  it('warns where the first stage exposes more than twice its share', () => {
+    expect(warned(2, 100, 10_000).join()).toMatch(/asks for 1% and comes to 1 of 2 on api-us, 1 of 2 on api-eu/);
+    expect(warned(100, 100, 10_000).join()).not.toContain('asks for');
+  });
+
+  it('warns of a stage that draws nobody beyond the one before it', () => {
+    expect(warned(10, 1_000, 1_400, 10_000).filter((each) => each.includes('same instances'))).toHaveLength(1);
+    expect(warned(20, 1_000, 1_400, 10_000).join()).not.toContain('same instances');
+  });
+});

@@ -17,7 +17,7 @@ import {
 } from '#libs/domain';
 import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import type { ConfigView, EventView, ParityView, RolloutView, TargetView, VerdictView } from '#libs/contracts';
-import type { Delivery, Evidence, Progress } from '../ports.js';
+import type { Delivery, Evidence, Failing, Progress } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
 
 const DAY_MS = 86_400_000;
@@ -230,7 +230,16 @@ export const configView = (view: LiveView, key: string): ConfigView | undefined 
   };
 };
 
-export const targetView = async (view: LiveView, delivery: Delivery, name: string): Promise<TargetView | undefined> => {
+export const undeliveredView = (failing: Failing | undefined): TargetView['undelivered'] =>
+  failing === undefined ? null : { ...failing, since: iso(failing.since) };
+
+/** `failing`: why nothing can be delivered there; undefined while it can. */
+export const targetView = async (
+  view: LiveView,
+  delivery: Delivery,
+  name: string,
+  failing: Failing | undefined,
+): Promise<TargetView | undefined> => {
   const known = view.fleet.targets.get(name);
   if (!known) return undefined;
   const { instances } = await delivery.observe(name);
@@ -247,6 +256,7 @@ export const targetView = async (view: LiveView, delivery: Delivery, name: strin
       action: known.drift.action,
     },
     generation: known.generation,
+    undelivered: undeliveredView(known.retired ? undefined : failing),
     instances: instances.map(({ seenAt, ...instance }) => ({ ...instance, seenAt: iso(seenAt) })),
     live: view.fleet
       .desired(name)

@@ -2,9 +2,9 @@ import type { ClaimedTask, JsonObject } from '#libs/kernel';
 import { renderRuleset, rolloutDecider, rolloutStream, type FleetTarget } from '#libs/domain';
 import { automation } from '../commands/context.js';
 import type { CommandRunner } from '../commands/runner.js';
-import type { ApplyOutcome, Delivery } from '../ports.js';
+import type { ApplyOutcome, Delivery, Undelivered } from '../ports.js';
 import type { LiveView } from '../queries/live-view.js';
-import type { Disposition } from './task-loop.js';
+import type { Disposition, Log } from './task-loop.js';
 
 const RETRY_FIRST_MS = 200;
 const RETRY_MOST_MS = 30_000;
@@ -17,6 +17,8 @@ const FULL_MS = 500;
 
 /** Doubles from 200 ms to 30 s; a rollback is never given up. */
 const backOff = (attempts: number): number => Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempts, 10));
+
+const errorOf = (outcome: ApplyOutcome): string => ('message' in outcome ? outcome.message : outcome.kind);
 
 /** The whole folded ruleset of a target, as the log desires it now. */
 export const rulesetOf = (view: LiveView, target: FleetTarget): JsonObject =>
@@ -32,21 +34,32 @@ export const rulesetOf = (view: LiveView, target: FleetTarget): JsonObject =>
     }),
   });
 
+/** What passes by itself, such as a limit of calls, is told of only when it has lasted for so many tries. */
+const MANY_TRIES = 4;
+
+type Delivered = { readonly retryAfterMs: number | null } | undefined;
+
+/** Who is told of targets to which nothing can be delivered: readers, and once each the log. */
+export type Told = { readonly undelivered: Undelivered; readonly log: Log };
+
 /** Delivers rulesets. A newer generation satisfies an older task, so a late task finds its work done. */
 export class Deliverer {
   readonly #runner: CommandRunner;
   readonly #view: LiveView;
   readonly #delivery: Delivery;
+  readonly #told: Told | undefined;
   /** Target → the generation that was last delivered there from here. */
   readonly #done = new Map<string, number>();
   /** Targets whose last delivery from here failed, and how many of them are being tried now. */
   readonly #failing = new Set<string>();
   #trying = 0;
 
-  constructor(runner: CommandRunner, view: LiveView, delivery: Delivery) {
+  /** `told`: default nobody. */
+  constructor(runner: CommandRunner, view: LiveView, delivery: Delivery, told?: Told) {
     this.#runner = runner;
     this.#view = view;
     this.#delivery = delivery;
+    this.#told = told;
   }
 
   async run(task: ClaimedTask): Promise<Disposition> {
@@ -70,6 +83,7 @@ export class Deliverer {
     // What is done already is not done again because another target is down.
     const open = only === null && task.attempts > 1 ? targets.filter((target) => !this.#isDone(target)) : targets;
     const failures = await Promise.all(open.map((target) => this.#deliver(target, task.attempts)));
+    await this.#tellArrived(targets.filter((target) => this.#isDone(target)).map(({ target }) => target));
     const failed = failures.find((failure) => failure !== undefined);
     if (failed === undefined) return { kind: 'done' };
     return { kind: 'again', atMs: this.#runner.now() + (failed.retryAfterMs ?? backOff(task.attempts)), fresh: false };
@@ -79,7 +93,7 @@ export class Deliverer {
     return this.#done.get(target) === generation;
   }
 
-  async #deliver(target: FleetTarget, attempts: number): Promise<{ readonly retryAfterMs: number | null } | undefined> {
+  async #deliver(target: FleetTarget, attempts: number): Promise<Delivered> {
     const { generation } = target;
     const outcome = await this.#apply(target);
     const done = outcome.kind === 'applied' || (outcome.kind === 'conflict' && outcome.reason === 'superseded');
@@ -95,8 +109,24 @@ export class Deliverer {
       this.#done.set(target.target, generation);
       return undefined;
     }
+    if (!pending) await this.#tellFailing(target.target, generation, outcome, attempts);
     if (pending) return { retryAfterMs: Math.min(PENDING_MOST_MS, backOff(attempts)) };
     return { retryAfterMs: outcome.kind === 'throttled' ? outcome.retryAfterMs : null };
+  }
+
+  async #tellFailing(target: string, generation: number, outcome: ApplyOutcome, attempts: number): Promise<void> {
+    const passes = outcome.kind === 'throttled' || (outcome.kind === 'conflict' && outcome.reason === 'concurrent');
+    if (this.#told === undefined || (passes && attempts < MANY_TRIES)) return;
+    const { undelivered, log } = this.#told;
+    const error = errorOf(outcome);
+    const begins = await undelivered.fails(target, { generation, error, since: this.#runner.now() });
+    if (begins) log.error(`Nothing can be delivered to target ${target}; trying again all the time.`, { error });
+  }
+
+  async #tellArrived(targets: readonly string[]): Promise<void> {
+    if (this.#told === undefined) return;
+    for (const target of await this.#told.undelivered.arrived(targets))
+      this.#told.log.info(`Target ${target} has its newest ruleset again.`);
   }
 
   async #apply(target: FleetTarget): Promise<ApplyOutcome> {
@@ -131,7 +161,7 @@ export class Deliverer {
               type: 'RecordExposureFailed',
               target,
               generation,
-              error: 'message' in outcome ? outcome.message : outcome.kind,
+              error: errorOf(outcome),
             },
       );
       return { rollout };

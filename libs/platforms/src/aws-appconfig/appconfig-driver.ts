@@ -15,8 +15,6 @@ import { parseRuleset } from '../parse-ruleset.js';
 import { AppConfigStore, type AppConfigSdk, type Deployed, type Look } from './appconfig-store.js';
 import { outcomeOfAws } from './outcomes.js';
 
-/** What AppConfig hosts of one configuration. */
-const MOST_BYTES = 2 * 1024 * 1024;
 /** What an alarm or a person took back is not deployed again at once. */
 const REST_MS = 300_000;
 const OTHERS_MS = 2_000;
@@ -54,7 +52,7 @@ export class AppConfigDriver extends PlatformDriver {
 
   async apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
     const text = JSON.stringify(ruleset);
-    const refusal = unservable(target, text, generation, MOST_BYTES);
+    const refusal = unservable(target, text, generation, this.capabilities(target).roomBytes);
     if (refusal !== undefined) return refusal;
     try {
       const store = await this.#storeOf(target);

@@ -13,8 +13,6 @@ import { GoogleDriver, type GoogleDriverOptions } from '../google/google-driver.
 import { GoogleError } from '../google/google-rest.js';
 import { parseRuleset } from '../parse-ruleset.js';
 
-/** What a version may hold. */
-const MOST_BYTES = 1024 * 1024;
 const MOST_PAGES = 40;
 /** Versions of Headgate that are kept; each one that is enabled costs. */
 const KEPT = 20;
@@ -50,7 +48,7 @@ export class ParameterManagerDriver extends GoogleDriver<ParameterManagerSetting
   }
 
   protected refusalOf(target: string, ruleset: JsonObject, generation: number): Outcome | undefined {
-    return unservable(target, JSON.stringify(ruleset), generation, MOST_BYTES);
+    return unservable(target, JSON.stringify(ruleset), generation, this.capabilities(target).roomBytes);
   }
 
   protected async bring(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {

@@ -61,7 +61,7 @@ export class MemoryDriver extends PlatformDriver {
 
   private applyNow(target: string, ruleset: JsonObject, generation: number): Outcome {
     const text = JSON.stringify(ruleset);
-    const refusal = unservable(target, text, generation);
+    const refusal = unservable(target, text, generation, this.capabilities().roomBytes);
     if (refusal !== undefined) return refusal;
     const applied: Outcome = { kind: 'applied', generation };
     if (this.platform.feed.offer({ target, generation, ruleset, text, appliedAt: this.clock.now() })) return applied;

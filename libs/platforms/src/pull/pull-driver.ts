@@ -77,7 +77,7 @@ export class PullDriver extends PlatformDriver {
 
   async apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
     const text = JSON.stringify(ruleset);
-    const refusal = unservable(target, text, generation);
+    const refusal = unservable(target, text, generation, this.capabilities().roomBytes);
     if (refusal !== undefined) return refusal;
     let appliedAt: number;
     try {

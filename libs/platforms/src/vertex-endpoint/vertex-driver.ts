@@ -51,7 +51,7 @@ export class VertexDriver extends GoogleDriver<VertexSettings> {
   }
 
   protected refusalOf(target: string, ruleset: JsonObject, generation: number): Outcome | undefined {
-    const refusal = unservable(target, JSON.stringify(ruleset), generation);
+    const refusal = unservable(target, JSON.stringify(ruleset), generation, this.capabilities(target).roomBytes);
     if (refusal !== undefined) return refusal;
     const meant = splitOf(ruleset, this.settingsOf(target));
     return 'fault' in meant

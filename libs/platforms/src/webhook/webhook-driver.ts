@@ -56,7 +56,7 @@ export class WebhookDriver extends PlatformDriver {
 
   async apply(target: string, ruleset: JsonObject, generation: number): Promise<Outcome> {
     const text = JSON.stringify(ruleset);
-    const refusal = unservable(target, text, generation);
+    const refusal = unservable(target, text, generation, this.capabilities(target).roomBytes);
     if (refusal !== undefined) return refusal;
     try {
       const answer = await this.#send('PUT', target, generation, text);

@@ -148,6 +148,13 @@ export const Matrix = ({ board }: { readonly board: BoardView }): JSX.Element =>
               {platforms.map(([name, targets]) => (
                 <th key={name} scope="col">
                   {name} <span className="small dim">{headOf(targets)}</span>
+                  {targets.map(({ target, undelivered }) =>
+                    undelivered === null ? null : (
+                      <div key={target} className="small bad wrap" title={`since ${undelivered.since}`}>
+                        nothing can be delivered to {target}: {undelivered.error}
+                      </div>
+                    ),
+                  )}
                 </th>
               ))}
             </tr>
