@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { aPlan, aRollout, aSignal, aTrack, SOME_SIGNALS, specification, type Shortcomings } from '#libs/testing';
+import {
+  aPlan,
+  aRollout,
+  aSignal,
+  aStage,
+  aTrack,
+  SOME_SIGNALS,
+  specification,
+  type Shortcomings,
+} from '#libs/testing';
 import { missingForStage, rolloutDecider, type RolloutCommand } from './index.js';
 
 const { given } = specification(rolloutDecider);
@@ -54,6 +63,15 @@ describe('a fail of a signal', () => {
     const warned = story('warn').looks(bad);
     expect(typesAt(warned, bad)).toContain('StagePassed');
     expect(warned.rollout.held).toBeNull();
+  });
+
+  it('is not gone past before the stage has the requests that it asks for', () => {
+    const stages = [100, 10_000].map((exposure) => aStage(exposure, { samples: 1_000_000 }));
+    const signals = [aSignal('wrong-pool'), aSignal('script-errors', { onFail: 'warn' })];
+    const warned = aRollout(aPlan({ tracks: [aTrack('api', { stages })], signals }))
+      .arrives()
+      .looks(bad);
+    expect(typesAt(warned, bad)).not.toContain('StagePassed');
   });
 });
 

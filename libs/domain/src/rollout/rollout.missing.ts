@@ -80,18 +80,29 @@ const isObservation = ({ method, verdict }: RecordedVerdict): boolean =>
 
 const ONLY_OBSERVED = 'no signal compares the arms, so none can show that this is harmless: going on takes a promote';
 
-const unproven = (rollout: Rollout, facts: Facts, track: string | null, stage: string): string[] => {
+const ALL_OF_WATCH = { name: WATCH, samples: 0 };
+
+const unproven = (
+  rollout: Rollout,
+  facts: Facts,
+  track: string | null,
+  stage: { readonly name: string; readonly samples: number },
+): string[] => {
   const without = dispensable(rollout, facts);
   const deciding = rollout.plan.signals.filter(({ signal, shadow }) => !shadow && !without.has(signal));
   const judged = deciding.map(({ signal, title, onFail }) => {
     const verdict = facts.verdicts.find(
-      (candidate) => candidate.signal === signal && candidate.track === track && candidate.stage === stage,
+      (candidate) => candidate.signal === signal && candidate.track === track && candidate.stage === stage.name,
     );
     return { title, onFail, verdict };
   });
   const missing = judged.flatMap(({ title, onFail, verdict }) => {
     if (verdict === undefined) return [`${title}: not measured`];
     const isBorne = verdict.verdict === 'fail' && onFail === 'warn';
+    const requests = verdict.counts.candidateRequests;
+    // What is only warned of may be shown before the stage has what it asks for.
+    if (isBorne && requests < stage.samples)
+      return [`${title}: ${requests} of the ${stage.samples} candidate requests that are needed`];
     return verdict.verdict === 'pass' || isBorne || isObservation(verdict) ? [] : [verdict.sentence];
   });
   const isOnlyObserved = judged.length > 0 && judged.every(({ verdict }) => verdict && isObservation(verdict));
@@ -132,7 +143,7 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
       track.targets.map(({ target }) => target),
       facts,
     ),
-    ...unproven(rollout, facts, track.name, stage.name),
+    ...unproven(rollout, facts, track.name, stage),
     ...drawFaults(rollout, track, trackOf(rollout, track.name).stage + 1, facts.instances),
   ];
 };
@@ -157,8 +168,8 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
   ...early(rollout, facts, 'the watch has lasted', facts.watch.bakedMs),
   ...unmeasured(rollout, liveTargets(rollout), facts),
   ...(rollout.plan.rollbackScope === 'rollout'
-    ? unproven(rollout, facts, null, WATCH)
-    : liveTracks(rollout).flatMap(({ name }) => unproven(rollout, facts, name, WATCH))),
+    ? unproven(rollout, facts, null, ALL_OF_WATCH)
+    : liveTracks(rollout).flatMap(({ name }) => unproven(rollout, facts, name, ALL_OF_WATCH))),
 ];
 
 /** Targets from which the candidate is still to be taken back. */
