@@ -1,4 +1,4 @@
-import { judgeCounts, recomputeParities, type RecordedParity } from '#libs/domain';
+import { judgeCounts, liveTracks, recomputeParities, type RecordedParity } from '#libs/domain';
 import { isPromoted, momentsOf, type Of, type Rule } from './log.js';
 
 const isOf =
@@ -24,13 +24,14 @@ export const parityComesFirst: Rule = (history) =>
     ];
   });
 
-/** Rule 3: while platforms are shown to differ nothing of the rollout goes on. */
+/** Rule 3: while platforms are shown to differ nothing goes on of a rollout in which a track can still wait for that. */
 export const differingHolds: Rule = (history) =>
   momentsOf(history).flatMap((moment) => {
     const { event, before } = moment;
     if (event.type !== 'StageEntered' || !before) return [];
+    const waiting = liveTracks(before).filter(({ name }) => before.tracks[name] === undefined);
     const failed = Object.values(before.parities).find(
-      (parity) => verdictOf(parity) === 'fail' && before.tracks[parity.track] === undefined,
+      (parity) => verdictOf(parity) === 'fail' && waiting.some(({ name }) => name === parity.track),
     );
     return failed
       ? [`${event.data.track} of rollout ${before.id} goes on at ${event.position} although ${failed.sentence}`]
