@@ -7,12 +7,13 @@ import { Logo } from '../parts/logo.js';
 import { Shape } from '../parts/mark.js';
 import { Empty } from '../parts/states.js';
 import { useNow } from '../parts/time.js';
-import { showDuration } from '../words/format.js';
+import { showDuration, showZone } from '../words/format.js';
 import { HELP, moveFocus, useKeys } from './keys.js';
 import { Search } from './search-box.js';
 
 const ROLES: Readonly<Record<string, string>> = {
   viewer: 'reads, changes nothing',
+  investigator: 'reads, exact counts of few units as well, of which each reading is recorded',
   operator: 'changes configs, steers rollouts',
   admin: 'does all, issues tokens',
 };
@@ -22,9 +23,11 @@ const LostLine = ({ why, since, retryAt }: { why: string; since: number; retryAt
   return (
     <div className="lost" role="status">
       <Shape mark="ring" />
-      <span>Connection lost for {showDuration(Math.max(1_000, now - since))}: what you see is as of then.</span>
-      <span className="small">
-        {why} Rollouts go on without this page. Next try in {showDuration(Math.max(0, retryAt - now))}.
+      <span>
+        Connection lost for {showDuration(Math.max(1_000, now - since))}: what you see is as of then.{' '}
+        <span className="small">
+          {why} Rollouts go on without this page. Next try in {showDuration(Math.max(0, retryAt - now))}.
+        </span>
       </span>
     </div>
   );
@@ -122,11 +125,15 @@ const PAGES = [
   ['/time', 'Time travel'],
 ] as const;
 
+/** What only an admin may see. */
+const ADMIN_PAGES = [['/hooks', 'Hooks']] as const;
+
 const Nav = (): JSX.Element => {
+  const { who } = useSession();
   const path = useRouterState({ select: ({ location }) => location.pathname });
   return (
     <nav className="nav" aria-label="Pages">
-      {PAGES.map(([to, words]) => {
+      {[...PAGES, ...(who.role === 'admin' ? ADMIN_PAGES : [])].map(([to, words]) => {
         const isHere = to === '/' ? path === '/' || path.startsWith('/rollouts') : path.startsWith(to);
         return (
           <Link key={to} to={to} aria-current={isHere ? 'page' : undefined} activeProps={{}}>
@@ -185,6 +192,7 @@ export const Shell = (): JSX.Element => {
       <main className="main" id="main" tabIndex={-1}>
         <Outlet />
       </main>
+      <footer className="foot small dim">Times are in {showZone()}; point at one to see it in UTC.</footer>
       {isHelpOpen ? <Help onClose={() => setHelpOpen(false)} /> : null}
     </>
   );

@@ -32,8 +32,8 @@ const whereOf = ({ status, stage }: Track, isBack: boolean): string => {
 
 /** How far a track has come: a box for each stage, and the same in words. */
 const TrackLine = ({ track, isBack }: { readonly track: Track; readonly isBack: boolean }): JSX.Element => (
-  <span className="row nowrap" style={{ gap: 6 }}>
-    <b>{track.name}</b>
+  <span className="track-line">
+    <b className="wrap">{track.name}</b>
     <span className="dots" aria-hidden="true">
       {Array.from({ length: track.stages }, (_, index) => (
         <i key={index} className={dotOf(track, index, isBack)} />
@@ -78,13 +78,13 @@ export const RolloutCard = memo(({ rollout }: { readonly rollout: BoardRollout }
         </span>
         <StateMark look={look} />
       </span>
-      <span className="row small">
+      <span className="track-lines small">
         {rollout.tracks.map((track) => (
           <TrackLine key={track.name} track={track} isBack={isBack} />
         ))}
       </span>
       <Why rollout={rollout} />
-      <span className="row between small dim">
+      <span className="row between small dim last">
         <span>
           {isOver(rollout) ? 'ended ' : 'started '}
           <Age at={rollout.endedAt ?? rollout.startedAt} suffix=" ago" />
