@@ -246,11 +246,14 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       await open.getByRole('row', { name: /^router\.context r2 rolling back/ }).waitFor();
       await open.getByRole('row', { name: /^sampler r2 settled at .* 100% on .*vertex-eu/ }).waitFor();
       await open.getByLabel('On target').selectOption('vertex-eu');
-      await open.getByRole('row', { name: /^router\.context r2/ }).waitFor({ state: 'hidden' });
+      await open.getByRole('row', { name: /^router\.context r2 .* nothing there/ }).waitFor();
       await open.getByRole('row', { name: /^sampler r2 .* 100% on vertex-eu/ }).waitFor();
       await open.getByLabel('Ended in').selectOption('0');
+      await open.getByRole('row', { name: /^sampler r2/ }).waitFor({ state: 'hidden' });
+      await open.getByLabel('Of config').selectOption('prompt.system');
       await open.getByText('No change of this slice was in flight').waitFor();
       expect(page.url()).toContain('target=vertex-eu');
+      await open.getByLabel('Of config').selectOption('');
       await open.getByLabel('On target').selectOption('');
       await open.getByRole('link', { name: 'router.context r2' }).click();
       await page.waitForURL(/\/ui\/rollouts\//);
@@ -311,7 +314,6 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       await as('admin', '/ui/', async (page) => {
         await page.getByRole('link', { name: 'Hooks', exact: true }).click();
         const row = page.getByRole('row', { name: new RegExp(`^${url}`) });
-        await row.getByText('delivering', { exact: true }).waitFor();
         await clientOf(world.controller.operator).command(id, 'pause', { reason: 'so that there is an event' });
         await row.getByText('fails, tried again').waitFor();
         await row.getByText(/^it answered 503 since \d{4}-/).waitFor();

@@ -133,9 +133,9 @@ const scenario = () =>
         revision: 2,
         where: { models: ['claude-sonnet-4'] },
         signal: 'wrong-pool',
-        rate: '20%',
-        units: '16%',
-        sticky: { for: '3s' },
+        rate: '60%',
+        units: '60%',
+        sticky: { for: '6s' },
       },
       {
         name: 'script-everywhere',

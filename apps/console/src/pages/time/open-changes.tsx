@@ -36,7 +36,7 @@ const Row = ({ change }: { readonly change: OpenChange }): JSX.Element => (
       {change.held === null ? null : <span className="dim">: {change.held.reason}</span>}
     </td>
     <td data-label="asked for then" className="wrap">
-      {exposuresIn(change.exposures) || <span className="dim">nothing yet</span>}
+      {exposuresIn(change.exposures) || <span className="dim">nothing there</span>}
     </td>
     <td data-label="started">
       <Time at={change.startedAt} /> by {change.actor}
