@@ -1,5 +1,7 @@
+import { statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TcpProxy } from '../chaos/tcp-proxy.js';
@@ -160,6 +162,10 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       await giveReason(page, 'Pause', 'waiting for the numbers');
       await status(page, 'paused').waitFor();
       await page.keyboard.press('b');
+      await page.keyboard.press('?');
+      await page.getByRole('dialog').getByRole('row', { name: /pause/ }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
       const waiting = page.getByLabel('Wait for a person');
       await waiting.getByText('waiting for the numbers').waitFor();
       expect(await page.title()).toMatch(/^\(1\) /);
@@ -326,6 +332,8 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
         await row.getByText(/^its receiver answered 410/).waitFor();
         await page.getByText('headgate hooks resume ID').waitFor();
         expect(await seriousFaults(page)).toEqual([]);
+        await page.setViewportSize({ width: 390, height: 844 });
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
       });
       await as('operator', '/ui/hooks', async (page) => {
         await page.getByText('You may not see hooks').waitFor();
@@ -410,6 +418,19 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
     }
   });
 
+  it('loads no more script for the board than can be had at once', () =>
+    as('viewer', '/ui/', async (page) => {
+      await page.locator('table.matrix').waitFor();
+      const loaded = (await page.evaluate(
+        "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)",
+      )) as string[];
+      const bytes = loaded
+        .filter((path) => path.endsWith('.js'))
+        .map((path) => statSync(join('dist/apps/console', `${path.replace(/^\/ui\//, '')}.gz`)).size);
+      expect(bytes.length).toBeGreaterThan(0);
+      expect(bytes.reduce((all, size) => all + size, 0)).toBeLessThanOrEqual(160_000);
+    }));
+
   const everywhere = async (): Promise<readonly string[]> => {
     const { items } = await clientOf(world.controller.viewer).rollouts();
     return [
@@ -426,6 +447,7 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       '/ui/configs/sampler/propose',
       '/ui/configs/sampler/start?revision=1&plan=quick',
       '/ui/time?at=40&against=30&left=api&right=vertex',
+      '/ui/hooks',
       '/ui/rollouts/nothing',
       '/ui/no-such-page',
     ];

@@ -1,6 +1,6 @@
-import { ActionIcon, Button, Kbd, Modal, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Button, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
-import { useEffect, useMemo, useRef, useState, type JSX } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, type JSX } from 'react';
 import { useLive } from '../api/live.js';
 import { useSession } from '../api/session.js';
 import { Logo } from '../parts/logo.js';
@@ -8,7 +8,7 @@ import { Shape } from '../parts/mark.js';
 import { Empty } from '../parts/states.js';
 import { useNow } from '../parts/time.js';
 import { showDuration, showZone } from '../words/format.js';
-import { HELP, moveFocus, useKeys } from './keys.js';
+import { moveFocus, useKeys } from './keys.js';
 import { Search } from './search-box.js';
 
 const ROLES: Readonly<Record<string, string>> = {
@@ -94,29 +94,8 @@ const WhoMenu = (): JSX.Element => {
   );
 };
 
-const Help = ({ onClose }: { readonly onClose: () => void }): JSX.Element => (
-  <Modal
-    opened
-    onClose={onClose}
-    title={<b>Keys</b>}
-    centered
-    lockScroll={false}
-    closeButtonProps={{ 'aria-label': 'Close' }}
-  >
-    <table className="grid">
-      <tbody>
-        {HELP.map(([keys, what]) => (
-          <tr key={keys}>
-            <th scope="row" className="nowrap">
-              <Kbd>{keys}</Kbd>
-            </th>
-            <td>{what}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </Modal>
-);
+/** Comes when it is asked for: what opens over a page is no small part of the script. */
+const Help = lazy(() => import('./help.js'));
 
 const PAGES = [
   ['/', 'Board'],
@@ -193,7 +172,11 @@ export const Shell = (): JSX.Element => {
         <Outlet />
       </main>
       <footer className="foot small dim">Times are in {showZone()}; point at one to see it in UTC.</footer>
-      {isHelpOpen ? <Help onClose={() => setHelpOpen(false)} /> : null}
+      {isHelpOpen ? (
+        <Suspense>
+          <Help onClose={() => setHelpOpen(false)} />
+        </Suspense>
+      ) : null}
     </>
   );
 };

@@ -86,7 +86,7 @@ export const leftoverWords = ({ requests, units }: Pick<LeftoverView, 'requests'
   `${plural(requests, 'request')}${units === 0 ? '' : ` of ${unitsOf(units)}`}`;
 
 /** How far a rollback is, over all its targets. */
-export const backWords = (targets: readonly Target[]): string => {
+export const backWords = (targets: readonly Target[], revision: number): string => {
   const back = inOrder(targets);
   const readBack = back.filter((target) => target.readBack).length;
   const over = back.filter(({ ended }) => ended !== null).length;
@@ -95,7 +95,7 @@ export const backWords = (targets: readonly Target[]): string => {
   return [
     `${readBack} of ${plural(back.length, 'target')} read back`,
     `${over} of ${back.length} drained or ended otherwise`,
-    ...(requests > 0 ? [`${plural(requests, 'request')} since then`] : []),
-    ...(failing > 0 ? [`${plural(failing, 'target')} tried again`] : []),
+    ...(requests > 0 ? [`${plural(requests, 'request')} still came to r${revision}`] : []),
+    ...(failing > 0 ? [`${plural(failing, 'target')} being tried again`] : []),
   ].join(', ');
 };

@@ -128,7 +128,7 @@ export const Rollback = ({ rollout }: { readonly rollout: RolloutView }): JSX.El
       <div className="row">
         <StateMark look={{ tone: 'bad', mark: 'back', words: isOver ? 'Taken back' : 'Being taken back' }} />
         <span className="dim" aria-live="polite">
-          {backWords(rollout.targets)}
+          {backWords(rollout.targets, rollout.revision)}
         </span>
       </div>
       {why === undefined ? null : <p className="sentence wrap">{why}</p>}
