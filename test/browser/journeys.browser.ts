@@ -314,8 +314,8 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
     await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/events`;
     await world.addHook(url);
-    const [running] = (await clientOf(world.controller.operator).rollouts({ status: 'staging' })).items;
-    const id = running?.id ?? '';
+    const { items } = await clientOf(world.controller.operator).rollouts({ status: 'staging' });
+    const id = items.find(({ config }) => config === 'prompt.system')?.id ?? '';
     try {
       await as('admin', '/ui/', async (page) => {
         await page.getByRole('link', { name: 'Hooks', exact: true }).click();

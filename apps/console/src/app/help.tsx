@@ -26,5 +26,3 @@ export const Help = ({ onClose }: { readonly onClose: () => void }): JSX.Element
     </table>
   </Modal>
 );
-
-export default Help;

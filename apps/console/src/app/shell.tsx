@@ -95,7 +95,7 @@ const WhoMenu = (): JSX.Element => {
 };
 
 /** Comes when it is asked for: what opens over a page is no small part of the script. */
-const Help = lazy(() => import('./help.js'));
+const Help = lazy(async () => ({ default: (await import('./help.js')).Help }));
 
 const PAGES = [
   ['/', 'Board'],
