@@ -47,6 +47,14 @@ const isOver = ({ endedAt }: BoardRollout): boolean => endedAt !== null;
 
 const sameCard = (a: { rollout: BoardRollout }, b: { rollout: BoardRollout }): boolean => a.rollout === b.rollout;
 
+const Waits = ({ waitingFor: [first, ...others] }: Pick<BoardRollout, 'waitingFor'>): JSX.Element | null =>
+  first === undefined ? null : (
+    <span className="wrap small">
+      <span className="dim">waits for:</span> {first}
+      {others.length > 0 ? <span className="dim"> and {others.length} more</span> : null}
+    </span>
+  );
+
 const Why = ({ rollout }: { readonly rollout: BoardRollout }): JSX.Element | null => {
   const { held, health, sentence, waitingFor } = rollout;
   if (held !== null)
@@ -55,14 +63,11 @@ const Why = ({ rollout }: { readonly rollout: BoardRollout }): JSX.Element | nul
         <b>{held.by === 'person' ? 'Paused' : 'Held'}:</b> {held.reason}
       </span>
     );
-  if (health === 'harm' && sentence !== null) return <span className="wrap bad">{sentence}</span>;
-  const [first, ...others] = waitingFor;
-  if (first === undefined) return null;
   return (
-    <span className="wrap small">
-      <span className="dim">waits for:</span> {first}
-      {others.length > 0 ? <span className="dim"> and {others.length} more</span> : null}
-    </span>
+    <>
+      {health === 'harm' && sentence !== null ? <span className="wrap bad">{sentence}</span> : null}
+      <Waits waitingFor={waitingFor} />
+    </>
   );
 };
 

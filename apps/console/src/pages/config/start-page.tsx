@@ -32,11 +32,6 @@ const smallest = ({ signals }: Stage): string => {
   return seen.length === 0 ? 'only what should never be seen' : seen.join(', ');
 };
 
-const exposureNote = ({ stage, exposureBp }: Stage): string => {
-  const words = exposureWords(stage, exposureBp);
-  return words === undefined ? '' : ` (${words})`;
-};
-
 const Preview = ({ preview }: { readonly preview: PlanPreview }): JSX.Element => (
   <div className="stack">
     <p className="sentence">
@@ -81,7 +76,7 @@ const Preview = ({ preview }: { readonly preview: PlanPreview }): JSX.Element =>
               <th scope="row">{stage.track}</th>
               <td className="number" data-label="stage">
                 {stage.stage}
-                <span className="small dim">{exposureNote(stage)}</span>
+                <div className="small dim">{exposureWords(stage.stage, stage.exposureBp)}</div>
               </td>
               <td className="number" data-label="predicted">
                 {predicted(stage)}
