@@ -118,12 +118,15 @@ describe('events out', () => {
 
     await until('the other stream goes on', () => revisionsOf('two').length === 1);
     expect(revisionsOf('one')).toEqual([]);
-    expect(await hook()).toMatchObject({ state: 'retrying', waiting: 2, error: expect.stringMatching(/answered 50/) });
+    const retried = await hook();
+    expect(retried).toMatchObject({ state: 'retrying', waiting: 2, error: expect.stringMatching(/answered 50/) });
+    expect(Date.parse(retried.failingSince ?? '')).toBeLessThanOrEqual(Date.now());
     await until('all is told', () => revisionsOf('one').length === 2);
     expect(revisionsOf('one')).toEqual([1, 2]);
     // A receiver can tell a repetition by its id.
     expect(new Set(receiver.attempts.filter(({ data }) => data.revision === 1).map(({ id }) => id)).size).toBe(2);
     await until('nothing is wrong any more', async () => (await hook()).state === 'delivering');
+    expect((await hook()).failingSince).toBeNull();
   });
 
   it('are sent no more to a receiver that says it is gone, until somebody resumes it: then it goes on where it stopped', async () => {
@@ -135,6 +138,10 @@ describe('events out', () => {
     await revise('one', 2);
     const attempts = receiver.attempts.length;
     expect(attempts).toBe(1);
+    const disabled = (await readLog(database.pool)).find(({ type }) => type === 'HookDisabled');
+    expect(Date.parse((await hook()).failingSince ?? '')).toBeGreaterThanOrEqual(
+      Date.parse(disabled?.metadata.occurredAt ?? '') - 1,
+    );
 
     receiver.reply = () => 204;
     await clientOf(controller.admin).resumeHook(id);

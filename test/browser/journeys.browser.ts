@@ -1,3 +1,7 @@
+import { statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TcpProxy } from '../chaos/tcp-proxy.js';
@@ -27,7 +31,7 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
 
   /** Signed in, with whatever the browser complained of found at the end. */
   const as = async (
-    role: 'operator' | 'viewer',
+    role: 'admin' | 'operator' | 'viewer',
     path: string,
     journey: (page: Page, visited: Visit) => Promise<void>,
     { url = world.controller[role].url, ...look }: Look & { readonly url?: string } = {},
@@ -79,11 +83,24 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
         .getByText(/requests served by the wrong pool/)
         .first()
         .waitFor();
-      await status(page, 'rolled back').waitFor(LONG);
+      // Sessions stick to it for a while, and that unfolds by itself: who was asked first, and what is still seen.
+      await page.evaluate('window.sameDocument = true');
+      const first = rollback.getByRole('row', { name: /^1\. api-us-/ });
+      await first.getByText(/read back after/).waitFor();
       await rollback
-        .getByText(/drained/)
+        .getByText(/^[\d,]+ requests? of [\d,]+ units?$/)
         .first()
         .waitFor();
+      await rollback
+        .getByText(/^oldest \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, newest /)
+        .first()
+        .waitFor();
+      await status(page, 'rolled back').waitFor(LONG);
+      await first.getByText(/^drained after/).waitFor();
+      expect(await page.evaluate('window.sameDocument')).toBe(true);
+      const { targets } = await world.rollout(id);
+      for (const { target, wayBack } of targets.filter(({ purpose }) => purpose === 'rollback'))
+        expect(await rollback.getByRole('row', { name: new RegExp(`${wayBack?.place}\\. ${target}`) }).count()).toBe(1);
       await page
         .getByLabel('Log')
         .getByText(/^degradation in/)
@@ -102,16 +119,35 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
     });
   });
 
+  it('sees on the board where a candidate was taken back, though the revision that runs is the one from before', () =>
+    as('viewer', '/ui/', async (page) => {
+      const row = page.getByRole('row', { name: /^router\.context/ });
+      await row
+        .getByText(/^r2 taken back .* ago$/)
+        .first()
+        .waitFor();
+      await row.getByRole('link', { name: /^api-us-tpu r1/ }).click();
+      await page.waitForURL('**/ui/rollouts/*');
+      await status(page, 'rolled back').waitFor();
+    }));
+
   it('aborts a rollout: is told what will happen, has to say why, and finds the reason in the log', async () => {
+    await world.lastWordOf('api-us-tpu', 'pod-9');
     const id = await world.start('tpu.runtime', 'slow', 'faster token selection');
     await as('operator', `/ui/rollouts/${id}`, async (page) => {
       await page.getByText('every instance has it').first().waitFor(LONG);
+      await page
+        .getByLabel('Tracks')
+        .getByText(/^pod-9 \(last heard .* ago\) has stopped talking: the stage waits for it\.$/)
+        .waitFor(LONG);
       await page.getByRole('button', { name: 'Abort' }).click();
       const dialog = page.getByRole('dialog');
       await dialog.getByText('Takes r2 back now on 2 targets: they go to r1.').waitFor();
       expect(await dialog.getByRole('button', { name: 'Abort' }).isDisabled()).toBe(true);
       await giveReason(page, 'Abort', 'the compiler team found a bug');
-      await page.getByLabel('Rollback', { exact: true }).waitFor();
+      const rollback = page.getByLabel('Rollback', { exact: true });
+      await rollback.getByText('the compiler team found a bug').waitFor();
+      await rollback.getByText(/^pod-9 .* has stopped talking: nothing proves that it does not serve r2/).waitFor(LONG);
       await page.getByLabel('Log').getByText('the compiler team found a bug').first().waitFor();
       expect(await page.getByRole('button', { name: 'Abort' }).count()).toBe(0);
     });
@@ -126,6 +162,10 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       await giveReason(page, 'Pause', 'waiting for the numbers');
       await status(page, 'paused').waitFor();
       await page.keyboard.press('b');
+      await page.keyboard.press('?');
+      await page.getByRole('dialog').getByRole('row', { name: /pause/ }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
       const waiting = page.getByLabel('Wait for a person');
       await waiting.getByText('waiting for the numbers').waitFor();
       expect(await page.title()).toMatch(/^\(1\) /);
@@ -159,7 +199,10 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
         .waitFor();
       await page.goBack();
       await line.getByRole('button', { name: /^Details/ }).click();
-      await page.getByRole('link', { name: 'the fleet right after it' }).first().click();
+      await page
+        .getByRole('link', { name: /^the fleet right after it/ })
+        .first()
+        .click();
       await page.waitForURL(/\/ui\/time\?at=\d+/);
       await page.locator('table.matrix').first().waitFor();
     }));
@@ -185,12 +228,41 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
     const { items } = await clientOf(world.controller.viewer).events({ type: 'StageEntered' });
     await as('viewer', `/ui/time?at=${items[0]?.position}`, async (page) => {
       const arrival = page.getByLabel('Whether it had arrived');
-      await arrival.getByText('not yet: acknowledged').first().waitFor();
+      await arrival
+        .getByText(/^acknowledged .*only later/)
+        .first()
+        .waitFor();
       const row = arrival.getByRole('row', { name: /^api-us-tpu/ });
       await row.getByRole('cell').last().getByText('nothing heard of it').first().waitFor();
       await page.getByText('as it was known then', { exact: true }).first().click();
       await page.getByText('Only what had been recorded by then counts').waitFor();
       expect(page.url()).toContain('known=then');
+    });
+  });
+
+  it('starts an incident at a time: what was in flight, watched or had lately ended on a slice', async () => {
+    const { items } = await clientOf(world.controller.viewer).events({ type: 'RollbackStarted' });
+    const [bad] = items;
+    await as('viewer', '/ui/history?type=RollbackStarted', async (page) => {
+      await page.getByRole('button', { name: `Details of #${bad?.position}`, exact: true }).click();
+      await page.getByRole('link', { name: /what was open$/ }).click();
+      await page.waitForURL(/\/ui\/time\?at=\d+/);
+      const open = page.getByLabel('Open changes', { exact: true });
+      await open.getByRole('heading', { name: 'Open then' }).waitFor();
+      await open.getByRole('row', { name: /^router\.context r2 rolling back/ }).waitFor();
+      await open.getByRole('row', { name: /^sampler r2 settled at .* 100% on .*vertex-eu/ }).waitFor();
+      await open.getByLabel('On target').selectOption('vertex-eu');
+      await open.getByRole('row', { name: /^router\.context r2 .* nothing there/ }).waitFor();
+      await open.getByRole('row', { name: /^sampler r2 .* 100% on vertex-eu/ }).waitFor();
+      await open.getByLabel('Ended in').selectOption('0');
+      await open.getByRole('row', { name: /^sampler r2/ }).waitFor({ state: 'hidden' });
+      await open.getByLabel('Of config').selectOption('prompt.system');
+      await open.getByText('No change of this slice was in flight').waitFor();
+      expect(page.url()).toContain('target=vertex-eu');
+      await open.getByLabel('Of config').selectOption('');
+      await open.getByLabel('On target').selectOption('');
+      await open.getByRole('link', { name: 'router.context r2' }).click();
+      await page.waitForURL(/\/ui\/rollouts\//);
     });
   });
 
@@ -232,6 +304,47 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       await status(page, 'in stages').waitFor();
       await page.getByText('tried on the bench').first().waitFor();
     }));
+
+  it('sees as an admin where events go and what is wrong there, without loading anything again; others do not', async () => {
+    let answer = 503;
+    const receiver = createServer((request, response) => {
+      request.resume();
+      response.writeHead(answer).end();
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/events`;
+    await world.addHook(url);
+    const { items } = await clientOf(world.controller.operator).rollouts({ status: 'staging' });
+    const id = items.find(({ config }) => config === 'prompt.system')?.id ?? '';
+    try {
+      await as('admin', '/ui/', async (page) => {
+        await page.getByRole('link', { name: 'Hooks', exact: true }).click();
+        const row = page.getByRole('row', { name: new RegExp(`^${url}`) });
+        await clientOf(world.controller.operator).command(id, 'pause', { reason: 'so that there is an event' });
+        await row.getByText('fails, tried again').waitFor();
+        await row.getByText(/^it answered 503 since \d{4}-/).waitFor();
+        answer = 204;
+        await row.getByText(/^#\d+, /).waitFor(LONG);
+        await row.getByText('delivering', { exact: true }).waitFor();
+        answer = 410;
+        await clientOf(world.controller.operator).command(id, 'resume', { reason: 'so that there is another' });
+        await row.getByText('disabled', { exact: true }).waitFor(LONG);
+        await row.getByText(/^its receiver answered 410/).waitFor();
+        await page.getByText('headgate hooks resume ID').waitFor();
+        expect(await seriousFaults(page)).toEqual([]);
+        await page.setViewportSize({ width: 390, height: 844 });
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+      });
+      await as('operator', '/ui/hooks', async (page) => {
+        await page.getByText('You may not see hooks').waitFor();
+        expect(await page.getByRole('link', { name: 'Hooks', exact: true }).count()).toBe(0);
+        expect(await page.getByText(url).count()).toBe(0);
+      });
+    } finally {
+      receiver.close();
+    }
+    expect((await ask(world.controller.operator, 'GET', '/v1/hooks')).status).toBe(403);
+  });
 
   it('is refused as a viewer: nothing is offered, and the API would not do it either', async () => {
     const [running] = (await clientOf(world.controller.viewer).rollouts({ status: 'staging' })).items;
@@ -305,6 +418,19 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
     }
   });
 
+  it('loads no more script for the board than can be had at once', () =>
+    as('viewer', '/ui/', async (page) => {
+      await page.locator('table.matrix').waitFor();
+      const loaded = (await page.evaluate(
+        "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)",
+      )) as string[];
+      const bytes = loaded
+        .filter((path) => path.endsWith('.js'))
+        .map((path) => statSync(join('dist/apps/console', `${path.replace(/^\/ui\//, '')}.gz`)).size);
+      expect(bytes.length).toBeGreaterThan(0);
+      expect(bytes.reduce((all, size) => all + size, 0)).toBeLessThanOrEqual(160_000);
+    }));
+
   const everywhere = async (): Promise<readonly string[]> => {
     const { items } = await clientOf(world.controller.viewer).rollouts();
     return [
@@ -321,6 +447,7 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
       '/ui/configs/sampler/propose',
       '/ui/configs/sampler/start?revision=1&plan=quick',
       '/ui/time?at=40&against=30&left=api&right=vertex',
+      '/ui/hooks',
       '/ui/rollouts/nothing',
       '/ui/no-such-page',
     ];

@@ -1,7 +1,10 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, it } from 'vitest';
+import type { RolloutView } from '#libs/contracts';
 import { clientOf } from '../kit/http.js';
 import { until } from '../kit/until.js';
 import { launch, signIn, visit } from './chromium.js';
@@ -17,6 +20,7 @@ const LOOKS = [
 
 let world: World;
 let browser: Browser;
+let receiver: Server;
 let ids: Readonly<Record<'settled' | 'back' | 'held' | 'moving' | 'leaving', string>>;
 
 /** One of everything that can be seen: settled, taken back, on its way back, held for a person, and moving. */
@@ -26,11 +30,19 @@ beforeAll(async () => {
   [world, browser] = await Promise.all([startWorld(), launch()]);
   const settled = await world.start('sampler', 'quick', 'sampling in fp32, so that all operations agree');
   await world.ended(settled, 'settled');
+  receiver = createServer((request, response) => {
+    request.resume();
+    response.writeHead(Number(request.url?.slice(1))).end();
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  for (const answer of [204, 503, 410])
+    await world.addHook(`http://127.0.0.1:${(receiver.address() as AddressInfo).port}/${answer}`);
   const held = await world.start('tpu.runtime', 'slow', 'faster token selection');
   await clientOf(world.controller.operator).command(held, 'pause', {
     reason: 'waiting for the numbers of the compiler team',
   });
   const back = await world.start('router.context', 'quick', 'get ready for the window of one million tokens');
+  await world.lastWordOf('api-us-tpu', 'api-us-tpu-09');
   const leaving = await world.start('cache.prefix', 'long-drain', 'longer prefixes, shared between users');
   const moving = await world.start('prompt.system', 'slow', 'a shorter system prompt');
   await world.ended(back, 'rolled-back');
@@ -48,6 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await world.stop();
+  receiver.close();
 });
 
 const SETTLED = 'h1, h2';
@@ -60,6 +73,11 @@ const PAGES: readonly (readonly [name: string, path: () => string, ready?: (page
   ['rollout-rolling-back', () => `/ui/rollouts/${ids.leaving}`, (page) => page.locator('.tile').first().waitFor()],
   ['rollout-rolled-back', () => `/ui/rollouts/${ids.back}`, (page) => page.locator('.tile').first().waitFor()],
   ['rollout-settled', () => `/ui/rollouts/${ids.settled}`, (page) => page.locator('.tile').first().waitFor()],
+  [
+    'rollout-retried',
+    () => `/ui/rollouts/${ids.leaving}`,
+    (page) => page.getByText('tried again for').first().waitFor(),
+  ],
   [
     'rollout-abort',
     () => `/ui/rollouts/${ids.moving}`,
@@ -110,6 +128,35 @@ const PAGES: readonly (readonly [name: string, path: () => string, ready?: (page
   ['not-found', () => '/ui/rollouts/01990000-0000-7000-8000-000000000000', (page) => page.getByRole('alert').waitFor()],
 ];
 
+/** A target whose platform does not answer: none of this world can be taken away. */
+const unreachable = async (route: Route): Promise<void> => {
+  const response = await route.fetch();
+  const rollout = (await response.json()) as RolloutView;
+  const targets = rollout.targets.map((target, index) =>
+    index > 0 || target.wayBack === null
+      ? target
+      : {
+          ...target,
+          readBack: false,
+          delivered: false,
+          converged: false,
+          error: 'POST https://appconfig.us-east-1.example.com: connect ETIMEDOUT',
+          failingSince: target.wayBack.askedAt,
+          wayBack: { ...target.wayBack, readBackAt: null },
+        },
+  );
+  await route.fulfill({ response, json: { ...rollout, targets } });
+};
+
+/** Everything is laid out, also what nobody sees yet, and the page stands at its top. */
+const settle = async (page: Page): Promise<void> => {
+  await page.evaluate(`{
+    for (const place of document.querySelectorAll('.card, table.matrix tr')) place.style.contentVisibility = 'visible';
+    window.scrollTo(0, 0);
+  }`);
+  await page.waitForTimeout(250);
+};
+
 describe.each(LOOKS)('In $scheme colours and $width pixels', ({ scheme, width, height }) => {
   const file = (name: string): string => join(FOLDER, `${name}-${scheme}-${width}.png`);
 
@@ -125,12 +172,24 @@ describe.each(LOOKS)('In $scheme colours and $width pixels', ({ scheme, width, h
     const { page, context } = await visit(browser, { scheme, width, height });
     await signIn(page, world.controller.operator);
     for (const [name, path, ready] of PAGES) {
+      if (name === 'rollout-retried') await page.route(`**/v1/rollouts/${ids.leaving}`, unreachable);
       await page.goto(`${world.controller.operator.url}${path()}`);
       await page.locator(SETTLED).first().waitFor();
       await ready?.(page);
-      await page.waitForTimeout(250);
+      await settle(page);
       await page.screenshot({ path: file(name), fullPage: true });
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
     }
+    await context.close();
+  });
+
+  it('what an admin sees', async () => {
+    const { page, context } = await visit(browser, { scheme, width, height });
+    await signIn(page, world.controller.admin, '/ui/hooks');
+    await page.getByText('disabled', { exact: true }).waitFor();
+    await page.locator('details').first().click();
+    await settle(page);
+    await page.screenshot({ path: file('hooks'), fullPage: true });
     await context.close();
   });
 
@@ -144,6 +203,7 @@ describe.each(LOOKS)('In $scheme colours and $width pixels', ({ scheme, width, h
     await context.setOffline(true);
     await page.evaluate('window.stop()');
     await page.getByText('Connection lost').waitFor();
+    await settle(page);
     await page.screenshot({ path: file('lost'), fullPage: true });
     await context.close();
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RolloutView } from '#libs/contracts';
 import { checkScenario, startSimulator, type Simulator } from '../../apps/simulator/src/simulator.js';
-import { clientOf } from '../kit/http.js';
+import { ask, clientOf } from '../kit/http.js';
 import { startInProcess, type InProcess } from '../kit/in-process.js';
 import { manifest, signal, type ManifestText } from '../kit/manifests.js';
 import { until } from '../kit/until.js';
@@ -16,6 +16,9 @@ const TARGETS = [
   ['bedrock-us', 'bedrock', { region: 'us', hardware: 'trainium' }],
   ['vertex-eu', 'vertex', { region: 'eu', hardware: 'tpu' }],
 ] as const;
+
+/** Instances beat once a second; who is silent for longer than this has stopped talking. */
+const LEASE_MS = 4_000;
 
 const plan = (name: string, bake: string, watch: string, drain: string): ManifestText => {
   const stages = ['10%', '50%', '100%'].map((exposure) => ({ exposure, bake, activation: 5, tolerate: {} }));
@@ -130,8 +133,9 @@ const scenario = () =>
         revision: 2,
         where: { models: ['claude-sonnet-4'] },
         signal: 'wrong-pool',
-        rate: '20%',
-        units: '16%',
+        rate: '60%',
+        units: '60%',
+        sticky: { for: '6s' },
       },
       {
         name: 'script-everywhere',
@@ -139,6 +143,7 @@ const scenario = () =>
         revision: 2,
         signal: 'unexpected-script',
         rate: '30%',
+        sticky: { for: '10m' },
       },
     ],
   });
@@ -151,6 +156,10 @@ export type World = {
   readonly rollout: (id: string) => Promise<RolloutView>;
   readonly ended: (id: string, status: RolloutView['status']) => Promise<RolloutView>;
   readonly propose: (config: ConfigName, reason: string) => Promise<void>;
+  /** An instance of a target says that it has its newest ruleset, and then never anything again. */
+  readonly lastWordOf: (target: string, instance: string) => Promise<void>;
+  /** Sends the life of rollouts to an address from now on. */
+  readonly addHook: (url: string) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -159,6 +168,7 @@ export const startWorld = async (): Promise<World> => {
   const database = await createTestDatabase();
   const controller = await startInProcess(database.url, {
     subjects: { operator: 'alice', viewer: 'victor', service: 'fleets' },
+    env: { HEADGATE_HOOK_LOOPBACK: 'allow', HEADGATE_INSTANCE_LEASE_MS: String(LEASE_MS) },
   });
   const folder = mkdtempSync(join(tmpdir(), 'headgate-browser-'));
   const client = clientOf(controller.operator);
@@ -195,6 +205,12 @@ export const startWorld = async (): Promise<World> => {
         },
         { timeoutMs: 60_000, everyMs: 200 },
       ),
+    lastWordOf: async (target, instance) => {
+      const { generation } = (await client.targets()).find((each) => each.target === target) ?? {};
+      const path = `/v1/targets/${target}/instances/${instance}`;
+      await ask(controller.service, 'PUT', path, { body: { generation } });
+    },
+    addHook: async (url) => void (await clientOf(controller.admin).addHook({ url })),
     stop: async () => {
       await fleets?.stop();
       fleets = undefined;

@@ -67,11 +67,11 @@ describe('a platform that is down for hours', () => {
     const { targets, running } = await boardView(controller.view, {
       board: world.board,
       delivery: world.delivery,
-      undelivered: { all: () => Promise.resolve(new Map()) },
+      undelivered: world.undelivered,
       now: world.clock.now(),
     });
     expect(running.map(({ status }) => status)).toEqual(['rolling-back']);
-    const failing = targets.map((each) => [each.target, each.failing?.error ?? null]);
+    const failing = targets.map((each) => [each.target, each.undelivered?.error ?? null]);
     expect(Object.fromEntries(failing)).toEqual({
       'api-us': null,
       'api-eu': null,
@@ -163,7 +163,7 @@ describe('sessions that stick to a withdrawn revision', () => {
     await until(() => world.clock.now() >= later);
     expect(rollout().status).toBe('rolling-back');
     expect((await view()).waitingFor[0]).toMatch(
-      /drain: \d+ requests of at least 512 units came to the withdrawn revision/,
+      /drain, until no request has come to r2 for 5\.0 s: \d+ requests of at least 512 units came to the withdrawn revision/,
     );
   });
 });

@@ -17,6 +17,7 @@ import {
   UndoRevisionHandler,
   type CommandContext,
   type Disposition,
+  type Failing,
   type Outcome,
   type Progress,
   type StartRequest,
@@ -42,6 +43,7 @@ import {
   MemoryEvidence,
   MemoryProgressBoard,
   MemorySnapshots,
+  MemoryUndelivered,
   SOME_TARGETS,
   VirtualClock,
 } from '#libs/testing';
@@ -103,6 +105,7 @@ export class World {
   readonly evidence = new MemoryEvidence();
   readonly snapshots = new MemorySnapshots();
   readonly board = new MemoryProgressBoard<Progress>();
+  readonly undelivered = new MemoryUndelivered<Failing>();
   readonly fleets: Fleets = {
     requests: 2_000,
     busyness: () => 1,
@@ -335,7 +338,8 @@ export class Controller {
     const keeper = new SnapshotKeeper(snapshots, { onError: fail, writeAfter: 1, bytesPerSecond: Infinity });
     const evaluator = new Evaluator(evidence, (...which) => this.view.fleet.onTrial(...which), keeper);
     this.#conductor = new Conductor(this.#runner, this.view, evaluator, { evidence, delivery, board });
-    this.#deliverer = new Deliverer(this.#runner, this.view, delivery);
+    const log = { info: () => undefined, error: () => undefined };
+    this.#deliverer = new Deliverer(this.#runner, this.view, delivery, { undelivered: world.undelivered, log });
     this.#start = new StartRolloutHandler(this.#runner, this.view, delivery);
     this.#undo = new UndoRevisionHandler(this.#runner, this.view, delivery);
     this.#abandon = new AbandonTargetHandler(this.#runner);

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { BoardView } from '#libs/contracts';
 import { clientOf, ask, problemIn } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
 import { faultsOfLog, readLog } from '#test/kit/log';
@@ -15,6 +16,11 @@ let fleet: TinyFleet;
 const client = () => clientOf(controller.operator);
 const ROUTER = 'router.context';
 const all = [track('everywhere', [...TARGETS])];
+
+const cellOf = async (target: string) => {
+  const board = BoardView.parse((await ask(controller.viewer, 'GET', '/v1/board')).json);
+  return board.configs.find(({ config: key }) => key === ROUTER)?.cells.find((cell) => cell.target === target);
+};
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -58,6 +64,8 @@ describe('sessions that stick to a withdrawn revision', () => {
     });
     expect(seen.targets[0]?.wayBack?.leftover).toMatchObject({ units: 2 });
     expect(seen.status).toBe('rolling-back');
+    const open = seen.targets.find(({ readBack }) => readBack) ?? seen.targets[0];
+    expect(await cellOf(open?.target ?? '')).toMatchObject({ takenBack: { rollout: id, revision: 2, isOver: false } });
 
     const over = await reachesStatus(client(), id, 'rolled-back');
     for (const { ended, wayBack } of over.targets) {
@@ -65,6 +73,14 @@ describe('sessions that stick to a withdrawn revision', () => {
       expect(wayBack?.clearedAt).not.toBeNull();
       expect(wayBack?.leftover?.requests).toBeGreaterThan(0);
     }
+    // r1 was live before, but with a break.
+    for (const { target, wayBack } of over.targets)
+      expect(await cellOf(target)).toMatchObject({
+        control: 1,
+        rollout: null,
+        since: wayBack?.readBackAt,
+        takenBack: { rollout: id, revision: 2, at: wayBack?.askedAt, isOver: true },
+      });
     const ruleset = await ask(controller.service, 'GET', '/v1/targets/api-tpu/ruleset');
     expect(ruleset.json).toMatchObject({
       flags: {

@@ -63,8 +63,19 @@ export const BoardView = z
             /** Every instance has it. */
             converged: z.boolean(),
             health: Health,
-            /** Since when it has been as it is: its stage, or the revision that runs; null: not known. */
+            /** Since when it has been as it is, without a break: its stage, or the revision that runs; null: not known. */
             since: z.string().nullable(),
+            /** The candidate that was taken back from there last, as long as its rollout is on the board. */
+            takenBack: z
+              .object({
+                rollout: z.string(),
+                revision: z.int(),
+                at: z.string(),
+                /** Its way back is over: drained, or what else ends it. */
+                isOver: z.boolean(),
+              })
+              .nullable()
+              .default(null),
           }),
         ),
       }),
@@ -79,8 +90,6 @@ export const BoardView = z
         instances: z.int().nullable(),
         behind: z.int().nullable(),
         undelivered: UndeliveredView,
-        /** Since when deliveries of a rollout fail there, and why; null while they do not. */
-        failing: z.object({ since: z.string(), error: z.string(), rollout: z.string() }).nullable().default(null),
       }),
     ),
   })

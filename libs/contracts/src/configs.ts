@@ -86,6 +86,8 @@ export const TargetView = z
     instances: z.array(
       z.object({ instance: z.string(), generation: z.int(), seenAt: z.string(), error: z.string().nullable() }),
     ),
+    /** Instances that have said nothing for longer than a heartbeat counts, and when each was heard last; for an hour. */
+    silent: z.array(z.object({ instance: z.string(), seenAt: z.string() })).default([]),
     live: z.array(
       z.object({
         config: z.string(),

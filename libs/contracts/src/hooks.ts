@@ -79,6 +79,8 @@ export const HookView = z
     dead: z.int(),
     /** Positions of the log that it has not been asked about so far. */
     unread: z.int(),
+    /** Since when the oldest event that failed has waited, or the hook is disabled; null while nothing failed. */
+    failingSince: z.string().nullable().default(null),
     error: z.string().nullable(),
   })
   .meta({ id: 'HookView' });

@@ -266,6 +266,8 @@ export const RolloutView = z
         error: z.string().nullable(),
         /** Since when deliveries there fail. */
         failingSince: z.string().nullable().default(null),
+        /** Instances that were live when the share was asked for, and have stopped talking; none once it has ended. */
+        silent: z.array(z.string()).default([]),
         /** How far the candidate's way back is; null where it is not being taken back. */
         wayBack: z
           .object({

@@ -23,6 +23,8 @@ export type HookStatus = {
   readonly waiting: number;
   readonly dead: number;
   readonly error: string | null;
+  /** Since when the oldest event that failed has waited, ISO 8601. */
+  readonly failingSince: string | null;
   readonly trouble: string | null;
 };
 
@@ -57,6 +59,7 @@ type StatusRow = {
   readonly waiting: string;
   readonly dead: string;
   readonly error: string | null;
+  readonly failing_since: string | null;
 };
 
 const orNull = (text: string | null): number | null => (text === null ? null : Number(text));
@@ -178,7 +181,8 @@ export class PostgresHookStore {
       `select p.hook, p.read_to, p.delivered, p.delivered_at, p.trouble,
          count(w.position) filter (where not w.dead) as waiting,
          count(w.position) filter (where w.dead) as dead,
-         (array_agg(w.error order by w.dead, w.position) filter (where w.error is not null))[1] as error
+         (array_agg(w.error order by w.dead, w.position) filter (where w.error is not null))[1] as error,
+         min(w.queued_at) filter (where w.error is not null) as failing_since
        from hooks.progress p left join hooks.waiting w on w.hook = p.hook
        where p.hook = any ($1::text[]) group by p.hook`,
       [hooks],
@@ -193,6 +197,7 @@ export class PostgresHookStore {
           waiting: Number(row.waiting),
           dead: Number(row.dead),
           error: row.error,
+          failingSince: row.failing_since === null ? null : new Date(Number(row.failing_since)).toISOString(),
           trouble: row.trouble,
         },
       ]),

@@ -7,5 +7,6 @@ export * from './clock.js';
 export * from './memory-evidence.js';
 export * from './memory-delivery.js';
 export * from './memory-board.js';
+export * from './memory-undelivered.js';
 export * from './memory-snapshots.js';
 export * from './play.js';

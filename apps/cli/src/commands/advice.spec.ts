@@ -62,6 +62,7 @@ const target = (name: string): TargetView => ({
   generation: 0,
   drift: null,
   undelivered: null,
+  silent: [],
   instances: [],
   live: [],
   retired: false,

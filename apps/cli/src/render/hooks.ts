@@ -12,6 +12,12 @@ const behindOf = ({ waiting, dead }: HookView): string =>
 const deliveredOf = ({ delivered, deliveredAt }: HookView, { zone }: Look): string =>
   delivered === null ? '-' : solid(`#${delivered}${deliveredAt === null ? '' : ` ${showTime(deliveredAt, zone)}`}`);
 
+const wrongWith = ({ error, failingSince }: HookView, { zone }: Look): string =>
+  [
+    ...(error === null ? [] : [plain(error)]),
+    ...(failingSince === null ? [] : [`since ${solid(showTime(failingSince, zone))}`]),
+  ].join(' ');
+
 /** One line per hook; secrets are never shown again. */
 export const renderHooks = (hooks: readonly HookView[], look: Look): string =>
   table(
@@ -23,7 +29,7 @@ export const renderHooks = (hooks: readonly HookView[], look: Look): string =>
       deliveredOf(hook, look),
       behindOf(hook),
       hook.configs.length === 0 ? 'all' : plain(hook.configs.join(', ')),
-      plain(hook.error ?? ''),
+      wrongWith(hook, look),
     ]),
     look,
     ['CONFIGS'],

@@ -64,6 +64,11 @@ describe('the way back of a rollout', () => {
     expect(line).toContain('told to drop stickiness at 2025-08-29 12:10:00');
   });
 
+  it('names who has stopped talking, and may serve it still', () => {
+    const [, line] = shown(target('api-us', {}, { silent: ['pod-3', 'pod-7'] }));
+    expect(line).toContain('nothing; stopped talking: pod-3, pod-7');
+  });
+
   it('is left out where nothing goes back', () => {
     expect(shown(target('api-us', null))).toEqual([]);
   });

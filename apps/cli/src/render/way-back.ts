@@ -27,10 +27,12 @@ const readBackWords = (way: Way, look: Look): string => {
 const endWords = ({ ended }: Target, way: Way): string =>
   ended === null || way.endedAt === null ? 'open' : `${ended} after ${since(way.askedAt, way.endedAt)}`;
 
-const stillSeen = ({ leftover, clearedAt }: Way, look: Look): string => {
-  const seen = leftover === null ? 'nothing' : leftoverWords(leftover, look);
-  return clearedAt === null ? seen : `${seen}; told to drop stickiness at ${showTime(clearedAt, look.zone)}`;
-};
+const stillSeen = ({ silent }: Target, { leftover, clearedAt }: Way, look: Look): string =>
+  [
+    leftover === null ? 'nothing' : leftoverWords(leftover, look),
+    ...(clearedAt === null ? [] : [`told to drop stickiness at ${showTime(clearedAt, look.zone)}`]),
+    ...(silent.length === 0 ? [] : [look.paint.yellow(`stopped talking: ${plain(silent.join(', '))}`)]),
+  ].join('; ');
 
 /** How far each target is on its way back, in the order in which they were asked; empty where none is. */
 export const wayBackTable = (targets: readonly Target[], look: Look): string => {
@@ -45,7 +47,7 @@ export const wayBackTable = (targets: readonly Target[], look: Look): string => 
       way.requestsPerSecond === null ? '-' : `${showCount(way.requestsPerSecond)}/s`,
       readBackWords(way, look),
       endWords(target, way),
-      stillSeen(way, look),
+      stillSeen(target, way, look),
     ]),
     look,
     ['ORDER', 'ON CANDIDATE'],

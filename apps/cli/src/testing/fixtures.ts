@@ -105,6 +105,7 @@ const targets = (): RolloutView['targets'] => [
     ended: null,
     error: null,
     failingSince: null,
+    silent: [],
     wayBack: null,
   },
   {
@@ -119,6 +120,7 @@ const targets = (): RolloutView['targets'] => [
     ended: null,
     error: null,
     failingSince: null,
+    silent: [],
     wayBack: null,
   },
 ];

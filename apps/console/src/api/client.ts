@@ -6,6 +6,7 @@ import type {
   EventView,
   EvidenceView,
   ExposedView,
+  HookView,
   InclusionProof,
   LogHead,
   LogKeys,
@@ -32,6 +33,14 @@ export type EventQuery = {
   readonly limit?: number | undefined;
   readonly order?: 'oldest' | 'newest' | undefined;
   readonly after?: number | undefined;
+};
+/** A moment, now where none is given, and the slice that is asked about. */
+export type OpenQuery = {
+  readonly at?: string | undefined;
+  readonly platform?: string | undefined;
+  readonly target?: string | undefined;
+  readonly config?: string | undefined;
+  readonly lookBackHours?: number | undefined;
 };
 export type EventPage = { readonly items: readonly EventView[]; readonly nextCursor: string | null };
 export type Steering = 'pause' | 'resume' | 'promote' | 'abort' | 'abandon';
@@ -136,8 +145,12 @@ export class Api {
     return this.#ask(`/v1/rollouts/${part(id)}/exposed`);
   }
 
-  openChanges(query: { readonly at?: string; readonly lookBackHours?: number }): Promise<OpenChanges> {
-    return this.#ask('/v1/changes/open', { query });
+  openChanges(query: OpenQuery): Promise<OpenChanges> {
+    return this.#ask('/v1/changes/open', { query: { ...query } });
+  }
+
+  async hooks(): Promise<readonly HookView[]> {
+    return (await this.#ask<{ items: HookView[] }>('/v1/hooks')).items;
   }
 
   logHead(): Promise<LogHead> {

@@ -1,5 +1,15 @@
 import { keepPreviousData, queryOptions, useQuery, type UseQueryResult } from '@tanstack/react-query';
-import type { AtView, BoardView, ConfigView, EvidenceView, RolloutView, TargetView } from '#libs/contracts';
+import type {
+  AtView,
+  BoardView,
+  ConfigView,
+  EvidenceView,
+  HookView,
+  OpenChanges,
+  RolloutView,
+  TargetView,
+} from '#libs/contracts';
+import type { OpenQuery } from './client.js';
 import { useSession } from './session.js';
 
 /** Nothing is asked again because time has passed: events say what has become old. */
@@ -38,6 +48,29 @@ export const useConfig = (key: string): UseQueryResult<ConfigView> => {
 export const useRolloutsOf = (config: string): UseQueryResult<readonly RolloutView[]> => {
   const { api } = useSession();
   return useQuery(queryOptions({ queryKey: ['rollouts', config], queryFn: () => api.rolloutsOf(config), ...LIVE }));
+};
+
+/** What was in flight, watched, or had lately ended on a slice at a moment. */
+export const useOpenChanges = (query: OpenQuery): UseQueryResult<OpenChanges> => {
+  const { api } = useSession();
+  return useQuery(
+    queryOptions({
+      queryKey: ['open', query.at ?? 'now', query],
+      queryFn: () => api.openChanges(query),
+      placeholderData: keepPreviousData,
+      ...LIVE,
+    }),
+  );
+};
+
+const HOOKS_EVERY_MS = 5_000;
+
+/** Deliveries are no events, so while somebody looks they are asked about every few seconds. */
+export const useHooks = (enabled: boolean): UseQueryResult<readonly HookView[]> => {
+  const { api } = useSession();
+  return useQuery(
+    queryOptions({ queryKey: ['hooks'], queryFn: () => api.hooks(), refetchInterval: HOOKS_EVERY_MS, enabled }),
+  );
 };
 
 /** How it was at a position: with all that is known today, or as it was known at a time. */

@@ -20,7 +20,7 @@ const event = (type: string, stream: string, data: Readonly<Record<string, strin
 
 describe('An event makes old what it touches', () => {
   it.each([
-    [event('StagePassed', 'rollout-7'), ['board', 'rollout/7', 'evidence/7', 'exposed/7', 'rollouts']],
+    [event('StagePassed', 'rollout-7'), ['board', 'rollout/7', 'evidence/7', 'exposed/7', 'rollouts', 'open/now']],
     [event('TargetsClaimed', 'config-sampler', { rollout: '7' }), ['board', 'rollout/7', 'config/sampler', 'configs']],
     [event('RolloutSettled', 'rollout-7'), ['config', 'configs', 'rollout/7']],
     [event('ExposureChanged', 'rollout-7'), ['targets']],

@@ -18,6 +18,7 @@ export const touchedBy = (event: EventView): readonly Touched[] => {
   return [
     ['board'],
     ...(rollout === undefined ? [] : [['rollout', rollout], ['evidence', rollout], ['exposed', rollout], ['rollouts']]),
+    ...(event.stream.startsWith('rollout-') ? [['open', 'now']] : []),
     ...(config === undefined ? [] : [['configs'], ['config', config]]),
     ...(event.type === 'RolloutSettled' || event.type === 'RolledBack' ? [['configs'], ['config']] : []),
     ...(event.stream.startsWith('target-') || event.type.startsWith('Exposure') ? [['targets']] : []),

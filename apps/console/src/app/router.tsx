@@ -64,9 +64,14 @@ const time = createRoute({
   component: page(() => import('../pages/time/time-page.js'), 'TimePage'),
   validateSearch: timeSearch,
 });
+const hooks = createRoute({
+  getParentRoute: () => root,
+  path: '/hooks',
+  component: page(() => import('../pages/hooks/hooks-page.js'), 'HooksPage'),
+});
 
 export const router = createRouter({
-  routeTree: root.addChildren([board, rollout, history, configs, config, propose, start, time]),
+  routeTree: root.addChildren([board, rollout, history, configs, config, propose, start, time, hooks]),
   basepath: '/ui',
   defaultPreload: 'intent',
   scrollRestoration: true,

@@ -39,6 +39,11 @@ export type TimeSearch = {
   /** Two platforms that are compared at the moment. */
   readonly left?: string | undefined;
   readonly right?: string | undefined;
+  /** The slice of which open changes are shown, and how many hours ago they may have ended. */
+  readonly platform?: string | undefined;
+  readonly target?: string | undefined;
+  readonly config?: string | undefined;
+  readonly hours?: number | undefined;
 };
 
 export const timeSearch = (search: Record<string, unknown>): TimeSearch => ({
@@ -47,4 +52,8 @@ export const timeSearch = (search: Record<string, unknown>): TimeSearch => ({
   known: search['known'] === 'then' ? 'then' : undefined,
   left: wordOf(search['left']),
   right: wordOf(search['right']),
+  platform: wordOf(search['platform']),
+  target: wordOf(search['target']),
+  config: wordOf(search['config']),
+  hours: wholeOf(search['hours']),
 });

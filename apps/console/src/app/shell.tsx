@@ -1,18 +1,19 @@
-import { ActionIcon, Button, Kbd, Modal, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Button, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
-import { useEffect, useMemo, useRef, useState, type JSX } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, type JSX } from 'react';
 import { useLive } from '../api/live.js';
 import { useSession } from '../api/session.js';
 import { Logo } from '../parts/logo.js';
 import { Shape } from '../parts/mark.js';
 import { Empty } from '../parts/states.js';
 import { useNow } from '../parts/time.js';
-import { showDuration } from '../words/format.js';
-import { HELP, moveFocus, useKeys } from './keys.js';
+import { showDuration, showZone } from '../words/format.js';
+import { moveFocus, useKeys } from './keys.js';
 import { Search } from './search-box.js';
 
 const ROLES: Readonly<Record<string, string>> = {
   viewer: 'reads, changes nothing',
+  investigator: 'reads, exact counts of few units as well, of which each reading is recorded',
   operator: 'changes configs, steers rollouts',
   admin: 'does all, issues tokens',
 };
@@ -22,9 +23,11 @@ const LostLine = ({ why, since, retryAt }: { why: string; since: number; retryAt
   return (
     <div className="lost" role="status">
       <Shape mark="ring" />
-      <span>Connection lost for {showDuration(Math.max(1_000, now - since))}: what you see is as of then.</span>
-      <span className="small">
-        {why} Rollouts go on without this page. Next try in {showDuration(Math.max(0, retryAt - now))}.
+      <span>
+        Connection lost for {showDuration(Math.max(1_000, now - since))}: what you see is as of then.{' '}
+        <span className="small">
+          {why} Rollouts go on without this page. Next try in {showDuration(Math.max(0, retryAt - now))}.
+        </span>
       </span>
     </div>
   );
@@ -91,29 +94,8 @@ const WhoMenu = (): JSX.Element => {
   );
 };
 
-const Help = ({ onClose }: { readonly onClose: () => void }): JSX.Element => (
-  <Modal
-    opened
-    onClose={onClose}
-    title={<b>Keys</b>}
-    centered
-    lockScroll={false}
-    closeButtonProps={{ 'aria-label': 'Close' }}
-  >
-    <table className="grid">
-      <tbody>
-        {HELP.map(([keys, what]) => (
-          <tr key={keys}>
-            <th scope="row" className="nowrap">
-              <Kbd>{keys}</Kbd>
-            </th>
-            <td>{what}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </Modal>
-);
+/** Comes when it is asked for: what opens over a page is no small part of the script. */
+const Help = lazy(async () => ({ default: (await import('./help.js')).Help }));
 
 const PAGES = [
   ['/', 'Board'],
@@ -122,11 +104,15 @@ const PAGES = [
   ['/time', 'Time travel'],
 ] as const;
 
+/** What only an admin may see. */
+const ADMIN_PAGES = [['/hooks', 'Hooks']] as const;
+
 const Nav = (): JSX.Element => {
+  const { who } = useSession();
   const path = useRouterState({ select: ({ location }) => location.pathname });
   return (
     <nav className="nav" aria-label="Pages">
-      {PAGES.map(([to, words]) => {
+      {[...PAGES, ...(who.role === 'admin' ? ADMIN_PAGES : [])].map(([to, words]) => {
         const isHere = to === '/' ? path === '/' || path.startsWith('/rollouts') : path.startsWith(to);
         return (
           <Link key={to} to={to} aria-current={isHere ? 'page' : undefined} activeProps={{}}>
@@ -185,7 +171,12 @@ export const Shell = (): JSX.Element => {
       <main className="main" id="main" tabIndex={-1}>
         <Outlet />
       </main>
-      {isHelpOpen ? <Help onClose={() => setHelpOpen(false)} /> : null}
+      <footer className="foot small dim">Times are in {showZone()}; point at one to see it in UTC.</footer>
+      {isHelpOpen ? (
+        <Suspense>
+          <Help onClose={() => setHelpOpen(false)} />
+        </Suspense>
+      ) : null}
     </>
   );
 };

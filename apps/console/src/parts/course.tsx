@@ -23,6 +23,10 @@ const showTick = (tick: number, { course }: Pool): string => {
   return spanMs < 600_000 ? clock : clock.slice(0, 5);
 };
 
+/** The same words twice say nothing. */
+const once = (words: readonly string[]): (string | null)[] =>
+  words.map((word, index) => (word === words[index - 1] ? null : word));
+
 const dataOf = ({ course, logBound }: Pool): uPlot.AlignedData => [
   course.map(({ at }) => Date.parse(at) / 1_000),
   course.map(({ logE }) => Math.max(LOWEST, logE / Math.LN10)),
@@ -44,7 +48,7 @@ const optionsOf = (element: HTMLElement, pool: Pool): uPlot.Options => {
       y: { range: (_, low, high) => [Math.min(-1, low), Math.max(bound * 1.12, high)] },
     },
     axes: [
-      { ...axis, size: 28, space: 80, values: (_, ticks) => ticks.map((tick) => showTick(tick, pool)) },
+      { ...axis, size: 28, space: 80, values: (_, ticks) => once(ticks.map((tick) => showTick(tick, pool))) },
       { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => showE(tick * Math.LN10)) },
     ],
     series: [

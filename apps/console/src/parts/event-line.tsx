@@ -38,6 +38,7 @@ const Subject = ({ event }: { readonly event: EventView }): JSX.Element | null =
   const id = rolloutOf(event);
   if (id === undefined) return null;
   const known = [...(board?.running ?? []), ...(board?.ended ?? [])].find((rollout) => rollout.id === id);
+  if (known && event.summary.startsWith(`${known.config} r${known.revision} `)) return null;
   return (
     <>
       <Link to="/rollouts/$id" params={{ id }} className="plain small mark pill calm">
@@ -53,16 +54,18 @@ type Props = {
   readonly hasSubject?: boolean;
   /** Whether its words lead to all that is recorded of it. */
   readonly isLink?: boolean;
+  /** The day that stands above it. */
+  readonly day?: string | undefined;
   readonly children?: ReactNode;
 };
 
 /** One event: when, what, who and why. */
-export const EventLine = ({ event, hasSubject = false, isLink = true, children }: Props): JSX.Element => {
+export const EventLine = ({ event, hasSubject = false, isLink = true, day, children }: Props): JSX.Element => {
   const { tone, mark } = eventLook(event);
   return (
     <li>
       <span className="when dim small">
-        <Time at={event.occurredAt} />
+        <Time at={event.occurredAt} day={day ?? ''} />
       </span>
       <span className={tone}>
         <Shape mark={mark} />

@@ -1,4 +1,5 @@
 import { Alert, Button, Skeleton } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { JSX, ReactNode } from 'react';
 import { RefusedError, UnreachableError, wordsOf } from '../api/problem.js';
@@ -21,6 +22,11 @@ export const Trouble = ({ error, again }: { readonly error: unknown; readonly ag
           </li>
         ))}
       </ul>
+    ) : null}
+    {error instanceof RefusedError && error.problem.status === 404 ? (
+      <p>
+        <Link to="/">To the board</Link>
+      </p>
     ) : null}
     {again ? (
       <Button onClick={again} variant="default" size="xs" mt="xs">

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useSyncExternalStore, type JSX } from 'react';
-import { showAge, showTime, showUtc } from '../words/format.js';
+import { showAge, showClock, showDay, showTime, showUtc } from '../words/format.js';
 
 const listeners = new Set<() => void>();
 let now = Date.now();
@@ -22,10 +22,10 @@ const subscribe = (listener: () => void): (() => void) => {
 /** The time, once a second: one clock for the whole page. */
 export const useNow = (): number => useSyncExternalStore(subscribe, () => now);
 
-/** A moment in the viewer's zone; in UTC when it is pointed at. */
-export const Time = ({ at }: { readonly at: string }): JSX.Element => (
-  <time dateTime={at} title={showUtc(at)} className="nowrap">
-    {showTime(at)}
+/** A moment in the viewer's zone; in UTC when it is pointed at. On the `day` that stands above it, only the time of day. */
+export const Time = ({ at, day }: { readonly at: string; readonly day?: string | undefined }): JSX.Element => (
+  <time dateTime={at} title={showUtc(at)} className={day === undefined ? 'nowrap' : undefined}>
+    {day === showDay(at) ? showClock(at) : showTime(at)}
   </time>
 );
 

@@ -20,6 +20,13 @@ const rank = (signal: Signal): number => {
 /** Orders signals by how much they matter now; shadows, which decide nothing, come last. */
 export const isWorstFirst = (a: Signal, b: Signal): number => rank(a) - rank(b);
 
+/** The sentence of a verdict under the title of its signal, which it begins with. */
+export const underTitle = (sentence: string, title: string): string => {
+  if (!sentence.startsWith(`${title} `) && !sentence.startsWith(`${title}: `)) return sentence;
+  const rest = sentence.slice(title.length).replace(/^:? /, '');
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+};
+
 /** The pool that is nearest to its bound. */
 export const nearestPool = ({ pools }: Pick<Signal, 'pools'>): Pool | undefined =>
   pools.toSorted((a, b) => b.maxLogE - b.logBound - (a.maxLogE - a.logBound))[0];

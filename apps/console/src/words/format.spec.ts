@@ -9,7 +9,9 @@ import {
   showShare,
   showType,
   showUnits,
+  showTime,
   showUtc,
+  showZone,
 } from './format.js';
 
 describe('Numbers are shown with their units', () => {
@@ -72,6 +74,11 @@ describe('Numbers are shown with their units', () => {
     [{ count: 512, below: null, error: 0, atLeast: true }, 'at least 512'],
     [{ count: 12_300, below: null, error: 0.031, atLeast: false }, 'about 12,300 (±3.1%)'],
   ])('the units %o are %s', (units, words) => expect(showUnits(units)).toBe(words));
+
+  it('a moment has its day beside it, also when it is today, and the zone is named', () => {
+    expect(showTime(new Date().toISOString())).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
+    expect(showZone()).toMatch(/^UTC$|^\S+, UTC[+-]\d\d:\d\d$/);
+  });
 
   it('a moment is told in UTC, and a type of event in words', () => {
     expect(showUtc('2025-08-29T14:03:07.123+02:00')).toBe('2025-08-29 12:03:07 UTC');

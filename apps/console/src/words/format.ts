@@ -93,11 +93,8 @@ export const showClock = (iso: string): string => {
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 };
 
-/** `2025-08-29 14:03:07` in the viewer's zone; of today only the time of day. */
-export const showTime = (iso: string, now: number = Date.now()): string => {
-  const clock = showClock(iso);
-  return new Date(iso).toDateString() === new Date(now).toDateString() ? clock : `${showDay(iso)} ${clock}`;
-};
+/** `2025-08-29 14:03:07` in the viewer's zone. Always with its day: a page stays open past midnight, and is sent to others. */
+export const showTime = (iso: string): string => `${showDay(iso)} ${showClock(iso)}`;
 
 /** `2025-08-29` in the viewer's zone. */
 export const showDay = (iso: string): string => {
@@ -107,6 +104,15 @@ export const showDay = (iso: string): string => {
 
 /** `2025-08-29 12:03:07 UTC`. */
 export const showUtc = (iso: string): string => `${new Date(iso).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+
+/** `Europe/Berlin, UTC+02:00`: the zone that all times here are in. */
+export const showZone = (now: Date = new Date()): string => {
+  const minutes = -now.getTimezoneOffset();
+  const size = Math.abs(minutes);
+  const offset = `UTC${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  return timeZone === 'UTC' ? 'UTC' : `${timeZone}, ${offset}`;
+};
 
 /** Any value of JSON on one line. */
 export const showValue = (value: unknown): string => {

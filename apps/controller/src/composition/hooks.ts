@@ -81,6 +81,7 @@ class LiveHookBoard extends HookBoard {
         waiting: status?.waiting ?? 0,
         dead: status?.dead ?? 0,
         unread: Math.max(0, this.#view.position - (status?.readTo ?? hook.addedAt)),
+        failingSince: hook.disabledAt ?? status?.failingSince ?? null,
         error: hook.disabled ?? status?.trouble ?? status?.error ?? null,
       };
     });

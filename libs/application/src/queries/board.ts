@@ -2,7 +2,6 @@ import type { BoardRollout, BoardView, Health, RolloutView } from '#libs/contrac
 import { isOver, isServed, trackOf, type Rollout } from '#libs/domain';
 import type { Delivery, Failing, Progress, ProgressBoard, Undelivered } from '../ports.js';
 import type { LiveView, RolloutEntry } from './live-view.js';
-import { openFailures } from './open-work.js';
 import { rolloutView, undeliveredView } from './views.js';
 
 /** Rollouts that have ended are shown as far as somebody may still look for them on a board. */
@@ -59,15 +58,35 @@ type Shown = { readonly rollout: Rollout; readonly view: RolloutView };
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** When the newest rollout that settled on a target did so: config, target and revision → when. */
-const settledTimes = (view: LiveView): ReadonlyMap<string, string> => {
-  const times = new Map<string, string>();
-  for (const { rollout } of view.rollouts.values()) {
-    if (rollout.status !== 'settled' || rollout.endedAt === null) continue;
-    for (const target of Object.keys(rollout.targets))
-      times.set(`${rollout.config}/${target}/${rollout.revision}`, iso(rollout.endedAt));
-  }
+/**
+ * Since when the revision that runs on a target has done so without a break: the newest rollout settled there, or another
+ * revision was read back from there. Config, target and revision → epoch ms.
+ */
+const restTimes = (view: LiveView): ReadonlyMap<string, number> => {
+  const times = new Map<string, number>();
+  for (const { rollout } of view.rollouts.values())
+    for (const [target, { control, readBackAt }] of Object.entries(rollout.targets)) {
+      const isSettled = rollout.status === 'settled' && readBackAt === null;
+      const at = isSettled ? rollout.endedAt : readBackAt;
+      const key = `${rollout.config}/${target}/${isSettled ? rollout.revision : control}`;
+      if (at !== null) times.set(key, Math.max(at, times.get(key) ?? 0));
+    }
   return times;
+};
+
+type TakenBack = NonNullable<Cell['takenBack']>;
+
+/** Config and target → the candidate that these rollouts took back there last. */
+const takenBackOf = (entries: readonly RolloutEntry[]): ReadonlyMap<string, TakenBack> => {
+  const taken = new Map<string, TakenBack>();
+  for (const { rollout } of entries)
+    for (const [target, { wanted, ended }] of Object.entries(rollout.targets)) {
+      const key = `${rollout.config}/${target}`;
+      const at = wanted?.purpose === 'rollback' ? iso(wanted.at) : undefined;
+      if (at !== undefined && at > (taken.get(key)?.at ?? ''))
+        taken.set(key, { rollout: rollout.id, revision: rollout.revision, at, isOver: ended !== null });
+    }
+  return taken;
 };
 
 const heldCell = (
@@ -91,45 +110,49 @@ type Failures = ReadonlyMap<string, Failing>;
 
 const cellsOf = (
   view: LiveView,
-  running: ReadonlyMap<string, Shown>,
-  failures: Failures,
+  {
+    running,
+    failures,
+    takenBack,
+  }: {
+    readonly running: ReadonlyMap<string, Shown>;
+    readonly failures: Failures;
+    readonly takenBack: ReadonlyMap<string, TakenBack>;
+  },
 ): ReadonlyMap<string, readonly Cell[]> => {
-  const settled = settledTimes(view);
+  const rests = restTimes(view);
   const cells = new Map<string, Cell[]>();
   for (const { target, retired } of view.fleet.targets.values()) {
     if (retired) continue;
     for (const { config, control, candidate, shareBp, rollout } of view.fleet.desired(target)) {
       const shown = rollout === null ? undefined : running.get(rollout);
-      const at =
-        settled.get(`${config}/${target}/${control}`) ?? (control === 1 ? view.revisionFacts(config, 1)?.at : null);
+      const restedAt = rests.get(`${config}/${target}/${control}`);
+      const baselineAt = control === 1 ? (view.revisionFacts(config, 1)?.at ?? null) : null;
       const rest = shown
         ? heldCell(shown, target)
         : {
             delivered: !failures.has(target),
             converged: !failures.has(target),
             health: 'steady' as const,
-            since: at ?? null,
+            since: restedAt === undefined ? baselineAt : iso(restedAt),
           };
-      const cell = { target, control, candidate, shareBp: rollout === null ? null : shareBp, rollout, ...rest };
+      const cell = {
+        target,
+        control,
+        candidate,
+        shareBp: rollout === null ? null : shareBp,
+        rollout,
+        ...rest,
+        takenBack: takenBack.get(`${config}/${target}`) ?? null,
+      };
       cells.set(config, [...(cells.get(config) ?? []), cell]);
     }
   }
   return cells;
 };
 
-type FailingRollout = NonNullable<BoardView['targets'][number]['failing']>;
-
-/** Target → the delivery that has failed there for longest. */
-const failingOf = (view: LiveView): ReadonlyMap<string, FailingRollout> => {
-  const failing = new Map<string, FailingRollout>();
-  for (const { rollout, target, since, error } of openFailures(view))
-    if (!failing.has(target)) failing.set(target, { since: iso(since), error, rollout });
-  return failing;
-};
-
-const targetsOf = async (view: LiveView, delivery: Delivery, failures: Failures): Promise<BoardView['targets']> => {
-  const failing = failingOf(view);
-  return Promise.all(
+const targetsOf = async (view: LiveView, delivery: Delivery, failures: Failures): Promise<BoardView['targets']> =>
+  Promise.all(
     [...view.fleet.targets.values()]
       .filter(({ retired }) => !retired)
       .map(async ({ target, platform, labels, generation }) => {
@@ -143,11 +166,9 @@ const targetsOf = async (view: LiveView, delivery: Delivery, failures: Failures)
           instances: observed?.instances.length ?? null,
           behind,
           undelivered: undeliveredView(failures.get(target)),
-          failing: failing.get(target) ?? null,
         };
       }),
   );
-};
 
 const lineOf = (entry: RolloutEntry, progress: Progress | undefined): Shown => ({
   rollout: entry.rollout,
@@ -181,16 +202,20 @@ export const boardView = async (
     targetsOf(view, delivery, failures),
   ]);
   const running = moving.map((entry) => lineOf(entry, progress.get(entry.rollout.id)));
-  const cells = cellsOf(view, new Map(running.map((shown) => [shown.rollout.id, shown])), failures);
+  const ended = entries
+    .filter(({ rollout }) => isOver(rollout))
+    .toSorted((a, b) => (b.rollout.endedAt ?? 0) - (a.rollout.endedAt ?? 0))
+    .slice(0, MOST_ENDED);
+  const cells = cellsOf(view, {
+    running: new Map(running.map((shown) => [shown.rollout.id, shown])),
+    failures,
+    takenBack: takenBackOf([...moving, ...ended]),
+  });
   return {
     position: view.position,
     at: iso(now),
     running: running.map((shown) => boardRollout(shown.view)).toSorted((a, b) => urgency(a) - urgency(b)),
-    ended: entries
-      .filter(({ rollout }) => isOver(rollout))
-      .toSorted((a, b) => (b.rollout.endedAt ?? 0) - (a.rollout.endedAt ?? 0))
-      .slice(0, MOST_ENDED)
-      .map((entry) => boardRollout(rolloutView(entry, undefined))),
+    ended: ended.map((entry) => boardRollout(rolloutView(entry, undefined))),
     configs: [...view.fleet.configs.values()]
       .filter(({ kind, status }) => isServed(kind) && status === 'registered')
       .map(({ key, description, revisions }) => ({

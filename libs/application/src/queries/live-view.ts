@@ -40,6 +40,7 @@ export type Hook = Extract<HookEvent, { type: 'HookAdded' }>['data'] & {
   readonly createdAt: string;
   /** Why nothing is sent to it; null while events are. */
   readonly disabled: string | null;
+  readonly disabledAt: string | null;
 };
 
 /** The view of this process has stopped, so nobody can be told what the log says now. */
@@ -201,15 +202,23 @@ export class LiveView {
     if (recorded.streamId.startsWith('hook-')) this.#applyHook(event as Recorded<HookEvent>, recorded.recordedAt);
   }
 
-  #applyHook(event: Recorded<HookEvent>, createdAt: string): void {
+  #applyHook(event: Recorded<HookEvent>, recordedAt: string): void {
     const { hook } = event.data;
+    const on = { disabled: null, disabledAt: null };
     if (event.type === 'HookAdded')
-      this.#hooks.set(hook, { ...event.data, addedAt: event.position, createdAt, resumedAt: 0, disabled: null });
+      this.#hooks.set(hook, {
+        ...event.data,
+        addedAt: event.position,
+        createdAt: recordedAt,
+        resumedAt: 0,
+        ...on,
+      });
     if (event.type === 'HookRemoved') this.#hooks.delete(hook);
     const known = this.#hooks.get(hook);
     if (known === undefined) return;
-    if (event.type === 'HookDisabled') this.#hooks.set(hook, { ...known, disabled: event.data.reason });
-    if (event.type === 'HookResumed') this.#hooks.set(hook, { ...known, resumedAt: event.position, disabled: null });
+    if (event.type === 'HookDisabled')
+      this.#hooks.set(hook, { ...known, disabled: event.data.reason, disabledAt: recordedAt });
+    if (event.type === 'HookResumed') this.#hooks.set(hook, { ...known, resumedAt: event.position, ...on });
   }
 
   #issue(data: Extract<AccessEvent, { type: 'TokenIssued' }>['data'], createdAt: string): void {

@@ -29,3 +29,22 @@ describe('the bake of a stage', () => {
     expect(bakedOf(old)).toEqual([40_000, null]);
   });
 });
+
+describe('instances that have stopped talking', () => {
+  const silentOf = (progress: Progress, rollout = story.rollout) =>
+    rolloutView({ rollout, version: 1, position: 1, startedBy: 'alice', reason: 'why not' }, progress).targets.map(
+      ({ target, silent }) => [target, silent],
+    );
+
+  it('are named with the target that they belong to, as the newest assessment found them', () => {
+    const missing = story.facts({ targets: { 'api-us': { silent: ['pod-3', 'pod-7'] } } });
+    const names = silentOf(progressOf(story.rollout, 1, missing, story.now));
+    expect(Object.fromEntries(names)).toEqual({
+      'api-us': ['pod-3', 'pod-7'],
+      'api-eu': [],
+      'bedrock-us': [],
+    });
+    const later = silentOf(progressOf(story.rollout, 1, story.facts(), story.now));
+    expect(later.every(([, silent]) => silent?.length === 0)).toBe(true);
+  });
+});

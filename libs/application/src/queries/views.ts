@@ -147,6 +147,7 @@ const targetViews = (rollout: Rollout, assessed: Progress | undefined): RolloutV
       ended,
       error,
       failingSince: isoOrNull(failingSince),
+      silent: rollout.endedAt === null && ended === null ? [...(assessed?.silent?.[target] ?? [])] : [],
       wayBack: wayBackView(target, progress, assessed),
     };
   });
@@ -242,7 +243,7 @@ export const targetView = async (
 ): Promise<TargetView | undefined> => {
   const known = view.fleet.targets.get(name);
   if (!known) return undefined;
-  const { instances } = await delivery.observe(name);
+  const { instances, silent = [] } = await delivery.observe(name);
   return {
     target: name,
     platform: known.platform,
@@ -258,6 +259,7 @@ export const targetView = async (
     generation: known.generation,
     undelivered: undeliveredView(known.retired ? undefined : failing),
     instances: instances.map(({ seenAt, ...instance }) => ({ ...instance, seenAt: iso(seenAt) })),
+    silent: silent.map(({ instance, seenAt }) => ({ instance, seenAt: iso(seenAt) })),
     live: view.fleet
       .desired(name)
       .map(({ config, control, candidate, shareBp, rollout }) => ({ config, control, candidate, shareBp, rollout })),

@@ -168,4 +168,9 @@ export const progressOf = (rollout: Rollout, version: number, facts: Facts, at: 
   leftovers: Object.fromEntries(
     Object.entries(facts.targets).flatMap(([target, { leftover }]) => (leftover ? [[target, leftover] as const] : [])),
   ),
+  silent: Object.fromEntries(
+    Object.entries(facts.targets).flatMap(([target, { silent = [] }]) =>
+      silent.length > 0 ? [[target, silent] as const] : [],
+    ),
+  ),
 });

@@ -96,7 +96,8 @@ const targetFacts = async (
 ): Promise<TargetFacts | undefined> => {
   const progress = rollout.targets[target];
   const wanted = progress?.wanted?.generation ?? 0;
-  const askedAt = progress?.wanted?.at ?? 0;
+  // Whoever fell silent while the candidate was there may serve it still, however long before it was taken back.
+  const askedAt = progress !== undefined && isLeaving(progress) ? rollout.startedAt : (progress?.wanted?.at ?? 0);
   const needsReadBack = progress !== undefined && isLeaving(progress) && !progress.readBack;
   const { acknowledgesInstances, worstCaseDelayMs, readsBack } = targets.capabilities(target);
   const [observed, readBack] = await Promise.all([

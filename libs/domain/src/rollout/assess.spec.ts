@@ -123,7 +123,7 @@ describe('rule 4: a stage passes only with all of it', () => {
   });
 
   it.each<[string, Shortcomings, string]>([
-    ['bake', { stages: { api: { bakedMs: 59_000 } } }, 'bake: 59.0 s of 60.0 s'],
+    ['bake', { stages: { api: { bakedMs: 59_000 } } }, 'bake: 59.0 s of 1 min'],
     [
       'activation in every hardware × model cell',
       {
@@ -176,7 +176,7 @@ describe('rule 4: a stage passes only with all of it', () => {
     story.does(stale).arrives();
     given(story.events).when(stale).thenNothing();
     expect(missingIn(story, { stages: { api: { stage: '1%' } } })).toEqual([
-      'bake: 0.0 s of 60.0 s',
+      'bake: 0.0 s of 1 min',
       'activation: 0 of 50 units on api-us (trainium) × sonnet',
       'activation: 0 of 50 units on api-eu (tpu) × sonnet',
     ]);
@@ -195,7 +195,7 @@ describe('a track that waits for another', () => {
   it('stays out until the stage it waits for has passed', () => {
     const story = waiting();
     given(story.events).when(look(story, notYet)).thenNothing();
-    expect(waitingFor(story.rollout, story.facts(notYet))).toEqual(['api/50% bake: 0.0 s of 60.0 s']);
+    expect(waitingFor(story.rollout, story.facts(notYet))).toEqual(['api/50% bake: 0.0 s of 1 min']);
   });
 
   it('enters its first stage then, while the other one goes on', () => {
@@ -244,7 +244,7 @@ describe('full exposure and watch', () => {
   });
 
   it.each<[string, Shortcomings, string]>([
-    ['its time', { watch: { bakedMs: 599_000 } }, 'watch: 599.0 s of 600.0 s'],
+    ['its time', { watch: { bakedMs: 599_000 } }, 'watch: 9 min 59 s of 10 min'],
     ['its signals', { verdicts: { 'script-errors': 'inconclusive' } }, 'script-errors on everything: inconclusive'],
     ['measurements', { verdicts: { 'wrong-pool': 'not-measured' } }, 'wrong-pool on everything: not-measured'],
   ])('the watch waits for %s', (_, missing, words) => {

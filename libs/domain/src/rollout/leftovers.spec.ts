@@ -29,8 +29,8 @@ describe('what still comes to a withdrawn revision', () => {
   it('is what the drain waits for, with numbers', () => {
     const story = readBack().waits(10_000);
     expect(waitingFor(story.rollout, story.facts(stuck(story)))).toEqual([
-      'api-us: drain: 1204 requests of 13 units came to the withdrawn revision after it was asked back, over 12.0 s',
-      'api-eu: drain',
+      'api-us: drain, until no request has come to r2 for 30.0 s: 1204 requests of 13 units came to the withdrawn revision after it was asked back, over 12.0 s',
+      'api-eu: drain, until no request has come to r2 for 30.0 s',
     ]);
   });
 

@@ -19,6 +19,8 @@ export const Progress = z.object({
   parity: z.array(RecordedParity).readonly().optional(),
   /** Target → what still comes to a withdrawn candidate there; default: nothing does. */
   leftovers: z.record(z.string(), Leftover).readonly().optional(),
+  /** Target → instances that were live when it was asked, and have stopped talking; default: none. */
+  silent: z.record(z.string(), z.array(z.string()).readonly()).readonly().optional(),
 });
 export type Progress = z.output<typeof Progress>;
 

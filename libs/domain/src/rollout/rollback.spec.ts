@@ -115,7 +115,10 @@ describe('a rollback', () => {
     const story = takenBack().delivers('api-us').looks({ targets: onlyApiUs });
     expect(story.rollout.targets['api-us']?.readBack).toBe(true);
     expect(story.rollout.status).toBe('rolling-back');
-    expect(waitingFor(story.rollout, story.facts())).toEqual(['api-us: drain', 'api-eu: reading back']);
+    expect(waitingFor(story.rollout, story.facts())).toEqual([
+      'api-us: drain, until no request has come to r2 for 30.0 s',
+      'api-eu: reading back',
+    ]);
   });
 
   it('lets another revision start once every target is read back, and not before', () => {

@@ -14,6 +14,21 @@ export const WATCH = 'watch';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
+const LONG = [
+  ['d', 86_400_000, 'h', 3_600_000],
+  ['h', 3_600_000, 'min', 60_000],
+  ['min', 60_000, 's', 1_000],
+] as const;
+
+/** `50.2 s`, `1 min 15 s`, `30 min`, `2 h 5 min`: two units at most, rounded down. */
+const lasting = (ms: number): string => {
+  const found = LONG.find(([, size]) => ms >= size);
+  if (found === undefined) return seconds(ms);
+  const [unit, size, below, sizeBelow] = found;
+  const rest = Math.floor((ms % size) / sizeBelow);
+  return `${Math.floor(ms / size)} ${unit}${rest === 0 ? '' : ` ${rest} ${below}`}`;
+};
+
 const unconverged = (rollout: Rollout, track: Track, facts: Facts): string[] =>
   track.targets.flatMap(({ target }) => {
     const progress = rollout.targets[target];
@@ -113,7 +128,7 @@ const unmeasured = (rollout: Rollout, targets: readonly string[], facts: Facts):
   const without = dispensable(rollout, facts);
   return (facts.unmeasured ?? [])
     .filter(({ target, signal }) => targets.includes(target) && !without.has(signal))
-    .map(({ signal, target, ms }) => `${signal}: not measured on ${target} for ${seconds(ms)}`);
+    .map(({ signal, target, ms }) => `${signal}: not measured on ${target} for ${lasting(ms)}`);
 };
 
 /** What the first requests of the stage came to need not be known yet, however good it looks. */
@@ -135,7 +150,7 @@ export const missingForStage = (rollout: Rollout, track: Track, facts: Facts): r
     ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
     ...(facts.skew === undefined ? [] : [facts.skew]),
     ...unconverged(rollout, track, facts),
-    ...(baked >= stage.bakeMs ? [] : [`bake: ${seconds(baked)} of ${seconds(stage.bakeMs)}`]),
+    ...(baked >= stage.bakeMs ? [] : [`bake: ${lasting(baked)} of ${lasting(stage.bakeMs)}`]),
     ...early(rollout, facts, 'the stage has lasted', baked),
     ...notActivated(rollout, track, stage, facts),
     ...unmeasured(
@@ -164,7 +179,7 @@ export const missingForSettling = (rollout: Rollout, facts: Facts): readonly str
   ...liveTracks(rollout).flatMap((track) => unconverged(rollout, track, facts)),
   ...(facts.watch.bakedMs >= rollout.plan.watchMs
     ? []
-    : [`watch: ${seconds(facts.watch.bakedMs)} of ${seconds(rollout.plan.watchMs)}`]),
+    : [`watch: ${lasting(facts.watch.bakedMs)} of ${lasting(rollout.plan.watchMs)}`]),
   ...early(rollout, facts, 'the watch has lasted', facts.watch.bakedMs),
   ...unmeasured(rollout, liveTargets(rollout), facts),
   ...(rollout.plan.rollbackScope === 'rollout'
@@ -177,7 +192,10 @@ const leaving = (rollout: Rollout, facts: Facts): readonly string[] =>
   Object.entries(rollout.targets).flatMap(([target, progress]) => {
     if (!isLeaving(progress) || progress.ended !== null) return [];
     const { leftover, readError } = facts.targets[target] ?? {};
-    if (progress.readBack) return [`${target}: drain${leftover === undefined ? '' : `: ${leftoverWords(leftover)}`}`];
+    if (progress.readBack) {
+      const quiet = `until no request has come to r${rollout.revision} for ${lasting(rollout.plan.drainMs)}`;
+      return [`${target}: drain, ${quiet}${leftover === undefined ? '' : `: ${leftoverWords(leftover)}`}`];
+    }
     if (progress.error !== null) return [`${target}: reading back, but delivery fails: ${progress.error}`];
     return [`${target}: reading back${readError === undefined ? '' : `, which fails: ${readError}`}`];
   });

@@ -155,7 +155,7 @@ describe('promote a rollout', () => {
       );
     expect(events[0]?.data).toMatchObject({
       missing: [
-        'bake: 5.0 s of 60.0 s',
+        'bake: 5.0 s of 1 min',
         'activation: 0 of 50 units on api-us (trainium) × sonnet',
         'activation: 0 of 50 units on api-eu (tpu) × sonnet',
         'script-errors on api: inconclusive',
@@ -251,7 +251,7 @@ describe('promote a rollout', () => {
     const { state } = given(story.events)
       .when(promote(story, null, { watch: { bakedMs: 1_000 } }))
       .then(
-        { type: 'BakeSkipped', data: { track: '*', stage: 'watch', missing: ['watch: 1.0 s of 600.0 s'] } },
+        { type: 'BakeSkipped', data: { track: '*', stage: 'watch', missing: ['watch: 1.0 s of 10 min'] } },
         settle,
         settle,
         settle,

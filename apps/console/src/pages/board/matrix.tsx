@@ -1,10 +1,10 @@
 import { Link } from '@tanstack/react-router';
 import { memo, type CSSProperties, type JSX } from 'react';
 import type { BoardView } from '#libs/contracts';
-import { StateMark } from '../../parts/mark.js';
+import { Shape, StateMark } from '../../parts/mark.js';
 import { ShareBar } from '../../parts/share.js';
 import { Empty } from '../../parts/states.js';
-import { Age } from '../../parts/time.js';
+import { Age, Time } from '../../parts/time.js';
 import { showShare } from '../../words/format.js';
 import { healthLook } from '../../words/status.js';
 
@@ -20,7 +20,10 @@ const WORST = ['harm', 'not-measured', 'undecided', 'shown-fine', 'steady'] as c
 const worst = (cells: readonly Cell[]): Cell['health'] =>
   WORST.find((health) => cells.some((cell) => cell.health === health)) ?? 'steady';
 
-const isTried = ({ candidate, shareBp }: Cell): boolean => candidate !== null && shareBp !== null;
+/** The rollout of the cell is being taken back from there, so nothing is tried any more. */
+const isLeaving = ({ takenBack, rollout }: Cell): boolean => takenBack !== null && takenBack.rollout === rollout;
+
+const isTried = (cell: Cell): boolean => cell.candidate !== null && cell.shareBp !== null && !isLeaving(cell);
 
 /** `r2 10%` where a candidate is tried, else the revision that runs. */
 const SharePart = ({ cell }: { readonly cell: Cell }): JSX.Element => {
@@ -32,10 +35,32 @@ const SharePart = ({ cell }: { readonly cell: Cell }): JSX.Element => {
   );
 };
 
+/** That a candidate was taken back from there lately: else the revision that runs looks as if nothing had happened. */
+const TakenBack = ({ cell: { takenBack } }: { readonly cell: Cell }): JSX.Element | null =>
+  takenBack === null ? null : (
+    <span className="under small mark bad">
+      <Shape mark="back" />
+      <span>
+        r{takenBack.revision} {takenBack.isOver ? 'taken back' : 'going back'}{' '}
+        {takenBack.isOver ? <Age at={takenBack.at} suffix=" ago" /> : <Age at={takenBack.at} prefix="for " />}
+      </span>
+    </span>
+  );
+
+/** How what is tried there stands, and for how long. */
+const Trial = ({ cell }: { readonly cell: Cell }): JSX.Element => (
+  <span className="under row small dim">
+    <StateMark look={healthLook(cell.health)} isPill={false} />
+    {cell.converged ? null : <span>on its way</span>}
+    {cell.since === null ? null : <Age at={cell.since} prefix="for " />}
+  </span>
+);
+
 const TargetCell = ({ cell, name }: { readonly cell: Cell; readonly name: string }): JSX.Element => {
   const isMoving = isTried(cell);
   const bp = cell.shareBp ?? 0;
   const tone = cell.health === 'harm' ? 'bad' : 'moving';
+  const rollout = cell.rollout ?? cell.takenBack?.rollout;
   const inside = (
     <>
       <span className="wrap">{name}</span>
@@ -43,20 +68,16 @@ const TargetCell = ({ cell, name }: { readonly cell: Cell; readonly name: string
       {isMoving ? (
         <ShareBar askedBp={bp} thereBp={cell.converged ? bp : 0} tone={tone} />
       ) : (
-        <span className="small dim">{cell.since === null ? '' : <Age at={cell.since} prefix="for " />}</span>
-      )}
-      {cell.rollout === null ? null : (
-        <span className="under row small dim">
-          <StateMark look={healthLook(cell.health)} isPill={false} />
-          {isMoving && !cell.converged ? <span>on its way</span> : null}
-          {cell.since === null || !isMoving ? null : <Age at={cell.since} prefix="for " />}
+        <span className="small dim">
+          {cell.since === null || isLeaving(cell) ? '' : <Age at={cell.since} prefix="for " />}
         </span>
       )}
+      {isMoving ? <Trial cell={cell} /> : <TakenBack cell={cell} />}
     </>
   );
-  if (cell.rollout === null) return <div className="cell">{inside}</div>;
+  if (rollout === undefined) return <div className="cell">{inside}</div>;
   return (
-    <Link to="/rollouts/$id" params={{ id: cell.rollout }} className="cell" data-stop>
+    <Link to="/rollouts/$id" params={{ id: rollout }} className="cell" data-stop>
       {inside}
     </Link>
   );
@@ -66,7 +87,14 @@ const TargetCell = ({ cell, name }: { readonly cell: Cell; readonly name: string
 const groupsOf = (cells: readonly Cell[]): readonly (readonly Cell[])[] => {
   const groups = new Map<string, Cell[]>();
   for (const cell of cells) {
-    const name = JSON.stringify([cell.control, cell.candidate, cell.shareBp, cell.rollout, cell.converged]);
+    const name = JSON.stringify([
+      cell.control,
+      cell.candidate,
+      cell.shareBp,
+      cell.rollout,
+      cell.converged,
+      cell.takenBack,
+    ]);
     groups.set(name, [...(groups.get(name) ?? []), cell]);
   }
   return [...groups.values()];
@@ -150,8 +178,8 @@ export const Matrix = ({ board }: { readonly board: BoardView }): JSX.Element =>
                   {name} <span className="small dim">{headOf(targets)}</span>
                   {targets.map(({ target, undelivered }) =>
                     undelivered === null ? null : (
-                      <div key={target} className="small bad wrap" title={`since ${undelivered.since}`}>
-                        nothing can be delivered to {target}: {undelivered.error}
+                      <div key={target} className="small bad wrap">
+                        nothing can be delivered to {target} since <Time at={undelivered.since} />: {undelivered.error}
                       </div>
                     ),
                   )}

@@ -32,8 +32,8 @@ const whereOf = ({ status, stage }: Track, isBack: boolean): string => {
 
 /** How far a track has come: a box for each stage, and the same in words. */
 const TrackLine = ({ track, isBack }: { readonly track: Track; readonly isBack: boolean }): JSX.Element => (
-  <span className="row nowrap" style={{ gap: 6 }}>
-    <b>{track.name}</b>
+  <span className="track-line">
+    <b className="wrap">{track.name}</b>
     <span className="dots" aria-hidden="true">
       {Array.from({ length: track.stages }, (_, index) => (
         <i key={index} className={dotOf(track, index, isBack)} />
@@ -47,6 +47,14 @@ const isOver = ({ endedAt }: BoardRollout): boolean => endedAt !== null;
 
 const sameCard = (a: { rollout: BoardRollout }, b: { rollout: BoardRollout }): boolean => a.rollout === b.rollout;
 
+const Waits = ({ waitingFor: [first, ...others] }: Pick<BoardRollout, 'waitingFor'>): JSX.Element | null =>
+  first === undefined ? null : (
+    <span className="wrap small">
+      <span className="dim">waits for:</span> {first}
+      {others.length > 0 ? <span className="dim"> and {others.length} more</span> : null}
+    </span>
+  );
+
 const Why = ({ rollout }: { readonly rollout: BoardRollout }): JSX.Element | null => {
   const { held, health, sentence, waitingFor } = rollout;
   if (held !== null)
@@ -55,14 +63,11 @@ const Why = ({ rollout }: { readonly rollout: BoardRollout }): JSX.Element | nul
         <b>{held.by === 'person' ? 'Paused' : 'Held'}:</b> {held.reason}
       </span>
     );
-  if (health === 'harm' && sentence !== null) return <span className="wrap bad">{sentence}</span>;
-  const [first, ...others] = waitingFor;
-  if (first === undefined) return null;
   return (
-    <span className="wrap small">
-      <span className="dim">waits for:</span> {first}
-      {others.length > 0 ? <span className="dim"> and {others.length} more</span> : null}
-    </span>
+    <>
+      {health === 'harm' && sentence !== null ? <span className="wrap bad">{sentence}</span> : null}
+      <Waits waitingFor={waitingFor} />
+    </>
   );
 };
 
@@ -78,13 +83,13 @@ export const RolloutCard = memo(({ rollout }: { readonly rollout: BoardRollout }
         </span>
         <StateMark look={look} />
       </span>
-      <span className="row small">
+      <span className="track-lines small">
         {rollout.tracks.map((track) => (
           <TrackLine key={track.name} track={track} isBack={isBack} />
         ))}
       </span>
       <Why rollout={rollout} />
-      <span className="row between small dim">
+      <span className="row between small dim last">
         <span>
           {isOver(rollout) ? 'ended ' : 'started '}
           <Age at={rollout.endedAt ?? rollout.startedAt} suffix=" ago" />

@@ -1,4 +1,4 @@
-import { Tabs } from '@mantine/core';
+import { NativeSelect, Tabs } from '@mantine/core';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import type { JSX } from 'react';
 import { diffJson, type ConfigView } from '#libs/contracts';
@@ -71,26 +71,22 @@ const Chosen = ({ config }: { readonly config: ConfigView }): JSX.Element => {
         </h2>
         <span className="row">
           {others.length === 0 ? null : (
-            <label className="small dim">
-              against{' '}
-              <select
-                value={base?.revision ?? ''}
-                onChange={(event) =>
-                  void navigate({
-                    to: '/configs/$key',
-                    params: { key: config.key },
-                    search: { revision: wanted.revision, against: Number(event.currentTarget.value) },
-                  })
-                }
-              >
-                {base ? null : <option value="">nothing</option>}
-                {others.map((each) => (
-                  <option key={each.revision} value={each.revision}>
-                    r{each.revision}
-                  </option>
-                ))}
-              </select>
-            </label>
+            <NativeSelect
+              aria-label="Against"
+              size="xs"
+              value={base?.revision ?? ''}
+              data={[
+                ...(base ? [] : [{ value: '', label: 'against nothing' }]),
+                ...others.map((each) => ({ value: String(each.revision), label: `against r${each.revision}` })),
+              ]}
+              onChange={(event) =>
+                void navigate({
+                  to: '/configs/$key',
+                  params: { key: config.key },
+                  search: { revision: wanted.revision, against: Number(event.currentTarget.value) },
+                })
+              }
+            />
           )}
           {mayAct && SERVED.has(config.kind) && !config.retired ? (
             <LinkButton

@@ -27,7 +27,7 @@ const List = ({
     <section className="section" aria-label={title}>
       <h2>{title}</h2>
       <div className="panel tight scroll" tabIndex={0} role="region" aria-label={title}>
-        <table className="grid">
+        <table className="grid flows">
           <thead>
             <tr>
               <th scope="col">name</th>
@@ -53,11 +53,15 @@ const List = ({
                       </div>
                     )}
                   </th>
-                  <td>{newest ? `r${newest.revision}` : 'none'}</td>
-                  {isServed ? <td>{liveWords(config)}</td> : null}
-                  <td>{newest && newest.at !== '' ? <Age at={newest.at} suffix=" ago" /> : '–'}</td>
-                  <td>{newest?.author ?? '–'}</td>
-                  <td className="wrap">{newest?.reason ?? '–'}</td>
+                  <td data-label="newest">{newest ? `r${newest.revision}` : 'none'}</td>
+                  {isServed ? <td data-label="live, by targets">{liveWords(config)}</td> : null}
+                  <td data-label="changed">
+                    {newest && newest.at !== '' ? <Age at={newest.at} suffix=" ago" /> : '–'}
+                  </td>
+                  <td data-label="by">{newest?.author ?? '–'}</td>
+                  <td data-label="why" className="wrap">
+                    {newest?.reason ?? '–'}
+                  </td>
                 </tr>
               );
             })}

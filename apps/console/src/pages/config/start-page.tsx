@@ -9,6 +9,7 @@ import { DiffTable } from '../../parts/diff.js';
 import { Shape } from '../../parts/mark.js';
 import { Empty, Loading, Read, Trouble } from '../../parts/states.js';
 import { isReason, ReasonField, useSubmit } from '../../parts/submit.js';
+import { exposureWords } from '../../words/delivery.js';
 import { showDuration, showRatio, showShare } from '../../words/format.js';
 
 const EMERGENCY = 'emergency';
@@ -55,12 +56,12 @@ const Preview = ({ preview }: { readonly preview: PlanPreview }): JSX.Element =>
       </ul>
     )}
     <div className="scroll" tabIndex={0} role="region" aria-label="Stages">
-      <table className="grid">
+      <table className="grid flows">
         <thead>
           <tr>
             <th scope="col">track</th>
             <th scope="col" className="number">
-              exposure
+              stage
             </th>
             <th scope="col" className="number">
               predicted
@@ -73,10 +74,19 @@ const Preview = ({ preview }: { readonly preview: PlanPreview }): JSX.Element =>
           {preview.stages.map((stage) => (
             <tr key={`${stage.track}/${stage.stage}`}>
               <th scope="row">{stage.track}</th>
-              <td className="number">{showShare(stage.exposureBp)}</td>
-              <td className="number">{predicted(stage)}</td>
-              <td className="wrap">{stage.limitedBy}</td>
-              <td className="wrap">{smallest(stage)}</td>
+              <td className="number" data-label="stage">
+                {stage.stage}
+                <div className="small dim">{exposureWords(stage.stage, stage.exposureBp)}</div>
+              </td>
+              <td className="number" data-label="predicted">
+                {predicted(stage)}
+              </td>
+              <td className="wrap" data-label="waits longest for">
+                {stage.limitedBy}
+              </td>
+              <td className="wrap" data-label="smallest harm that it will see">
+                {smallest(stage)}
+              </td>
             </tr>
           ))}
         </tbody>

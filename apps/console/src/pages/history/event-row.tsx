@@ -85,7 +85,7 @@ const Details = ({ event }: { readonly event: EventView }): JSX.Element => {
             </Link>
           )}
           <Link to="/time" search={{ at: event.position }}>
-            the fleet right after it
+            the fleet right after it, and what was open
           </Link>
         </dd>
       </dl>
@@ -98,14 +98,17 @@ const Details = ({ event }: { readonly event: EventView }): JSX.Element => {
 /** One event in words; opened, all that is recorded of it and what it hangs together with. */
 export const EventRow = ({
   event,
+  day,
   isFirstOpen,
 }: {
   readonly event: EventView;
+  /** The day that stands above it. */
+  readonly day: string;
   readonly isFirstOpen: boolean;
 }): JSX.Element => {
   const [isOpen, setOpen] = useState(isFirstOpen);
   return (
-    <EventLine event={event} hasSubject isLink={false}>
+    <EventLine event={event} day={day} hasSubject isLink={false}>
       <Button
         size="compact-xs"
         variant="subtle"

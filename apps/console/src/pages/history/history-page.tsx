@@ -62,7 +62,7 @@ const Days = ({
         </h2>
         <ol className="log long">
           {items.map((event) => (
-            <EventRow key={event.position} event={event} isFirstOpen={event.eventId === openId} />
+            <EventRow key={event.position} event={event} day={day} isFirstOpen={event.eventId === openId} />
           ))}
         </ol>
       </section>

@@ -1,6 +1,7 @@
 import type { JSX } from 'react';
 import type { CauseTree } from '#libs/contracts';
 import { EventLine, rolloutOf } from '../../parts/event-line.js';
+import { showDay } from '../../words/format.js';
 
 /** An event with the chain below it: only where one event set off several is there a branch. */
 const chainOf = (
@@ -15,7 +16,9 @@ const chainOf = (
   return { chain, branches: last.children };
 };
 
-const Branch = ({ tree, within }: { readonly tree: CauseTree; readonly within?: string | undefined }): JSX.Element => {
+type BranchProps = { readonly tree: CauseTree; readonly day: string; readonly within?: string | undefined };
+
+const Branch = ({ tree, day, within }: BranchProps): JSX.Element => {
   const { chain, branches } = chainOf(tree);
   return (
     <>
@@ -23,6 +26,7 @@ const Branch = ({ tree, within }: { readonly tree: CauseTree; readonly within?: 
         <EventLine
           key={event.position}
           event={event}
+          day={day}
           hasSubject={event === tree.event && rolloutOf(event) !== within}
         />
       ))}
@@ -30,7 +34,7 @@ const Branch = ({ tree, within }: { readonly tree: CauseTree; readonly within?: 
         <li className="branches">
           <ol className="log tree">
             {branches.map((branch) => (
-              <Branch key={branch.event.position} tree={branch} within={rolloutOf(tree.event)} />
+              <Branch key={branch.event.position} tree={branch} day={day} within={rolloutOf(tree.event)} />
             ))}
           </ol>
         </li>
@@ -42,12 +46,20 @@ const Branch = ({ tree, within }: { readonly tree: CauseTree; readonly within?: 
 /** What set off what, each chain oldest first; the chain that began last is on top. */
 export const Tree = ({ roots }: { readonly roots: readonly CauseTree[] }): JSX.Element => (
   <>
-    {roots.toReversed().map((root) => (
-      <section key={root.event.position} className="panel" aria-label={`What #${root.event.position} set off`}>
-        <ol className="log">
-          <Branch tree={root} />
-        </ol>
-      </section>
-    ))}
+    {roots.toReversed().map((root) => {
+      const day = showDay(root.event.occurredAt);
+      return (
+        <section
+          key={root.event.position}
+          className="panel section"
+          aria-label={`What #${root.event.position} set off`}
+        >
+          <h2>{day}</h2>
+          <ol className="log">
+            <Branch tree={root} day={day} />
+          </ol>
+        </section>
+      );
+    })}
   </>
 );

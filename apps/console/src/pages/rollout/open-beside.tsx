@@ -1,11 +1,11 @@
-import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { JSX } from 'react';
 import type { OpenChange, RolloutView } from '#libs/contracts';
-import { useSession } from '../../api/session.js';
+import { useOpenChanges } from '../../api/queries.js';
 import { Read } from '../../parts/states.js';
 import { Time } from '../../parts/time.js';
-import { plural, showShare } from '../../words/format.js';
+import { plural } from '../../words/format.js';
+import { exposuresIn } from '../../words/open.js';
 import { statusWords } from '../../words/status.js';
 
 /** When harm was shown, or when it ended by a decision. */
@@ -22,13 +22,18 @@ const Other = ({ change, rollout }: { readonly change: OpenChange; readonly roll
       <Link to="/rollouts/$id" params={{ id: change.rollout }}>
         {change.config} r{change.revision}
       </Link>{' '}
-      {statusWords(change.status, change.held !== null)}, by {change.actor} since <Time at={change.startedAt} />
-      {change.endedAt === null ? '' : ', ended before'}
-      <span className="dim">
-        {shared.length === 0
-          ? ': on none of these targets'
-          : `: ${shared.map(({ target, shareBp }) => `${target} ${showShare(shareBp)}`).join(', ')}`}
-      </span>
+      {statusWords(change.status, change.held !== null)}{' '}
+      {change.endedAt === null ? (
+        <>
+          since <Time at={change.startedAt} />
+        </>
+      ) : (
+        <>
+          at <Time at={change.endedAt} />
+        </>
+      )}{' '}
+      by {change.actor}:{' '}
+      <span className="dim">{shared.length === 0 ? 'on none of these targets' : exposuresIn(shared)}</span>
     </li>
   );
 };
@@ -37,13 +42,8 @@ const MOST = 8;
 
 /** Which other changes could have caused the same: in flight, watched, or ended in the three days before. */
 export const OpenBeside = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => {
-  const { api } = useSession();
   const at = momentOf(rollout);
-  const open = useQuery({
-    queryKey: ['open', at],
-    queryFn: () => api.openChanges(at === undefined ? {} : { at }),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
+  const open = useOpenChanges({ at });
   return (
     <section className="panel section" aria-label="Open beside it">
       <h2>Open beside it</h2>

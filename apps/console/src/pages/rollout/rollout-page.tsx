@@ -19,6 +19,9 @@ import { ValueChanges } from './value-changes.js';
 const tookMs = ({ startedAt, endedAt }: RolloutView): number | undefined =>
   endedAt === null ? undefined : Date.parse(endedAt) - Date.parse(startedAt);
 
+const isGoingBack = ({ status, tracks }: RolloutView): boolean =>
+  status === 'rolling-back' || status === 'rolled-back' || tracks.some((track) => track.status === 'taken-back');
+
 const Facts = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => {
   const took = tookMs(rollout);
   return (
@@ -59,7 +62,7 @@ const Facts = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => {
           <dd>r{rollout.reverts}</dd>
         </>
       )}
-      {rollout.cause === null ? null : (
+      {rollout.cause === null || isGoingBack(rollout) ? null : (
         <>
           <dt>cause</dt>
           <dd>{rollout.cause}</dd>
@@ -137,9 +140,6 @@ const Head = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => {
     </section>
   );
 };
-
-const isGoingBack = ({ status, tracks }: RolloutView): boolean =>
-  status === 'rolling-back' || status === 'rolled-back' || tracks.some((track) => track.status === 'taken-back');
 
 const Whole = ({ rollout }: { readonly rollout: RolloutView }): JSX.Element => (
   <div className="stack">

@@ -11,6 +11,7 @@ import {
   marginNow,
   nearestPool,
   stalest,
+  underTitle,
   type Pool,
   type Signal,
 } from '../../words/evidence.js';
@@ -145,8 +146,8 @@ const Freshness = ({ signal }: { readonly signal: Signal }): JSX.Element | null 
         <span className="warn">never measured on {worst.target}</span>
       ) : (
         <>
-          measured until <Age at={worst.measuredUntil} suffix=" ago" />
-          {signal.freshness.length > 1 ? ` or later on all ${signal.freshness.length} targets` : ''}
+          {signal.freshness.length > 1 ? `on all ${signal.freshness.length} targets ` : ''}measured until{' '}
+          <Age at={worst.measuredUntil} suffix=" ago" />
         </>
       )}
     </span>
@@ -176,7 +177,11 @@ export const SignalTile = ({
         </h3>
         <StateMark look={verdict ? verdictLook(verdict.verdict) : NOT_YET} />
       </div>
-      {verdict ? <p className="sentence wrap">{verdict.sentence}</p> : <p className="dim">Nothing was judged yet.</p>}
+      {verdict ? (
+        <p className="sentence wrap">{underTitle(verdict.sentence, signal.title)}</p>
+      ) : (
+        <p className="dim">Nothing was judged yet.</p>
+      )}
       {isCompared ? (
         <div>
           <span className="small dim">

@@ -3,8 +3,9 @@ import type { EvidenceView, RolloutView, TargetView } from '#libs/contracts';
 import { useTargets } from '../../api/queries.js';
 import { StateMark } from '../../parts/mark.js';
 import { ShareBar } from '../../parts/share.js';
+import { Silent } from '../../parts/silent.js';
 import { Age, Time } from '../../parts/time.js';
-import { arrivalOf } from '../../words/delivery.js';
+import { arrivalOf, exposureWords } from '../../words/delivery.js';
 import { plural, showDuration, showShare } from '../../words/format.js';
 import { trackLook, type Look } from '../../words/status.js';
 
@@ -29,14 +30,16 @@ const stageLook = (stage: Stage, isWithdrawn: boolean): Look => {
 
 const StageBox = ({ stage, isWithdrawn }: { readonly stage: Stage; readonly isWithdrawn: boolean }): JSX.Element => {
   const look = stageLook(stage, isWithdrawn);
+  const serves = exposureWords(stage.name, stage.exposureBp);
   const isNow = look === STAGES.now;
   const kind = isNow ? 'now' : look === STAGES.gone ? 'gone' : '';
   return (
     <li className={`stage ${kind}`} aria-current={isNow ? 'step' : undefined}>
       <span className="row between" style={{ gap: 4 }}>
-        <span className="big">{showShare(stage.exposureBp)}</span>
+        <span className="big">{stage.name}</span>
         <StateMark look={look} isPill={false} />
       </span>
+      {serves === undefined ? null : <span className="small dim">{serves}</span>}
       <span className="small dim">
         {stage.bakedMs === null || isWithdrawn
           ? `bake ${showDuration(stage.bakeMs)}`
@@ -72,9 +75,13 @@ const TargetRow = ({
       <th scope="row" className="wrap">
         {target.target}
       </th>
-      <td className="number">{target.purpose === null ? '–' : showShare(arrival.askedBp)}</td>
-      <td className="number">{arrival.deliveredBp === null ? '–' : showShare(arrival.deliveredBp)}</td>
-      <td className="number">
+      <td className="number" data-label="asked for">
+        {target.purpose === null ? '–' : showShare(arrival.askedBp)}
+      </td>
+      <td className="number" data-label="delivered">
+        {arrival.deliveredBp === null ? '–' : showShare(arrival.deliveredBp)}
+      </td>
+      <td className="number" data-label="acknowledged">
         {live === null || acknowledged === null || target.purpose === null
           ? '–'
           : `${acknowledged} of ${plural(live, 'instance')}`}
@@ -82,9 +89,17 @@ const TargetRow = ({
       <td style={{ minWidth: 120 }}>
         <ShareBar askedBp={arrival.askedBp} thereBp={arrival.isThere ? arrival.askedBp : 0} tone={tone} />
         <span className={`small ${target.error === null ? 'dim' : 'bad'} wrap`}>{target.error ?? arrival.words}</span>
+        <Silent names={target.silent} known={known}>
+          the stage waits for it.
+        </Silent>
       </td>
     </tr>
   );
+};
+
+const restWords = (targets: readonly Target[], isWithdrawn: boolean): string => {
+  if (targets.some(({ purpose }) => purpose === 'rollback')) return 'taken back, as the way back above says';
+  return isWithdrawn ? 'never exposed' : 'not exposed yet';
 };
 
 const TrackPart = ({
@@ -120,13 +135,13 @@ const TrackPart = ({
           <StageBox key={stage.name} stage={stage} isWithdrawn={isWithdrawn} />
         ))}
       </ol>
-      {targets.every(({ purpose }) => purpose === null) ? (
+      {targets.every(({ purpose }) => purpose === null || purpose === 'rollback') ? (
         <span className="small dim wrap">
-          {targets.map(({ target }) => target).join(', ')}: {isWithdrawn ? 'never exposed' : 'not exposed yet'}
+          {targets.map(({ target }) => target).join(', ')}: {restWords(targets, isWithdrawn)}
         </span>
       ) : (
         <div className="scroll" tabIndex={0} role="region" aria-label={`Targets of ${track.name}`}>
-          <table className="grid">
+          <table className="grid flows">
             <thead>
               <tr>
                 <th scope="col">target</th>

@@ -9,8 +9,7 @@ const Sight = ({ sight, what }: { readonly sight: TargetAt['delivered']; readonl
   if (!sight) return <span className="dim">nothing heard of it</span>;
   return (
     <span className={sight.later ? 'warn' : ''}>
-      {sight.later ? 'not yet: ' : ''}
-      {what} <Time at={sight.at} />
+      {what} {sight.later ? 'only later, at' : 'at'} <Time at={sight.at} />
     </span>
   );
 };

@@ -11,6 +11,7 @@ import { Time } from '../../parts/time.js';
 import { Arrivals } from './arrivals.js';
 import { AtMatrix } from './at-matrix.js';
 import { betweenMoments, Compare } from './compare.js';
+import { OpenThen } from './open-changes.js';
 import { Jump, LastEvent, Marks, Player } from './moment.js';
 
 /** What people remember a moment by. */
@@ -114,6 +115,12 @@ const Whole = ({
   return (
     <div className="stack">
       <Moment time={today.at} controls={controls} marks={marks} />
+      <OpenThen
+        at={controls.at >= head ? undefined : (today.at ?? undefined)}
+        view={today}
+        search={search}
+        onChange={controls.onChange}
+      />
       {view.targets.length === 0 ? (
         <Empty title="No target was known then" />
       ) : (
