@@ -35,7 +35,8 @@ const livesOf = (history: History): ReadonlyMap<string, readonly Moment[]> => {
     const together = appends.get(key) ?? [];
     together.push(event);
     appends.set(key, together);
-    found.set(recorded.streamId, [...moments, { event, recorded, before, after, together }]);
+    moments.push({ event, recorded, before, after, together });
+    found.set(recorded.streamId, moments);
   }
   lives.set(history, found);
   return found;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { StoredLook, ViolationReport } from '#libs/application';
 import {
   foldPools,
@@ -168,11 +168,7 @@ const failsCounted = (folded: Folded, pool: EvidencePool, seen: Seen, signal: Si
     });
 };
 
-const sha256 = (...texts: readonly string[]): string => {
-  const hash = createHash('sha256');
-  for (const text of texts) hash.update(text);
-  return hash.digest('hex');
-};
+const sha256 = (...texts: readonly string[]): string => hash('sha256', texts.join(''));
 
 const judgeAll = (history: History, rollout: Rollout): Again => {
   const asked = new Map<number, RecordedVerdict[]>();

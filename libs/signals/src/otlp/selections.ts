@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Labels, MetricPoints } from '#libs/contracts';
 import { MOST_BUCKETS } from '../assess-counted.js';
 import type { Counted } from '../counted.js';
@@ -60,7 +60,7 @@ const MOST_KNOWN = 200_000;
 const KEY_LENGTH = 16;
 
 export const hashOf = (...parts: readonly unknown[]): string =>
-  createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, KEY_LENGTH);
+  hash('sha256', JSON.stringify(parts), 'base64url').slice(0, KEY_LENGTH);
 
 /** In one order, whatever they were sent in. */
 export const sorted = (attributes: Attributes): readonly unknown[] =>
