@@ -43,6 +43,8 @@ describe('a signal that a source counts', () => {
       { target: 'api-us', signal: 'timeouts', ms: 0 },
     ]);
     expect(unmeasuredSince(rolloutOf(), ['api-us'], seen({ ...before, timeouts: span(-9, -1) }), entered)).toEqual([]);
+    // What may be missing keeps nobody waiting: of an emergency nothing else is asked.
+    expect(unmeasuredSince(rolloutOf('warn'), ['api-us'], new Map(), entered)).toEqual([]);
   });
 
   it('may come as late as its grace: metrics are sent every minute or so', () => {

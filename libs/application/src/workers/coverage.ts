@@ -63,7 +63,8 @@ export const coveredSpan = (
 
 /**
  * Signals that decide and were not measured on these targets since then (epoch ms), although outcomes arrived. What a
- * source counts is missing from the start: of a stage that bakes for no time nothing else waits for its first counts.
+ * source counts is missing from the start, unless it may be: of a stage that bakes for no time nothing else waits for
+ * its first counts.
  */
 export const unmeasuredSince = (
   rollout: Rollout,
@@ -78,7 +79,7 @@ export const unmeasuredSince = (
         const until = measuredSpan(there, signal)?.until ?? 0;
         const grace = graceOf(rollout, signal);
         const leastMs = isInEveryWindow(signal) ? Math.max(Math.min(TURNS_MS, grace), signal.delayMs ?? 0) : grace;
-        const isAwaited = signal.source !== null && until <= since;
+        const isAwaited = signal.source !== null && signal.missing !== 'warn' && until <= since;
         const ms = Math.max(0, (there?.anyAt ?? 0) - Math.max(since, until));
         return { target, signal: signal.signal, ms, isMissing: isAwaited || ms > leastMs };
       })
