@@ -23,6 +23,9 @@ export type Layout = { readonly areas: readonly Area[]; readonly exceptions: rea
 const ADAPTERS = ['event-store', 'hooks', 'platforms', 'postgres', 'signals'];
 const CORE = ['application', 'contracts', 'kernel'];
 
+/** How many values travel to PostgreSQL at once, which is the same for whoever writes many rows. */
+const WIRE_FORMS = { postgres: ['int4Array', 'textArray'] };
+
 const PURE: readonly Area[] = [
   { under: 'libs/kernel/', libs: [], packages: [], pure: true },
   { under: 'libs/statistics/', libs: ['kernel'], packages: [], pure: true },
@@ -44,6 +47,7 @@ const INNER: readonly Area[] = [
   {
     under: 'libs/event-store/',
     libs: ['kernel'],
+    names: WIRE_FORMS,
     packages: [
       'canonicalize',
       'kysely',
@@ -69,6 +73,7 @@ const INNER: readonly Area[] = [
   {
     under: 'libs/signals/',
     libs: ['kernel', 'contracts'],
+    names: WIRE_FORMS,
     packages: ['kysely', 'pg', 'protobufjs', 'zod', 'node:crypto'],
   },
   {

@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   command: async () => (await import('./command.js')).command,
   evidence: async () => (await import('./evidence.js')).evidence,
   react: async () => (await import('./react.js')).react,
+  'react-drivers': async () => (await import('./react-drivers.js')).reactDrivers,
   harm: async () => (await import('./harm.js')).harm,
   intake: async () => (await import('./intake.js')).intake,
   verdicts: async () => (await import('./verdicts.js')).verdicts,

@@ -2,8 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { connect } from '../../apps/simulator/src/fleet/connection.js';
 import { startController, type ControllerProcess } from '../../apps/simulator/src/demo/controller-process.js';
+import { apiOf, eventsOf, waitForTraffic, waitUntilOver, type Api, type Event } from './controller-api.js';
 import { discard, temporaryFolder } from './data-folder.js';
 import type { Bench, BenchContext, Figures } from './harness.js';
 import { quantile, round, summarise } from './harness.js';
@@ -18,21 +18,6 @@ const FLEETS = 2;
 const REQUESTS_PER_SECOND = 2;
 /** Enough first bad answers, all of the candidate, to cross the bound whatever was seen before. */
 const BAD = 60;
-const PATIENCE_MS = 60_000;
-
-type Api = { readonly call: (method: 'GET' | 'POST', path: string, body?: object) => Promise<Record<string, unknown>> };
-
-const apiOf = ({ url, adminToken }: ControllerProcess): Api => {
-  const connection = connect(url, adminToken);
-  const call: Api['call'] = async (method, path, body) => {
-    const given = body === undefined ? {} : { body: JSON.stringify(body) };
-    const { status, text } = await connection.call({ method, path, ...given });
-    if (status >= 300) throw new Error(`${method} ${path} answered ${status}: ${text.slice(0, 500)}`);
-    return JSON.parse(text) as Record<string, unknown>;
-  };
-  return { call };
-};
-
 type Fleet = { readonly ask: (order: FleetOrder) => Promise<FleetReport>; readonly stop: () => Promise<void> };
 
 const forkFleet = (): Fleet => {
@@ -68,20 +53,6 @@ const startRollouts = async (api: Api, revision: number): Promise<ReadonlyMap<st
   return rollouts;
 };
 
-const waitUntilOver = async (api: Api, rollouts: ReadonlyMap<string, string>): Promise<void> => {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (const id of rollouts.values()) {
-    for (;;) {
-      const { status } = await api.call('GET', `/v1/rollouts/${id}`);
-      if (status === 'rolled-back') break;
-      if (Date.now() > deadline) throw new Error(`Rollout ${id} is still ${String(status)} after a minute.`);
-      await sleep(100);
-    }
-  }
-};
-
-type Event = { readonly type: string; readonly recordedAt: string; readonly data: Readonly<Record<string, unknown>> };
-
 /** In seconds since the sending: the controller's part of it, until it has decided and until every target has the control. */
 type Reacted = {
   readonly seconds: number;
@@ -93,9 +64,6 @@ type Reacted = {
 };
 
 type Change = { readonly config: string; readonly rollout: string; readonly revision: number };
-
-const eventsOf = async (api: Api, rollout: string): Promise<readonly Event[]> =>
-  ((await api.call('GET', `/v1/events?rollout=${rollout}&limit=1000`)) as { items: readonly Event[] }).items;
 
 const reactionTo = async (api: Api, fleets: readonly Fleet[], change: Change): Promise<Reacted> => {
   const { config, rollout, revision: candidate } = change;
@@ -132,19 +100,6 @@ const rollBackAll = async (api: Api, fleets: readonly Fleet[], revision: number)
   return reactions;
 };
 
-/** A plan is made from the traffic that was seen lately. */
-const waitForTraffic = async (api: Api): Promise<void> => {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const { traffic } = (await api.call('POST', '/v1/plan-previews', { config: CONFIGS[0], plan: PLAN })) as {
-      readonly traffic: { readonly perTarget: Readonly<Record<string, number>> };
-    };
-    if (PLATFORMS.every((target) => (traffic.perTarget[target] ?? 0) > 0)) return;
-    if (Date.now() > deadline) throw new Error('No traffic was seen on every platform after a minute.');
-    await sleep(100);
-  }
-};
-
 const react50 = async (
   context: BenchContext,
   controller: ControllerProcess,
@@ -160,7 +115,7 @@ const react50 = async (
   const instancesPerPlatform = INSTANCES_PER_PLATFORM / FLEETS;
   const share = { ...setting, instancesPerPlatform, requestsPerSecond: REQUESTS_PER_SECOND };
   await Promise.all(fleets.map((fleet, n) => fleet.ask({ do: 'start', setting: { ...share, name: `fleet-${n}` } })));
-  await waitForTraffic(api);
+  await waitForTraffic(api, { config: String(CONFIGS[0]), plan: PLAN }, PLATFORMS);
   const reactions: Reacted[] = [];
   for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
     reactions.push(...(await rollBackAll(api, fleets, turn + 2)));

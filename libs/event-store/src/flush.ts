@@ -1,5 +1,5 @@
 import type { AppendRequest, AppendResult, JsonObject, RecordedEvent } from '#libs/kernel';
-import { int4Array, textArray } from './binary-arrays.js';
+import { int4Array, textArray } from '#libs/postgres';
 import type { PreparedRequest } from './requests.js';
 
 export const APPEND_SQL = 'select event_store.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as result';

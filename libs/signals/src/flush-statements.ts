@@ -118,18 +118,11 @@ export const UNIT_BAD = `
     order by place
     on conflict (rollout, signal, unit) do nothing
     returning rollout, signal, target, model, arm, share_bp
-  ), sums as (
-    select rollout, signal, target, model, share_bp,
-      count(*) filter (where arm = 'candidate') as candidate_bad, count(*) filter (where arm = 'control') as control_bad
-    from counted group by rollout, signal, target, model, share_bp
-  ), queued as (
-    insert into evidence.pending (rollout, signal, target, model, share_bp, candidate_bad, control_bad)
-    select * from sums
   )
-  insert into evidence.bad_counts as known (rollout, signal, target, model, arm, bad)
-  select rollout, signal, target, model, arm, count(*) from counted
-  group by rollout, signal, target, model, arm order by rollout, signal, target, model, arm
-  on conflict (rollout, signal, target, model, arm) do update set bad = known.bad + excluded.bad`;
+  select rollout, signal, target, model, share_bp as "shareBp",
+    (count(*) filter (where arm = 'candidate'))::integer as "candidateBad",
+    (count(*) filter (where arm = 'control'))::integer as "controlBad"
+  from counted group by rollout, signal, target, model, share_bp`;
 
 export const REQUEST_CELLS = `
   with cell as (

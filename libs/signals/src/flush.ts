@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
+import { int4Array, textArray } from '#libs/postgres';
 import { UNIT_CAP } from './evidence-store.js';
-import type { UnitBadFact, UnitFact, UnitSlice, ViolationFact } from './facts.js';
+import type { RequestCellFact, UnitBadFact, UnitFact, UnitSlice, ViolationFact } from './facts.js';
 import {
   ARMS,
   BUCKETS,
@@ -95,12 +96,19 @@ const sliced = (rows: readonly UnitBadFact[]): Sliced => {
   return { slices, sliceOfRow };
 };
 
-const writeUnitBad = async (client: PoolClient, tally: Tally, now: number): Promise<void> => {
-  const rows = tally.unitBad.sorted();
-  if (rows.length === 0) return;
+/** What units that were bad for the first time add to the cells of their slices. */
+type UnitCell = Omit<RequestCellFact, 'candidateRequests' | 'controlRequests'>;
+
+const writeUnitBad = async (
+  client: PoolClient,
+  rows: readonly UnitBadFact[],
+  now: number,
+): Promise<readonly UnitCell[]> => {
+  if (rows.length === 0) return [];
   const { slices, sliceOfRow } = sliced(rows);
-  const units = rows.map((row) => row.unit);
-  await client.query(UNIT_BAD, [JSON.stringify(slices), units, sliceOfRow, now]);
+  const units = textArray(rows.map((row) => row.unit));
+  const first = await client.query<UnitCell>(UNIT_BAD, [JSON.stringify(slices), units, int4Array(sliceOfRow), now]);
+  return first.rows;
 };
 
 const writeUnitValues = async (client: PoolClient, tally: Tally, now: number): Promise<void> => {
@@ -109,7 +117,7 @@ const writeUnitValues = async (client: PoolClient, tally: Tally, now: number): P
   const { slices, sliceOfRow } = sliced(rows);
   const units = rows.map((row) => row.unit);
   const values = rows.map((row) => row.value);
-  await client.query(UNIT_VALUES, [JSON.stringify(slices), units, sliceOfRow, values, now]);
+  await client.query(UNIT_VALUES, [JSON.stringify(slices), textArray(units), int4Array(sliceOfRow), values, now]);
 };
 
 const writeViolations = async (client: PoolClient, violations: readonly ViolationFact[]): Promise<void> => {
@@ -135,22 +143,31 @@ const writeViolations = async (client: PoolClient, violations: readonly Violatio
   await client.query(VIOLATIONS, [JSON.stringify(counts), JSON.stringify(kept), VIOLATION_CAP]);
 };
 
+type Writing = {
+  /** Units that may still add to the activation of their slice. */
+  readonly units: readonly UnitFact[];
+  /** Flushes of this controller that have begun and not ended. */
+  readonly underWay: readonly Tally[];
+  /** Epoch milliseconds. */
+  readonly now: number;
+};
+
 /**
  * Writes a tally inside the caller's transaction. Every flush takes its rows in the same order, table by table and
- * sorted within each, so that flushes of several controllers wait for each other but never in a circle. Rows of units,
- * of which there are many and which hardly two flushes share, come before the counters that all flushes share: what is
- * locked until the commit is locked late.
+ * sorted within each, so that flushes wait for each other but hardly ever in a circle. What is locked until the commit
+ * is locked late: rows of units that no flush under way holds come first, then those that would wait for one of them,
+ * and last the counters that all flushes share.
  */
 export const writeTally = async (
   client: PoolClient,
   tally: Tally,
-  units: readonly UnitFact[],
-  now: number,
+  { units, underWay, now }: Writing,
 ): Promise<void> => {
   if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
   const leftoverUnits = tally.leftoverUnits.sorted();
   if (leftoverUnits.length > 0) await client.query(LEFTOVER_UNITS, [JSON.stringify(leftoverUnits), now, UNIT_CAP]);
-  await writeUnitBad(client, tally, now);
+  const { own, shared } = tally.unitBad.sortedBeside(underWay.map(({ unitBad }) => unitBad));
+  const firstOfUnits = [...(await writeUnitBad(client, own, now)), ...(await writeUnitBad(client, shared, now))];
   await writeUnitValues(client, tally, now);
   const traffic = tally.traffic.sorted();
   await write(client, TRAFFIC, traffic);
@@ -161,7 +178,7 @@ export const writeTally = async (
   await write(client, ARMS, tally.arms.sorted());
   await write(client, LEFTOVERS, tally.leftovers.sorted());
   await write(client, UNMEASURED, tally.unmeasured.sorted());
-  await write(client, REQUEST_CELLS, tally.requestCells.sorted());
+  await write(client, REQUEST_CELLS, [...firstOfUnits, ...tally.requestCells.sorted()]);
   await write(client, VALUE_CELLS, tally.valueCells.sorted());
   await write(client, INSTANCE_CELLS, tally.instanceCells.sorted());
   await write(client, PAIRS, tally.pairs.sorted());

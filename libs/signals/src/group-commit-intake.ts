@@ -9,7 +9,7 @@ import { noteBatches, writeTally } from './flush.js';
 import type { Reporter } from './intake.js';
 import { digestOfBatch, IntakeBusyError, IntakeClosedError, otherContent, OutcomeIntake } from './intake.js';
 import { SeenUnits } from './seen-units.js';
-import { againOnNewDay, inTransaction } from './sql.js';
+import { againOncePassed, inTransaction } from './sql.js';
 import { Tally } from './tally.js';
 
 export type IntakeOptions = {
@@ -48,6 +48,8 @@ export class GroupCommitIntake extends OutcomeIntake {
   private queued = 0;
   private closed = false;
   private readonly flushing = new Set<Promise<void>>();
+  /** What the flushes are writing. */
+  private readonly underWay = new Set<Tally>();
   private isLingering = false;
 
   constructor(
@@ -122,7 +124,7 @@ export class GroupCommitIntake extends OutcomeIntake {
   /** Answers every batch of the flush; never throws. */
   private async flush(waiting: readonly Waiting[]): Promise<void> {
     try {
-      const { counted, other } = await againOnNewDay(() => this.write(waiting));
+      const { counted, other } = await againOncePassed(() => this.write(waiting));
       for (const item of waiting)
         item.resolve(
           other.has(item) ? refusedReceipt(item) : receiptOf(item.batch.batch, item.assessment, !counted.has(item)),
@@ -139,22 +141,20 @@ export class GroupCommitIntake extends OutcomeIntake {
     const copies = new Map<string, Waiting>();
     for (const item of waiting) if (!copies.has(item.batch.batch)) copies.set(item.batch.batch, item);
     const rows = [...copies.values()].map((item) => item.batch).toSorted((a, b) => (a.batch < b.batch ? -1 : 1));
+    const now = rows.reduce((latest, row) => Math.max(latest, row.receivedAt), 0);
+    const tally = new Tally();
     const written = await inTransaction(this.pool, async (client) => {
       const { fresh, other } = await noteBatches(client, rows);
       const counted = [...copies.values()].filter((item) => fresh.has(item.batch.batch));
-      const tally = new Tally();
       for (const item of counted) tally.add(item.assessment.facts);
       const units = this.seenUnits.fresh(tally.units.sorted());
-      await writeTally(
-        client,
-        tally,
-        units,
-        rows.reduce((latest, row) => Math.max(latest, row.receivedAt), 0),
-      );
-      return { counted, other, tally, units };
-    });
+      const underWay = [...this.underWay];
+      this.underWay.add(tally);
+      await writeTally(client, tally, { units, underWay, now });
+      return { counted, other, units };
+    }).finally(() => this.underWay.delete(tally));
     this.seenUnits.written(written.units);
-    this.bell.ring(written.tally.touched());
+    this.bell.ring(tally.touched());
     const isOther = ({ batch }: Waiting): boolean =>
       written.other.has(batch.batch) || copies.get(batch.batch)?.batch.digest !== batch.digest;
     return { counted: new Set(written.counted), other: new Set(waiting.filter(isOther)) };

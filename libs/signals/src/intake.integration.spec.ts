@@ -110,7 +110,7 @@ describe('a batch is counted once', () => {
     );
     const waiting = `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     const pid = await vi.waitFor(async () => {
-      const { rows } = await blocker.query<{ pid: number }>(waiting);
+      const { rows } = await database.pool.query<{ pid: number }>(waiting);
       expect(rows).toHaveLength(1);
       return rows[0]!.pid;
     });
@@ -121,6 +121,61 @@ describe('a batch is counted once', () => {
     expect(await store.totals(rollout)).toEqual({ slices: [], bad: [], unmeasured: [], samples: [] });
     expect(await submit(batch)).toMatchObject({ repeated: false });
     expect(await badTotals()).toMatchObject([{ candidateBad: 1 }]);
+  });
+
+  it('counts a unit of two flushes under way once, also where the first of them dies', async () => {
+    const through = new GroupCommitIntake(database.pool, exposures, bell, { lingerMs: 0 });
+    const [early, late] = [
+      [badOf('u1', 2), badOf('u2', 2)],
+      [badOf('u2', 2), badOf('u3', 2)],
+    ].map((bad) => batchOf([{ bad }]));
+    const blocker = await database.pool.connect();
+    await blocker.query('begin');
+    await blocker.query('lock table evidence.bad_counts in exclusive mode');
+    const waitsFor = async (what: string): Promise<number> => {
+      const waiting = `select pid from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and wait_event = $1`;
+      const { rows } = await database.pool.query<{ pid: number }>(waiting, [what]);
+      expect(rows).toHaveLength(1);
+      return rows[0]!.pid;
+    };
+    const first = submit(early!, through).then(
+      () => 'answered',
+      () => 'failed',
+    );
+    const pid = await vi.waitFor(() => waitsFor('relation'));
+    const second = submit(late!, through);
+    await vi.waitFor(() => waitsFor('transactionid'));
+    await blocker.query('select pg_terminate_backend($1)', [pid]);
+    expect(await first).toBe('failed');
+    await blocker.query('rollback');
+    blocker.release();
+    expect(await second).toMatchObject({ repeated: false, rejected: [] });
+    expect(await badTotals()).toMatchObject([{ candidateBad: 2 }]);
+    expect(await submit(early!, through)).toMatchObject({ repeated: false });
+    expect(await badTotals()).toMatchObject([{ candidateBad: 3 }]);
+  });
+
+  it('is written again where it gave way in a circle of transactions that waited for each other', async () => {
+    const stranger = await database.pool.connect();
+    const take = (unit: string) =>
+      stranger.query(
+        `insert into evidence.first_bad (rollout, signal, unit, target, model, arm, share_bp, generation, arrived_at)
+         values ($1, 'script-error', $2, 'api-tpu', 'haiku', 'candidate', 1000, 10, 0)`,
+        [rollout, unit],
+      );
+    await stranger.query('begin');
+    await take('u2');
+    const receipt = submit(batchOf([{ bad: [badOf('u1', 2), badOf('u2', 2)] }]));
+    await vi.waitFor(async () => {
+      const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event = 'transactionid'`;
+      expect((await database.pool.query(waiting)).rowCount).toBe(1);
+    });
+    await take('u1');
+    await stranger.query('rollback');
+    stranger.release();
+    expect(await receipt).toMatchObject({ repeated: false, rejected: [] });
+    expect(await badTotals()).toMatchObject([{ candidateBad: 2 }]);
   });
 });
 

@@ -5,7 +5,7 @@ import type { EvidenceBell } from './evidence-bell.js';
 import type { ExposureLookup } from './exposure.js';
 import { writeTally } from './flush.js';
 import { IntakeBusyError, IntakeClosedError } from './intake.js';
-import { againOnNewDay, inTransaction } from './sql.js';
+import { againOncePassed, inTransaction } from './sql.js';
 import { Tally } from './tally.js';
 
 type Answer<R> = { readonly result: R; readonly refused: readonly CountedRefusal[] };
@@ -104,7 +104,7 @@ export class PostgresCountedIntake extends CountedIntake {
   /** Answers every step of the flush; never throws. */
   private async flush(items: readonly Waiting[]): Promise<void> {
     try {
-      const { done, touched } = await againOnNewDay(() =>
+      const { done, touched } = await againOncePassed(() =>
         inTransaction(this.pool, (client) => this.count(client, items)),
       );
       for (const each of done) {
@@ -139,7 +139,7 @@ export class PostgresCountedIntake extends CountedIntake {
     const sources = [...changed];
     if (sources.length > 0)
       await client.query(KEEP, [sources, sources.map((source) => stateText(states.get(source))).join('\n')]);
-    await writeTally(client, tally, [], Math.max(...items.map(({ now }) => now)));
+    await writeTally(client, tally, { units: [], underWay: [], now: Math.max(...items.map(({ now }) => now)) });
     return { done, touched: tally.touched() };
   }
 }

@@ -31,14 +31,20 @@ export const toNumber = (value: BigInteger): number => {
 export const toOptionalNumber = (value: BigInteger | null): number | undefined =>
   value === null ? undefined : toNumber(value);
 
-const CHECK_VIOLATION = '23514';
+/** Nothing was written, and the same may be written at once. */
+const PASSING = new Set([
+  // The day of a late row got its table while the row was on its way to the rest (check_violation).
+  '23514',
+  // Transactions waited for each other in a circle, and this one was chosen to give way (deadlock_detected).
+  '40P01',
+]);
 
-/** The day of a late row may get its table while the row is on its way to the rest: nothing was written then. */
-export const againOnNewDay = async <T>(write: () => Promise<T>): Promise<T> => {
+/** Writes once more what was turned away for a reason that has passed. */
+export const againOncePassed = async <T>(write: () => Promise<T>): Promise<T> => {
   try {
     return await write();
   } catch (error) {
-    if ((error as { readonly code?: unknown }).code !== CHECK_VIOLATION) throw error;
+    if (!PASSING.has(String((error as { readonly code?: unknown }).code))) throw error;
     return write();
   }
 };

@@ -80,9 +80,27 @@ class ByUnit<T extends UnitBadFact> {
     }
   }
 
+  private has(signal: string, unit: string): boolean {
+    return this.bySignal.get(signal)?.has(unit) === true;
+  }
+
+  /**
+   * In the order of rollout, signal and unit: rows that none of the others holds, and those of which one of them has a
+   * row of the same unit.
+   */
+  sortedBeside(others: readonly ByUnit<UnitBadFact>[]): { readonly own: readonly T[]; readonly shared: readonly T[] } {
+    const [own, shared]: [T[], T[]] = [[], []];
+    for (const signal of [...this.bySignal.keys()].toSorted()) {
+      const units = this.bySignal.get(signal) ?? new Map<string, T>();
+      for (const unit of [...units.keys()].toSorted())
+        (others.some((other) => other.has(signal, unit)) ? shared : own).push(units.get(unit) as T);
+    }
+    return { own, shared };
+  }
+
   /** In the order of rollout, signal and unit. */
   sorted(): readonly T[] {
-    return sortedByKey(this.bySignal).flatMap(sortedByKey);
+    return this.sortedBeside([]).own;
   }
 }
 

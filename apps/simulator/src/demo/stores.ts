@@ -49,9 +49,9 @@ export type DemoStores = {
 };
 
 /** `headgate emulator` as a process of its own, as somebody would start it who tries this out. */
-const startEmulator = async (root: string, logFile: string) => {
+const startEmulator = async (root: string, logFile: string, pollSecondMs: number) => {
   const main = join(root, 'dist/apps/cli/src/main.js');
-  const child = spawn(process.execPath, [main, 'emulator', '--port', '0', '--poll-second', String(POLL_SECOND_MS)], {
+  const child = spawn(process.execPath, [main, 'emulator', '--port', '0', '--poll-second', String(pollSecondMs)], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -140,9 +140,16 @@ export const disorderOf = (store: string, written: readonly string[]): readonly 
     return [`${store} was given ${name} ${generation === before ? 'twice' : `after ${written[index - 1]}`}`];
   });
 
-/** Starts the emulator and makes what has to be there, by the vendors' own calls. */
-export const startStores = async (root: string, logFile: string): Promise<DemoStores> => {
-  const { url, stop } = await startEmulator(root, logFile);
+/**
+ * Starts the emulator and makes what has to be there, by the vendors' own calls. `pollSecondMs`: how long a second
+ * between two polls of AppConfig lasts.
+ */
+export const startStores = async (
+  root: string,
+  logFile: string,
+  pollSecondMs: number = POLL_SECOND_MS,
+): Promise<DemoStores> => {
+  const { url, stop } = await startEmulator(root, logFile, pollSecondMs);
   try {
     const [appConfig, parameter] = [await makeAppConfig(url), await makeParameter(url)];
     const drivers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -152,7 +159,7 @@ export const startStores = async (root: string, logFile: string): Promise<DemoSt
     const readers: Readonly<Record<string, () => Reader>> = {
       [BEDROCK]: () => {
         const settings: AppConfigSettings = { ...appConfig.settings, ...WATCHED };
-        return appConfigReader(settings, POLL_SECOND_MS);
+        return appConfigReader(settings, pollSecondMs);
       },
       [VERTEX]: () => {
         const settings: ParameterManagerSettings = { ...parameter.settings, ...WATCHED };

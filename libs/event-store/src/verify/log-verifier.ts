@@ -4,8 +4,9 @@ import type { SealKey } from '../seal/seal-key.js';
 import { Frontier } from '../tree/frontier.js';
 import { BodyScanner, textOf, type Text } from './body-scanner.js';
 import { KeyRing } from './key-ring.js';
-import { LeafHasher } from './leaf-hasher.js';
+import { leafBetween } from './leaf-between.js';
 import { Faults, type FittingHead, type VerifyReport } from './report.js';
+import { StreamVersions } from './stream-versions.js';
 import { EvidenceCursor, type EvidenceSource, type HeldHead } from './sources.js';
 
 const LINE_FEED = 10;
@@ -45,7 +46,6 @@ export type Held = {
 };
 
 type Line = { readonly isCanonical: boolean; readonly columns: EventColumns | undefined };
-type StreamState = { version: number };
 
 /**
  * Verifies a log event by event, in order, in memory that grows only with the number of streams. It never throws for
@@ -57,8 +57,7 @@ export class LogVerifier {
   readonly #ring: KeyRing;
   readonly #cursors: readonly EvidenceCursor[];
   readonly #scanner = new BodyScanner();
-  readonly #hasher = new LeafHasher();
-  readonly #streams = new Map<string, StreamState>();
+  readonly #streams = new StreamVersions();
   readonly #frontier: Frontier;
   readonly #anchors = new Map<string, FittingHead>();
   #nodes: ComputedNode[] = [];
@@ -226,7 +225,7 @@ export class LogVerifier {
     if (!isCanonical) this.#fault('body', position, 'its body is not an event in canonical JSON (RFC 8785)');
     if (!this.#isNext(position)) return;
     this.#last = position;
-    const leaf = this.#hasher.leafOf(bytes, from, to);
+    const leaf = leafBetween(bytes, from, to);
     if (columns !== undefined) this.#compareColumns(bytes, columns, isCanonical, leaf);
     if (isCanonical) this.#checkStream(bytes, position);
     for (const cursor of this.#cursors) {
@@ -275,19 +274,10 @@ export class LogVerifier {
 
   #checkStream(bytes: Buffer, position: number): void {
     const { streamFrom, streamTo, streamVersion } = this.#scanner;
-    const streamId = bytes.toString('latin1', streamFrom, streamTo);
-    const stream = this.#streams.get(streamId);
-    const expected = (stream?.version ?? 0) + 1;
-    if (streamVersion !== expected) {
-      const name = bytes.toString('utf8', streamFrom, streamTo);
-      this.#fault(
-        'stream-version',
-        position,
-        `it is version ${streamVersion} of ${name}, where ${expected} is expected`,
-      );
-    }
-    if (stream === undefined) this.#streams.set(streamId, { version: streamVersion });
-    else stream.version = streamVersion;
+    const expected = this.#streams.take(bytes, streamFrom, streamTo, streamVersion) + 1;
+    if (streamVersion === expected) return;
+    const name = bytes.toString('utf8', streamFrom, streamTo);
+    this.#fault('stream-version', position, `it is version ${streamVersion} of ${name}, where ${expected} is expected`);
   }
 }
 
