@@ -63,7 +63,8 @@ export const hashOf = (...parts: readonly unknown[]): string =>
   hash('sha256', JSON.stringify(parts), 'base64url').slice(0, KEY_LENGTH);
 
 /** In one order, whatever they were sent in. */
-export const sorted = (attributes: Attributes): readonly unknown[] => [...attributes].toSorted(([a], [b]) => (a < b ? -1 : 1));
+export const sorted = (attributes: Attributes): readonly unknown[] =>
+  [...attributes].toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 /** An attribute of the point, or else of its resource. */
 const attributeOf = (name: string, attributes: Attributes, resource: Attributes) =>
