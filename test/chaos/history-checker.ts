@@ -21,18 +21,29 @@ export type TaskRow = { readonly id: string; readonly done: boolean };
 export type Check = (history: History) => readonly string[];
 type Told = RecordedEvent & { readonly text: (field: string) => string; readonly number: (field: string) => number };
 
-const tell = (event: RecordedEvent): Told => ({
-  ...event,
-  text: (field) => String(event.data[field]),
-  number: (field) => Number(event.data[field]),
-});
+const told = new WeakMap<RecordedEvent, Told>();
+
+const tell = (event: RecordedEvent): Told => {
+  const known = told.get(event) ?? {
+    ...event,
+    text: (field) => String(event.data[field]),
+    number: (field) => Number(event.data[field]),
+  };
+  told.set(event, known);
+  return known;
+};
 
 const typed = (events: readonly RecordedEvent[], ...types: readonly string[]): readonly Told[] =>
   events.filter(({ type }) => types.includes(type)).map(tell);
 
 const groups = <T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> => {
   const found = new Map<string, T[]>();
-  for (const item of items) found.set(keyOf(item), [...(found.get(keyOf(item)) ?? []), item]);
+  for (const item of items) {
+    const key = keyOf(item);
+    const known = found.get(key);
+    if (known === undefined) found.set(key, [item]);
+    else known.push(item);
+  }
   return found;
 };
 

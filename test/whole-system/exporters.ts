@@ -27,8 +27,10 @@ export class Exporters {
     const fate = this.fates.get(instance.target);
     if (fate === 'silent') return;
     const body = instance.meter?.export(now);
-    if (body) instance.exports.push({ body, generation: instance.held?.generation ?? 0, arms: [...instance.arms] });
-    instance.arms.clear();
+    if (body) {
+      instance.exports.push({ body, generation: instance.held?.generation ?? 0, arms: [...instance.arms] });
+      instance.arms.clear();
+    }
     if (!told || (fate === 'late' && instance.exports.length < LATE)) return;
     const waiting: Export[] = [];
     for (const each of instance.exports)

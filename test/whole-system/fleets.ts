@@ -60,6 +60,7 @@ export class Fleets {
   #begins(instance: Instance): void {
     if (this.exporters) instance.meter = meterOf(instance, this.world.clock.now());
     instance.exports = [];
+    instance.arms.clear();
   }
 
   /** Everything is well again; those that were down come back with what is on their disks. */

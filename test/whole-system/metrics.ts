@@ -21,6 +21,8 @@ type Series = {
 
 const BOUNDS = [50, 100, 200, 400, 800, 1_600, 3_200];
 
+const NONE: readonly number[] = [0, ...BOUNDS.map(() => 0)];
+
 /** How often a process exports, as far as time goes on in such steps. */
 const EXPORT_EVERY_MS = 4_000;
 
@@ -103,8 +105,4 @@ export class Meter {
   }
 }
 
-export const noTally = (): Tally => ({
-  requests: 0,
-  bad: 0,
-  firstTokens: Array.from({ length: BOUNDS.length + 1 }, () => 0),
-});
+export const noTally = (): Tally => ({ requests: 0, bad: 0, firstTokens: NONE.slice() });

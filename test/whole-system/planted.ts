@@ -125,7 +125,7 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that goes on while platforms are shown to differ',
-    seed: 618,
+    seed: 829,
     planted: seeing(parityAs('inconclusive', 'fail')),
   },
   {
@@ -136,7 +136,8 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that does not see that a signal is not measured any more',
-    seed: 618,
+    // Few plans bake for no time where metrics are silent: one run of thousands shows it.
+    seed: 701_325,
     planted: seeing((facts) => ({ ...facts, unmeasured: [] })),
   },
   {

@@ -13,6 +13,7 @@ const USUALLY_BAD = 0.01;
 const BROKEN_BAD = 0.7;
 /** In each of these a request is bad now and then. */
 const USUALLY = ['script-errors', 'refusals', 'complaints', 'timeouts', 'overloads'];
+const ALL_WELL: ReadonlySet<string> = new Set();
 const AS_METRICS: ReadonlySet<string> = new Set(COUNTED.map(({ signal }) => signal));
 
 /** Which revision of a config is bad, in which signal, on one target or (null) on all. */
@@ -160,10 +161,11 @@ export class Traffic {
       const index = Math.floor(this.chance() * UNITS.length);
       const unit = UNITS[index] ?? '';
       const served = arms.serve(index, unit, this.chance);
-      const revisions = Object.fromEntries(served.map(({ config, revision }) => [config, revision]));
-      const signals = this.#badSignals(target, revisions);
+      const signals = this.#badSignals(target, served);
       if (instance.meter) this.#meter(signals, [everything, ...served.map(({ tally }) => tally)]);
-      if (signals.size > 0) this.#requests += 1;
+      if (signals.size === 0) continue;
+      this.#requests += 1;
+      const revisions = Object.fromEntries(served.map(({ config, revision }) => [config, revision]));
       const of = { unit, request: `${SECRET}r${this.#requests}`, revisions };
       for (const signal of signals) {
         if (AS_METRICS.has(signal)) continue;
@@ -179,6 +181,7 @@ export class Traffic {
   /** What has become known by now of requests that were served before, in windows that have none of their own. */
   late(instance: Instance, now: number, ms: number): readonly OutcomeWindow[] {
     const due = instance.later.filter(({ dueAt }) => dueAt <= now);
+    if (due.length === 0) return [];
     instance.later = instance.later.filter(({ dueAt }) => dueAt > now);
     const from = new Date(now - ms).toISOString();
     const windows = new Map<string, OutcomeWindow>();
@@ -223,16 +226,15 @@ export class Traffic {
   }
 
   /** In which signals a request is bad: what a broken revision does to it, and what happens anyhow. */
-  #badSignals(target: string, revisions: Readonly<Record<string, number>>): ReadonlySet<string> {
-    const signals = new Set<string>();
+  #badSignals(target: string, served: readonly Served[]): ReadonlySet<string> {
     const draw = this.chance();
-    for (const fault of this.faults) {
-      const isHit = revisions[fault.config] === fault.revision && (fault.target ?? target) === target;
-      if (isHit && draw < BROKEN_BAD) signals.add(fault.signal);
-    }
-    if (this.chance() >= USUALLY_BAD * USUALLY.length) return signals;
-    const usual = USUALLY[Math.floor(this.chance() * USUALLY.length)];
-    return usual === undefined ? signals : signals.add(usual);
+    const isHitBy = ({ config, revision, target: on }: Fault): boolean =>
+      (on ?? target) === target && served.some((arm) => arm.config === config && arm.revision === revision);
+    const hits = draw < BROKEN_BAD ? this.faults.filter(isHitBy) : [];
+    const usual =
+      this.chance() < USUALLY_BAD * USUALLY.length ? USUALLY[Math.floor(this.chance() * USUALLY.length)] : undefined;
+    if (hits.length === 0 && usual === undefined) return ALL_WELL;
+    return new Set([...hits.map(({ signal }) => signal), ...(usual === undefined ? [] : [usual])]);
   }
 
   /** A batch to be sent, perhaps with what no schema knows: what a user wrote. */

@@ -17,8 +17,8 @@ const LATE_MS = 12_000;
 const SELDOM = 0.015;
 const OFTEN = 0.1;
 
-/** Resolves when everybody who can go on has gone on: promises run before immediates. */
-const everybodyWaits = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Resolves when everybody who can go on has gone on: Node runs all promises before the next tick. */
+const everybodyWaits = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 /**
  * Who goes next. Whatever a controller does outside its own memory waits here first, so that a seed alone decides in

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { OutcomeBatch, OutcomeReceipt } from '#libs/contracts';
 
 /** Who sent a batch: the name of its token, never the secret. */
@@ -27,9 +27,7 @@ export class IntakeClosedError extends Error {
 
 /** What stands for the content of a batch: sent again it is the same. */
 export const digestOfBatch = ({ target, instance, windows }: OutcomeBatch): string =>
-  createHash('sha256')
-    .update(JSON.stringify([target, instance, windows]))
-    .digest('hex');
+  hash('sha256', JSON.stringify([target, instance, windows]));
 
 /** A batch id that stands for something else already: this content was not counted. */
 export const otherContent = (batch: string): OutcomeReceipt['rejected'][number] => ({

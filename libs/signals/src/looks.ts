@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { LookCell, StoredLook, TakenLook } from './evidence-store.js';
 import type { BigInteger } from './sql.js';
@@ -29,7 +29,7 @@ type LookRow = {
   readonly compacted_at: BigInteger | null;
 };
 
-const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+const digestOf = (text: string): string => hash('sha256', text);
 
 /** Fewer hash buckets tell too little of how they differ. */
 export const LEAST_BUCKETS = 8;

@@ -17,6 +17,7 @@ export type Moment = {
   readonly together: readonly Recorded<RolloutEvent>[];
 };
 
+const all = new WeakMap<History, readonly Moment[]>();
 const lives = new WeakMap<History, ReadonlyMap<string, readonly Moment[]>>();
 
 const livesOf = (history: History): ReadonlyMap<string, readonly Moment[]> => {
@@ -35,14 +36,19 @@ const livesOf = (history: History): ReadonlyMap<string, readonly Moment[]> => {
     const together = appends.get(key) ?? [];
     together.push(event);
     appends.set(key, together);
-    found.set(recorded.streamId, [...moments, { event, recorded, before, after, together }]);
+    moments.push({ event, recorded, before, after, together });
+    found.set(recorded.streamId, moments);
   }
   lives.set(history, found);
   return found;
 };
 
 /** Every event of every rollout, rollout by rollout. */
-export const momentsOf = (history: History): readonly Moment[] => [...livesOf(history).values()].flat();
+export const momentsOf = (history: History): readonly Moment[] => {
+  const known = all.get(history) ?? [...livesOf(history).values()].flat();
+  all.set(history, known);
+  return known;
+};
 
 /** The events of one rollout in order. */
 export const lifeOf = (history: History, rollout: string): readonly Moment[] =>

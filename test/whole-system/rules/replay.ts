@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { StoredLook, ViolationReport } from '#libs/application';
 import {
   foldPools,
@@ -22,7 +22,10 @@ import { lookKey, reportKey, trialKey, type Seen } from '../witness.js';
 import { endsOf, lifeOf, momentsOf, type Rule } from './log.js';
 
 type Signal = Rollout['plan']['signals'][number];
-type Folded = { readonly pools: readonly EvidencePool[]; readonly looks: StoredLook[]; digest: string };
+/** Bad outcomes by signal and slice. */
+type Slices = Map<string, Pick<SliceCounts, 'target' | 'model'> & { candidate: number; control: number }>;
+type Bad = Map<string, Slices>;
+type Folded = { readonly pools: readonly EvidencePool[]; readonly bad: Bad; digest: string };
 export type Judged = Verdict & { readonly digest: string };
 /** A look in which a signal that decides is shown to fail. */
 export type Failing = {
@@ -55,12 +58,19 @@ const scopeOf = ({ plan }: Rollout, { signal, track: name, stage: at }: Recorded
   return stage && { ...asked, samples: stage.samples, tolerate: () => stage.tolerate[signal] ?? null };
 };
 
+const addBad = (bad: Bad, { cells }: StoredLook): void => {
+  for (const { signal, target, model, candidateBad, controlBad } of cells) {
+    const slices: Slices = bad.get(signal) ?? new Map();
+    bad.set(signal, slices);
+    const slice = slices.get(`${target} ${model}`) ?? { target, model, candidate: 0, control: 0 };
+    slices.set(`${target} ${model}`, slice);
+    slice.candidate += candidateBad;
+    slice.control += controlBad;
+  }
+};
+
 /** What the looks so far have counted of one signal, and the requests that were read with the last of them. */
-const countsOf = (
-  looks: readonly StoredLook[],
-  seen: Seen,
-  { signal, type, source }: Signal,
-): readonly SliceCounts[] => {
+const countsOf = (bad: Bad, seen: Seen, { signal, type, source }: Signal): readonly SliceCounts[] => {
   const counts = new Map<string, { -readonly [field in keyof SliceCounts]: SliceCounts[field] }>();
   const of = ({ target, model }: { readonly target: string; readonly model: string }) => {
     const none = { target, model, candidateBad: 0, candidateRequests: 0, controlBad: 0, controlRequests: 0 };
@@ -68,10 +78,9 @@ const countsOf = (
     counts.set(`${target} ${model}`, known);
     return known;
   };
-  for (const cell of looks.flatMap(({ cells }) => cells)) {
-    if (cell.signal !== signal) continue;
-    of(cell).candidateBad += cell.candidateBad;
-    of(cell).controlBad += cell.controlBad;
+  for (const slice of bad.get(signal)?.values() ?? []) {
+    of(slice).candidateBad += slice.candidate;
+    of(slice).controlBad += slice.control;
   }
   // Of pairs only those count that were compared, and of metrics what they counted.
   const isSampled = type === 'paired' || source !== null;
@@ -118,7 +127,7 @@ const heldAgainst = (counts: readonly SliceCounts[], { before }: Seen, { signal,
   return { counts: past, isBefore: true };
 };
 
-const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollout, verdict: RecordedVerdict) => {
+const judgeAgain = ({ pools, bad, digest }: Folded, seen: Seen, rollout: Rollout, verdict: RecordedVerdict) => {
   const scope = scopeOf(rollout, verdict);
   if (!scope) return undefined;
   const pool = poolOf(pools, scope);
@@ -127,7 +136,7 @@ const judgeAgain = ({ pools, looks, digest }: Folded, seen: Seen, rollout: Rollo
   const violations = report && violationsOfArms(seen.rollout, verdict.signal, report, onTrial);
   const signal = rollout.plan.signals.find((each) => each.signal === verdict.signal);
   if (!signal) return undefined;
-  const counted = heldAgainst(countsOf(looks, seen, signal), seen, signal);
+  const counted = heldAgainst(countsOf(bad, seen, signal), seen, signal);
   return { ...judgeScope(pool, scope, verdict.signal, { ...counted, violations }), digest };
 };
 
@@ -163,16 +172,12 @@ const failsCounted = (folded: Folded, pool: EvidencePool, seen: Seen, signal: Si
   return judgedScopes(seen.rollout)
     .filter((scope) => poolOf(folded.pools, scope) === pool)
     .some((scope) => {
-      const counted = heldAgainst(countsOf(folded.looks, seen, signal), seen, signal);
+      const counted = heldAgainst(countsOf(folded.bad, seen, signal), seen, signal);
       return judgeScope(pool, scope, signal.signal, counted).verdict === 'fail';
     });
 };
 
-const sha256 = (...texts: readonly string[]): string => {
-  const hash = createHash('sha256');
-  for (const text of texts) hash.update(text);
-  return hash.digest('hex');
-};
+const sha256 = (...texts: readonly string[]): string => hash('sha256', texts.join(''));
 
 const judgeAll = (history: History, rollout: Rollout): Again => {
   const asked = new Map<number, RecordedVerdict[]>();
@@ -181,7 +186,7 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
     const { verdict } = event.data;
     asked.set(verdict.look, [...(asked.get(verdict.look) ?? []), verdict]);
   }
-  const folded: Folded = { pools: startPools(rollout), looks: [], digest: '' };
+  const folded: Folded = { pools: startPools(rollout), bad: new Map(), digest: '' };
   const looks = new Map(history.looksOf(rollout.id).map((stored) => [stored.look, stored]));
   const verdicts = new Map<string, Judged>();
   const failing: Failing[] = [];
@@ -190,7 +195,7 @@ const judgeAll = (history: History, rollout: Rollout): Again => {
     if (!seen) break;
     const stored = looks.get(look);
     foldPools(folded.pools, stored ?? { look, cells: [] });
-    if (stored) folded.looks.push(stored);
+    if (stored) addBad(folded.bad, stored);
     if (stored) folded.digest = sha256(folded.digest, stored.digest);
     for (const verdict of asked.get(look) ?? []) {
       const again = judgeAgain(folded, seen, rollout, verdict);

@@ -85,7 +85,8 @@ export class FleetExposures extends ExposureLookup implements ComparisonLookup {
   }
 
   knowsSignal(signal: string): SignalType | undefined {
-    return SignalType.safeParse(this.#view.fleet.configs.get(`signal/${signal}`)?.revisions.at(-1)?.value['type']).data;
+    const type = this.#view.fleet.configs.get(`signal/${signal}`)?.revisions.at(-1)?.value['type'];
+    return SignalType.options.find((each) => each === type);
   }
 
   binningOf(signal: string): Binning | undefined {

@@ -35,6 +35,18 @@ describe('a signal that a source counts', () => {
     expect(coveredSpan(rolloutOf('warn'), ['api-us'], both, 0)).toEqual(span(-9, 0));
   });
 
+  it('rule 3: is missing until its first counts of the stage came from each target, with and without other requests', () => {
+    const entered = NOON - 2 * MINUTE;
+    const before = { '*': span(-9, 0), timeouts: span(-9, -3) };
+    expect(unmeasuredSince(rolloutOf(), ['api-us'], seen(before), entered)).toMatchObject([{ signal: 'timeouts' }]);
+    expect(unmeasuredSince(rolloutOf(), ['api-us'], new Map(), entered)).toEqual([
+      { target: 'api-us', signal: 'timeouts', ms: 0 },
+    ]);
+    expect(unmeasuredSince(rolloutOf(), ['api-us'], seen({ ...before, timeouts: span(-9, -1) }), entered)).toEqual([]);
+    // What may be missing keeps nobody waiting: of an emergency nothing else is asked.
+    expect(unmeasuredSince(rolloutOf('warn'), ['api-us'], new Map(), entered)).toEqual([]);
+  });
+
   it('may come as late as its grace: metrics are sent every minute or so', () => {
     const late = (minutes: number) => seen({ '*': span(-9, 0), timeouts: span(-9, -minutes) });
     expect(unmeasuredSince(rolloutOf(), ['api-us'], late(2), NOON - 9 * MINUTE)).toEqual([]);

@@ -61,7 +61,11 @@ export const coveredSpan = (
   return Number.isFinite(from) && Number.isFinite(until) ? { from, until } : undefined;
 };
 
-/** Signals that decide and were not measured on these targets since then (epoch ms), although outcomes arrived. */
+/**
+ * Signals that decide and were not measured on these targets since then (epoch ms), although outcomes arrived. What a
+ * source counts is missing from the start, unless it may be: of a stage that bakes for no time nothing else waits for
+ * its first counts.
+ */
 export const unmeasuredSince = (
   rollout: Rollout,
   targets: readonly string[],
@@ -75,9 +79,11 @@ export const unmeasuredSince = (
         const until = measuredSpan(there, signal)?.until ?? 0;
         const grace = graceOf(rollout, signal);
         const leastMs = isInEveryWindow(signal) ? Math.max(Math.min(TURNS_MS, grace), signal.delayMs ?? 0) : grace;
-        return { target, signal: signal.signal, ms: (there?.anyAt ?? 0) - Math.max(since, until), leastMs };
+        const isAwaited = signal.source !== null && signal.missing !== 'warn' && until <= since;
+        const ms = Math.max(0, (there?.anyAt ?? 0) - Math.max(since, until));
+        return { target, signal: signal.signal, ms, isMissing: isAwaited || ms > leastMs };
       })
-      .filter(({ ms, leastMs }) => ms > leastMs)
+      .filter(({ isMissing }) => isMissing)
       .map(({ target: where, signal, ms }) => ({ target: where, signal, ms }));
   });
 };

@@ -56,8 +56,8 @@ const PATIENCE_MS = 1_000;
 const inTime = async <T>(answer: Promise<T>, target: string): Promise<T> => {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const patience = new Promise<never>((_, reject) => {
-    const late = new Error(`${target} has not answered within ${PATIENCE_MS / 1_000} s`);
-    timer = setTimeout(() => reject(late), PATIENCE_MS);
+    const giveUp = (): void => reject(new Error(`${target} has not answered within ${PATIENCE_MS / 1_000} s`));
+    timer = setTimeout(giveUp, PATIENCE_MS);
   });
   try {
     return await Promise.race([answer, patience]);

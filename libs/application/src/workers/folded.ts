@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { foldPools, startPools, type EvidencePool, type Rollout } from '#libs/domain';
 import type { StoredLook } from '../ports.js';
 import { SliceTable } from './slice-table.js';
@@ -24,8 +24,7 @@ export const startFolded = (rollout: Rollout): Folded => ({
 });
 
 /** Digest of all looks up to one: that of those before it and its own. */
-export const chainedDigest = (before: string, look: string): string =>
-  createHash('sha256').update(before).update(look).digest('hex');
+export const chainedDigest = (before: string, look: string): string => hash('sha256', before + look);
 
 /** Folds a look in; one that is not newer than the last changes nothing. */
 export const foldIn = (folded: Folded, look: StoredLook): void => {

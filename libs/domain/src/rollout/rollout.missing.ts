@@ -128,7 +128,7 @@ const unmeasured = (rollout: Rollout, targets: readonly string[], facts: Facts):
   const without = dispensable(rollout, facts);
   return (facts.unmeasured ?? [])
     .filter(({ target, signal }) => targets.includes(target) && !without.has(signal))
-    .map(({ signal, target, ms }) => `${signal}: not measured on ${target} for ${lasting(ms)}`);
+    .map(({ signal, target, ms }) => `${signal}: not measured on ${target} ${ms === 0 ? 'yet' : `for ${lasting(ms)}`}`);
 };
 
 /** What the first requests of the stage came to need not be known yet, however good it looks. */

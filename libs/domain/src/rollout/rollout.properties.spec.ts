@@ -16,9 +16,9 @@ import {
   type Rollout,
 } from './index.js';
 
-/** A failure prints its seed; HEADGATE_SEED=<seed> repeats it. */
+/** A failure prints its seed; HEADGATE_SEED=<seed> repeats it, HEADGATE_RUNS=<runs> plays more lives. */
 const seed = Number(process.env['HEADGATE_SEED'] ?? 20_250_829);
-const numRuns = 150;
+const numRuns = Number(process.env['HEADGATE_RUNS'] ?? 150);
 const samples = fc.sample(lives, { seed, numRuns }).map((life) => play(life));
 
 /** Checks the lives that were played once for all properties; a failure is then shrunk to the shortest life. */

@@ -25,6 +25,17 @@ describe('a signal that is not measured while outcomes arrive', () => {
     ]);
   });
 
+  it('rule 3: keeps a stage from passing that waits for its first counts only', () => {
+    const story = aRollout().arrives();
+    given(story.events)
+      .when(look(story, blind(0, 'api-eu')))
+      .thenNothing();
+    const [track] = story.rollout.plan.tracks;
+    expect(track && missingForStage(story.rollout, track, story.facts(blind(0, 'api-eu')))).toEqual([
+      'wrong-pool: not measured on api-eu yet',
+    ]);
+  });
+
   it('rule 3: holds the rollout after the grace, and the reason names the signal and the targets', () => {
     const story = aRollout().arrives();
     given(story.events)

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '#libs/kernel';
 import type {
   Assigned,
@@ -65,8 +65,7 @@ const groupsOf = (rows: readonly Violated[]): readonly ViolationGroup[] => {
 };
 
 /** Members stand in alphabetical order and names are of ASCII: that is canonical. */
-const digestOf = (cells: readonly LookCell[]): string =>
-  createHash('sha256').update(JSON.stringify(cells)).digest('hex');
+const digestOf = (cells: readonly LookCell[]): string => hash('sha256', JSON.stringify(cells));
 
 /**
  * The evidence in memory, for tests and simulations: it answers as the one in PostgreSQL does, and nothing survives.

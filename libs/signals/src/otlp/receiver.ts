@@ -8,7 +8,7 @@ import { evaluationsIn, newestGenerationIn } from './evaluations.js';
 import * as json from './json.js';
 import type { Format, ResourceMetrics } from './model.js';
 import * as protobuf from './protobuf.js';
-import { hashOf, Selections, sorted, type KnownResource } from './selections.js';
+import { Selections } from './selections.js';
 import { stepOf, type SelectedPoint } from './step.js';
 import { Tell } from './tell.js';
 
@@ -87,12 +87,6 @@ const newestOf = (points: readonly SelectedPoint[]): number =>
     return newest;
   }, 0);
 
-/** What is kept of a resource belongs to whoever sends it: another token cannot change it. */
-const knownResource = (sent: ResourceMetrics['resource'], token: string): KnownResource => {
-  const attributes = sent.read();
-  return { source: `otlp/${hashOf(token, sorted(attributes))}`, attributes };
-};
-
 /** The points that some signal selects, by the source under which they are counted; nothing is kept before all are read. */
 const pointsBySource = (
   sent: readonly ResourceMetrics[],
@@ -101,7 +95,7 @@ const pointsBySource = (
 ): ReadonlyMap<string, readonly SelectedPoint[]> => {
   const found = new Map<string, SelectedPoint[]>();
   for (const { resource, scopes } of sent) {
-    const known = knownResource(resource, token);
+    const known = selections.resourceOf(resource, token);
     const points = found.get(known.source) ?? [];
     for (const { scope, metrics } of scopes)
       for (const metric of metrics) {

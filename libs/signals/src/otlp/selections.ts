@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Labels, MetricPoints } from '#libs/contracts';
 import { MOST_BUCKETS } from '../assess-counted.js';
 import type { Counted } from '../counted.js';
@@ -60,7 +60,7 @@ const MOST_KNOWN = 200_000;
 const KEY_LENGTH = 16;
 
 export const hashOf = (...parts: readonly unknown[]): string =>
-  createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, KEY_LENGTH);
+  hash('sha256', JSON.stringify(parts), 'base64url').slice(0, KEY_LENGTH);
 
 /** In one order, whatever they were sent in. */
 export const sorted = (attributes: Attributes): readonly unknown[] =>
@@ -146,6 +146,8 @@ const selectorOf = ({ signal, type, source }: RegisteredSource): readonly (reado
 export class Selections {
   readonly #selectors = new Map<string, Selector[]>();
   readonly #places = new Map<string, Place>();
+  /** Token and resource as it was sent → the resource. */
+  readonly #resources = new Map<string, KnownResource>();
   /** Resource, scope and metric → attributes → series; undefined where nothing selects it. */
   readonly #known = new Map<string, Map<string, Series | undefined>>();
   #size = 0;
@@ -160,6 +162,19 @@ export class Selections {
 
   wants(metric: string): boolean {
     return this.#selectors.has(metric);
+  }
+
+  /** What is kept of a resource belongs to whoever sends it: another token cannot change it. */
+  resourceOf(sent: SentAttributes, token: string): KnownResource {
+    if (this.#size > MOST_KNOWN) this.#forget();
+    const name = JSON.stringify([token, sent.id]);
+    const known = this.#resources.get(name);
+    if (known !== undefined) return known;
+    const attributes = sent.read();
+    const resource = { source: `otlp/${hashOf(token, sorted(attributes))}`, attributes };
+    this.#resources.set(name, resource);
+    this.#size += 1;
+    return resource;
   }
 
   /** Gives the series of each of a metric's points; undefined for points that nothing selects. */
@@ -200,6 +215,7 @@ export class Selections {
   #forget(): void {
     this.#known.clear();
     this.#places.clear();
+    this.#resources.clear();
     this.#size = 0;
   }
 }
