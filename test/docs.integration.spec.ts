@@ -52,7 +52,7 @@ beforeAll(async () => {
       HEADGATE_LOG: 'quiet',
     }),
   );
-  variables = { HEADGATE_URL: controller.url, HEADGATE_TOKEN: readText(tokenFile).trim() };
+  variables = { HEADGATE_URL: controller.url, HEADGATE_TOKEN: readText(tokenFile).trim(), DATABASE_URL: database.url };
   variables['AUDIT'] = folder;
   const service = await headgate('token', 'create', 'documents', '--role', 'service');
   variables['SERVICE_TOKEN'] = service.out.trim();

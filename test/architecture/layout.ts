@@ -54,8 +54,9 @@ const INNER: readonly Area[] = [
       'pg',
       'node:buffer',
       'node:crypto',
-      // The signing key and the witness are kept outside the database.
+      // The signing key, the witness and bodies of old events are kept outside the database.
       'node:fs',
+      'node:fs/promises',
       'node:module',
       'node:readline',
       'node:path',

@@ -46,6 +46,8 @@ const Variables = z.object({
   HEADGATE_HOOK_LOOPBACK: z.enum(['allow', 'refuse']).default('refuse'),
   /** After how many hours an event that a hook cannot be told of is given up. */
   HEADGATE_HOOK_HOURS: z.coerce.number().min(0.001).max(720).default(72),
+  /** Where `headgate log archive` put the bodies of old events; the same for all controllers. */
+  HEADGATE_ARCHIVE_DIR: z.string().min(1).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_SERVICE_NAME: Name.default('headgate'),
 });
@@ -81,6 +83,7 @@ export type ControllerConfig = {
   readonly hookKeyFile: string | undefined;
   readonly hookLoopback: boolean;
   readonly hookHours: number;
+  readonly archiveDir: string | undefined;
   readonly otlpEndpoint: string | undefined;
   readonly serviceName: string;
 };
@@ -122,6 +125,7 @@ export const loadConfig = (env: Readonly<Record<string, string | undefined>>): C
     hookKeyFile: values.HEADGATE_HOOK_KEY_FILE,
     hookLoopback: values.HEADGATE_HOOK_LOOPBACK === 'allow',
     hookHours: values.HEADGATE_HOOK_HOURS,
+    archiveDir: values.HEADGATE_ARCHIVE_DIR,
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceName: values.OTEL_SERVICE_NAME,
   };

@@ -1,3 +1,4 @@
+export * from './archive/index.js';
 export { Bell } from './bell.js';
 export { canonicalBody, canonicalJson, leafHash } from './canonical.js';
 export type { Doorbell, PostgresDoorbellOptions } from './doorbell.js';

@@ -1,6 +1,7 @@
 import type { AppendRequest, AppendResult, EventCodec, JsonObject, RecordedEvent } from '#libs/kernel';
 import { EventStore } from '#libs/kernel';
 import type { Pool, PoolClient } from 'pg';
+import { bodiesOf, BODY, NO_ARCHIVE, type Archive, type BodyColumns } from './archive/archive.js';
 import { Bell } from './bell.js';
 import type { Doorbell } from './doorbell.js';
 import type { FlushAnswer } from './flush.js';
@@ -18,6 +19,8 @@ export type PostgresEventStoreOptions = {
   readonly codec: EventCodec;
   /** Brings the commits of other processes; without one only polls notice them. */
   readonly doorbell?: Doorbell;
+  /** Where the bodies of archived events are. */
+  readonly archive?: Archive;
   /** Told of each flush that failed, besides the callers. */
   readonly onError?: (error: Error) => void;
 };
@@ -32,8 +35,6 @@ const refusedByServer = (error: unknown): boolean => {
 /** A session stays read-only, even when the database is writable again. */
 const isReadOnlySession = (error: Error): boolean => 'code' in error && error.code === '25006';
 
-type BodyRow = [string];
-
 /**
  * The log in PostgreSQL. Appends of this process are committed in groups, one statement in flight, under an advisory
  * lock that all processes share, so positions are gapless and their order is commit order. When the connection breaks
@@ -42,6 +43,7 @@ type BodyRow = [string];
 export class PostgresEventStore extends EventStore {
   readonly #pool: Pool;
   readonly #codec: EventCodec;
+  readonly #archive: Archive;
   readonly #onError: (error: Error) => void;
   readonly #bell = new Bell<number>();
   readonly #commits: GroupCommit<PreparedRequest, AppendResult>;
@@ -53,6 +55,7 @@ export class PostgresEventStore extends EventStore {
     super();
     this.#pool = options.pool;
     this.#codec = options.codec;
+    this.#archive = options.archive ?? NO_ARCHIVE;
     this.#onError = options.onError ?? (() => undefined);
     this.#commits = new GroupCommit({
       flush: (group) => this.#flush(group),
@@ -70,9 +73,9 @@ export class PostgresEventStore extends EventStore {
   }
 
   override async readStream(streamId: string, options: { readonly afterVersion?: number } = {}) {
-    const { rows } = await this.#pool.query<BodyRow>({
+    const { rows } = await this.#pool.query<[...BodyColumns]>({
       name: 'event_store_read_stream',
-      text: 'select body from event_store.events where stream_id = $1 and stream_version > $2 order by stream_version',
+      text: `select ${BODY} from event_store.events where stream_id = $1 and stream_version > $2 order by stream_version`,
       values: [streamId, options.afterVersion ?? 0],
       rowMode: 'array',
     });
@@ -88,9 +91,9 @@ export class PostgresEventStore extends EventStore {
     connection: Pick<Pool | PoolClient, 'query'>,
     options: { readonly after: number; readonly limit: number },
   ): Promise<readonly RecordedEvent[]> {
-    const { rows } = await connection.query<BodyRow>({
+    const { rows } = await connection.query<[...BodyColumns]>({
       name: 'event_store_read_all',
-      text: 'select body from event_store.events where position > $1 order by position limit $2',
+      text: `select ${BODY} from event_store.events where position > $1 order by position limit $2`,
       values: [options.after, options.limit],
       rowMode: 'array',
     });
@@ -99,9 +102,9 @@ export class PostgresEventStore extends EventStore {
 
   override async readPositions(positions: readonly number[]): Promise<readonly RecordedEvent[]> {
     if (positions.length === 0) return [];
-    const { rows } = await this.#pool.query<BodyRow>({
+    const { rows } = await this.#pool.query<[...BodyColumns]>({
       name: 'event_store_read_positions',
-      text: 'select body from event_store.events where position = any ($1::bigint[]) order by position',
+      text: `select ${BODY} from event_store.events where position = any ($1::bigint[]) order by position`,
       values: [positions],
       rowMode: 'array',
     });
@@ -140,8 +143,9 @@ export class PostgresEventStore extends EventStore {
     await this.#commits.idle();
   }
 
-  #decode(rows: readonly BodyRow[]): readonly RecordedEvent[] {
-    return rows.map(([body]) => this.#codec.decode(JSON.parse(body) as RecordedEvent));
+  async #decode(rows: readonly BodyColumns[]): Promise<readonly RecordedEvent[]> {
+    const bodies = await bodiesOf(rows, this.#archive);
+    return bodies.map((body) => this.#codec.decode(JSON.parse(body) as RecordedEvent));
   }
 
   async #flush(group: readonly PreparedRequest[]): Promise<readonly AppendResult[]> {

@@ -6,6 +6,7 @@ import type { TestDatabase } from '#test/test-database';
 import type { Pool, PoolClient } from 'pg';
 import { countingCodec, event, to, until } from './conformance.spec-support.js';
 import {
+  type Archive,
   databaseHeads,
   databaseKeys,
   headsSource,
@@ -91,6 +92,7 @@ type HeldByVerifier = {
   readonly keys?: readonly Verifier[];
   readonly witness?: string;
   readonly heads?: readonly string[];
+  readonly archive?: Archive;
 };
 
 /** Verifies the database with what the verifier holds from outside. */
@@ -105,7 +107,11 @@ export const verifyPool = async (pool: Pool, held: HeldByVerifier = {}): Promise
   }
 };
 
-const verifyOn = async (client: PoolClient, reader: PoolClient, { keys = [], witness, heads = [] }: HeldByVerifier) => {
+const verifyOn = async (
+  client: PoolClient,
+  reader: PoolClient,
+  { keys = [], witness, heads = [], archive }: HeldByVerifier,
+) => {
   const notes: string[] = [];
   const held = heads.map((text) => ({ ...parseCheckpoint(text), from: 'the head that was kept', outside: true }));
   const damaged = (line: number): void => void notes.push(`line ${line}`);
@@ -119,7 +125,7 @@ const verifyOn = async (client: PoolClient, reader: PoolClient, { keys = [], wit
     ],
     nodes: true,
   });
-  await verifyDatabase(client, verifier);
+  await verifyDatabase(client, verifier, undefined, archive);
   return verifier.finish();
 };
 

@@ -17,6 +17,8 @@ export type SubscriptionOptions = {
   readonly pageSize?: number;
   /** How often to look without being rung, in milliseconds. Default 1000. */
   readonly pollMs?: number;
+  /** Told when the log cannot be read, once for each reason: it is tried again. */
+  readonly onRetry?: (error: Error) => void;
   /** Told once when it stops by itself. */
   readonly onStopped?: (error: Error) => void;
 };
@@ -112,8 +114,10 @@ export class Subscription {
         this.#error = undefined;
         return page;
       } catch (thrown) {
+        const error = asError(thrown);
+        if (error.message !== this.#error?.message) this.options.onRetry?.(error);
         this.#state = 'retrying';
-        this.#error = asError(thrown);
+        this.#error = error;
         if (this.#ending) return { events: [] };
         await this.#alarm.wait(this.options.pollMs ?? 1_000);
       }

@@ -6,6 +6,7 @@ import { plain, showTime } from '../format.js';
 import type { Invocation } from '../invocation.js';
 import { table } from '../look.js';
 import { integer } from './arguments.js';
+import { addLogArchive } from './log-archive.js';
 
 const FORMATS: readonly ExportFormat[] = ['ndjson', 'csv', 'cloudevents'];
 
@@ -92,9 +93,10 @@ const addKeys = (log: Command, invocation: Invocation): void => {
 export const addLogCommands = (program: Command, invocation: Invocation): void => {
   const log = program
     .command('log')
-    .summary('the log itself: export, signed head, keys')
+    .summary('the log itself: export, signed head, keys, archive')
     .description('Takes out of a controller what it takes to verify the log elsewhere.');
   addExport(log, invocation);
   addHead(log, invocation);
   addKeys(log, invocation);
+  addLogArchive(log, invocation);
 };

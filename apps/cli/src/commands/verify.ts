@@ -13,6 +13,7 @@ interface VerifyFlags {
   readonly key?: readonly string[];
   readonly head?: readonly string[];
   readonly witness?: readonly string[];
+  readonly archive?: string;
 }
 
 const EXITS: Readonly<Record<'anchored' | 'not-anchored' | 'altered', ExitCode>> = {
@@ -27,7 +28,7 @@ const dataFolder = ({ terminal }: Invocation): string => {
 };
 
 /** `--database URL`, then `DATABASE_URL`, then the embedded one that runs in the data folder. */
-const databaseOf = async (given: string | true | undefined, invocation: Invocation): Promise<string> => {
+export const databaseOf = async (given: string | true | undefined, invocation: Invocation): Promise<string> => {
   if (typeof given === 'string') return given;
   const { localDatabase } = await import('../verify/index.js');
   const url = invocation.terminal.env['DATABASE_URL'] || localDatabase(join(dataFolder(invocation), 'postgres'));
@@ -49,6 +50,7 @@ export const addVerifyCommand = (program: Command, invocation: Invocation): void
         'Verifies an evidence pack (headgate pack) in the same way, with --key alone.',
     )
     .option('--database [url]', 'verify a database: this one, DATABASE_URL, or the embedded one of the data folder')
+    .option('--archive <folder>', 'with --database: where headgate log archive put old events')
     .option('--key <key>', 'a public key, or a file with keys; may be repeated', several)
     .option('--head <file>', 'a signed head that you kept; may be repeated', several)
     .option('--witness <file>', 'the file of a witness; may be repeated', several)
@@ -67,6 +69,7 @@ export const addVerifyCommand = (program: Command, invocation: Invocation): void
         keys: flags.key ?? [],
         heads: flags.head ?? [],
         witnesses: flags.witness ?? [],
+        archive: flags.archive ?? (invocation.terminal.env['HEADGATE_ARCHIVE_DIR'] || undefined),
         onProgress: (line) => invocation.note(line),
       });
       invocation.exitCode = EXITS[report.verdict];

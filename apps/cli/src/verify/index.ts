@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs';
 import { Client, type QueryResult } from 'pg';
 import {
+  Archive,
+  ArchiveError,
+  archiveLog,
+  type ArchiveReport,
   databaseHeads,
   databaseKeys,
   headsSource,
@@ -35,6 +39,8 @@ export interface VerifyOptions {
   readonly keys: readonly string[];
   readonly heads: readonly string[];
   readonly witnesses: readonly string[];
+  /** Where old events of the database were archived. */
+  readonly archive?: string | undefined;
   readonly onProgress: (line: string) => void;
 }
 
@@ -135,7 +141,7 @@ const verifyConnected = async (
     const chain = await databaseKeys(connection);
     const { verifier, notes } = prepare(options, { chain, sources: [databaseHeads(reader)], nodes: true, thorough });
     const progress = every(EVERY_EVENTS, (position) => options.onProgress(`${position} events`));
-    await verifyDatabase(connection, verifier, progress);
+    await verifyDatabase(connection, verifier, progress, new Archive(options.archive, 'name it with --archive'));
     return withNotes(await verifier.finish(), notes);
   });
 };
@@ -150,7 +156,25 @@ export const verifyLog = async (options: VerifyOptions): Promise<VerifyReport> =
   if (databaseUrl === undefined) throw usageError('name an export, or --database');
   return thoroughWhereAltered((thorough) =>
     onDatabase(databaseUrl, (connection) => verifyConnected(connection, databaseUrl, options, thorough)),
-  );
+  ).catch(inWords);
+};
+
+const inWords = (error: unknown): never => {
+  if (error instanceof ArchiveError) throw usageError(error.message);
+  throw error;
+};
+
+/** Takes the bodies of old events out of a database into files, as its owner. Throws a usage error where it cannot. */
+export const archiveDatabase = (
+  url: string,
+  { folder, before, onProgress }: { folder: string; before: string; onProgress: (line: string) => void },
+): Promise<ArchiveReport> => {
+  if (!existsSync(folder))
+    throw usageError(`${folder} does not exist`, { next: 'make the folder, where backups reach it' });
+  const progress = every(EVERY_EVENTS, (position) => onProgress(`${position} events`));
+  return onDatabase(url, (connection) =>
+    archiveLog(connection, { folder, before: new Date(before), onProgress: progress }),
+  ).catch(inWords);
 };
 
 export interface RotatedKey {

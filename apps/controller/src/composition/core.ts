@@ -20,6 +20,7 @@ import {
   PostgresTaskQueue,
   runProcessManager,
   subscribe,
+  type Archive,
   type ReaderHealth,
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
@@ -36,6 +37,7 @@ import {
 } from '#libs/signals';
 import { LiveSourceBoard, startAsking } from './asked-sources.js';
 import type { ControllerConfig } from '../config.js';
+import { archiveOf } from './archive.js';
 import { DatabaseWatch } from './database-watch.js';
 import { FleetExposures } from './exposures.js';
 import { hastenLooks } from './hasten.js';
@@ -109,7 +111,12 @@ const createUnhurriedPool = (databaseUrl: string): Pool => {
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
 /** The log and what reads it: database, store, tasks, the folded view. */
-const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Instruments['reached']) => {
+const openLog = async (
+  { databaseUrl, archive }: { readonly databaseUrl: string; readonly archive: Archive },
+  clock: Clock,
+  log: Log,
+  reached: Instruments['reached'],
+) => {
   const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
   const database = new DatabaseWatch(databaseUrl, log, schema);
@@ -125,7 +132,7 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Ins
   });
   doorbell.start();
   const onError = (error: Error): void => void database.note(error);
-  const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, doorbell, onError }), reached, {
+  const store = instrument(new PostgresEventStore({ pool, codec: eventCodec, archive, doorbell, onError }), reached, {
     append: appendStep,
   });
   const unhurried = createUnhurriedPool(databaseUrl);
@@ -142,7 +149,14 @@ const openLog = async (databaseUrl: string, clock: Clock, log: Log, reached: Ins
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
   };
-  const follower = subscribe({ store, name: 'live-view', after: 0, handle: (event) => view.apply(event), onStopped });
+  const follower = subscribe({
+    store,
+    name: 'live-view',
+    after: 0,
+    handle: (event) => view.apply(event),
+    onRetry: report('The log cannot be read; trying again.'),
+    onStopped,
+  });
   await follower.caughtUp().catch(async (error: unknown) => {
     await follower.stop();
     await past.stop();
@@ -277,7 +291,7 @@ export const startCore = async (
 ) => {
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
-  const opened = await openLog(databaseUrl, clock, log, reached);
+  const opened = await openLog({ databaseUrl, archive: archiveOf(config) }, clock, log, reached);
   const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();

@@ -14,6 +14,7 @@ import {
 } from '#libs/event-store';
 import type { Clock, EventStore, LogTree, PackSealer, SealingState } from '#libs/kernel';
 import type { ControllerConfig } from '../config.js';
+import { archiveOf } from './archive.js';
 import type { Instruments } from './instruments.js';
 import { StartError } from './start-error.js';
 
@@ -64,9 +65,11 @@ export const openSealing = async (config: ControllerConfig, around: Surroundings
   const { databaseUrl, pool, store, clock, log, reached, report } = around;
   const keys = keySource(config);
   const packs = new NotePackSealer(pool, keys);
+  const archive = archiveOf(config);
   if (config.role === 'api') {
     const off: SealingState = { state: 'off' };
-    return { tree: new PostgresLogTree(pool, () => off), packs, start: () => undefined, stop: () => Promise.resolve() };
+    const tree = new PostgresLogTree(pool, () => off, archive);
+    return { tree, packs, start: () => undefined, stop: () => Promise.resolve() };
   }
   const webhook =
     config.webhook === undefined
@@ -101,7 +104,7 @@ export const openSealing = async (config: ControllerConfig, around: Surroundings
     await sealer.stop();
     await deliveries;
   };
-  return { tree: new PostgresLogTree(pool, state), packs, start: () => sealer.start(), stop };
+  return { tree: new PostgresLogTree(pool, state, archive), packs, start: () => sealer.start(), stop };
 };
 
 /** Said once for each reason: an outage of the witness is long. */

@@ -1,5 +1,6 @@
 import { LogTree, type SealingState, type SealKeyView, type StoredBody, type TreeHeadView } from '#libs/kernel';
 import type { Pool } from 'pg';
+import { bodiesOf, BODY, NO_ARCHIVE, type Archive, type BodyColumns } from '../archive/archive.js';
 import type { Range } from '../tree/cover.js';
 import { consistencyRanges, inclusionRanges } from '../tree/proofs.js';
 import { verifierText } from './note.js';
@@ -16,6 +17,7 @@ export class PostgresLogTree extends LogTree {
   constructor(
     private readonly pool: Pool,
     private readonly state: () => SealingState,
+    private readonly archive: Archive = NO_ARCHIVE,
   ) {
     super();
   }
@@ -54,19 +56,24 @@ export class PostgresLogTree extends LogTree {
   }
 
   override async bodies(after: number, limit: number): Promise<readonly StoredBody[]> {
-    const { rows } = await this.pool.query<{ position: number | string; body: string }>(
-      'select position, body from event_store.events where position > $1 order by position limit $2',
-      [after, limit],
-    );
-    return rows.map(({ position, body }) => ({ position: Number(position), body }));
+    return this.#stored('position > $1 order by position limit $2', [after, limit]);
   }
 
   override async bodiesAt(positions: readonly number[]): Promise<readonly StoredBody[]> {
-    const { rows } = await this.pool.query<{ position: number | string; body: string }>(
-      'select position, body from event_store.events where position = any ($1::bigint[]) order by position',
-      [positions],
+    return this.#stored('position = any ($1::bigint[]) order by position', [positions]);
+  }
+
+  async #stored(which: string, values: readonly unknown[]): Promise<readonly StoredBody[]> {
+    const { rows } = await this.pool.query<[...BodyColumns, number | string]>({
+      text: `select ${BODY}, position from event_store.events where ${which}`,
+      values: [...values],
+      rowMode: 'array',
+    });
+    const bodies = await bodiesOf(
+      rows.map(([body, position, leaf]) => [body, position, leaf] as const),
+      this.archive,
     );
-    return rows.map(({ position, body }) => ({ position: Number(position), body }));
+    return bodies.map((body, n) => ({ position: Number(rows[n]?.[3]), body }));
   }
 
   override async inclusions(positions: readonly number[], size: number): Promise<readonly (readonly string[])[]> {

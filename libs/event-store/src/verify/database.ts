@@ -1,4 +1,5 @@
 import type { Client, PoolClient } from 'pg';
+import { NO_ARCHIVE, type Archive } from '../archive/archive.js';
 import { readHeads, readKeys } from '../seal/tree-store.js';
 import type { SealKey } from '../seal/seal-key.js';
 import type { ComputedNode, EventColumns, LogVerifier } from './log-verifier.js';
@@ -8,7 +9,14 @@ const PAGE = 2_000;
 const HEADS = 500;
 
 type Connection = Pick<Client | PoolClient, 'query'>;
-type Row = [position: string | number, stream: string, version: number, recordedAt: Date, body: string, leaf: Buffer];
+type Row = [
+  position: string | number,
+  stream: string,
+  version: number,
+  recordedAt: Date,
+  body: string | null,
+  leaf: Buffer,
+];
 
 /** The keys that the database itself holds. */
 export const databaseKeys = (connection: Connection): Promise<readonly SealKey[]> => readKeys(connection);
@@ -32,16 +40,27 @@ const columnsOf = ([position, streamId, streamVersion, recordedAt, , leaf]: Row)
 });
 
 /** Line feeds cannot be in a canonical body; in an altered one they must not make two of it. */
-const lineOf = ([, , , , body]: Row): string => `${body.replaceAll('\n', '\u0000')}\n`;
+const lineOf = async ([position, , , , body]: Row, archive: Archive): Promise<string> => {
+  const text = body ?? (await archive.lineOf(Number(position))) ?? '';
+  return `${text.replaceAll('\n', '\u0000')}\n`;
+};
+
+const linesOf = async (rows: readonly Row[], archive: Archive): Promise<string> => {
+  let lines = '';
+  for (const row of rows) lines += await lineOf(row, archive);
+  return lines;
+};
 
 /**
  * Gives all events of a database to a verifier, with their columns, and compares the stored nodes of the tree. The
- * connection should be inside one read-only transaction that sees one moment.
+ * connection should be inside one read-only transaction that sees one moment. Throws `ArchiveError` where the file of an
+ * archived body is not there; what is damaged in it is a fault.
  */
 export const verifyDatabase = async (
   connection: Connection,
   verifier: LogVerifier,
   onProgress: (position: number) => void = () => undefined,
+  archive: Archive = NO_ARCHIVE,
 ): Promise<void> => {
   const { rows: heads } = await connection.query<{ size: string | number | null }>(
     'select max(size) as size from event_store.tree_heads',
@@ -57,7 +76,7 @@ export const verifyDatabase = async (
     });
     const last = rows.at(-1);
     if (last === undefined) return;
-    const bytes = Buffer.from(rows.map(lineOf).join(''));
+    const bytes = Buffer.from(await linesOf(rows, archive));
     await verifier.take(bytes, bytes.length, rows.map(columnsOf));
     nodesFit = nodesFit && (await compareNodes(connection, verifier, verifier.takeNodes(), sealed));
     [after] = last;
