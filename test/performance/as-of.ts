@@ -1,10 +1,7 @@
-import { atView, LiveView, openChanges, PastKeeper, WITHOUT_END, configSubject } from '#libs/application';
-import { eventCodec } from '#libs/domain';
-import { PostgresEventStore, subscribe } from '#libs/event-store';
-import { createPool } from '#libs/postgres';
+import { atView, configSubject, openChanges, WITHOUT_END } from '#libs/application';
 import { PostgresPast } from '../../apps/controller/src/composition/past.js';
-import { PostgresPastWriter } from '../../apps/controller/src/composition/past-writer.js';
-import { fillLog, settingOf } from './as-of-workload.js';
+import { settingOf } from './as-of-workload.js';
+import { openFilledLog, projectAnew } from './filled-log.js';
 import type { Bench, BenchContext, Figures } from './harness.js';
 import { quantile, round } from './harness.js';
 
@@ -14,7 +11,6 @@ type Question = (typeof QUESTIONS)[number];
 type Log = {
   readonly events: number;
   readonly ask: (question: Question, chance: () => number) => Promise<number>;
-  readonly fillSeconds: number;
   readonly foldSeconds: number;
   readonly close: () => Promise<void>;
 };
@@ -33,30 +29,10 @@ const LOOK_BACK_MS = 1_000;
 
 /** A log of so many events, with what is kept of it, and the questions as the HTTP API asks them. */
 const openLog = async (context: BenchContext, events: number): Promise<Log> => {
-  const url = await context.database(`bench_as_of_${events}`);
-  const pool = createPool(url, { max: 8 });
-  const store = new PostgresEventStore({ pool, codec: eventCodec });
-  const started = performance.now();
-  let told = 0;
-  const written = await fillLog(store, events, (done) => {
-    if (done - told < 500_000) return;
-    told = done;
-    context.say(`    ${done} events written`);
-  });
-  const fillSeconds = (performance.now() - started) / 1_000;
-  const writer = new PostgresPastWriter(pool);
-  const view = new LiveView();
-  const folding = performance.now();
-  const follower = subscribe({ store, name: 'bench', after: 0, handle: (event) => view.apply(event) });
-  await follower.reached(written);
-  await follower.stop();
-  const failures: unknown[] = [];
-  const keeper = new PastKeeper(view, store, writer, { kept: 0, report: (error) => failures.push(error) });
-  // Nothing was kept: as after a restore, everything is folded again from the log.
-  await keeper.caughtUp();
-  const foldSeconds = (performance.now() - folding) / 1_000;
-  if (failures.length > 0 || (await writer.position()) !== written)
-    throw new Error(`Kept up to ${await writer.position()} of ${written}: ${String(failures[0])}`);
+  const log = await openFilledLog(context, 'as_of', events);
+  const { pool, store, events: written } = log;
+  const { view, keeper, seconds } = await projectAnew(log);
+  context.say(`  folded and kept anew in ${round(seconds)} s`);
   await pool.query('vacuum analyze');
   const past = new PostgresPast(pool);
   const { targets, configs } = settingOf(events);
@@ -98,7 +74,7 @@ const openLog = async (context: BenchContext, events: number): Promise<Log> => {
     await keeper.stop();
     await pool.end();
   };
-  return { events: written, ask, fillSeconds, foldSeconds, close };
+  return { events: written, ask, foldSeconds: seconds, close };
 };
 
 const ROUNDS = 5;
@@ -107,12 +83,7 @@ const measure = async (context: BenchContext): Promise<Figures> => {
   const sizes = context.quick ? [20_000, 80_000] : [100_000, 5_000_000];
   const asks = context.quick ? 200 : 1_000;
   const logs: Log[] = [];
-  for (const size of sizes) {
-    const log = await openLog(context, size);
-    logs.push(log);
-    const [fill, fold] = [round(log.fillSeconds), round(log.foldSeconds)];
-    context.say(`  ${log.events} events written in ${fill} s, folded and kept anew in ${fold} s`);
-  }
+  for (const size of sizes) logs.push(await openLog(context, size));
   const times = logs.map(() => Object.fromEntries(QUESTIONS.map((name) => [name, [] as number[]])));
   for (let turn = -1; turn < ROUNDS; turn += 1)
     for (const [index, log] of logs.entries())

@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   append: async () => (await import('./append.js')).append,
   read: async () => (await import('./read.js')).read,
   'as-of': async () => (await import('./as-of.js')).asOf,
+  rebuild: async () => (await import('./rebuild.js')).rebuild,
   verify: async () => (await import('./verify.js')).verify,
   command: async () => (await import('./command.js')).command,
   evidence: async () => (await import('./evidence.js')).evidence,
