@@ -153,12 +153,23 @@ const ENDED = ['RolloutSettled', 'RolledBack', 'RolloutSuperseded'];
 const GOING_ON = ['StageEntered', 'StagePassed', 'FullyExposed', 'RolloutSettled'];
 const BACK = ['ExposureRequested', 'ExposureChanged', 'TargetReadBack', 'TargetDrained'];
 
+/** Where the claim of a rollout on a target had ended before a position. */
+const releasedBefore = (events: readonly Told[], rollout: string, target: string, position: number): boolean =>
+  events.some(
+    (event) =>
+      event.type === 'TargetsReleased' &&
+      event.position < position &&
+      `rollout-${event.text('rollout')}` === rollout &&
+      (event.data['targets'] as readonly string[]).includes(target),
+  );
+
 /**
- * Whoever starts ends; a rollback covers every target that was reached and was not given up, and lets nothing grow. One
- * track may be taken back alone, before the others or without them.
+ * Whoever starts ends; a rollback covers every target that was reached, not given up and not let go of before, and lets
+ * nothing grow. One track may be taken back alone, before the others or without them.
  */
-const rollbacksComplete: Check = ({ events }) =>
-  [
+const rollbacksComplete: Check = ({ events }) => {
+  const releases = typed(events, 'TargetsReleased');
+  return [
     ...groups(events.filter(({ streamId }) => streamId.startsWith('rollout-')).map(tell), ({ streamId }) => streamId),
   ].flatMap(([stream, all]) => {
     const end = all.filter(({ type }) => ENDED.includes(type));
@@ -178,8 +189,12 @@ const rollbacksComplete: Check = ({ events }) =>
     const passed = all.filter((event) => GOING_ON.includes(event.type) && event.position > stoppedAt(event));
     const abandoned = all.filter((event) => event.type === 'TargetDrained' && event.text('outcome') === 'abandoned');
     const given = new Set(abandoned.map((event) => event.text('target')));
+    const named = new Set(backs.flatMap(({ data }) => data['targets'] as readonly string[]));
     const reached = [...new Set(asked.map((event) => event.text('target')))].filter(
-      (target) => !given.has(target) && sinceOf(target) < Infinity,
+      (target) =>
+        !given.has(target) &&
+        sinceOf(target) < Infinity &&
+        (named.has(target) || !releasedBefore(releases, stream, target, sinceOf(target))),
     );
     const lacks = (target: string, type: string): boolean =>
       !all.some((event) => event.type === type && event.text('target') === target && event.position > sinceOf(target));
@@ -194,6 +209,7 @@ const rollbacksComplete: Check = ({ events }) =>
       ),
     ];
   });
+};
 
 /** What a rollout goes back to is what settled there last, or what a rollout that handed over left there. */
 const controlsAreWhatWasLeft: Check = ({ events }) => {

@@ -80,6 +80,14 @@ describe('old events in files', () => {
     expect(await storeFrom(undefined).readStream('rollout-7')).toHaveLength(10);
   });
 
+  it('takes nothing out where a file cannot be written, and says why', async () => {
+    const whole = folder;
+    folder = log.file.path;
+    await expect(archive()).rejects.toThrow(/cannot be written into .* \(ENOTDIR\): nothing of it was taken out/);
+    folder = whole;
+    expect(await storeFrom(undefined).readStream('rollout-7')).toHaveLength(10);
+  });
+
   it('reads as before: all of it, one stream, single events, exact bodies and proofs', async () => {
     const plain = storeFrom(undefined);
     const tree = (from?: string) => new PostgresLogTree(log.pool, () => ({ state: 'off' }), reading(from));

@@ -33,12 +33,12 @@ export const readBackIsTrue: Rule = (history) =>
     return held ? [] : [`${target} is said to be read back at ${event.position} and never held ${generation}`];
   });
 
-/** Rule 5: the end names for each target that was reached how it ended there, as it was said before. */
+/** Rule 5: the end names for each target that was taken back how it ended there, as it was said before. */
 export const endsAreNamed: Rule = (history) =>
   momentsOf(history).flatMap(({ event, before }) => {
     if (event.type !== 'RolledBack' || !before) return [];
     const ends = Object.entries(before.targets).flatMap(([target, { wanted, ended }]) =>
-      wanted ? [[target, ended]] : [],
+      wanted?.purpose === 'rollback' ? [[target, ended]] : [],
     );
     const said = JSON.stringify(Object.fromEntries(ends));
     return JSON.stringify(event.data.targets) === said ? [] : [`rollout ${before.id} ended otherwise than ${said}`];

@@ -159,8 +159,16 @@ export const verifyLog = async (options: VerifyOptions): Promise<VerifyReport> =
   ).catch(inWords);
 };
 
+/** What a role that is not the owner is answered, and a database that was not migrated. */
+const REFUSED: Readonly<Record<string, readonly [message: string, next: string]>> = {
+  '42501': ['this role may take nothing out of the log', 'name the owner of the database: --database'],
+  '23502': ['this database is older than this version of Headgate', 'bring it up to date first: headgate migrate'],
+};
+
 const inWords = (error: unknown): never => {
   if (error instanceof ArchiveError) throw usageError(error.message);
+  const [message, next] = REFUSED[String((error as { readonly code?: unknown }).code)] ?? [];
+  if (message !== undefined) throw usageError(message, { next: next ?? '' });
   throw error;
 };
 

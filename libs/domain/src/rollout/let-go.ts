@@ -18,8 +18,9 @@ const leftBehind = (rollout: Rollout): readonly string[] =>
 /** Targets on which another revision of the config may be rolled out: read back, given up, or settled. */
 export const letGoOf = (rollout: Rollout): readonly string[] => {
   const all = Object.keys(rollout.targets);
-  if (isOver(rollout) || (rollout.status === 'rolling-back' && isClearOn(rollout, all))) return all;
-  return leftBehind(rollout);
+  const gone = leftBehind(rollout);
+  const rest = all.filter((target) => !gone.includes(target));
+  return isOver(rollout) || (rollout.status === 'rolling-back' && isClearOn(rollout, rest)) ? all : gone;
 };
 
 /** True once the config may be rolled out again on all targets of the rollout. */

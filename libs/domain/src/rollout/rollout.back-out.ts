@@ -90,7 +90,7 @@ export const isOut = (rollout: Rollout): boolean =>
 
 export const rolledBack = (rollout: Rollout, at: number): RolloutEvent[] => {
   if (!isOut(rollout)) return [];
-  const reached = Object.entries(rollout.targets).filter(([, { wanted }]) => wanted !== null);
+  const reached = Object.entries(rollout.targets).filter(([, progress]) => isLeaving(progress));
   const targets = Object.fromEntries(reached.map(([target, { ended }]) => [target, ended ?? 'acknowledged']));
   return [{ type: 'RolledBack', data: { rollout: rollout.id, targets, tookMs: at - (rollout.rollbackAt ?? at) } }];
 };

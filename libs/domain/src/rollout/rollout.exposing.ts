@@ -1,3 +1,4 @@
+import { letGoOf } from './let-go.js';
 import type { InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
 import type { Draws } from './rollout.instances.js';
 import type { Facts } from './rollout.facts.js';
@@ -68,8 +69,11 @@ type TakeBack = {
  * order is that of the requests, and so of the first attempts: nobody waits for another one's answer.
  */
 export const takeBack = (rollout: Rollout, { cause, reason, track, onCandidate }: TakeBack): RolloutEvent[] => {
+  // What it let go of before, others may have by now.
+  const gone = letGoOf(rollout);
   const leaving = Object.entries(rollout.targets)
     .filter(([target, progress]) => progress.wanted !== null && !isLeaving(progress) && isOf(track, target))
+    .filter(([target]) => !gone.includes(target))
     .map(([target]) => target);
   const { targets, order } = rollbackOrder(rollout, leaving, onCandidate);
   const data = { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null, order };

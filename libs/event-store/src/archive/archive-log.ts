@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client, PoolClient } from 'pg';
 import { leafHash } from '../canonical.js';
@@ -51,22 +51,32 @@ const readRows = async (connection: Connection, segment: number): Promise<readon
   return rows;
 };
 
-/** On disk, whole, or not there under its name. */
-const writeWhole = (folder: string, name: string, bytes: Buffer): void => {
-  const unfinished = join(folder, `${name}.${process.pid}.part`);
-  const file = openSync(unfinished, 'w', 0o640);
+const onFile = (path: string, flags: string, work: (file: number) => void): void => {
+  const file = openSync(path, flags, 0o640);
   try {
-    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+    work(file);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  renameSync(unfinished, join(folder, name));
-  const directory = openSync(folder, 'r');
+};
+
+/** On disk, whole, or not there under its name. */
+const writeWhole = (folder: string, name: string, bytes: Buffer): void => {
+  const unfinished = join(folder, `${name}.${process.pid}.part`);
   try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
+    onFile(unfinished, 'w', (file) => {
+      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+    });
+    renameSync(unfinished, join(folder, name));
+    // The name is on disk as well.
+    onFile(folder, 'r', () => undefined);
+  } catch (error) {
+    if (existsSync(unfinished)) rmSync(unfinished);
+    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new ArchiveError(
+      `${name} cannot be written into ${folder} (${why}): nothing of it was taken out of the database. Make room or change its rights, and call this again.`,
+    );
   }
 };
 
