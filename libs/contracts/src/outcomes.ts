@@ -71,7 +71,7 @@ export const OutcomeWindow = z
      * noticed. Without the list the window tells of every signal.
      */
     signals: z.array(Name).max(200).optional(),
-    arms: z.array(ArmCount).max(200),
+    arms: z.array(ArmCount).max(5_000),
     bad: z.array(BadOutcome).max(5_000).default([]),
     /** Values of signals of type mean or distribution. */
     values: z.array(MeasuredValue).max(5_000).default([]),
