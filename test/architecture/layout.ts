@@ -161,7 +161,7 @@ const APPS: readonly Area[] = [
   {
     // A log is verified by whoever doubts it, on an export or on the database, without a controller.
     under: 'apps/cli/src/verify/',
-    libs: ['contracts', 'event-store', 'postgres'],
+    libs: ['contracts', 'event-store', 'kernel', 'postgres'],
     packages: ['pg', 'node:*'],
   },
   {

@@ -153,11 +153,10 @@ const ENDED = ['RolloutSettled', 'RolledBack', 'RolloutSuperseded'];
 const GOING_ON = ['StageEntered', 'StagePassed', 'FullyExposed', 'RolloutSettled'];
 const BACK = ['ExposureRequested', 'ExposureChanged', 'TargetReadBack', 'TargetDrained'];
 
-/** Where the claim of a rollout on a target had ended before a position. */
-const releasedBefore = (events: readonly Told[], rollout: string, target: string, position: number): boolean =>
-  events.some(
+/** Whether the claim of a rollout on a target had ended before a position. */
+const releasedBefore = (releases: readonly Told[], rollout: string, target: string, position: number): boolean =>
+  releases.some(
     (event) =>
-      event.type === 'TargetsReleased' &&
       event.position < position &&
       `rollout-${event.text('rollout')}` === rollout &&
       (event.data['targets'] as readonly string[]).includes(target),

@@ -6,7 +6,8 @@ import { chanceOf, harmlessOf, LEAST_CHANCE, type Harmless } from './rules/alarm
 import { brokenBy } from './rules/index.js';
 import { runs, type Run } from './steps.js';
 
-const SHRINK_MS = 60_000;
+/** How long a run that breaks a rule is made shorter. */
+export const SHRINK_MS = 60_000;
 
 /** One seed is one run. */
 export const runOf = (seed: number): Run => {

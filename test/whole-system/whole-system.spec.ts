@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { play } from './play.js';
-import { alarmsOf, noRuns, notComeBy, playInto, runOf, showShortest } from './tally.js';
+import { alarmsOf, noRuns, notComeBy, playInto, runOf, showShortest, SHRINK_MS } from './tally.js';
 
 /**
  * One seed is one run of the whole system. HEADGATE_SEED is the first of them, so that of a failure is repeated at once;
@@ -37,7 +37,7 @@ describe('the runs of the whole system that are played', () => {
   });
 });
 
-describe('whatever happens to rollouts, controllers, targets, fleets and people', { timeout: 120_000 }, () => {
+describe('whatever happens to rollouts, controllers, targets, fleets and people', { timeout: 2 * SHRINK_MS }, () => {
   it('rule 1: no target and no instance serves anything that a durable event had not asked for before', () => holds(1));
 
   it('rule 2: while anything is exposed a task leads it, it can be aborted, and a failed signal takes it back, however the world stands', () =>

@@ -1,11 +1,11 @@
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { countingCodec, event, to, until } from './conformance.spec-support.js';
 import { ArchiveError } from '#libs/kernel';
-import { Archive, archiveLog, PostgresEventStore, PostgresLogTree } from './index.js';
+import { Archive, archiveLog, PostgresEventStore, PostgresLogTree, subscribe } from './index.js';
 import { openSealedLog, verifyPool, type SealedLog } from './sealed-log.spec-support.js';
 
 const FILE = 4_096;
@@ -32,7 +32,7 @@ const archive = async (before = LATER) => {
     client.release();
   }
 };
-const reading = (from: string | undefined) => new Archive(from, 'set HEADGATE_ARCHIVE_DIR');
+const reading = (from: string | undefined) => new Archive(from, 'set HEADGATE_ARCHIVE_DIR to');
 const storeFrom = (from: string | undefined) =>
   new PostgresEventStore({ pool: log.pool, codec: countingCodec, archive: reading(from) });
 const all = async (store: PostgresEventStore) => {
@@ -67,16 +67,22 @@ describe('old events in files', () => {
   });
 
   it('can be stopped between a file and the database: nothing is lost, and the next call goes on', async () => {
-    const client = await log.pool.connect();
-    const stopping = {
-      query: (...asked: readonly unknown[]) =>
-        String(asked[0]).includes('update event_store.events')
-          ? Promise.reject(new Error('killed'))
-          : (client.query as (...all: readonly unknown[]) => Promise<never>).apply(client, [...asked]),
-    } as unknown as typeof client;
-    const archiving = archiveLog(stopping, { folder, before: LATER, onProgress: () => undefined });
-    await expect(archiving).rejects.toThrow('killed');
-    client.release();
+    const blocker = await log.pool.connect();
+    await blocker.query('begin');
+    await blocker.query('lock table event_store.events in share mode');
+    const archiving = archive().then(
+      () => 'archived',
+      () => 'stopped',
+    );
+    const waiting = async (): Promise<number | undefined> => {
+      const sql = `select pid from pg_stat_activity where datname = current_database() and wait_event = 'relation'`;
+      return (await log.pool.query<{ pid: number }>(sql)).rows[0]?.pid;
+    };
+    await until('it wants to take bodies out', async () => (await waiting()) !== undefined);
+    await blocker.query('select pg_terminate_backend($1)', [await waiting()]);
+    expect(await archiving).toBe('stopped');
+    await blocker.query('rollback');
+    blocker.release();
     expect(readdirSync(folder)).toEqual([FIRST]);
     expect(await storeFrom(undefined).readStream('rollout-7')).toHaveLength(10);
   });
@@ -122,6 +128,27 @@ describe('old events in files', () => {
     );
   });
 
+  it('is told of by a reader that cannot have it, once, and goes on once it can', async () => {
+    const away = join(log.folder, 'away');
+    renameSync(folder, away);
+    const reasons: string[] = [];
+    const store = storeFrom(folder);
+    const tries = vi.spyOn(store, 'readAll');
+    const reader = subscribe({
+      store,
+      name: 'spec',
+      after: 0,
+      handle: () => undefined,
+      pollMs: 5,
+      onRetry: ({ message }) => reasons.push(message),
+    });
+    await until('the reader has tried again and again', () => tries.mock.calls.length > 3);
+    renameSync(away, folder);
+    await reader.reached(2 * FILE);
+    await reader.stop();
+    expect(reasons).toEqual([expect.stringMatching(/Event 1 was archived, and .* cannot be read \(ENOENT\)/)]);
+  });
+
   it('goes on where it was: nothing is written or taken out twice', async () => {
     expect(await archive()).toEqual({ upTo: 2 * FILE, files: 2, written: 0, emptied: 0, characters: 0 });
   });
@@ -162,6 +189,11 @@ describe('old events in files', () => {
     writeFileSync(path, torn);
     const store = storeFrom(folder);
     await expect(all(store)).rejects.toThrow(ArchiveError);
+    const { verdict, notes } = await verifyPool(log.pool, { ...keysOf(), archive: reading(folder) });
+    expect([verdict, notes.filter((note) => note.includes(FIRST))]).toEqual([
+      'altered',
+      [expect.stringMatching(/cannot be unpacked where event \d+ stands/)],
+    ]);
     writeFileSync(path, whole);
     expect((await all(store)).length).toBe(2 * FILE + 10);
   });

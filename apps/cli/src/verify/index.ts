@@ -19,6 +19,7 @@ import {
   type SealKey,
   type VerifyReport,
 } from '#libs/event-store';
+import { ArchiveError } from '#libs/kernel';
 import { AppRoleError, createPool, embeddedUrl, grantAppRole, migrate, SchemaMismatchError } from '#libs/postgres';
 import { CliError, messageOf, usageError } from '../errors.js';
 import { EXIT } from '../exit-codes.js';
@@ -140,7 +141,7 @@ const verifyConnected = async (
     const chain = await databaseKeys(connection);
     const { verifier, notes } = prepare(options, { chain, sources: [databaseHeads(reader)], nodes: true, thorough });
     const progress = every(EVERY_EVENTS, (position) => options.onProgress(`${position} events`));
-    await verifyDatabase(connection, verifier, progress, new Archive(options.archive, 'name it with --archive'));
+    await verifyDatabase(connection, verifier, progress, new Archive(options.archive, 'name with --archive'));
     return withNotes(await verifier.finish(), notes);
   });
 };
@@ -158,17 +159,23 @@ export const verifyLog = async (options: VerifyOptions): Promise<VerifyReport> =
   ).catch(inWords);
 };
 
-/** What a role that is not the owner is answered, and a database that was not migrated. */
+const inWords = (error: unknown): never => {
+  if (error instanceof ArchiveError) throw usageError(error.message);
+  throw error;
+};
+
+/** What the database answers to whoever may not archive, by its code. */
 const REFUSED: Readonly<Record<string, readonly [message: string, next: string]>> = {
+  // insufficient_privilege
   '42501': ['this role may take nothing out of the log', 'name the owner of the database: --database'],
+  // not_null_violation
   '23502': ['this database is older than this version of Headgate', 'bring it up to date first: headgate migrate'],
 };
 
-const inWords = (error: unknown): never => {
-  if (error instanceof Error && error.name === 'ArchiveError') throw usageError(error.message);
-  const [message, next] = REFUSED[String((error as { readonly code?: unknown }).code)] ?? [];
-  if (message !== undefined) throw usageError(message, { next: next ?? '' });
-  throw error;
+const refusedInWords = (error: unknown): never => {
+  const [message, next = ''] = REFUSED[String((error as { readonly code?: unknown }).code)] ?? [];
+  if (message !== undefined) throw usageError(message, { next });
+  return inWords(error);
 };
 
 /** Takes the bodies of old events out of a database into files, as its owner. Throws a usage error where it cannot. */
@@ -181,7 +188,7 @@ export const archiveDatabase = (
   const progress = every(EVERY_EVENTS, (position) => onProgress(`${position} events`));
   return onDatabase(url, (connection) =>
     archiveLog(connection, { folder, before: new Date(before), onProgress: progress }),
-  ).catch(inWords);
+  ).catch(refusedInWords);
 };
 
 export interface RotatedKey {

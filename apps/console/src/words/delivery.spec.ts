@@ -109,7 +109,13 @@ describe('What a stage serves', () => {
 });
 
 describe('What was asked for on a target', () => {
-  const known = { instances: [{ generation: 7 }, { generation: 6 }] } as unknown as Parameters<typeof arrivalOf>[1];
+  const instances = [7, 6].map((generation) => ({
+    instance: `pod-${generation}`,
+    generation,
+    seenAt: '2026-11-28T07:00:00.000Z',
+    error: null,
+  }));
+  const known = { instances };
 
   it('is not reached, not delivered, on its way and there', () => {
     expect(arrivalOf(target({ purpose: null }), known).words).toBe('not reached yet');

@@ -27,7 +27,7 @@ const takenUp = ({ silent }: Pick<Target, 'silent'>): string =>
   silent.length === 0 ? 'every instance has it' : 'every instance that talks has it';
 
 /** What was asked for, what the driver has, and what instances have acknowledged: three different things. */
-export const arrivalOf = (target: Target, known: TargetView | undefined): Arrival => {
+export const arrivalOf = (target: Target, known: Pick<TargetView, 'instances'> | undefined): Arrival => {
   const { requestedBp, generation, purpose, delivered, converged } = target;
   const live = known?.instances.length ?? null;
   const acknowledged = known?.instances.filter((instance) => instance.generation >= generation).length ?? null;

@@ -8,5 +8,5 @@ import { StartError } from './start-error.js';
 export const archiveOf = ({ archiveDir }: Pick<ControllerConfig, 'archiveDir'>): Archive => {
   if (archiveDir !== undefined && !statSync(archiveDir, { throwIfNoEntry: false })?.isDirectory())
     throw new StartError(`HEADGATE_ARCHIVE_DIR: ${resolve(archiveDir)} is no folder. Make it, or correct the name.`);
-  return new Archive(archiveDir === undefined ? undefined : resolve(archiveDir), 'set HEADGATE_ARCHIVE_DIR');
+  return new Archive(archiveDir === undefined ? undefined : resolve(archiveDir), 'set HEADGATE_ARCHIVE_DIR to');
 };

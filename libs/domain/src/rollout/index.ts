@@ -7,7 +7,7 @@ export * from './rollout.state.js';
 export * from './rollout.facts.js';
 export * from './let-go.js';
 export { longestSilence, silences } from './rollout.silence.js';
-export { roughly } from './rollout.delay.js';
+export { roughly } from './durations.js';
 export { drawInstances, instancesOf, MOST_INSTANCES } from './rollout.instances.js';
 export { instanceReach } from './rollout.reach.js';
 export type { StageReach } from './rollout.reach.js';

@@ -1,5 +1,5 @@
-import { letGoOf } from './let-go.js';
 import type { InstanceDraw, RecordedVerdict, RolloutEvent } from '../events/index.js';
+import { letGoOf } from './let-go.js';
 import type { Draws } from './rollout.instances.js';
 import type { Facts } from './rollout.facts.js';
 import { rollbackOrder } from './rollout.order.js';
@@ -72,8 +72,8 @@ export const takeBack = (rollout: Rollout, { cause, reason, track, onCandidate }
   // What it let go of before, others may have by now.
   const gone = letGoOf(rollout);
   const leaving = Object.entries(rollout.targets)
-    .filter(([target, progress]) => progress.wanted !== null && !isLeaving(progress) && isOf(track, target))
-    .filter(([target]) => !gone.includes(target))
+    .filter(([, progress]) => progress.wanted !== null && !isLeaving(progress))
+    .filter(([target]) => isOf(track, target) && !gone.includes(target))
     .map(([target]) => target);
   const { targets, order } = rollbackOrder(rollout, leaving, onCandidate);
   const data = { rollout: rollout.id, cause, reason, targets, track: track?.name ?? null, order };

@@ -2,7 +2,8 @@ import { leftoverWords, type RecordedVerdict } from '../events/index.js';
 import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
 import { namesOf, silenceFaults } from './rollout.convergence.js';
-import { notYetKnown, roughly } from './rollout.delay.js';
+import { lasting, roughly, seconds } from './durations.js';
+import { notYetKnown } from './rollout.delay.js';
 import type { Facts, StageFacts } from './rollout.facts.js';
 import { chosenNow, drawFaults } from './rollout.instances.js';
 import { waitsForParity } from './rollout.parity.js';
@@ -11,23 +12,6 @@ import { isLeaving, isTakenBack, liveTargets, liveTracks, type Track } from './t
 
 /** Name of the stage in which verdicts are about the whole rollout. */
 export const WATCH = 'watch';
-
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-
-const LONG = [
-  ['d', 86_400_000, 'h', 3_600_000],
-  ['h', 3_600_000, 'min', 60_000],
-  ['min', 60_000, 's', 1_000],
-] as const;
-
-/** `50.2 s`, `1 min 15 s`, `30 min`, `2 h 5 min`: two units at most, rounded down. */
-const lasting = (ms: number): string => {
-  const found = LONG.find(([, size]) => ms >= size);
-  if (found === undefined) return seconds(ms);
-  const [unit, size, below, sizeBelow] = found;
-  const rest = Math.floor((ms % size) / sizeBelow);
-  return `${Math.floor(ms / size)} ${unit}${rest === 0 ? '' : ` ${rest} ${below}`}`;
-};
 
 const unconverged = (rollout: Rollout, track: Track, facts: Facts): string[] =>
   track.targets.flatMap(({ target }) => {

@@ -1,9 +1,10 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArchiveError } from '#libs/kernel';
 import type { Client, PoolClient } from 'pg';
 import { leafHash } from '../canonical.js';
-import { fileNameOf, firstOf, lastOf, packSegment, Segment, SEGMENT } from './segment.js';
+import { Archive, whyOf } from './archive.js';
+import { fileNameOf, firstOf, lastOf, packSegment, SEGMENT } from './segment.js';
 
 type Connection = Pick<Client | PoolClient, 'query'>;
 
@@ -73,9 +74,8 @@ const writeWhole = (folder: string, name: string, bytes: Buffer): void => {
     onFile(folder, 'r', () => undefined);
   } catch (error) {
     if (existsSync(unfinished)) rmSync(unfinished);
-    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new ArchiveError(
-      `${name} cannot be written into ${folder} (${why}): nothing of it was taken out of the database. Make room or change its rights, and call this again.`,
+      `${name} cannot be written into ${folder} (${whyOf(error)}): nothing of it was taken out of the database. Make room or change its rights, and call this again.`,
     );
   }
 };
@@ -87,7 +87,7 @@ const remedyOf = (rows: readonly Row[]): string =>
     : 'Run `headgate verify --database`; if the log is whole, take the file away and call this again.';
 
 /** Writes the file unless it is there; throws `ArchiveError` unless it then holds each body that the log has the hash of. */
-const keep = (folder: string, segment: number, rows: readonly Row[]): boolean => {
+const keep = async (folder: string, segment: number, rows: readonly Row[]): Promise<boolean> => {
   const path = join(folder, fileNameOf(segment));
   const isNew = !existsSync(path);
   if (isNew) {
@@ -99,9 +99,9 @@ const keep = (folder: string, segment: number, rows: readonly Row[]): boolean =>
     writeWhole(folder, fileNameOf(segment), packSegment(rows.map(([, , body]) => body ?? '')));
   }
   // Read again from the disk: nothing is given up for a file that cannot give it back.
-  const written = new Segment(readFileSync(path));
+  const written = new Archive(folder, 'name with --to');
   for (const [position, leaf, body] of rows) {
-    const line = written.bodyOf(Number(position));
+    const line = await written.lineOf(Number(position));
     if (line === undefined || !leafHash(line).equals(leaf) || (body !== null && body !== line))
       throw new ArchiveError(
         `${path} does not hold event ${position} as the log has the hash of it: nothing more was taken out of the database. ${remedyOf(rows)}`,
@@ -139,7 +139,7 @@ export const archiveLog = async (
   const upTo = files * SEGMENT;
   let [written, emptied, characters] = [0, 0, 0];
   for (let segment = 0; segment < files; segment += 1) {
-    if (keep(folder, segment, await readRows(connection, segment))) written += 1;
+    if (await keep(folder, segment, await readRows(connection, segment))) written += 1;
     const { rows } = await connection.query<{ emptied: number; characters: string | number }>(EMPTY, [
       firstOf(segment),
       lastOf(segment),

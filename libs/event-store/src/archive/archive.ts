@@ -1,8 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { ArchiveError } from '#libs/kernel';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ArchiveError } from '#libs/kernel';
 import { leafHash } from '../canonical.js';
 import { fileNameOf, Segment, segmentOf } from './segment.js';
+
+/** What kept a file from being read or written: the code of the operating system, or words. */
+export const whyOf = (error: unknown): string =>
+  error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error);
 
 /** Of an event whose body is in a file: the log still has its place and its hash. */
 export type Archived = { readonly position: number; readonly leaf: Buffer };
@@ -15,7 +19,7 @@ export class Archive {
   /** The one used last is the last. */
   readonly #segments = new Map<number, Promise<Segment>>();
 
-  /** @param remedy how the folder is named to this process, for messages */
+  /** @param remedy how the folder is named to this process, for messages: "set X to", before "the folder" */
   constructor(
     private readonly folder: string | undefined,
     private readonly remedy: string,
@@ -30,7 +34,7 @@ export class Archive {
         // A better copy may be there the next time.
         this.#segments.delete(segmentOf(position));
         throw new ArchiveError(
-          `The body of event ${position} in ${this.#pathOf(position)} is not the one that the log has the hash of: put back a copy of the file.`,
+          `The body of event ${position} in ${this.pathOf(position)} is not the one that the log has the hash of: put back a copy of the file.`,
         );
       }
       bodies.push(body);
@@ -43,7 +47,8 @@ export class Archive {
     return (await this.#segmentOf(position)).bodyOf(position);
   }
 
-  #pathOf(position: number): string {
+  /** The file that has the body of this event. */
+  pathOf(position: number): string {
     return join(this.folder ?? '', fileNameOf(segmentOf(position)));
   }
 
@@ -63,28 +68,33 @@ export class Archive {
   async #open(position: number): Promise<Segment> {
     if (this.folder === undefined)
       throw new ArchiveError(
-        `Event ${position} was archived into ${fileNameOf(segmentOf(position))}: ${this.remedy} to the folder that has it.`,
+        `Event ${position} was archived into ${fileNameOf(segmentOf(position))}: ${this.remedy} the folder that has it.`,
       );
+    const path = this.pathOf(position);
     try {
-      return new Segment(await readFile(this.#pathOf(position)));
+      // What is no file may never end.
+      if (!(await stat(path)).isFile()) throw new Error('it is no file');
+      return new Segment(await readFile(path));
     } catch (error) {
-      const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       throw new ArchiveError(
-        `Event ${position} was archived, and ${this.#pathOf(position)} cannot be read (${why}): put the file there, or ${this.remedy} to the folder that has it.`,
+        `Event ${position} was archived, and ${path} cannot be read (${whyOf(error)}): put the file there, or ${this.remedy} the folder that has it.`,
       );
     }
   }
 }
 
 /** Of a process that was told of none. */
-export const NO_ARCHIVE = new Archive(undefined, 'set HEADGATE_ARCHIVE_DIR');
+export const NO_ARCHIVE = new Archive(undefined, 'set HEADGATE_ARCHIVE_DIR to');
 
 /** What a query asks for of each event besides other columns, and what it gets: the body, or what finds it in a file. */
 export const BODY = 'body, case when body is null then position end, case when body is null then leaf end';
 export type BodyColumns = readonly [body: string | null, position: string | number | null, leaf: Buffer | null];
 
 /** The bodies of rows, those of archived events from their files. Throws `ArchiveError`. */
-export const bodiesOf = async (rows: readonly BodyColumns[], archive: Archive): Promise<readonly string[]> => {
+export const bodiesOf = async (
+  rows: readonly (readonly [...BodyColumns, ...rest: unknown[]])[],
+  archive: Archive,
+): Promise<readonly string[]> => {
   const archived = rows.flatMap(([, position, leaf]) =>
     position === null || leaf === null ? [] : [{ position: Number(position), leaf }],
   );

@@ -69,10 +69,7 @@ export class PostgresLogTree extends LogTree {
       values: [...values],
       rowMode: 'array',
     });
-    const bodies = await bodiesOf(
-      rows.map(([body, position, leaf]) => [body, position, leaf] as const),
-      this.archive,
-    );
+    const bodies = await bodiesOf(rows, this.archive);
     return bodies.map((body, n) => ({ position: Number(rows[n]?.[3]), body }));
   }
 
