@@ -75,7 +75,7 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
     }));
 
   it('watches a bad change being taken back by itself, and is told why and that it is gone', async () => {
-    const id = await world.start('router.context', 'quick', 'get ready for one million tokens');
+    const id = await world.start('router.context', 'short-drain', 'get ready for one million tokens');
     await as('viewer', `/ui/rollouts/${id}`, async (page) => {
       const rollback = page.getByLabel('Rollback', { exact: true });
       await rollback.waitFor(LONG);
@@ -83,18 +83,14 @@ describe.skipIf(chromiumPath === undefined)('Somebody with the console', () => {
         .getByText(/requests served by the wrong pool/)
         .first()
         .waitFor();
-      // Sessions stick to it for a while, and that unfolds by itself: who was asked first, and what is still seen.
+      // Somebody's session stays on it for a while, and that unfolds by itself: who was asked first, and what is still seen.
       await page.evaluate('window.sameDocument = true');
       const first = rollback.getByRole('row', { name: /^1\. api-us-/ });
       await first.getByText(/read back after/).waitFor();
-      await rollback
-        .getByText(/^[\d,]+ requests? of [\d,]+ units?$/)
-        .first()
-        .waitFor();
-      await rollback
-        .getByText(/^oldest \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, newest /)
-        .first()
-        .waitFor();
+      const [target = ''] = /api-us-\w+/.exec(await first.innerText()) ?? [];
+      await world.servedBy(target, 'router.context', 2);
+      await first.getByText(/^[\d,]+ requests? of [\d,]+ units?$/).waitFor();
+      await first.getByText(/^oldest \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, newest /).waitFor();
       await status(page, 'rolled back').waitFor(LONG);
       await first.getByText(/^drained after/).waitFor();
       expect(await page.evaluate('window.sameDocument')).toBe(true);

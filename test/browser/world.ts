@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RolloutView } from '#libs/contracts';
+import { OutcomeReceipt, type RolloutView } from '#libs/contracts';
 import { checkScenario, startSimulator, type Simulator } from '../../apps/simulator/src/simulator.js';
 import { ask, clientOf } from '../kit/http.js';
 import { startInProcess, type InProcess } from '../kit/in-process.js';
@@ -93,6 +94,7 @@ const manifests = (): ManifestText[] => [
   }),
   plan('quick', '500ms', '1s', '1s'),
   plan('slow', '30m', '30m', '10m'),
+  plan('short-drain', '500ms', '1s', '5s'),
   plan('long-drain', '500ms', '1s', '10m'),
 ];
 
@@ -158,6 +160,8 @@ export type World = {
   readonly propose: (config: ConfigName, reason: string) => Promise<void>;
   /** An instance of a target says that it has its newest ruleset, and then never anything again. */
   readonly lastWordOf: (target: string, instance: string) => Promise<void>;
+  /** An instance tells of requests of one user that it served with a revision just now, by its newest ruleset. */
+  readonly servedBy: (target: string, config: ConfigName, revision: number) => Promise<void>;
   /** Sends the life of rollouts to an address from now on. */
   readonly addHook: (url: string) => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -183,6 +187,8 @@ export const startWorld = async (): Promise<World> => {
   });
   await until('outcomes arrive', () => ((fleets?.stats().batches.sent ?? 0) > 8 ? true : undefined));
   const rollout = (id: string): Promise<RolloutView> => client.rollout(id);
+  const generationOf = async (target: string): Promise<number> =>
+    (await client.targets()).find((each) => each.target === target)?.generation ?? 0;
   const propose = async (name: ConfigName, reason: string): Promise<void> => {
     const spec = { value: VALUES[name] };
     await client.apply({ manifests: [manifest('Config', name, spec)] as never, reason, dryRun: false });
@@ -206,9 +212,17 @@ export const startWorld = async (): Promise<World> => {
         { timeoutMs: 60_000, everyMs: 200 },
       ),
     lastWordOf: async (target, instance) => {
-      const { generation } = (await client.targets()).find((each) => each.target === target) ?? {};
       const path = `/v1/targets/${target}/instances/${instance}`;
-      await ask(controller.service, 'PUT', path, { body: { generation } });
+      await ask(controller.service, 'PUT', path, { body: { generation: await generationOf(target) } });
+    },
+    servedBy: async (target, name, revision) => {
+      const [from, generation] = [new Date().toISOString(), await generationOf(target)];
+      const arms = [{ config: name, revision, requests: 3, units: ['a user who stayed'] }];
+      const windows = [{ from, ms: 100, model: MODELS[0], generation, requests: 3, arms }];
+      const body = { batch: randomUUID(), target, instance: 'pod-7', windows };
+      const answer = await ask(controller.service, 'POST', '/v1/outcomes', { body });
+      const { rejected } = OutcomeReceipt.parse(answer.json);
+      if (rejected.length > 0) throw new Error(`Outcomes were refused: ${rejected[0]?.detail}`);
     },
     addHook: async (url) => void (await clientOf(controller.admin).addHook({ url })),
     stop: async () => {
