@@ -93,8 +93,7 @@ const measure = async (controller: ControllerProcess, context: BenchContext): Pr
   const all = setting(configs);
   for (let from = 0; from < all.length; from += 100)
     await client.apply({ manifests: all.slice(from, from + 100) as never, reason: 'a benchmark' });
-  // No rollout starts where nothing is served. Afterwards nothing is: evidence for all of them would keep the controller
-  // busy, which is measured elsewhere.
+  // No rollout starts where nothing is served; a little traffic is enough, as nothing of it is measured.
   const { secret } = await client.createToken({ subject: 'fleet', role: 'service' });
   const fleet = new TinyFleet({ url: controller.url, token: secret }, TARGETS).start(1_000);
   await until('traffic is counted', () => TARGETS.every((target) => (fleet.counted.get(target) ?? 0) > 0));
@@ -103,7 +102,6 @@ const measure = async (controller: ControllerProcess, context: BenchContext): Pr
     await client.apply({ manifests: next.slice(from, from + 100) as never, reason: 'a benchmark' });
   const ids: string[] = [];
   for (const config of configs) ids.push((await client.start({ config, plan: 'slow', reason: 'a benchmark' })).id);
-  await fleet.stop();
   context.say(`  ${rollouts} rollouts are moving; the board is open for ${spanMs / 1_000} s`);
   const browser = await launch();
   try {
@@ -130,6 +128,7 @@ const measure = async (controller: ControllerProcess, context: BenchContext): Pr
     };
   } finally {
     await browser.close();
+    await fleet.stop();
   }
 };
 
