@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/longest-first.js';
 
 const conditions = ['headgate'];
 const shared = {
@@ -11,6 +12,7 @@ export default defineConfig({
   test: {
     // Most integration specs wait for a server or a condition, so more workers than cores keep two cores busy.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         ...shared,

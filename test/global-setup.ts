@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -10,6 +10,9 @@ import {
   startEmbeddedPostgres,
 } from '../libs/postgres/src/index.js';
 import type { TestProject } from 'vitest/node';
+import { bundleControllers } from './kit/bundle.js';
+import { BUNDLE } from './kit/entry.js';
+import { isAlive } from './kit/is-alive.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -19,15 +22,6 @@ declare module 'vitest' {
 }
 
 const PREFIX = 'headgate-test-';
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 /** A run that was killed cannot clean up; the next one does. */
 const sweep = async (): Promise<void> => {
@@ -55,7 +49,8 @@ const startServer = async (): Promise<{ url: string; stop: () => Promise<void> }
 
 /** Starts the one server of this run with a migrated template database; returns the tear-down. */
 export const setup = async (project: TestProject): Promise<() => Promise<void>> => {
-  const server = await startServer();
+  const [server, bundle] = await Promise.all([startServer(), bundleControllers()]);
+  if (bundle !== undefined) process.env[BUNDLE] = bundle;
   const template = `headgate_test_template_${process.pid}`;
   await dropDatabase(server.url, template);
   await createDatabase(server.url, template);
@@ -66,5 +61,6 @@ export const setup = async (project: TestProject): Promise<() => Promise<void>> 
   return async () => {
     await dropDatabase(server.url, template);
     await server.stop();
+    if (bundle !== undefined) rmSync(bundle, { recursive: true, force: true });
   };
 };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { entryOf } from '#test/kit/entry';
 import { ask, type Answer, type Door } from '#test/kit/http';
 import { until } from '#test/kit/until';
 
@@ -11,7 +12,7 @@ const rootOf = (folder: string): string =>
   existsSync(join(folder, 'package.json')) ? folder : rootOf(dirname(folder));
 
 const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
-const ENTRY = join(ROOT, 'dist/test/chaos/crashing-controller.js');
+const ENTRY = entryOf('test/chaos/crashing-controller.js', ROOT);
 const READY_MS = 60_000;
 
 /** What a controller that is ready says of itself. */

@@ -21,7 +21,7 @@ const client = () => clientOf(door());
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  controller = await startChild({ databaseUrl: database.url });
+  controller = await startChild({ databaseUrl: database.url, bundled: true });
   token = adminOf(controller).token;
   await client().apply({ manifests: world() });
   await client().apply({ manifests: [config('router.context', { window: 1_000_000 })] });
@@ -41,7 +41,7 @@ afterEach(async () => {
 const start = () => client().start({ config: 'router.context', plan: 'three-platforms', reason: 'a wider window' });
 const dieAndComeBack = async (): Promise<void> => {
   await controller.kill9();
-  controller = await startChild({ databaseUrl: database.url, dataDir: controller.dataDir });
+  controller = await startChild({ databaseUrl: database.url, dataDir: controller.dataDir, bundled: true });
 };
 const seen = (type: string): Promise<unknown> =>
   until(`there is a ${type}`, async () => (await readLog(database.pool)).some((event) => event.type === type), {

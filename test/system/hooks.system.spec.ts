@@ -50,11 +50,15 @@ it(
   'events reach a hook once from two controllers; when the one that sends is killed the other goes on in order, and none is lost',
   { timeout: 150_000 },
   async () => {
-    const first = await startChild({ databaseUrl: database.url, env: ENV });
+    const first = await startChild({ bundled: true, databaseUrl: database.url, env: ENV });
     const keyFile = join(first.dataDir, 'hook-key');
     const admin = adminOf(first);
     receiver.secret = (await clientOf(admin).addHook({ url: receiver.url, types: ['RevisionProposed'] })).secret;
-    const second = await startChild({ databaseUrl: database.url, env: { ...ENV, HEADGATE_HOOK_KEY_FILE: keyFile } });
+    const second = await startChild({
+      bundled: true,
+      databaseUrl: database.url,
+      env: { ...ENV, HEADGATE_HOOK_KEY_FILE: keyFile },
+    });
     for (let value = 1; value <= 5; value += 1) await revise(admin, value);
     await toldUpTo(5);
     expect(receiver.attempts, 'nothing was sent twice').toHaveLength(15);
@@ -70,7 +74,7 @@ it(
     await toldUpTo(7);
 
     await second.kill9();
-    const third = await startChild({ databaseUrl: database.url, env: ENV, dataDir: second.dataDir });
+    const third = await startChild({ bundled: true, databaseUrl: database.url, env: ENV, dataDir: second.dataDir });
     await revise({ ...admin, url: third.url }, 8);
     await toldUpTo(8);
     expect(receiver.refused).toEqual([]);

@@ -171,7 +171,7 @@ describe('A log that a newer Headgate has written to', () => {
       await controller.stop();
       expect(performance.now() - begun).toBeLessThan(SOON_MS);
 
-      const next = spawnController({ databaseUrl: database.url });
+      const next = spawnController({ databaseUrl: database.url, bundled: true });
       expect((await next.exited).code).toBe(1);
       expect(next.stderr()).toMatch(/Headgate cannot start/);
       expect(next.stderr()).toMatch(named);
@@ -183,7 +183,7 @@ describe('A log that a newer Headgate has written to', () => {
     'with a newer schema is left alone by a controller with role %s: it does not start and says what to do',
     async (role) => {
       await migratedByNewer();
-      const child = spawnController({ databaseUrl: database.url, env: { HEADGATE_ROLE: role } });
+      const child = spawnController({ bundled: true, databaseUrl: database.url, env: { HEADGATE_ROLE: role } });
       expect((await child.exited).code).toBe(1);
       expect(child.stderr()).toBe(
         'Headgate cannot start. The database was migrated by a newer Headgate (9999-from-the-future is unknown here): use that version or a later one.\n',
@@ -232,6 +232,7 @@ describe('A log that a newer Headgate has written to', () => {
 describe('An environment that cannot be used', () => {
   it('is refused with everything that is wrong at once, and no value is shown', async () => {
     const child = spawnController({
+      bundled: true,
       databaseUrl: 'mysql://root:geheim@localhost/x',
       env: { HEADGATE_PORT: '99999', HEADGATE_ROLE: 'queen' },
     });

@@ -26,7 +26,7 @@ const anyDoor = (): Door => {
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  controllers = await Promise.all([1, 2].map(() => startChild({ databaseUrl: database.url })));
+  controllers = await Promise.all([1, 2].map(() => startChild({ databaseUrl: database.url, bundled: true })));
 }, 40_000);
 
 afterEach(async () => {

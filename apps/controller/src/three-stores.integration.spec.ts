@@ -71,7 +71,7 @@ beforeAll(async () => {
     'vertex-tpu': parameterReader(parameters, GOOGLE_ENVIRONMENT.EMULATED_TOKEN),
   };
   fleet.silent = ['bedrock-gpu'];
-  fleet.start();
+  fleet.start(200);
   const hasTraffic = (name: string) => (fleet.counted.get(name) ?? 0) > 0;
   await until('every target has traffic', () => TARGETS.every(hasTraffic), SLOW).catch(async (error: unknown) => {
     const held = TARGETS.map((name) => `${name}: ${fleet.rulesets.get(name)?.metadata.version}`);
