@@ -38,4 +38,6 @@ export * from './workers/past-keeper.js';
 export { namesIn } from './workers/past-rows.js';
 export * from './workers/snapshot-keeper.js';
 export * from './workers/targets-known.js';
+export * from './workers/view-keeper.js';
+export { packView, unpackView } from './workers/packed-view.js';
 export * from './workers/task-loop.js';

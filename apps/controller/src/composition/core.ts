@@ -9,7 +9,7 @@ import {
   Conductor,
   Deliverer,
   Evaluator,
-  LiveView,
+  type LiveView,
   SnapshotKeeper,
   type Log,
 } from '#libs/application';
@@ -44,6 +44,7 @@ import { hastenLooks } from './hasten.js';
 import { openHooks } from './hooks.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
+import { openKeptView } from './open-kept-view.js';
 import { openPast } from './open-past.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { loopsOf } from './loops.js';
@@ -115,7 +116,7 @@ const openLog = async (
   { databaseUrl, archive }: { readonly databaseUrl: string; readonly archive: Archive },
   clock: Clock,
   log: Log,
-  reached: Instruments['reached'],
+  { reached, keepsView }: Instruments,
 ) => {
   const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
@@ -143,8 +144,13 @@ const openLog = async (
     hasten: 'task:hasten',
     addOn: tasksStep('react:inside'),
   });
-  const view = new LiveView();
-  const past = await openPast({ databaseUrl, pool: unhurried, view, store, patience: PATIENCE, reached, report });
+  const kept = openKeptView({ pool: unhurried, store, log, report, reached, keepsView });
+  const view = await kept.restore();
+  const past = await openPast({
+    ...{ databaseUrl, pool: unhurried, view, store, reached, report },
+    patience: PATIENCE,
+    restore: (atMost) => kept.restore(atMost),
+  });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
@@ -152,7 +158,7 @@ const openLog = async (
   const follower = subscribe({
     store,
     name: 'live-view',
-    after: 0,
+    after: view.position,
     handle: (event) => view.apply(event),
     onRetry: report('The log cannot be read; trying again.'),
     onStopped,
@@ -164,6 +170,7 @@ const openLog = async (
     await Promise.all([unhurried.end(), pool.end(), database.stop()]);
     throw error;
   });
+  kept.follow(view, (position) => past.keeper.reached(position));
   const processes = runProcessManager({
     manager: conductorProcess,
     processes: instrument(new PostgresProcessStore({ pool, store, tasks: queue }), reached, { step: 'react' }),
@@ -179,6 +186,7 @@ const openLog = async (
   database.start();
   const stop = async (): Promise<void> => {
     await processes.stop();
+    await kept.close();
     await follower.stop();
     await past.stop();
     await doorbell.stop();
@@ -291,7 +299,7 @@ export const startCore = async (
 ) => {
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
-  const opened = await openLog({ databaseUrl, archive: archiveOf(config) }, clock, log, reached);
+  const opened = await openLog({ databaseUrl, archive: archiveOf(config) }, clock, log, instruments);
   const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();

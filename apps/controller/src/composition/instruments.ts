@@ -7,6 +7,8 @@ export type Instruments = {
   readonly reached?: (point: string) => void;
   /** How far this controller's clock is ahead of the machine's, in milliseconds. */
   readonly clockOffsetMs?: number;
+  /** When the folded view is kept, and what stands for the code that folds it. */
+  readonly keepsView?: { readonly every?: number; readonly restMs?: number; readonly fold?: string };
 };
 
 type Reached = Instruments['reached'];

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { PastKeeper, type LiveView, type Past } from '#libs/application';
+import { PastKeeper, type LiveView, type Past, type ViewKeeper } from '#libs/application';
 import type { EventStore } from '#libs/kernel';
 import { createPool, type PoolOptions } from '#libs/postgres';
 import { instrument, type Instruments } from './instruments.js';
@@ -14,6 +14,8 @@ type Setting = Pick<Instruments, 'reached'> & {
   /** What may be lost with the server's last moments goes by this. */
   readonly pool: Pool;
   readonly view: LiveView;
+  /** What folding anew may go on from. */
+  readonly restore: ViewKeeper['restore'];
   readonly store: EventStore;
   readonly patience: PoolOptions;
   readonly report: (message: string) => (error: unknown) => void;
@@ -26,6 +28,7 @@ export const openPast = async ({
   databaseUrl,
   pool,
   view,
+  restore,
   store,
   patience,
   reached,
@@ -34,6 +37,7 @@ export const openPast = async ({
   const writer = instrument(new PostgresPastWriter(pool), reached, { write: 'past' });
   const keeper = new PastKeeper(view, store, writer, {
     kept: await writer.position(),
+    restore,
     report: report('What is kept of the past cannot be brought up to date; trying again.'),
   });
   // Any question may be wide: the server ends what takes too long, and the others go on.

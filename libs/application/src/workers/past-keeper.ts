@@ -37,6 +37,12 @@ class News {
   }
 }
 
+export type PastKeeperOptions = {
+  readonly kept: number;
+  readonly report: (error: unknown) => void;
+  readonly restore?: (atMost: number) => Promise<LiveView>;
+};
+
 /**
  * Keeps the past from the log on, behind it by a moment. Any number of controllers may: the same event adds the same
  * rows, and the checkpoint moves with them. What is missing, because it was never made or was emptied, is folded again
@@ -47,23 +53,28 @@ export class PastKeeper {
   readonly #store: Pick<EventStore, 'readAll'>;
   readonly #writer: PastWriter;
   readonly #report: (error: unknown) => void;
+  readonly #restore: (atMost: number) => Promise<LiveView>;
   #waiting: News;
   #kept: number;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ending = false;
 
-  /** `kept`: how far the log is kept. Made before the view follows the log, so that no event passes by. */
+  /**
+   * `kept`: how far the log is kept. `restore` gives a view of some position up to `atMost`, which spares folding those
+   * events; by default an empty one. Made before the view follows the log, so that no event passes by.
+   */
   constructor(
     view: LiveView,
     store: Pick<EventStore, 'readAll'>,
     writer: PastWriter,
-    { kept, report }: { readonly kept: number; readonly report: (error: unknown) => void },
+    { kept, report, restore = () => Promise.resolve(new LiveView()) }: PastKeeperOptions,
   ) {
     this.#view = view;
     this.#store = store;
     this.#writer = writer;
     this.#report = report;
+    this.#restore = restore;
     this.#kept = kept;
     this.#waiting = new News(Math.max(kept, view.position));
     view.onEvent((event) => this.#take(event));
@@ -138,9 +149,9 @@ export class PastKeeper {
     }
   }
 
-  /** From the first event on, since what an event means depends on those before it. */
+  /** From the first event on or from a view that was kept, since what an event means depends on those before it. */
   async #foldAgain(from: number): Promise<number> {
-    const view = new LiveView();
+    const view = await this.#restore(from);
     let kept = from;
     while (!this.#ending && view.position < this.#view.position) {
       const news = new News(view.position);
