@@ -75,7 +75,12 @@ export class ViewKeeper {
     look();
   }
 
-  /** Ends with what is being written. */
+  /** Resolves once nothing is being written. */
+  async idle(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** Leaves what is being written unwritten. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#writing;
