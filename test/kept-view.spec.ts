@@ -50,7 +50,12 @@ const logOf = (release: string): readonly RecordedEvent[] => {
   const config = first?.data['config'] as string;
   for (const target of ['api-us', 'api-eu', 'bedrock-us'])
     log.say(`target-${target}`, 'TargetRegistered', {
-      ...{ target, platform: 'api', labels: {}, models: ['haiku'], driver: 'pull', settings: { a: 1 } },
+      target,
+      platform: 'api',
+      labels: {},
+      models: ['haiku'],
+      driver: 'pull',
+      settings: { a: 1 },
     });
   for (const [n, life] of fc.sample(lives, { seed, numRuns: LIVES }).entries()) {
     const before = log.events.length;
@@ -64,22 +69,27 @@ const logOf = (release: string): readonly RecordedEvent[] => {
     [0, null],
   ] as const)
     log.say(`rollout-${ROLLOUT}-0`, 'ExposureRequested', {
-      ...{ ...shown, rollout: `${ROLLOUT}-0`, shareBp, instances: drawn },
+      ...shown,
+      rollout: `${ROLLOUT}-0`,
+      shareBp,
+      instances: drawn,
     });
   log.say(`rollout-${ROLLOUT}-0`, 'StickinessDropped', {
-    ...{
-      rollout: `${ROLLOUT}-0`,
-      target: 'api-us',
-      config,
-      leftover: { requests: 1, units: 1, firstAt: 1, lastAt: 2 },
-    },
+    rollout: `${ROLLOUT}-0`,
+    target: 'api-us',
+    config,
+    leftover: { requests: 1, units: 1, firstAt: 1, lastAt: 2 },
   });
   const hook = { url: 'https://example.com/', types: ['RolloutSettled'], configs: [], key: 'k' };
   for (const name of ['a', 'b', 'c']) log.say(`hook-${name}`, 'HookAdded', { ...hook, hook: name });
   log.say('hook-a', 'HookDisabled', { hook: 'a', reason: 'it wants no more' });
   log.say('hook-b', 'HookRemoved', { hook: 'b' });
   log.say('target-api-us', 'DriftFound', {
-    ...{ target: 'api-us', generation: 3, holds: null, detail: 'it holds nothing', action: 'put-back' },
+    target: 'api-us',
+    generation: 3,
+    holds: null,
+    detail: 'it holds nothing',
+    action: 'put-back',
   });
   log.say('target-api-eu', 'TargetRetired', { target: 'api-eu' });
   const [token] = log.events.filter(({ type }) => type === 'TokenIssued');

@@ -21,6 +21,7 @@ import {
   runProcessManager,
   subscribe,
   type Archive,
+  type PostgresTaskQueueOptions,
   type ReaderHealth,
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
@@ -111,6 +112,15 @@ const createUnhurriedPool = (databaseUrl: string): Pool => {
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
+const openQueue = (options: PostgresTaskQueueOptions, reached: Instruments['reached']): PostgresTaskQueue =>
+  instrument(new PostgresTaskQueue(options), reached, {
+    claim: 'task:claim',
+    complete: taskStep('task:complete'),
+    reschedule: taskStep('task:reschedule'),
+    hasten: 'task:hasten',
+    addOn: tasksStep('react:inside'),
+  });
+
 /** The log and what reads it: database, store, tasks, the folded view. */
 const openLog = async (
   { databaseUrl, archive }: { readonly databaseUrl: string; readonly archive: Archive },
@@ -137,20 +147,12 @@ const openLog = async (
     append: appendStep,
   });
   const unhurried = createUnhurriedPool(databaseUrl);
-  const queue = instrument(new PostgresTaskQueue({ pool: unhurried, doorbell, callersClock: clock }), reached, {
-    claim: 'task:claim',
-    complete: taskStep('task:complete'),
-    reschedule: taskStep('task:reschedule'),
-    hasten: 'task:hasten',
-    addOn: tasksStep('react:inside'),
-  });
+  const queue = openQueue({ pool: unhurried, doorbell, callersClock: clock }, reached);
   const kept = openKeptView({ pool: unhurried, store, log, report, reached, keepsView });
   const view = await kept.restore();
-  const past = await openPast({
-    ...{ databaseUrl, pool: unhurried, view, store, reached, report },
-    patience: PATIENCE,
-    restore: (atMost) => kept.restore(atMost),
-  });
+  const restore = (atMost: number): Promise<LiveView> => kept.restore(atMost);
+  const followed = { view, restore, store, pool: unhurried };
+  const past = await openPast({ ...followed, databaseUrl, patience: PATIENCE, reached, report });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
