@@ -169,7 +169,7 @@ describe('A controller that starts', () => {
     const first = await start(often);
     await until('the view is kept', async () => (await kept()).length === 1);
     const { rows } = await database.pool.query<{ behind: number }>(
-      `select s.position - c.position as behind from read_models.view_snapshots s, process.checkpoints c where name = 'past'`,
+      `select s.position - p.position as behind from read_models.view_snapshots s, read_models.past_editions p where live`,
     );
     expect(rows[0]?.behind).toBeLessThanOrEqual(0);
     await first.stop();

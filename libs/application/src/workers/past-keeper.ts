@@ -1,41 +1,13 @@
 import type { EventStore, RecordedEvent } from '#libs/kernel';
-import { PastBehindError, type Mention, type PastNews, type PastRow, type PastSpan, type PastWriter } from '../past.js';
+import { PastBehindError, type PastWriter } from '../past.js';
 import { LiveView } from '../queries/live-view.js';
-import { pastOf } from './past-rows.js';
+import { PastNewsOf } from './past-news.js';
 
 const PAGE = 2_000;
 /** Rows that wait for the database; beyond that they are dropped and folded again from the log. */
 const MOST_WAITING = 200_000;
 const RETRY_MS = 1_000;
 const LOOK_MS = 25;
-
-class News {
-  readonly rows: PastRow[] = [];
-  /** Of each rollout the newest. */
-  readonly spans = new Map<string, PastSpan>();
-  readonly mentions: Mention[] = [];
-  upTo: number;
-
-  constructor(readonly after: number) {
-    this.upTo = after;
-  }
-
-  add(view: LiveView, event: RecordedEvent): void {
-    const { rows, spans, mentions } = pastOf(view, event);
-    this.rows.push(...rows);
-    for (const span of spans) this.spans.set(span.rollout, span);
-    this.mentions.push(...mentions);
-    this.upTo = event.position;
-  }
-
-  get size(): number {
-    return this.rows.length + this.mentions.length;
-  }
-
-  asNews(): PastNews {
-    return { upTo: this.upTo, rows: this.rows, spans: [...this.spans.values()], mentions: this.mentions };
-  }
-}
 
 export type PastKeeperOptions = {
   readonly kept: number;
@@ -54,7 +26,7 @@ export class PastKeeper {
   readonly #writer: PastWriter;
   readonly #report: (error: unknown) => void;
   readonly #restore: (atMost: number) => Promise<LiveView>;
-  #waiting: News;
+  #waiting: PastNewsOf;
   #kept: number;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -76,7 +48,7 @@ export class PastKeeper {
     this.#report = report;
     this.#restore = restore;
     this.#kept = kept;
-    this.#waiting = new News(Math.max(kept, view.position));
+    this.#waiting = new PastNewsOf(Math.max(kept, view.position));
     view.onEvent((event) => this.#take(event));
   }
 
@@ -117,7 +89,7 @@ export class PastKeeper {
     if (event.position <= this.#kept) return;
     // What comes after a gap waits for the gap to be folded.
     if (this.#waiting.upTo !== event.position - 1 || this.#waiting.size > MOST_WAITING)
-      this.#waiting = new News(event.position - 1);
+      this.#waiting = new PastNewsOf(event.position - 1);
     this.#waiting.add(this.#view, event);
     this.#ring();
   }
@@ -135,7 +107,7 @@ export class PastKeeper {
       // Events that come in the same turn are written together.
       await new Promise((resolve) => setImmediate(resolve));
       const news = this.#waiting;
-      this.#waiting = new News(news.upTo);
+      this.#waiting = new PastNewsOf(news.upTo);
       const kept = await this.#writer.write(news.after, news.asNews());
       this.#kept = kept < news.after ? await this.#foldAgain(kept) : kept;
     } catch (error) {
@@ -154,15 +126,14 @@ export class PastKeeper {
     const view = await this.#restore(from);
     let kept = from;
     while (!this.#ending && view.position < this.#view.position) {
-      const news = new News(view.position);
+      const news = new PastNewsOf(view.position);
       const page = await this.#store.readAll({ after: view.position, limit: PAGE });
       for (const event of page) {
         view.apply(event);
         if (event.position > kept) news.add(view, event);
       }
       if (page.length === 0) break;
-      if (view.position > kept)
-        kept = await this.#writer.write(Math.max(news.after, 0), { ...news.asNews(), upTo: view.position });
+      if (view.position > kept) kept = await this.#writer.write(Math.max(news.after, 0), news.asNews(view.position));
       await new Promise((resolve) => setImmediate(resolve));
     }
     return kept;
