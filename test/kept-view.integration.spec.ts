@@ -6,7 +6,7 @@ import { eventCodec } from '#libs/domain';
 import { PostgresEventStore } from '#libs/event-store';
 import { foldOfBuild } from '../apps/controller/src/composition/fold-of-build.js';
 import type { Instruments } from '../apps/controller/src/composition/instruments.js';
-import { PostgresViewSnapshots } from '../apps/controller/src/composition/view-snapshots.js';
+import { PostgresViewSnapshots, WRITE_LOCK } from '../apps/controller/src/composition/view-snapshots.js';
 import { foldedAt } from './kit/folded-at.js';
 import { ask, clientOf } from './kit/http.js';
 import { startInProcess, type InProcess } from './kit/in-process.js';
@@ -87,8 +87,9 @@ describe('A view that is kept', () => {
   it('stays as it was where a writer ends in the middle, and is read whole while another takes its place', async () => {
     const head = await headOf(database.pool);
     await keep(await folded(head - 1));
-    const ends = async function* (): AsyncGenerator<Buffer> {
-      yield* packView(await folded()).parts;
+    const view = await folded();
+    const ends = function* (): Generator<string> {
+      yield* packView(view).parts;
       throw new Error('The power is gone.');
     };
     await expect(snapshotsOf().write(head, ends())).rejects.toThrow('The power is gone.');
@@ -102,14 +103,14 @@ describe('A view that is kept', () => {
   });
 
   it('is written by one at a time: whoever comes second leaves it', async () => {
-    const head = await headOf(database.pool);
-    let second: boolean | undefined;
-    const slow = async function* (): AsyncGenerator<Buffer> {
-      second = await keep(await folded());
-      yield* packView(await folded(head - 1)).parts;
-    };
-    expect(await snapshotsOf().write(head - 1, slow())).toBe(true);
-    expect(second).toBe(false);
+    const other = await database.pool.connect();
+    await other.query('begin');
+    await other.query('select pg_advisory_xact_lock($1)', [WRITE_LOCK]);
+    expect(await keep(await folded())).toBe(false);
+    await other.query('rollback');
+    other.release();
+    expect(await kept()).toEqual([]);
+    expect(await keep(await folded())).toBe(true);
   });
 
   it.each([

@@ -125,11 +125,11 @@ export abstract class Snapshots {
   abstract remove(rollout: string): Promise<void>;
 }
 
-/** A view that was kept, by parts that only who folds can read. */
+/** A view that was kept, in parts that only who folds can read. */
 export type KeptView = {
   readonly position: number;
   /** The parts in their order; rejects after the last one where they are not what was written. */
-  readonly parts: AsyncIterable<Buffer>;
+  readonly parts: Iterable<string> | AsyncIterable<string>;
   /** The events about access up to `position`, from the log itself. */
   readonly access: () => Promise<readonly RecordedEvent[]>;
 };
@@ -141,8 +141,11 @@ export abstract class ViewSnapshots {
    * where this build or this log does not fit it, or it is damaged.
    */
   abstract read<T>(use: (kept: KeptView) => Promise<T>): Promise<T | undefined>;
-  /** Takes the place of all others, all or nothing. False: another controller writes one, or has a later one. */
-  abstract write(position: number, parts: AsyncIterable<Buffer>): Promise<boolean>;
+  /**
+   * Takes the place of all others, all or nothing. Between two parts whoever waits for this process is served. False:
+   * another controller writes one, or has a later one.
+   */
+  abstract write(position: number, parts: Iterable<string>): Promise<boolean>;
 }
 
 /** What was kept of the view cannot be used; the message is why. */

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
 import { UnfitSnapshotError, ViewSnapshots, type KeptView } from '#libs/application';
 import type { EventStore } from '#libs/kernel';
 import type { Pool, PoolClient } from 'pg';
 
 /** One controller writes at a time: an advisory lock of its transaction. */
-const WRITE_LOCK = 0x7669_6577;
+export const WRITE_LOCK = 0x7669_6577;
 const DIGEST_BYTES = 32;
+const FAST = 1;
+
+const packed = promisify(gzip);
+const unpacked = promisify(gunzip);
 
 type Head = { readonly position: number; readonly leaf: Buffer; readonly fold: string; readonly parts: number };
 type Row = Head & { readonly digest: Buffer; readonly leafNow: Buffer | null; readonly head: number };
@@ -56,7 +62,7 @@ export class PostgresViewSnapshots extends ViewSnapshots {
     });
   }
 
-  override async write(position: number, parts: AsyncIterable<Buffer>): Promise<boolean> {
+  override async write(position: number, parts: Iterable<string>): Promise<boolean> {
     return this.#inside('begin', async (client) => {
       const taken = await client.query<{ taken: boolean }>('select pg_try_advisory_xact_lock($1) as taken', [
         WRITE_LOCK,
@@ -65,7 +71,8 @@ export class PostgresViewSnapshots extends ViewSnapshots {
       await client.query('delete from read_models.view_snapshots');
       await client.query('delete from read_models.view_snapshot_parts');
       const digests: Buffer[] = [];
-      for await (const part of parts) {
+      for (const text of parts) {
+        const part = await packed(text, { level: FAST });
         const digest = sha256(part);
         await client.query({
           name: 'view_write_part',
@@ -121,7 +128,7 @@ export class PostgresViewSnapshots extends ViewSnapshots {
   }
 }
 
-const partsOf = async function* (client: PoolClient, { digest, ...head }: Row): AsyncGenerator<Buffer> {
+const partsOf = async function* (client: PoolClient, { digest, ...head }: Row): AsyncGenerator<string> {
   const digests: Buffer[] = [];
   for (let part = 0; part < head.parts; part += 1) {
     const { rows } = await client.query<{ state: Buffer }>({
@@ -134,7 +141,7 @@ const partsOf = async function* (client: PoolClient, { digest, ...head }: Row): 
     const [own, bytes] = [state.subarray(0, DIGEST_BYTES), state.subarray(DIGEST_BYTES)];
     if (!sha256(bytes).equals(own)) throw damaged();
     digests.push(own);
-    yield bytes;
+    yield (await unpacked(bytes)).toString();
   }
   if (!digestOf(head, digests).equals(digest)) throw damaged();
 };

@@ -8,23 +8,19 @@ import { ViewKeeper, type ViewKeeperOptions } from './view-keeper.js';
 class MemorySnapshots extends ViewSnapshots {
   readonly written: number[] = [];
   failure: Error | undefined;
-  #kept: { readonly position: number; readonly parts: readonly Buffer[] } | undefined;
+  #kept: { readonly position: number; readonly parts: readonly string[] } | undefined;
 
   override async read<T>(use: (kept: KeptView) => Promise<T>): Promise<T | undefined> {
     if (this.failure) throw this.failure;
     if (!this.#kept) return undefined;
     const { position, parts } = this.#kept;
-    const all = (async function* (): AsyncGenerator<Buffer> {
-      yield* parts;
-    })();
-    return use({ position, parts: all, access: () => Promise.resolve([]) });
+    return use({ position, parts, access: () => Promise.resolve([]) });
   }
 
-  override async write(position: number, parts: AsyncIterable<Buffer>): Promise<boolean> {
+  override async write(position: number, parts: Iterable<string>): Promise<boolean> {
     if (this.failure) throw this.failure;
-    const all: Buffer[] = [];
-    for await (const part of parts) all.push(part);
-    this.#kept = { position, parts: all };
+    await Promise.resolve();
+    this.#kept = { position, parts: [...parts] };
     this.written.push(position);
     return true;
   }

@@ -102,8 +102,8 @@ export class ViewKeeper {
   }
 
   /** Whoever stops waits for one part at most. */
-  async *#unlessClosed(parts: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const part of parts) {
+  *#unlessClosed(parts: Iterable<string>): Generator<string> {
+    for (const part of parts) {
       if (this.#isClosed) throw new Error('This controller stops.');
       yield part;
     }
