@@ -10,7 +10,7 @@ const shared = {
 export default defineConfig({
   test: {
     // Most integration specs wait for a server or a condition, so more workers than cores keep two cores busy.
-    maxWorkers: 5,
+    maxWorkers: 4,
     projects: [
       {
         ...shared,

@@ -1,10 +1,11 @@
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countingCodec, event, to, until } from './conformance.spec-support.js';
-import { Archive, ArchiveError, archiveLog, PostgresEventStore, PostgresLogTree } from './index.js';
+import { ArchiveError } from '#libs/kernel';
+import { Archive, archiveLog, PostgresEventStore, PostgresLogTree } from './index.js';
 import { openSealedLog, verifyPool, type SealedLog } from './sealed-log.spec-support.js';
 
 const FILE = 4_096;
@@ -154,13 +155,24 @@ describe('old events in files', () => {
       first: { kind: 'leaf', from: 41 },
     });
     await expect(storeFrom(folder).readPositions([41])).rejects.toThrow(/event 41 in .* put back a copy/);
-    await expect(archive()).rejects.toThrow(/does not hold event 41 .* nothing was taken out/);
+    await expect(archive()).rejects.toThrow(/does not hold event 41 .* nothing more was taken out/);
+    await expect(archive()).rejects.toThrow(/Keep the file, as others of its bodies are nowhere else/);
     const torn = Buffer.from(whole);
     torn[5_000]! ^= 1;
     writeFileSync(path, torn);
-    await expect(all(storeFrom(folder))).rejects.toThrow(ArchiveError);
+    const store = storeFrom(folder);
+    await expect(all(store)).rejects.toThrow(ArchiveError);
     writeFileSync(path, whole);
+    expect((await all(store)).length).toBe(2 * FILE + 10);
+  });
+
+  it('reads the same bodies from a file that another program has packed', async () => {
+    const path = join(folder, FIRST);
+    const whole = readFileSync(path);
+    writeFileSync(path, gzipSync(gunzipSync(whole)));
     expect((await all(storeFrom(folder))).length).toBe(2 * FILE + 10);
+    expect(await archive()).toMatchObject({ written: 0 });
+    writeFileSync(path, whole);
   });
 
   it('says which file is missing, and reads it once it is there again', async () => {

@@ -53,6 +53,11 @@ export type EventCodec = {
   readonly check: (event: NewEvent) => void;
 };
 
+/** The bodies of old events are in files that cannot be read; the message says which file, and what to do. */
+export class ArchiveError extends Error {
+  override readonly name = 'ArchiveError';
+}
+
 export class UnknownEventError extends Error {
   constructor(
     readonly eventType: string,

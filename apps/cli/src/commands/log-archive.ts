@@ -36,7 +36,7 @@ export const addLogArchive = (log: Command, invocation: Invocation): void => {
         data: report,
         text: () =>
           files === 0
-            ? 'nothing to archive: files are of 4,096 events, all of them sealed and older than that'
+            ? 'nothing to archive: events go into a file once 4,096 of them, in order, are sealed and older than that'
             : `events 1 to ${upTo} are in ${files} files, ${written} of them new; ${emptied} bodies of ${Math.ceil(characters / 1_048_576)} MiB were taken out of the database`,
         names: [`event/${upTo}`],
       });

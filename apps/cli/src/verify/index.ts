@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { Client, type QueryResult } from 'pg';
 import {
   Archive,
-  ArchiveError,
   archiveLog,
   type ArchiveReport,
   databaseHeads,
@@ -166,7 +165,7 @@ const REFUSED: Readonly<Record<string, readonly [message: string, next: string]>
 };
 
 const inWords = (error: unknown): never => {
-  if (error instanceof ArchiveError) throw usageError(error.message);
+  if (error instanceof Error && error.name === 'ArchiveError') throw usageError(error.message);
   const [message, next] = REFUSED[String((error as { readonly code?: unknown }).code)] ?? [];
   if (message !== undefined) throw usageError(message, { next: next ?? '' });
   throw error;
@@ -177,8 +176,8 @@ export const archiveDatabase = (
   url: string,
   { folder, before, onProgress }: { folder: string; before: string; onProgress: (line: string) => void },
 ): Promise<ArchiveReport> => {
-  if (!existsSync(folder))
-    throw usageError(`${folder} does not exist`, { next: 'make the folder, where backups reach it' });
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw usageError(`${folder} is no folder`, { next: 'make the folder, where backups reach it' });
   const progress = every(EVERY_EVENTS, (position) => onProgress(`${position} events`));
   return onDatabase(url, (connection) =>
     archiveLog(connection, { folder, before: new Date(before), onProgress: progress }),

@@ -2,6 +2,7 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import { trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PastBehindError, TooBroadError, ViewStoppedError, type Log } from '#libs/application';
+import { ArchiveError } from '#libs/kernel';
 import { AlteredLookError, IntakeBusyError, IntakeClosedError, MalformedOtlpError } from '#libs/signals';
 import { databaseTrouble } from '../composition/database-trouble.js';
 import type { DatabaseWatch } from '../composition/database-watch.js';
@@ -124,6 +125,7 @@ export class ProblemFilter implements ExceptionFilter {
       return new ProblemError('database-unavailable', detail, [], { 'retry-after': '2' });
     }
     if (error instanceof TooBroadError) return new ProblemError('question-too-broad', error.message);
+    if (error instanceof ArchiveError) return new ProblemError('not-ready', error.message, [], { 'retry-after': '30' });
     if (error instanceof PastBehindError)
       return new ProblemError('not-ready', error.message, [], { 'retry-after': '1' });
     if (error instanceof ViewStoppedError)

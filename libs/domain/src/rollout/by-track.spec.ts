@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { aPlan, aRollout, aTrack, specification, type RolloutStory, type Shortcomings } from '#libs/testing';
-import { letGoOf, liveAfter, rolloutDecider, waitingFor, type RolloutCommand } from './index.js';
+import {
+  aPlan,
+  aRollout,
+  aTrack,
+  SOME_TARGETS,
+  specification,
+  type RolloutStory,
+  type Shortcomings,
+} from '#libs/testing';
+import { hasLetGo, letGoOf, liveAfter, rolloutDecider, waitingFor, type RolloutCommand } from './index.js';
 
 const { given } = specification(rolloutDecider);
 
@@ -102,6 +110,29 @@ describe('a rollout of which one track was taken back', () => {
     expect(waitingFor(story.rollout, story.facts(silent))).toEqual(['api-us: reading back']);
     story.does({ type: 'AbandonTarget', target: 'api-us', reason: 'the region is gone' }).looks(silent).looks(silent);
     expect(story.rollout.status).toBe('settled');
+  });
+
+  it('asks nothing more of targets that it let go of with that track, since another may hold them by now', () => {
+    const targets = ['api-us', 'api-eu', 'bedrock-us', 'vertex-us'];
+    const catalogue = { targets: [...SOME_TARGETS, { ...SOME_TARGETS[2]!, target: 'vertex-us', platform: 'vertex' }] };
+    const tracks = [aTrack('api'), aTrack('bedrock'), aTrack('vertex', { after: 'api/50%' })];
+    const controls = Object.fromEntries(targets.map((target) => [target, 2]));
+    const takesOver = { rollout: 'ro-2', revision: 3, controls, takesOver: targets };
+    const story = aRollout(aPlan({ rollbackScope: 'track', tracks }, catalogue), takesOver)
+      .arrives()
+      .waits(5_000)
+      .looks(failOn('api'))
+      .delivers()
+      .looks();
+    expect(letGoOf(story.rollout)).toEqual(['api-us', 'api-eu', 'vertex-us']);
+    const events = given(story.events).when({ type: 'AbortRollout', reason: 'enough' }).events();
+    expect(events[0]).toMatchObject({ type: 'RollbackStarted', data: { targets: ['bedrock-us'] } });
+    const { rollout, events: all } = story.aborts().reachesStatus('rolled-back');
+    expect(hasLetGo(rollout)).toBe(true);
+    expect(all.at(-1)).toMatchObject({
+      type: 'RolledBack',
+      data: { targets: { 'api-us': 'drained', 'api-eu': 'drained', 'bedrock-us': 'drained' } },
+    });
   });
 
   it('can still be aborted, which takes back what is left', () => {

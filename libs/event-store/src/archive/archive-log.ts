@@ -1,8 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { ArchiveError } from '#libs/kernel';
 import type { Client, PoolClient } from 'pg';
 import { leafHash } from '../canonical.js';
-import { ArchiveError } from './archive.js';
 import { fileNameOf, firstOf, lastOf, packSegment, Segment, SEGMENT } from './segment.js';
 
 type Connection = Pick<Client | PoolClient, 'query'>;
@@ -80,6 +80,12 @@ const writeWhole = (folder: string, name: string, bytes: Buffer): void => {
   }
 };
 
+/** What is only in the file must not be thrown away with it. */
+const remedyOf = (rows: readonly Row[]): string =>
+  rows.some(([, , body]) => body === null)
+    ? 'Keep the file, as others of its bodies are nowhere else, and put a good copy into its place.'
+    : 'Run `headgate verify --database`; if the log is whole, take the file away and call this again.';
+
 /** Writes the file unless it is there; throws `ArchiveError` unless it then holds each body that the log has the hash of. */
 const keep = (folder: string, segment: number, rows: readonly Row[]): boolean => {
   const path = join(folder, fileNameOf(segment));
@@ -98,7 +104,7 @@ const keep = (folder: string, segment: number, rows: readonly Row[]): boolean =>
     const line = written.bodyOf(Number(position));
     if (line === undefined || !leafHash(line).equals(leaf) || (body !== null && body !== line))
       throw new ArchiveError(
-        `${path} does not hold event ${position} as the log has the hash of it: nothing was taken out of the database. Run \`headgate verify --database\`; if the log is whole, take the file away and call this again.`,
+        `${path} does not hold event ${position} as the log has the hash of it: nothing more was taken out of the database. ${remedyOf(rows)}`,
       );
   }
   return isNew;

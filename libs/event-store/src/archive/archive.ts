@@ -1,12 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { ArchiveError } from '#libs/kernel';
 import { join } from 'node:path';
 import { leafHash } from '../canonical.js';
 import { fileNameOf, Segment, segmentOf } from './segment.js';
-
-/** Events whose bodies are in files cannot be read; the message says which file, and what to do. */
-export class ArchiveError extends Error {
-  override readonly name = 'ArchiveError';
-}
 
 /** Of an event whose body is in a file: the log still has its place and its hash. */
 export type Archived = { readonly position: number; readonly leaf: Buffer };
@@ -30,10 +26,13 @@ export class Archive {
     const bodies: string[] = [];
     for (const { position, leaf } of archived) {
       const body = await this.lineOf(position);
-      if (body === undefined || !leafHash(body).equals(leaf))
+      if (body === undefined || !leafHash(body).equals(leaf)) {
+        // A better copy may be there the next time.
+        this.#segments.delete(segmentOf(position));
         throw new ArchiveError(
           `The body of event ${position} in ${this.#pathOf(position)} is not the one that the log has the hash of: put back a copy of the file.`,
         );
+      }
       bodies.push(body);
     }
     return bodies;

@@ -1,2 +1,2 @@
-export { Archive, ArchiveError } from './archive.js';
+export { Archive } from './archive.js';
 export { archiveLog, type ArchiveReport } from './archive-log.js';

@@ -47,12 +47,26 @@ export const packSegment = (bodies: readonly string[]): Buffer => {
   return Buffer.concat(members);
 };
 
-/** A file as it was read. What cannot be unpacked of it holds no bodies. */
+/** No file of bodies that the log takes becomes larger than this when it is unpacked. */
+const LARGEST = 1_073_741_824;
+
+const linesOf = (packed: Buffer): readonly string[] => {
+  try {
+    return gunzipSync(packed, { maxOutputLength: LARGEST }).toString('utf8').split('\n').slice(0, -1);
+  } catch {
+    return [];
+  }
+};
+
+/** A file as it was read, by whomever it was packed. What cannot be unpacked of it holds no bodies. */
 export class Segment {
   readonly #blocks = new Map<number, readonly string[]>();
   readonly #starts: readonly number[];
+  /** Of a file that was packed otherwise, and has to be unpacked as a whole. */
+  readonly #whole: readonly string[] | undefined;
 
   constructor(private readonly bytes: Buffer) {
+    this.#whole = bytes.toString('latin1', 12, 14) === 'Hg' ? undefined : linesOf(bytes);
     const starts = [0];
     for (let at = 0; at + HEADER <= bytes.length;) {
       const size = bytes.readUInt32LE(at + SIZE_AT);
@@ -66,6 +80,7 @@ export class Segment {
   /** The body of an event; undefined where the file is damaged. */
   bodyOf(position: number): string | undefined {
     const place = (position - 1) % SEGMENT;
+    if (this.#whole !== undefined) return this.#whole[place];
     const block = Math.floor(place / BLOCK);
     const known = this.#blocks.get(block);
     const lines = known ?? this.#unpack(block);
@@ -75,11 +90,6 @@ export class Segment {
 
   #unpack(block: number): readonly string[] {
     const [start, end] = [this.#starts[block], this.#starts[block + 1]];
-    if (start === undefined || end === undefined) return [];
-    try {
-      return gunzipSync(this.bytes.subarray(start, end)).toString('utf8').split('\n').slice(0, -1);
-    } catch {
-      return [];
-    }
+    return start === undefined || end === undefined ? [] : linesOf(this.bytes.subarray(start, end));
   }
 }
