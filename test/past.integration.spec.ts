@@ -3,6 +3,7 @@ import { TooBroadError } from '#libs/application';
 import { AtView, EventList, OpenChanges } from '#libs/contracts';
 import { asHeadgateEvent, eventCodec, Fleet } from '#libs/domain';
 import { createPool } from '#libs/postgres';
+import { emptyPast } from '../apps/controller/src/composition/past-writer.js';
 import { PostgresPast } from '../apps/controller/src/composition/past.js';
 import { foldedAt } from './kit/folded-at.js';
 import { ask, clientOf } from './kit/http.js';
@@ -71,8 +72,7 @@ describe('What every target was desired to serve', () => {
 
   it('comes out the same after what is kept of the past was lost and is made anew', async () => {
     const before = await at('position=60');
-    await database.pool.query(`truncate read_models.past, read_models.rollout_spans, read_models.mentions`);
-    await database.pool.query(`delete from process.checkpoints where name = 'past'`);
+    await emptyPast(database.pool);
     await clientOf(controller.operator).apply({ manifests: [config('sampler', { top_k: 30 })] });
     await until('it is made anew', async () => (await at('position=60')).targets.length === before.targets.length);
     expect(await at('position=60')).toEqual(before);

@@ -31,6 +31,8 @@ const main = async (): Promise<void> => {
   const controller = await startController(config, makeLog(config.log), {
     reached: watcher(process.env),
     clockOffsetMs: Number(process.env[CLOCK_MS] ?? 0),
+    // So often that it dies while it keeps the view, too, and starts from what it kept.
+    keepsView: { every: 20, restMs: 0 },
   });
   process.once('SIGTERM', () => {
     controller.stop().then(

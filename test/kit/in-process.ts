@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IssueTokenCommand, IssueTokenHandler, newSecret } from '#libs/application';
+import type { Instruments } from '../../apps/controller/src/composition/instruments.js';
 import { loadConfig } from '../../apps/controller/src/config.js';
 import { startController, type RunningController } from '../../apps/controller/src/controller.js';
 import type { Door } from './http.js';
@@ -16,6 +17,8 @@ export type InProcess = {
   readonly service: Door;
   /** What it said on its log at level error. */
   readonly complaints: readonly string[];
+  /** And at level info. */
+  readonly remarks: readonly string[];
   readonly stop: () => Promise<void>;
 };
 
@@ -54,11 +57,13 @@ export const startInProcess = async (
     known,
     env = {},
     subjects = {},
+    instruments = {},
   }: {
     readonly known?: Doors;
     readonly env?: Readonly<Record<string, string>>;
     /** Names for the tokens, where people read them. */
     readonly subjects?: Subjects;
+    readonly instruments?: Instruments;
   } = {},
 ): Promise<InProcess> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'headgate-controller-'));
@@ -72,11 +77,13 @@ export const startInProcess = async (
     HEADGATE_LOG: 'quiet',
     ...env,
   });
-  const complaints: string[] = [];
-  const controller = await startController(config, {
-    info: () => undefined,
-    error: (message, fields = {}) => complaints.push(`${message} ${JSON.stringify(fields)}`),
-  }).catch((error: unknown) => {
+  const [complaints, remarks]: [string[], string[]] = [[], []];
+  const noteIn =
+    (list: string[]) =>
+    (message: string, fields: object = {}): void =>
+      void list.push(`${message} ${JSON.stringify(fields)}`);
+  const log = { info: noteIn(remarks), error: noteIn(complaints) };
+  const controller = await startController(config, log, instruments).catch((error: unknown) => {
     rmSync(dataDir, { recursive: true, force: true });
     throw error;
   });
@@ -87,5 +94,5 @@ export const startInProcess = async (
     await controller.stop();
     rmSync(dataDir, { recursive: true, force: true });
   };
-  return { controller, complaints, stop, ...doors };
+  return { controller, complaints, remarks, stop, ...doors };
 };

@@ -55,6 +55,24 @@ export abstract class PastWriter {
 }
 
 /**
+ * Another edition of the past, made beside the live one: by another fold, which is a number that goes up with each change
+ * of what events add.
+ */
+export abstract class PastEditions {
+  /**
+   * Begins an edition by this fold, or goes on with one: gives how far that is, or undefined where the live one is by this
+   * fold or a later one.
+   */
+  abstract begin(fold: number): Promise<number | undefined>;
+  /** Keeps what these events add in the edition that is made. False: it was given up for one by a later fold, or is live. */
+  abstract write(fold: number, news: PastNews): Promise<boolean>;
+  /** Makes the edition live if it has come as far as the live one. True: it is, or was given up. */
+  abstract goLive(fold: number): Promise<boolean>;
+  /** Drops some rows of editions that nobody needs any more; false once there are none. */
+  abstract dropSome(): Promise<boolean>;
+}
+
+/**
  * What is asked about: as it was at `at` (epoch ms) and up to `position`, as far as it was recorded up to `known`
  * (epoch ms).
  */

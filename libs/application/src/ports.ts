@@ -1,4 +1,4 @@
-import type { JsonObject } from '#libs/kernel';
+import type { JsonObject, RecordedEvent } from '#libs/kernel';
 import type { Assigned, Comparison, Leftover, Look, ViolationsSeen, Progress } from '#libs/domain';
 
 export type { Progress } from '#libs/domain';
@@ -123,6 +123,34 @@ export abstract class Snapshots {
   /** Takes the place of an older snapshot, never of one of the same or a later look. */
   abstract write(rollout: string, look: number, bytes: Buffer): Promise<void>;
   abstract remove(rollout: string): Promise<void>;
+}
+
+/** A view that was kept, in parts that only who folds can read. */
+export type KeptView = {
+  readonly position: number;
+  /** The parts in their order; rejects after the last one where they are not what was written. */
+  readonly parts: Iterable<string> | AsyncIterable<string>;
+  /** The events about access up to `position`, from the log itself. */
+  readonly access: () => Promise<readonly RecordedEvent[]>;
+};
+
+/** The view that is folded from the log, as it was at one position. It may be lost at any time without harm. */
+export abstract class ViewSnapshots {
+  /**
+   * Gives the snapshot to `use` and answers what that does; undefined where there is none. Throws `UnfitSnapshotError`
+   * where this build or this log does not fit it, or it is damaged.
+   */
+  abstract read<T>(use: (kept: KeptView) => Promise<T>): Promise<T | undefined>;
+  /**
+   * Takes the place of all others, all or nothing. Between two parts whoever waits for this process is served. False:
+   * another controller writes one, or has a later one.
+   */
+  abstract write(position: number, parts: Iterable<string>): Promise<boolean>;
+}
+
+/** What was kept of the view cannot be used; the message is why. */
+export class UnfitSnapshotError extends Error {
+  override readonly name = 'UnfitSnapshotError';
 }
 
 export type ApplyOutcome =

@@ -9,7 +9,7 @@ import {
   Conductor,
   Deliverer,
   Evaluator,
-  LiveView,
+  type LiveView,
   SnapshotKeeper,
   type Log,
 } from '#libs/application';
@@ -21,6 +21,7 @@ import {
   runProcessManager,
   subscribe,
   type Archive,
+  type PostgresTaskQueueOptions,
   type ReaderHealth,
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
@@ -44,6 +45,7 @@ import { hastenLooks } from './hasten.js';
 import { openHooks } from './hooks.js';
 import { knowGeneration } from './known-generation.js';
 import { appendStep, instrument, instrumentPool, taskStep, tasksStep, type Instruments } from './instruments.js';
+import { openKeptView } from './open-kept-view.js';
 import { openPast } from './open-past.js';
 import { PostgresProgressBoard } from './progress-board.js';
 import { loopsOf } from './loops.js';
@@ -110,12 +112,21 @@ const createUnhurriedPool = (databaseUrl: string): Pool => {
 
 export type Core = Awaited<ReturnType<typeof startCore>>;
 
+const openQueue = (options: PostgresTaskQueueOptions, reached: Instruments['reached']): PostgresTaskQueue =>
+  instrument(new PostgresTaskQueue(options), reached, {
+    claim: 'task:claim',
+    complete: taskStep('task:complete'),
+    reschedule: taskStep('task:reschedule'),
+    hasten: 'task:hasten',
+    addOn: tasksStep('react:inside'),
+  });
+
 /** The log and what reads it: database, store, tasks, the folded view. */
 const openLog = async (
   { databaseUrl, archive }: { readonly databaseUrl: string; readonly archive: Archive },
   clock: Clock,
   log: Log,
-  reached: Instruments['reached'],
+  { reached, keepsView, pastFold }: Instruments,
 ) => {
   const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
@@ -136,15 +147,12 @@ const openLog = async (
     append: appendStep,
   });
   const unhurried = createUnhurriedPool(databaseUrl);
-  const queue = instrument(new PostgresTaskQueue({ pool: unhurried, doorbell, callersClock: clock }), reached, {
-    claim: 'task:claim',
-    complete: taskStep('task:complete'),
-    reschedule: taskStep('task:reschedule'),
-    hasten: 'task:hasten',
-    addOn: tasksStep('react:inside'),
-  });
-  const view = new LiveView();
-  const past = await openPast({ databaseUrl, pool: unhurried, view, store, patience: PATIENCE, reached, report });
+  const queue = openQueue({ pool: unhurried, doorbell, callersClock: clock }, reached);
+  const kept = openKeptView({ pool: unhurried, store, log, report, reached, keepsView });
+  const view = await kept.restore();
+  const restore = (atMost: number): Promise<LiveView> => kept.restore(atMost);
+  const followed = { view, restore, store, pool: unhurried };
+  const past = await openPast({ ...followed, databaseUrl, patience: PATIENCE, log, reached, pastFold, report });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
@@ -152,7 +160,7 @@ const openLog = async (
   const follower = subscribe({
     store,
     name: 'live-view',
-    after: 0,
+    after: view.position,
     handle: (event) => view.apply(event),
     onRetry: report('The log cannot be read; trying again.'),
     onStopped,
@@ -164,6 +172,8 @@ const openLog = async (
     await Promise.all([unhurried.end(), pool.end(), database.stop()]);
     throw error;
   });
+  kept.follow(view, (position) => past.keeper.reached(position));
+  past.remaker.start();
   const processes = runProcessManager({
     manager: conductorProcess,
     processes: instrument(new PostgresProcessStore({ pool, store, tasks: queue }), reached, { step: 'react' }),
@@ -179,6 +189,7 @@ const openLog = async (
   database.start();
   const stop = async (): Promise<void> => {
     await processes.stop();
+    await kept.close();
     await follower.stop();
     await past.stop();
     await doorbell.stop();
@@ -291,7 +302,7 @@ export const startCore = async (
 ) => {
   const { reached } = instruments;
   const clock = new SystemClock(instruments.clockOffsetMs ?? 0);
-  const opened = await openLog({ databaseUrl, archive: archiveOf(config) }, clock, log, reached);
+  const opened = await openLog({ databaseUrl, archive: archiveOf(config) }, clock, log, instruments);
   const { pool, unhurried, store, queue, view, past, readers, database, report, stop: closeLog } = opened;
   const fleets = await openFleets(config, opened, { clock, reached, report }).catch(async (error: unknown) => {
     await closeLog();

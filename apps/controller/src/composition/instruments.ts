@@ -7,6 +7,10 @@ export type Instruments = {
   readonly reached?: (point: string) => void;
   /** How far this controller's clock is ahead of the machine's, in milliseconds. */
   readonly clockOffsetMs?: number;
+  /** When the folded view is kept, and what stands for the code that folds it. */
+  readonly keepsView?: { readonly every?: number; readonly restMs?: number; readonly fold?: string };
+  /** Number of the way in which the past is kept, as if this were another version. */
+  readonly pastFold?: number;
 };
 
 type Reached = Instruments['reached'];

@@ -1,30 +1,79 @@
 import type { Pool, PoolClient } from 'pg';
-import { PastWriter, type PastNews } from '#libs/application';
-
-const CHECKPOINT = 'past';
+import { PAST_FOLD, PastWriter, type PastNews } from '#libs/application';
 
 const ROWS = `
   insert into read_models.past
-    (subject, aspect, at, position, recorded_at, precision, stands, type, actor, reason)
-  select subject, aspect, at, position, "recordedAt", precision, stands, type, actor, reason
+    (edition, subject, aspect, at, position, recorded_at, precision, stands, type, actor, reason)
+  select $2, subject, aspect, at, position, "recordedAt", precision, stands, type, actor, reason
   from json_to_recordset($1::json) as x(subject text, aspect text, at bigint, position bigint, "recordedAt" bigint,
     precision text, stands json, type text, actor text, reason text)
   on conflict do nothing`;
 
 const SPANS = `
   insert into read_models.rollout_spans as known
-    (rollout, config, revision, plan, targets, actor, reason, reverts, bypass, span)
-  select rollout, config, revision, plan, array(select json_array_elements_text(targets)), actor, reason, reverts, bypass,
+    (edition, rollout, config, revision, plan, targets, actor, reason, reverts, bypass, span)
+  select $2, rollout, config, revision, plan, array(select json_array_elements_text(targets)), actor, reason, reverts, bypass,
     int8range("startedAt", "endedAt", '[]')
   from json_to_recordset($1::json) as x(rollout text, config text, revision integer, plan text, targets json, actor text,
     reason text, reverts integer, bypass text, "startedAt" bigint, "endedAt" bigint)
-  on conflict (rollout) do update set span = excluded.span`;
+  on conflict (edition, rollout) do update set span = excluded.span`;
 
 const MENTIONS = `
-  insert into read_models.mentions (subject, position)
-  select * from unnest($1::text[], $2::bigint[]) on conflict do nothing`;
+  insert into read_models.mentions (edition, subject, position)
+  select $3, * from unnest($1::text[], $2::bigint[]) on conflict do nothing`;
 
-/** The tables of the past and their checkpoint, which move together. */
+type Edition = { readonly edition: number; readonly position: number };
+
+/** Adds to an edition what it does not have yet. Its row is held by the transaction. */
+export const writeTo = async (
+  client: PoolClient,
+  { edition, position: kept }: Edition,
+  { upTo, rows, spans, mentions }: PastNews,
+): Promise<void> => {
+  const fresh = rows.filter(({ position }) => position > kept);
+  if (fresh.length > 0) await client.query(ROWS, [JSON.stringify(fresh), edition]);
+  if (spans.length > 0) await client.query(SPANS, [JSON.stringify(spans), edition]);
+  const told = mentions.filter(({ position }) => position > kept);
+  if (told.length > 0)
+    await client.query(MENTIONS, [told.map(({ subject }) => subject), told.map(({ position }) => position), edition]);
+  await client.query('update read_models.past_editions set position = $2 where edition = $1', [edition, upTo]);
+};
+
+/** A transaction that is committed once `what` has come to its end. */
+export const inTransaction = async <T>(pool: Pool, what: (client: PoolClient) => Promise<T>): Promise<T> => {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await what(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    // Closing the connection ends the transaction.
+    broken = error instanceof Error ? error : new Error(String(error));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+};
+
+/** Holds the live edition until the end of the transaction: one controller writes at a time. */
+export const holdLive = async (client: PoolClient): Promise<Edition> => {
+  for (;;) {
+    const { rows } = await client.query<Edition>(
+      'select edition, position from read_models.past_editions where live for update',
+    );
+    const [live] = rows;
+    if (live !== undefined) return live;
+    // There is none, or another one has just taken its place and is found when asked again.
+    await client.query(
+      'insert into read_models.past_editions (fold, position, live) values ($1, 0, true) on conflict (live) where live do nothing',
+      [PAST_FOLD],
+    );
+  }
+};
+
+/** The live edition of the past and how far it is, which move together. */
 export class PostgresPastWriter extends PastWriter {
   readonly #pool: Pool;
 
@@ -34,65 +83,22 @@ export class PostgresPastWriter extends PastWriter {
   }
 
   async position(): Promise<number> {
-    const { rows } = await this.#pool.query<{ readonly position: number }>(
-      'select position from process.checkpoints where name = $1',
-      [CHECKPOINT],
-    );
+    const { rows } = await this.#pool.query<Edition>('select position from read_models.past_editions where live');
     return rows[0]?.position ?? 0;
   }
 
-  async write(after: number, news: PastNews): Promise<number> {
-    const client = await this.#pool.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query('begin');
-      const kept = await this.#writeOn(client, after, news);
-      await client.query('commit');
-      return kept;
-    } catch (error) {
-      // Closing the connection ends the transaction.
-      broken = error instanceof Error ? error : new Error(String(error));
-      throw error;
-    } finally {
-      client.release(broken);
-    }
-  }
-
-  async #writeOn(client: PoolClient, after: number, { upTo, rows, spans, mentions }: PastNews): Promise<number> {
-    const checkpoint = await this.#checkpoint(client);
-    if (checkpoint < after || checkpoint >= upTo) return checkpoint;
-    const fresh = rows.filter(({ position }) => position > checkpoint);
-    if (fresh.length > 0) await client.query(ROWS, [JSON.stringify(fresh)]);
-    if (spans.length > 0) await client.query(SPANS, [JSON.stringify(spans)]);
-    const told = mentions.filter(({ position }) => position > checkpoint);
-    if (told.length > 0)
-      await client.query(MENTIONS, [told.map(({ subject }) => subject), told.map(({ position }) => position)]);
-    await client.query('update process.checkpoints set position = $2, moved_at = clock_timestamp() where name = $1', [
-      CHECKPOINT,
-      upTo,
-    ]);
-    return upTo;
-  }
-
-  /** Holds it until the end of the transaction: one controller writes at a time. */
-  async #checkpoint(client: PoolClient): Promise<number> {
-    await client.query(
-      `insert into process.checkpoints (name, position)
-       select $1, 0 where not exists (select from process.checkpoints where name = $1) on conflict (name) do nothing`,
-      [CHECKPOINT],
-    );
-    const { rows } = await client.query<{ readonly position: number }>(
-      'select position from process.checkpoints where name = $1 for update',
-      [CHECKPOINT],
-    );
-    return rows[0]?.position ?? 0;
+  write(after: number, news: PastNews): Promise<number> {
+    return inTransaction(this.#pool, async (client) => {
+      const live = await holdLive(client);
+      if (live.position < after || live.position >= news.upTo) return live.position;
+      await writeTo(client, live, news);
+      return news.upTo;
+    });
   }
 }
 
 /** Empties what is kept of the past; controllers fold it again from the log. */
 export const emptyPast = async (pool: Pool): Promise<void> => {
-  await pool.query(`
-    with emptied as (delete from process.checkpoints where name = '${CHECKPOINT}')
-    select 1`);
+  await pool.query('delete from read_models.past_editions');
   await pool.query('truncate read_models.past, read_models.rollout_spans, read_models.mentions');
 };

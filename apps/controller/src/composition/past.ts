@@ -15,12 +15,15 @@ import {
 const COLUMNS =
   'p.subject, p.aspect, p.at, p.position, p.recorded_at as "recordedAt", p.precision, p.stands, p.type, p.actor, p.reason';
 
+/** Found once for each question, so that another edition may take its place at any time. */
+const LIVE = '(select edition from read_models.past_editions where live)';
+
 const STANDING = `
   select ${COLUMNS}
   from unnest($1::text[]) as s(subject) cross join unnest($2::text[]) as a(aspect)
   cross join lateral (
     select * from read_models.past
-    where subject = s.subject and aspect = a.aspect and at <= $3 and recorded_at <= $4 and position <= $5
+    where edition = ${LIVE} and subject = s.subject and aspect = a.aspect and at <= $3 and recorded_at <= $4 and position <= $5
     order by at desc, position desc limit 1
   ) p`;
 
@@ -32,9 +35,10 @@ const FIRSTS = `
   from unnest($1::text[], $2::text[], $3::bigint[]) as g(subject, aspect, generation)
   cross join lateral (
     select * from read_models.past
-    where subject = g.subject and aspect = g.aspect and position >= g.generation and recorded_at <= $4
+    where edition = ${LIVE} and subject = g.subject and aspect = g.aspect and position >= g.generation
+      and recorded_at <= $4
       and at >= (select recorded_at from read_models.past o
-                 where o.subject = g.subject and o.aspect = 'generation' and o.position <= g.generation
+                 where o.edition = ${LIVE} and o.subject = g.subject and o.aspect = 'generation' and o.position <= g.generation
                  order by o.at desc, o.position desc limit 1) - ${SKEW_MS}
       and (stands ->> 'generation')::bigint >= g.generation
     order by at, position limit 1
@@ -45,8 +49,8 @@ const ENDS = `
   from unnest($1::text[], $2::text[], $3::text[]) as g(subject, aspect, rollout)
   cross join lateral (
     select * from read_models.past
-    where subject = g.subject and aspect = g.aspect and recorded_at <= $4 and type = 'TargetDrained'
-      and stands ->> 'rollout' = g.rollout
+    where edition = ${LIVE} and subject = g.subject and aspect = g.aspect and recorded_at <= $4
+      and type = 'TargetDrained' and stands ->> 'rollout' = g.rollout
     order by at desc, position desc limit 1
   ) p`;
 
@@ -63,7 +67,7 @@ const SPANS = `
     -- The range ends before its upper bound.
     upper(span) - 1 as "endedAt"
   from read_models.rollout_spans
-  where span && int8range($1::bigint, $2::bigint, '[]')
+  where edition = ${LIVE} and span && int8range($1::bigint, $2::bigint, '[]')
     and ($3::text is null or config = $3) and ($4::text[] is null or targets && $4)
   order by lower(span) desc, rollout desc limit $5`;
 
@@ -72,7 +76,7 @@ const mentioned = (direction: 'asc' | 'desc'): string => `
   from unnest($1::text[]) as s(subject)
   cross join lateral (
     select position from read_models.mentions
-    where subject = s.subject and position > $2 and position < $3
+    where edition = ${LIVE} and subject = s.subject and position > $2 and position < $3
     order by position ${direction} limit $4
   ) m
   order by position ${direction} limit $4`;

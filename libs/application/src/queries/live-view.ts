@@ -4,6 +4,7 @@ import {
   rolloutDecider,
   summarise,
   type AccessEvent,
+  type FleetEntry,
   type HeadgateEvent,
   type HookEvent,
   type Recorded,
@@ -11,7 +12,7 @@ import {
   type RolloutEvent,
   type RolloutState,
 } from '#libs/domain';
-import type { RecordedEvent } from '#libs/kernel';
+import { unreachable, type RecordedEvent } from '#libs/kernel';
 
 export type RolloutEntry = {
   readonly rollout: Rollout;
@@ -42,6 +43,15 @@ export type Hook = Extract<HookEvent, { type: 'HookAdded' }>['data'] & {
   readonly disabled: string | null;
   readonly disabledAt: string | null;
 };
+
+/** One thing that a view holds, as JSON. Tokens are not among them: see `holdAccess`. */
+export type ViewEntry =
+  | readonly [kind: 'fleet', entry: FleetEntry]
+  | readonly [kind: 'rollout', id: string, entry: RolloutEntry]
+  | readonly [kind: 'hook', hook: Hook]
+  | readonly [kind: 'revision', key: string, facts: RevisionFacts]
+  | readonly [kind: 'stream', id: string, version: number]
+  | readonly [kind: 'generation', target: string, event: string];
 
 /** The view of this process has stopped, so nobody can be told what the log says now. */
 export class ViewStoppedError extends Error {
@@ -167,6 +177,55 @@ export class LiveView {
   onFailure(listener: () => void): void {
     this.#failureListeners.add(listener);
     if (this.#failure) listener();
+  }
+
+  /** All that it holds now but tokens, piece by piece; events that are folded in meanwhile do not show. */
+  held(): { readonly position: number; readonly entries: Iterable<ViewEntry> } {
+    const fleet = this.fleet.held();
+    const [rollouts, hooks, revisions] = [[...this.#rollouts], [...this.#hooks.values()], [...this.#revisions]];
+    const [streams, generations] = [[...this.#streamVersions], [...this.#generationEvents]];
+    const entries = (function* all(): Generator<ViewEntry> {
+      for (const entry of fleet) yield ['fleet', entry];
+      for (const [id, entry] of rollouts) yield ['rollout', id, entry];
+      for (const hook of hooks) yield ['hook', hook];
+      for (const [key, facts] of revisions) yield ['revision', key, facts];
+      for (const [id, version] of streams) yield ['stream', id, version];
+      for (const [target, event] of generations) yield ['generation', target, event];
+    })();
+    return { position: this.position, entries };
+  }
+
+  /** Takes in what another view held. */
+  hold(entry: ViewEntry): void {
+    switch (entry[0]) {
+      case 'fleet':
+        return this.fleet.hold(entry[1]);
+      case 'rollout': {
+        const [, id, facts] = entry;
+        const { config, assignment, plan } = facts.rollout;
+        this.#rollouts.set(id, facts);
+        return this.fleet.holdRollout(id, { config, assignment, plan });
+      }
+      case 'hook':
+        return void this.#hooks.set(entry[1].hook, entry[1]);
+      case 'revision':
+        return void this.#revisions.set(entry[1], entry[2]);
+      case 'stream':
+        return void this.#streamVersions.set(entry[1], entry[2]);
+      case 'generation':
+        return void this.#generationEvents.set(entry[1], entry[2]);
+      default:
+        return unreachable(entry);
+    }
+  }
+
+  /**
+   * Ends the taking in. Who may do what is folded from the log itself, so that nobody gets in by what was kept: `access`
+   * are all events about it up to `position`.
+   */
+  heldUpTo(position: number, access: readonly RecordedEvent[]): void {
+    for (const event of access) this.#applyFacts(event, asHeadgateEvent(event));
+    this.fleet.heldUpTo(position);
   }
 
   #applyRollout(recorded: RecordedEvent, event: Recorded<RolloutEvent>): void {

@@ -1,7 +1,7 @@
 import type { EventStore, RecordedEvent } from '#libs/kernel';
-import { PastBehindError, type Mention, type PastNews, type PastRow, type PastSpan, type PastWriter } from '../past.js';
+import { PastBehindError, type PastWriter } from '../past.js';
 import { LiveView } from '../queries/live-view.js';
-import { pastOf } from './past-rows.js';
+import { PastNewsOf } from './past-news.js';
 
 const PAGE = 2_000;
 /** Rows that wait for the database; beyond that they are dropped and folded again from the log. */
@@ -9,33 +9,11 @@ const MOST_WAITING = 200_000;
 const RETRY_MS = 1_000;
 const LOOK_MS = 25;
 
-class News {
-  readonly rows: PastRow[] = [];
-  /** Of each rollout the newest. */
-  readonly spans = new Map<string, PastSpan>();
-  readonly mentions: Mention[] = [];
-  upTo: number;
-
-  constructor(readonly after: number) {
-    this.upTo = after;
-  }
-
-  add(view: LiveView, event: RecordedEvent): void {
-    const { rows, spans, mentions } = pastOf(view, event);
-    this.rows.push(...rows);
-    for (const span of spans) this.spans.set(span.rollout, span);
-    this.mentions.push(...mentions);
-    this.upTo = event.position;
-  }
-
-  get size(): number {
-    return this.rows.length + this.mentions.length;
-  }
-
-  asNews(): PastNews {
-    return { upTo: this.upTo, rows: this.rows, spans: [...this.spans.values()], mentions: this.mentions };
-  }
-}
+export type PastKeeperOptions = {
+  readonly kept: number;
+  readonly report: (error: unknown) => void;
+  readonly restore?: (atMost: number) => Promise<LiveView>;
+};
 
 /**
  * Keeps the past from the log on, behind it by a moment. Any number of controllers may: the same event adds the same
@@ -47,25 +25,30 @@ export class PastKeeper {
   readonly #store: Pick<EventStore, 'readAll'>;
   readonly #writer: PastWriter;
   readonly #report: (error: unknown) => void;
-  #waiting: News;
+  readonly #restore: (atMost: number) => Promise<LiveView>;
+  #waiting: PastNewsOf;
   #kept: number;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ending = false;
 
-  /** `kept`: how far the log is kept. Made before the view follows the log, so that no event passes by. */
+  /**
+   * `kept`: how far the log is kept. `restore` gives a view of some position up to `atMost`, which spares folding those
+   * events; by default an empty one. Made before the view follows the log, so that no event passes by.
+   */
   constructor(
     view: LiveView,
     store: Pick<EventStore, 'readAll'>,
     writer: PastWriter,
-    { kept, report }: { readonly kept: number; readonly report: (error: unknown) => void },
+    { kept, report, restore = () => Promise.resolve(new LiveView()) }: PastKeeperOptions,
   ) {
     this.#view = view;
     this.#store = store;
     this.#writer = writer;
     this.#report = report;
+    this.#restore = restore;
     this.#kept = kept;
-    this.#waiting = new News(Math.max(kept, view.position));
+    this.#waiting = new PastNewsOf(Math.max(kept, view.position));
     view.onEvent((event) => this.#take(event));
   }
 
@@ -106,7 +89,7 @@ export class PastKeeper {
     if (event.position <= this.#kept) return;
     // What comes after a gap waits for the gap to be folded.
     if (this.#waiting.upTo !== event.position - 1 || this.#waiting.size > MOST_WAITING)
-      this.#waiting = new News(event.position - 1);
+      this.#waiting = new PastNewsOf(event.position - 1);
     this.#waiting.add(this.#view, event);
     this.#ring();
   }
@@ -124,7 +107,7 @@ export class PastKeeper {
       // Events that come in the same turn are written together.
       await new Promise((resolve) => setImmediate(resolve));
       const news = this.#waiting;
-      this.#waiting = new News(news.upTo);
+      this.#waiting = new PastNewsOf(news.upTo);
       const kept = await this.#writer.write(news.after, news.asNews());
       this.#kept = kept < news.after ? await this.#foldAgain(kept) : kept;
     } catch (error) {
@@ -138,20 +121,19 @@ export class PastKeeper {
     }
   }
 
-  /** From the first event on, since what an event means depends on those before it. */
+  /** From the first event on or from a view that was kept, since what an event means depends on those before it. */
   async #foldAgain(from: number): Promise<number> {
-    const view = new LiveView();
+    const view = await this.#restore(from);
     let kept = from;
     while (!this.#ending && view.position < this.#view.position) {
-      const news = new News(view.position);
+      const news = new PastNewsOf(view.position);
       const page = await this.#store.readAll({ after: view.position, limit: PAGE });
       for (const event of page) {
         view.apply(event);
         if (event.position > kept) news.add(view, event);
       }
       if (page.length === 0) break;
-      if (view.position > kept)
-        kept = await this.#writer.write(Math.max(news.after, 0), { ...news.asNews(), upTo: view.position });
+      if (view.position > kept) kept = await this.#writer.write(Math.max(news.after, 0), news.asNews(view.position));
       await new Promise((resolve) => setImmediate(resolve));
     }
     return kept;

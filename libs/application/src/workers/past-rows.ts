@@ -12,6 +12,12 @@ import {
 } from '../past.js';
 import type { LiveView } from '../queries/live-view.js';
 
+/**
+ * Number of the way in which events become rows. Raise it with every change of that: controllers then make all rows anew,
+ * beside those that are there.
+ */
+export const PAST_FOLD = 1;
+
 type Said = { readonly subject: string; readonly aspect: string; readonly stands: JsonObject | null };
 
 const desiredJson = (desired: Desired | undefined): JsonObject | null => {

@@ -39,7 +39,25 @@ export type FleetTarget = {
   readonly version: number;
 };
 
-type RolloutFacts = { readonly config: string; readonly assignment: Assignment; readonly plan: ResolvedPlan };
+export type RolloutFacts = { readonly config: string; readonly assignment: Assignment; readonly plan: ResolvedPlan };
+
+/** One thing that a fleet holds, as JSON. */
+export type FleetEntry =
+  | readonly [kind: 'config', config: RegisteredConfig]
+  | readonly [kind: 'target', target: FleetTarget]
+  | readonly [kind: 'exposures', target: string, config: string, history: readonly BriefExposure[]]
+  | readonly [kind: 'cleared', target: string, config: string, rollout: string];
+
+/** There are very many of them: values only, in the order of `Desired` without the config. */
+type BriefExposure = readonly [
+  since: number,
+  control: number,
+  candidate: number | null,
+  shareBp: number,
+  rollout: string | null,
+  instances: InstanceDraw | null,
+  kept: readonly string[],
+];
 
 type TargetChange = Exclude<TargetEvent, { type: 'TargetRegistered' }>;
 
@@ -62,7 +80,22 @@ const changeOf = (event: TargetChange): Partial<FleetTarget> => {
   }
 };
 
-const slot = (target: string, config: string): string => `${target}\u0000${config}`;
+const SEPARATOR = '\u0000';
+const slot = (target: string, config: string): string => `${target}${SEPARATOR}${config}`;
+const partsOf = (key: string): readonly [target: string, config: string] => {
+  const [target = '', config = ''] = key.split(SEPARATOR);
+  return [target, config];
+};
+
+const briefly = ({ since, control, candidate, shareBp, rollout, instances, kept }: Desired): BriefExposure => [
+  since,
+  control,
+  candidate,
+  shareBp,
+  rollout,
+  instances,
+  kept,
+];
 
 /**
  * The whole fleet as the log desires it: every config, every target, and for each pair the history of exposures. One
@@ -168,6 +201,64 @@ export class Fleet {
 
   valueOf(config: string, revision: number): JsonObject | undefined {
     return this.#configs.get(config)?.revisions.find((candidate) => candidate.revision === revision)?.value;
+  }
+
+  /**
+   * All that it holds now but facts of rollouts, piece by piece; events that are folded in meanwhile do not show. `hold`
+   * takes it into an empty fleet.
+   */
+  held(): Iterable<FleetEntry> {
+    const [configs, targets] = [[...this.#configs.values()], [...this.#targets.values()]];
+    const exposures = [...this.#exposures].map(([key, history]) => ({ key, history, length: history.length }));
+    const cleared = [...this.#cleared];
+    return (function* entries(): Generator<FleetEntry> {
+      for (const config of configs) yield ['config', config];
+      for (const target of targets) yield ['target', target];
+      for (const { key, history, length } of exposures)
+        yield ['exposures', ...partsOf(key), history.slice(0, length).map(briefly)];
+      for (const [key, rollout] of cleared) yield ['cleared', ...partsOf(key), rollout];
+    })();
+  }
+
+  /** Takes in what another fleet held. */
+  hold(entry: FleetEntry): void {
+    switch (entry[0]) {
+      case 'config':
+        this.#configs.set(entry[1].key, entry[1]);
+        return;
+      case 'target':
+        this.#targets.set(entry[1].target, entry[1]);
+        return;
+      case 'exposures': {
+        const [, target, config, history] = entry;
+        const desired = history.map(([since, control, candidate, shareBp, rollout, instances, kept]): Desired => ({
+          since,
+          config,
+          control,
+          candidate,
+          shareBp,
+          rollout,
+          instances,
+          kept,
+        }));
+        this.#exposures.set(slot(target, config), desired);
+        return;
+      }
+      case 'cleared':
+        this.#cleared.set(slot(entry[1], entry[2]), entry[3]);
+        return;
+      default:
+        unreachable(entry);
+    }
+  }
+
+  holdRollout(id: string, facts: RolloutFacts): void {
+    this.#rollouts.set(id, facts);
+  }
+
+  /** Everything up to here is taken in. */
+  heldUpTo(position: number): void {
+    this.#position = position;
   }
 
   #wanted(target: string, config: RegisteredConfig): Desired {
