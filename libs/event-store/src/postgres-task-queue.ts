@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ClaimedTask, Clock, JsonObject, Task } from '#libs/kernel';
 import { TaskQueue } from '#libs/kernel';
+import { Together } from '#libs/postgres';
 import type { Pool, PoolClient } from 'pg';
 import { Bell } from './bell.js';
 import { PRESENCE, type Doorbell } from './doorbell.js';
@@ -59,6 +60,8 @@ const toClaimed = (row: ClaimRow, token: string): ClaimedTask => ({
   token,
 });
 
+type GivenBack = { readonly task: ClaimedTask; readonly dueAt: number; readonly fresh: boolean };
+
 /**
  * Tasks in PostgreSQL, for any number of controllers: a lease keeps others away, its token fences off a late holder.
  * Tasks of a process that has died are free at once, and not only when their lease has ended.
@@ -71,6 +74,10 @@ export class PostgresTaskQueue extends TaskQueue {
   #tookOverAt = 0;
   readonly #bell = new Bell<void>();
   readonly #timer: DueTimer;
+  readonly #given = new Together<GivenBack, boolean>({
+    answer: (given) => this.#giveBack(given),
+    keyOf: ({ task }) => task.id,
+  });
   readonly #silence: () => void;
 
   constructor(options: PostgresTaskQueueOptions) {
@@ -160,23 +167,37 @@ export class PostgresTaskQueue extends TaskQueue {
     return rowCount === 1;
   }
 
-  override async reschedule(task: ClaimedTask, dueAt: number, fresh: boolean): Promise<boolean> {
-    const { rows } = await this.#pool.query<{ due_in: string | number }>({
-      name: 'process_reschedule_task',
-      text: `with clock as materialized (select coalesce($5::bigint, ${SERVER_NOW}) as now)
+  override reschedule(task: ClaimedTask, dueAt: number, fresh: boolean): Promise<boolean> {
+    return this.#given.ask({ task, dueAt, fresh });
+  }
+
+  /** Many at once: most tasks come back again and again. Rows are locked in one order. */
+  async #giveBack(given: readonly GivenBack[]): Promise<readonly boolean[]> {
+    const { rows } = await this.#pool.query<{ id: string; due_in: string | number }>({
+      name: 'process_reschedule_tasks',
+      text: `with clock as materialized (select coalesce($5::bigint, ${SERVER_NOW}) as now),
+        given as (select * from unnest($1::text[], $2::text[], $3::bigint[], $4::boolean[]) as given(id, token, due_in, fresh)),
+        held as (
+          select id, fresh, now, now + case when hastened then least(due_in, 0) else due_in end as due
+          from process.tasks join given using (id, token) cross join clock
+          where done_at is null order by id for update of tasks)
         update process.tasks t
-        set due_at = n.due, ready_at = n.due, token = null, hastened = false,
-            attempts = case when $4 then 0 else attempts end
-        from (select id, now, now + case when hastened then least($3::bigint, 0) else $3::bigint end as due
-              from process.tasks, clock where id = $1 for update of tasks) n
-        where t.id = n.id and t.token = $2 and t.done_at is null
-        returning n.due - n.now as due_in`,
-      values: [task.id, task.token, Math.round(dueAt - this.#callersClock.now()), fresh, this.#clock?.now() ?? null],
+        set due_at = held.due, ready_at = held.due, token = null, hastened = false,
+            attempts = case when fresh then 0 else attempts end
+        from held where t.id = held.id
+        returning t.id, held.due - held.now as due_in`,
+      values: [
+        given.map(({ task }) => task.id),
+        given.map(({ task }) => task.token),
+        given.map(({ dueAt }) => Math.round(dueAt - this.#callersClock.now())),
+        given.map(({ fresh }) => fresh),
+        this.#clock?.now() ?? null,
+      ],
     });
-    const row = rows[0];
-    if (row === undefined) return false;
-    this.#timer.expectIn(Number(row.due_in));
-    return true;
+    const dueIn = rows.map((row) => Number(row.due_in));
+    if (dueIn.length > 0) this.#timer.expectIn(Math.min(...dueIn));
+    const ids = new Set(rows.map(({ id }) => id));
+    return given.map(({ task }) => ids.has(task.id));
   }
 
   /** Rows are locked in the order of their ids, so that two who hasten many never wait for each other in a circle. */

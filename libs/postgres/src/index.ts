@@ -6,3 +6,4 @@ export * from './databases.js';
 export * from './pool.js';
 export * from './migrate.js';
 export * from './app-role.js';
+export { Together } from './together.js';

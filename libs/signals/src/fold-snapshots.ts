@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { Together } from './together.js';
+import { Together } from '#libs/postgres';
 
 type SnapshotRow = { readonly rollout: string; readonly state: Buffer };
 

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { Together } from '#libs/postgres';
 import type { BakeAsked, BakeClock } from './bakes.js';
 import { advanceBakes, bakeKey, readBakes } from './bakes.js';
 import type { EvidenceBell } from './evidence-bell.js';
@@ -35,7 +36,6 @@ import {
 } from './reads.js';
 import { readLastSeen, type SightAsked } from './sights.js';
 import { readComparisons } from './postgres-comparison-intake.js';
-import { Together } from './together.js';
 
 const NO_VIOLATIONS: ViolationReport = { candidate: [], elsewhere: [], first: undefined };
 

@@ -1,26 +1,44 @@
 import { sql, type Kysely } from 'kysely';
 import { ProgressBoard, type Progress } from '#libs/application';
 import { readProgress } from '#libs/domain';
+import { Together } from '#libs/postgres';
 
 type Tables = { 'read_models.rollout_progress': { rollout: string; at: number; progress: unknown } };
+
+type Note = { readonly rollout: string; readonly progress: Progress };
+
+/** Rows are locked in one order, so that two controllers never wait for each other. */
+const putAll = async (db: Kysely<Tables>, notes: readonly Note[]): Promise<readonly void[]> => {
+  await sql`
+    insert into read_models.rollout_progress (rollout, at, progress)
+    select rollout, at, progress::jsonb from unnest(
+      ${notes.map(({ rollout }) => rollout)}::text[],
+      ${notes.map(({ progress }) => progress.at)}::bigint[],
+      ${notes.map(({ progress }) => JSON.stringify(progress))}::text[]
+    ) as noted(rollout, at, progress) order by rollout
+    on conflict (rollout) do update
+    set at = excluded.at, progress = excluded.progress
+    where rollout_progress.at <= excluded.at
+  `.execute(db);
+  return notes.map(() => undefined);
+};
 
 /** The newest assessment of each rollout, one row each, for every controller to read. */
 export class PostgresProgressBoard extends ProgressBoard {
   readonly #db: Kysely<Tables>;
+  readonly #put: Together<Note, void>;
 
   constructor(db: Kysely<Tables>) {
     super();
     this.#db = db;
+    this.#put = new Together<Note, void>({
+      answer: (notes) => putAll(db, notes),
+      keyOf: ({ rollout }) => rollout,
+    });
   }
 
-  async put(rollout: string, progress: Progress): Promise<void> {
-    await sql`
-      insert into read_models.rollout_progress (rollout, at, progress)
-      values (${rollout}, ${progress.at}, ${JSON.stringify(progress)}::jsonb)
-      on conflict (rollout) do update
-      set at = excluded.at, progress = excluded.progress
-      where rollout_progress.at <= excluded.at
-    `.execute(this.#db);
+  put(rollout: string, progress: Progress): Promise<void> {
+    return this.#put.ask({ rollout, progress });
   }
 
   async get(rollouts: readonly string[]): Promise<ReadonlyMap<string, Progress>> {

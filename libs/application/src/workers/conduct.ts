@@ -103,6 +103,10 @@ export class Conductor {
     const guarded = rollout.status !== 'rolling-back';
     const verdicts = guarded ? await this.#evaluator.evaluate(rollout, now) : [];
     const facts = await this.#gather(rollout, verdicts, now);
+    if (findsNothing(rollout, now, facts)) {
+      await this.#note(rollout, progressOf(rollout, version, facts, now));
+      return false;
+    }
     const cause = this.#view.rollouts.get(rollout.id)?.lastEvent;
     const outcome = await this.#runner.run(
       'AssessRollout',
@@ -138,6 +142,15 @@ export class Conductor {
     await letGo(session, state, events, at);
   }
 }
+
+/**
+ * Most looks lead to nothing, and then the log is not read for them: the view that the facts were gathered for is enough
+ * to wait for the next one. What is appended is always decided on the stream itself.
+ */
+const findsNothing = (rollout: Rollout, at: number, facts: Facts): boolean => {
+  const decision = rolloutDecider.decide(rollout, { type: 'AssessRollout', at, facts });
+  return decision.accepted && decision.events.length === 0;
+};
 
 /** What every instance of a target has acknowledged is a fact of the target, too. */
 const acknowledge = async (session: Session, events: readonly RolloutEvent[], facts: Facts): Promise<void> => {
