@@ -53,9 +53,14 @@ const REQUESTS = `
   ) arms
   where total > counted`;
 
+const KNOWN = `
+  select rollout, target, model, hour, units
+  from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as asked(rollout, target, model, hour)
+    join evidence.exposed using (rollout, target, model, hour)`;
+
 const WRITE = `
   insert into evidence.exposed as known (rollout, target, model, hour, requests, units)
-  values ($1, $2, $3, $4, $5, $6)
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])
   on conflict (rollout, target, model, hour)
     do update set requests = known.requests + excluded.requests, units = excluded.units`;
 
@@ -73,8 +78,10 @@ const hashOf = (salt: Buffer, unit: string): number =>
 
 type Waiting = CellKey & { requests: number; hashes: readonly number[] };
 
+const nameOf = ({ rollout, target, model, hour }: CellKey): string => JSON.stringify([rollout, target, model, hour]);
+
 const cellOf = (cells: Map<string, Waiting>, key: CellKey): Waiting => {
-  const name = JSON.stringify([key.rollout, key.target, key.model, key.hour]);
+  const name = nameOf(key);
   const cell = cells.get(name) ?? { ...key, requests: 0, hashes: [] };
   cells.set(name, cell);
   return cell;
@@ -105,7 +112,7 @@ export class Exposed {
       await this.takeUnits(client, progress.taken_to - OVERLAP_MS, cells);
       const requests = await client.query<CellKey & { requests: number }>(REQUESTS, [progress.taken_to - LATE_MS]);
       for (const { requests: count, ...key } of requests.rows) cellOf(cells, key).requests += count;
-      for (const cell of cells.values()) await this.write(client, cell);
+      await this.write(client, [...cells.values()]);
       await client.query('update evidence.exposed_progress set taken_to = $1', [now]);
     });
   }
@@ -144,14 +151,17 @@ export class Exposed {
     }
   }
 
-  private async write(client: PoolClient, { rollout, target, model, hour, requests, hashes }: Waiting): Promise<void> {
-    const { rows } = await client.query<{ units: Buffer }>(
-      'select units from evidence.exposed where rollout = $1 and target = $2 and model = $3 and hour = $4',
-      [rollout, target, model, hour],
-    );
-    const known = rows[0] === undefined ? [] : decode(rows[0].units);
-    const units = encode(this.merge(known, hashes));
-    await client.query(WRITE, [rollout, target, model, hour, requests, units]);
+  private async write(client: PoolClient, cells: readonly Waiting[]): Promise<void> {
+    const keys = [
+      cells.map(({ rollout }) => rollout),
+      cells.map(({ target }) => target),
+      cells.map(({ model }) => model),
+      cells.map(({ hour }) => hour),
+    ];
+    const { rows } = await client.query<CellKey & { readonly units: Buffer }>(KNOWN, keys);
+    const known = new Map(rows.map((row) => [nameOf(row), decode(row.units)]));
+    const units = cells.map((cell) => encode(this.merge(known.get(nameOf(cell)) ?? [], cell.hashes)));
+    await client.query(WRITE, [...keys, cells.map(({ requests }) => requests), units]);
   }
 
   private async salts(client: PoolClient, rollouts: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {

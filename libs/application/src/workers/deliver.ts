@@ -50,6 +50,8 @@ export class Deliverer {
   readonly #told: Told | undefined;
   /** Target → the generation that was last delivered there from here. */
   readonly #done = new Map<string, number>();
+  /** Target → the newest generation that is being delivered there from here. */
+  readonly #underWay = new Map<string, { readonly generation: number; readonly delivered: Promise<Delivered> }>();
   /** Targets whose last delivery from here failed, and how many of them are being tried now. */
   readonly #failing = new Set<string>();
   #trying = 0;
@@ -80,9 +82,9 @@ export class Deliverer {
     const targets = [...this.#view.fleet.targets.values()].filter(
       ({ target, retired }) => !retired && (only === null || target === only),
     );
-    // What is done already is not done again because another target is down.
-    const open = only === null && task.attempts > 1 ? targets.filter((target) => !this.#isDone(target)) : targets;
-    const failures = await Promise.all(open.map((target) => this.#deliver(target, task.attempts)));
+    // What is done already is not done again; whatever asks for it anew, as a drift does, gave it a generation of its own.
+    const open = targets.filter((target) => !this.#isDone(target));
+    const failures = await Promise.all(open.map((target) => this.#share(target, task.attempts)));
     await this.#tellArrived(targets.filter((target) => this.#isDone(target)).map(({ target }) => target));
     const failed = failures.find((failure) => failure !== undefined);
     if (failed === undefined) return { kind: 'done' };
@@ -91,6 +93,20 @@ export class Deliverer {
 
   #isDone({ target, generation }: FleetTarget): boolean {
     return this.#done.get(target) === generation;
+  }
+
+  /** Tasks of one generation of a target are served by one delivery of it. */
+  #share(target: FleetTarget, attempts: number): Promise<Delivered> {
+    const known = this.#underWay.get(target.target);
+    if (known?.generation === target.generation) return known.delivered;
+    const delivered = this.#deliver(target, attempts);
+    const mine = { generation: target.generation, delivered };
+    this.#underWay.set(target.target, mine);
+    const end = (): void => {
+      if (this.#underWay.get(target.target) === mine) this.#underWay.delete(target.target);
+    };
+    void delivered.then(end, end);
+    return delivered;
   }
 
   async #deliver(target: FleetTarget, attempts: number): Promise<Delivered> {
