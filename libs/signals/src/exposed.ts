@@ -165,11 +165,11 @@ export class Exposed {
   }
 
   private async salts(client: PoolClient, rollouts: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {
-    for (const rollout of rollouts)
-      await client.query(
-        'insert into evidence.exposed_salts (rollout, salt) values ($1, $2) on conflict (rollout) do nothing',
-        [rollout, randomBytes(16)],
-      );
+    await client.query(
+      `insert into evidence.exposed_salts (rollout, salt) select * from unnest($1::text[], $2::bytea[])
+       on conflict (rollout) do nothing`,
+      [rollouts, rollouts.map(() => randomBytes(16))],
+    );
     const { rows } = await client.query<{ rollout: string; salt: Buffer }>(
       'select rollout, salt from evidence.exposed_salts where rollout = any ($1)',
       [rollouts],

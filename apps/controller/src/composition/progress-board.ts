@@ -23,10 +23,32 @@ const putAll = async (db: Kysely<Tables>, notes: readonly Note[]): Promise<reado
   return notes.map(() => undefined);
 };
 
+/** One answer for each list of rollouts. */
+const getAll = async (
+  db: Kysely<Tables>,
+  asked: readonly (readonly string[])[],
+): Promise<readonly ReadonlyMap<string, Progress>[]> => {
+  const rows = await db
+    .selectFrom('read_models.rollout_progress')
+    .select(['rollout', 'progress'])
+    .where(sql<boolean>`rollout = any (${[...new Set(asked.flat())]}::text[])`)
+    .execute();
+  const known = new Map(
+    rows.flatMap(({ rollout, progress }) => {
+      const read = readProgress(progress);
+      return read === undefined ? [] : [[rollout, read] as const];
+    }),
+  );
+  return asked.map(
+    (rollouts) => new Map(rollouts.flatMap((id) => (known.has(id) ? [[id, known.get(id) as Progress]] : []))),
+  );
+};
+
 /** The newest assessment of each rollout, one row each, for every controller to read. */
 export class PostgresProgressBoard extends ProgressBoard {
   readonly #db: Kysely<Tables>;
   readonly #put: Together<Note, void>;
+  readonly #get: Together<readonly string[], ReadonlyMap<string, Progress>>;
 
   constructor(db: Kysely<Tables>) {
     super();
@@ -35,6 +57,7 @@ export class PostgresProgressBoard extends ProgressBoard {
       answer: (notes) => putAll(db, notes),
       keyOf: ({ rollout }) => rollout,
     });
+    this.#get = new Together({ answer: (asked) => getAll(db, asked) });
   }
 
   put(rollout: string, progress: Progress): Promise<void> {
@@ -42,18 +65,7 @@ export class PostgresProgressBoard extends ProgressBoard {
   }
 
   async get(rollouts: readonly string[]): Promise<ReadonlyMap<string, Progress>> {
-    if (rollouts.length === 0) return new Map();
-    const rows = await this.#db
-      .selectFrom('read_models.rollout_progress')
-      .select(['rollout', 'progress'])
-      .where('rollout', 'in', [...rollouts])
-      .execute();
-    return new Map(
-      rows.flatMap(({ rollout, progress }) => {
-        const read = readProgress(progress);
-        return read === undefined ? [] : [[rollout, read] as const];
-      }),
-    );
+    return rollouts.length === 0 ? new Map() : this.#get.ask(rollouts);
   }
 
   async times(rollouts: readonly string[]): Promise<ReadonlyMap<string, number>> {

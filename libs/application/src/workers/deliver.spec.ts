@@ -79,3 +79,40 @@ describe('deliveries to a platform that hangs', () => {
     expect(names.filter((target) => delivery.serves(target) === undefined)).toEqual([]);
   });
 });
+
+describe('deliveries of one generation', () => {
+  const setting = () => {
+    const view = new LiveView();
+    view.apply(registered('well', 1));
+    const delivery = new MemoryDelivery();
+    const store = {} as unknown as ConstructorParameters<typeof CommandRunner>[0];
+    const runner = new CommandRunner(store, new VirtualClock(), new CountedIds('c'));
+    return { delivery, deliverer: new Deliverer(runner, view, delivery) };
+  };
+
+  it('are made once for all tasks that come together or later', async () => {
+    const { delivery, deliverer } = setting();
+    let calls = 0;
+    const apply = delivery.apply.bind(delivery);
+    delivery.apply = async (...ruleset) => {
+      calls += 1;
+      await settled();
+      return apply(...ruleset);
+    };
+    const together = [1, 1, 1].map((generation) => deliverer.run(taskFor('well', generation, 1)));
+    expect(await Promise.all(together)).toEqual(Array.from({ length: 3 }, () => ({ kind: 'done' })));
+    expect(await deliverer.run(taskFor('well', 1, 1))).toEqual({ kind: 'done' });
+    expect(calls).toBe(1);
+    expect(delivery.applied).toEqual([{ target: 'well', generation: 1 }]);
+  });
+
+  it('that failed are made again, and each task that shared the failure comes back', async () => {
+    const { delivery, deliverer } = setting();
+    delivery.breaks('well', 'does not answer');
+    const together = [1, 2].map((attempts) => deliverer.run(taskFor('well', 1, attempts)));
+    expect((await Promise.all(together)).map(({ kind }) => kind)).toEqual(['again', 'again']);
+    delivery.heals('well');
+    expect(await deliverer.run(taskFor('well', 1, 3))).toEqual({ kind: 'done' });
+    expect(delivery.serves('well')).toBeDefined();
+  });
+});
