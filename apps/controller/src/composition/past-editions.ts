@@ -6,20 +6,28 @@ type Edition = { readonly edition: number; readonly fold: number; readonly posit
 
 /** Rows that go at once. */
 const SOME = 5_000;
-const TABLES = ['past', 'rollout_spans', 'mentions'] as const;
+const TABLES = {
+  past: 'subject, aspect, at, position',
+  rollout_spans: 'rollout',
+  mentions: 'subject, position',
+} as const;
 
 /** An edition that is neither live nor made and still has rows. Numbers are given once. */
 const STALE = `
   select g.edition
   from generate_series(1, (select last_value from read_models.past_editions_edition_seq)) as g(edition)
   where not exists (select from read_models.past_editions where edition = g.edition)
-    and (${TABLES.map((table) => `exists (select from read_models.${table} where edition = g.edition)`).join(' or ')})
+    and (${Object.keys(TABLES)
+      .map((table) => `exists (select from read_models.${table} where edition = g.edition)`)
+      .join(' or ')})
   limit 1`;
 
-const DROP = TABLES.map(
-  (table) => `
+/** In the order of the primary key, or each time all that has gone before would be passed over again. */
+const DROP = Object.entries(TABLES).map(
+  ([table, key]) => `
   delete from read_models.${table}
-  where ctid = any (array(select ctid from read_models.${table} where edition = $1 limit ${SOME}))`,
+  where ctid = any (array(
+    select ctid from read_models.${table} where edition = $1 order by ${key} limit ${SOME}))`,
 );
 
 /** Editions of the past in PostgreSQL, of which one is made and one is live. */
@@ -34,7 +42,7 @@ export class PostgresPastEditions extends PastEditions {
   override begin(fold: number): Promise<number | undefined> {
     return inTransaction(this.#pool, async (client) => {
       // Whoever else begins waits here.
-      const { edition: live } = await holdLive(client);
+      const { edition: live } = await holdLive(client, fold);
       const { rows } = await client.query<Edition>('select edition, fold, position from read_models.past_editions');
       const isLiveByIt = rows.some((row) => row.edition === live && row.fold >= fold);
       // One that was begun by a fold that another one has followed since is not made to its end.
@@ -50,18 +58,18 @@ export class PostgresPastEditions extends PastEditions {
     });
   }
 
-  override write(fold: number, news: PastNews): Promise<boolean> {
+  override write(fold: number, after: number, news: PastNews): Promise<boolean> {
     return inTransaction(this.#pool, async (client) => {
       const made = await this.#hold(client, fold);
-      if (made === undefined) return false;
-      if (made.position < news.upTo) await writeTo(client, made, news);
+      if (made === undefined || made.position < after) return false;
+      if (made.position < news.upTo) await writeTo(client, made, news, fold);
       return true;
     });
   }
 
   override goLive(fold: number): Promise<boolean> {
     return inTransaction(this.#pool, async (client) => {
-      const live = await holdLive(client);
+      const live = await holdLive(client, fold);
       const made = await this.#hold(client, fold);
       if (made === undefined) return true;
       if (made.position < live.position) return false;

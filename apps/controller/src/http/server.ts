@@ -174,6 +174,13 @@ const ofrepOf = (
   ];
 };
 
+const progressOf = ({ past, view }: Core): { readonly progress?: readonly string[] } => {
+  const { progress } = past.remaker;
+  if (progress === undefined) return {};
+  const far = `up to event ${progress} of ${view.position}`;
+  return { progress: [`past: made anew ${far}; questions about it are answered from what there was`] };
+};
+
 const readinessOf = (core: Core): Readiness => ({
   check: async () => {
     const stopped = core
@@ -184,7 +191,7 @@ const readinessOf = (core: Core): Readiness => ({
     const reasons = [...stopped, ...(trouble === undefined ? [] : [`database: ${trouble.message}`])];
     const { message } = core.tree.sealing();
     const warnings = message === undefined ? {} : { warnings: [`seal: ${message}`] };
-    return { ready: reasons.length === 0, reasons, ...warnings };
+    return { ready: reasons.length === 0, reasons, ...warnings, ...progressOf(core) };
   },
 });
 
