@@ -126,7 +126,7 @@ const openLog = async (
   { databaseUrl, archive }: { readonly databaseUrl: string; readonly archive: Archive },
   clock: Clock,
   log: Log,
-  { reached, keepsView, pastFold, remakesAgainMs }: Instruments,
+  { reached, keepsView, ...ofPast }: Instruments,
 ) => {
   const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
@@ -152,16 +152,7 @@ const openLog = async (
   const view = await kept.restore();
   const restore = (atMost: number): Promise<LiveView> => kept.restore(atMost);
   const followed = { view, restore, store, pool: unhurried };
-  const past = await openPast({
-    ...followed,
-    databaseUrl,
-    patience: PATIENCE,
-    log,
-    reached,
-    pastFold,
-    remakesAgainMs,
-    report,
-  });
+  const past = await openPast({ ...followed, ...ofPast, databaseUrl, patience: PATIENCE, log, reached, report });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);
