@@ -25,7 +25,7 @@ import {
   type ReaderHealth,
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
-import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
+import { checkGrants, createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
@@ -89,6 +89,7 @@ const migrated = async (databaseUrl: string, log: Log): Promise<number> => {
   try {
     const { applied, version } = await migrate(pool);
     if (applied.length > 0) log.info(BROUGHT_UP_TO_DATE, { applied });
+    await checkGrants(pool);
     if (await mayAlterLog(pool))
       log.info(
         'The role of DATABASE_URL could alter the log by SQL: let controllers use one that cannot (headgate migrate --role).',
