@@ -1,5 +1,5 @@
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -64,6 +64,15 @@ describe('old events in files', () => {
   it('leaves what was recorded since, and files that would not be full', async () => {
     expect(await archive(new Date(0))).toEqual({ upTo: 0, files: 0, written: 0, emptied: 0, characters: 0 });
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('takes away what a call left that was killed, not what another one writes', async () => {
+    const [left, written, other] = [`${FIRST}.17.part`, `${FIRST}.18.part`, 'notes.part'];
+    for (const name of [left, written, other]) writeFileSync(join(folder, name), 'half');
+    for (const name of [left, other]) utimesSync(join(folder, name), new Date(0), new Date(0));
+    await archive(new Date(0));
+    expect(readdirSync(folder)).toEqual([written, other]);
+    for (const name of [written, other]) rmSync(join(folder, name));
   });
 
   it('can be stopped between a file and the database: nothing is lost, and the next call goes on', async () => {
