@@ -1,5 +1,14 @@
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -214,6 +223,21 @@ describe('old events in files', () => {
     expect((await all(storeFrom(folder))).length).toBe(2 * FILE + 10);
     expect(await archive()).toMatchObject({ written: 0 });
     writeFileSync(path, whole);
+  });
+
+  it('says which of the files that were asked for cannot be read, until they can', async () => {
+    const store = storeFrom(folder);
+    renameSync(join(folder, FIRST), join(folder, 'elsewhere'));
+    expect(await store.unreadable()).toEqual([]);
+    await expect(store.readPositions([1])).rejects.toThrow(ArchiveError);
+    expect(await store.unreadable()).toEqual([
+      expect.stringMatching(new RegExp(`${FIRST} cannot be read \\(ENOENT\\)`)),
+    ]);
+    mkdirSync(join(folder, FIRST));
+    expect(await store.unreadable()).toEqual([expect.stringContaining(`${FIRST} cannot be read (it is no file)`)]);
+    rmdirSync(join(folder, FIRST));
+    renameSync(join(folder, 'elsewhere'), join(folder, FIRST));
+    expect(await store.unreadable()).toEqual([]);
   });
 
   it('says which file is missing, and reads it once it is there again', async () => {

@@ -190,8 +190,12 @@ const readinessOf = (core: Core): Readiness => ({
     const trouble = await core.database.check();
     const reasons = [...stopped, ...(trouble === undefined ? [] : [`database: ${trouble.message}`])];
     const { message } = core.tree.sealing();
-    const warnings = message === undefined ? {} : { warnings: [`seal: ${message}`] };
-    return { ready: reasons.length === 0, reasons, ...warnings, ...progressOf(core) };
+    const unreadable = await core.store.unreadable();
+    const warnings = [
+      ...(message === undefined ? [] : [`seal: ${message}`]),
+      ...unreadable.map((why) => `archive: ${why}`),
+    ];
+    return { ready: reasons.length === 0, reasons, ...(warnings.length > 0 && { warnings }), ...progressOf(core) };
   },
 });
 
