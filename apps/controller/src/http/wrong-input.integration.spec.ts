@@ -463,6 +463,9 @@ describe('A question', () => {
     ['/v1/at?position=9999999', badRequest('/position')],
     ['/v1/at?position=1&time=2020-01-01T00:00:00Z', badRequest('/time')],
     ['/v1/at?target=nothing', refused('target-not-found', '/target', 404)],
+    ['/v1/at?config=nothing', refused('config-not-found', '/config', 404)],
+    ['/v1/at?platform=nix', badRequest('/platform')],
+    ['/v1/changes/open?platform=nix', badRequest('/platform')],
     ['/v1/nothing', { status: 404, code: 'not-found' }],
   ];
   it.each(cases.map(([path, expected, headers]) => ({ path, expected, headers })))(
