@@ -529,6 +529,13 @@ const routesWithBody: readonly (readonly [string, string, 'operator' | 'service'
   ['POST', '/v1/tokens', 'admin'],
 ];
 
+describe('Whom a token is for', () => {
+  it.each(['', 'nimda\u202eadmin', 'ad\u200bmin', 'admin\nroot', 'x'.repeat(101)])('is not %j', async (subject) => {
+    const answer = await ask(controller.admin, 'POST', '/v1/tokens', { body: { subject, role: 'viewer' } });
+    expectProblem(answer, badRequest('/subject'));
+  });
+});
+
 describe('A body', () => {
   it.each([
     ['that is no JSON', '{"manifests": [', badRequest()],
