@@ -79,7 +79,10 @@ export class Session {
     return loaded;
   }
 
-  /** Decides on a loaded state and keeps the events for the append. The first rejection ends the attempt. */
+  /**
+   * Decides, and keeps the events for the append where the stream is loaded; of another they are only told. The first
+   * rejection ends the attempt.
+   */
   decide<S, C, E extends HeadgateEvent>(
     decider: AnyDecider<S, C, E>,
     streamId: string,

@@ -108,16 +108,12 @@ export class Conductor {
     const guarded = rollout.status !== 'rolling-back';
     const verdicts = guarded ? await this.#evaluator.evaluate(rollout, now) : [];
     const facts = await this.#gather(rollout, verdicts, now);
-    if (findsNothing(rollout, now, facts)) {
-      await this.#note(rollout, progressOf(rollout, version, facts, now));
-      return false;
-    }
     const cause = this.#view.rollouts.get(rollout.id)?.lastEvent;
     const outcome = await this.#runner.run(
       'AssessRollout',
       automation(this.#runner.newId(), cause),
       async (session) => {
-        await this.#decide(session, rollout.id, now, facts);
+        await this.#decide(session, rollout, now, facts);
         return { rollout: rollout.id };
       },
     );
@@ -139,23 +135,20 @@ export class Conductor {
     await this.#board.put(id, progress);
   }
 
-  async #decide(session: Session, id: string, at: number, facts: Facts): Promise<void> {
-    const stream = rolloutStream(id);
+  /**
+   * Most looks lead to nothing, and then the stream is not read for them: the view that the facts were gathered for is
+   * enough to wait for the next one. What is appended is always decided on the stream itself.
+   */
+  async #decide(session: Session, known: Rollout, at: number, facts: Facts): Promise<void> {
+    const stream = rolloutStream(known.id);
+    const command = { type: 'AssessRollout', at, facts } as const;
+    if (session.decide(rolloutDecider, stream, known, command).length === 0) return;
     const { state } = await session.load(rolloutDecider, stream);
-    const events = session.decide(rolloutDecider, stream, state, { type: 'AssessRollout', at, facts });
+    const events = session.decide(rolloutDecider, stream, state, command);
     await acknowledge(session, events, facts);
     await letGo(session, state, events, at);
   }
 }
-
-/**
- * Most looks lead to nothing, and then the log is not read for them: the view that the facts were gathered for is enough
- * to wait for the next one. What is appended is always decided on the stream itself.
- */
-const findsNothing = (rollout: Rollout, at: number, facts: Facts): boolean => {
-  const decision = rolloutDecider.decide(rollout, { type: 'AssessRollout', at, facts });
-  return decision.accepted && decision.events.length === 0;
-};
 
 /** What every instance of a target has acknowledged is a fact of the target, too. */
 const acknowledge = async (session: Session, events: readonly RolloutEvent[], facts: Facts): Promise<void> => {
