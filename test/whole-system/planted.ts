@@ -136,6 +136,7 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that does not see that a signal is not measured any more',
+    seed: 567,
     says: /was not measured on/,
     planted: seeing((facts) => ({ ...facts, unmeasured: [] })),
   },
