@@ -4,6 +4,7 @@ import { ask, clientOf, problemIn } from './kit/http.js';
 import { harmfulRollout } from './kit/harmful-rollout.js';
 import { startHookReceiver, type HookReceiver } from './kit/hook-receiver.js';
 import { startInProcess, type InProcess } from './kit/in-process.js';
+import { hear } from './kit/hear.js';
 import { config } from './kit/manifests.js';
 import { readLog } from './kit/log.js';
 import { until } from './kit/until.js';
@@ -104,6 +105,24 @@ describe('events out', () => {
     const log = JSON.stringify(await readLog(database.pool));
     expect(log).toContain('HookAdded');
     expect(log).not.toContain(receiver.secret.slice('whsec_'.length));
+  });
+
+  it('are told of on the stream of admins each time that something changes, and to nobody else', async () => {
+    controller = await start();
+    const id = await addHook();
+    const frame = `event: deliveries\ndata: ${JSON.stringify({ hooks: [id] })}`;
+    const ofOthers = hear(controller.operator, '?progress=true', (text) => text.includes('the last one'));
+    for (const value of [1, 2]) {
+      const heard = hear(
+        controller.admin,
+        '?progress=true',
+        (text) => text.includes(frame),
+        () => revise('prompt', value),
+      );
+      expect(await heard).not.toContain(receiver.url);
+    }
+    await clientOf(controller.admin).apply({ manifests: [config('prompt', { value: 3 })], reason: 'the last one' });
+    expect(await ofOthers).not.toContain('deliveries');
   });
 
   it('that a receiver cannot take now keep only later ones of the same stream waiting, and come in order', async () => {

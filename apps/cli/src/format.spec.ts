@@ -35,5 +35,6 @@ describe('numbers as people read them', () => {
   it('a long value is cut, and text from the log cannot send escape sequences to the terminal', () => {
     expect(showValue('x'.repeat(200), 10)).toHaveLength(10);
     expect(plain('red \u001b[31malert\u0007\nnext')).toBe('red \ufffd[31malert\ufffd next');
+    expect(plain('nimda\u202eadmin')).toBe('nimda\ufffdadmin');
   });
 });

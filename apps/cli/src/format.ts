@@ -67,7 +67,9 @@ export const showValue = (value: unknown, limit = 120): string => {
 /** `1 target`, `3 targets`. */
 export const plural = (count: number, noun: string): string => `${showCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 
-/** Text from elsewhere made safe for a terminal: control characters, and with them escape sequences, are shown, not obeyed. */
+/**
+ * Text from elsewhere made safe for a terminal: control characters, with them escape sequences, and what turns the direction
+ * of text are shown, not obeyed.
+ */
 export const plain = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex -- control characters are what this removes
-  text.replace(/[\n\r\t]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+  text.replace(/[\n\r\t]+/g, ' ').replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');

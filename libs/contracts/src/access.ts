@@ -7,9 +7,18 @@ import { z } from 'zod';
 export const Role = z.enum(['admin', 'operator', 'viewer', 'investigator', 'service']);
 export type Role = z.output<typeof Role>;
 
+/** Whom a log names must be who people read there: no character that is not seen or that turns others around. */
+const Subject = z
+  .string()
+  .min(1)
+  .max(100)
+  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, {
+    error: 'only characters that can be seen, and spaces: leave out control and formatting characters',
+  });
+
 export const CreateTokenRequest = z
   .strictObject({
-    subject: z.string().min(1).max(100),
+    subject: Subject,
     role: Role,
     expiresInDays: z.int().min(1).max(3_650).optional(),
   })

@@ -52,6 +52,7 @@ export const LiveProvider = ({ children }: { readonly children: ReactNode }): JS
           for (const listener of listeners) listener(event);
         },
         onProgress: (rollouts) => refresher.touch(touchedByProgress(rollouts)),
+        onDeliveries: () => refresher.touch([['hooks']]),
         onGap: () => void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'at' }),
       },
       stop.signal,

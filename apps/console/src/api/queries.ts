@@ -63,14 +63,9 @@ export const useOpenChanges = (query: OpenQuery): UseQueryResult<OpenChanges> =>
   );
 };
 
-const HOOKS_EVERY_MS = 5_000;
-
-/** Deliveries are no events, so while somebody looks they are asked about every few seconds. */
 export const useHooks = (enabled: boolean): UseQueryResult<readonly HookView[]> => {
   const { api } = useSession();
-  return useQuery(
-    queryOptions({ queryKey: ['hooks'], queryFn: () => api.hooks(), refetchInterval: HOOKS_EVERY_MS, enabled }),
-  );
+  return useQuery(queryOptions({ queryKey: ['hooks'], queryFn: () => api.hooks(), enabled, ...LIVE }));
 };
 
 /** How it was at a position: with all that is known today, or as it was known at a time. */

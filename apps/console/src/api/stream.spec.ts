@@ -7,6 +7,7 @@ const TIMES = { silentMs: 200, firstPauseMs: 1, longestPauseMs: 5 };
 
 const frame = (position: number): string =>
   `id: ${position}\nevent: event\ndata: ${JSON.stringify({ position, type: 'StagePassed' })}\n\n`;
+const deliveries = (id: string): string => `event: deliveries\ndata: ${JSON.stringify({ hooks: [id] })}\n\n`;
 const progress = (id: string): string => `event: progress\ndata: ${JSON.stringify({ rollouts: [id] })}\n\n`;
 
 const refusal = (status: number): RefusedError =>
@@ -23,7 +24,7 @@ afterEach(() => {
 
 /** Follows scripted connections, one after the other; the last one stays open. */
 const follow = async (scripts: readonly Script[], isEnough: (seen: Seen) => boolean): Promise<Seen> => {
-  const seen: Seen = { after: [], positions: [], progress: [], states: [], gaps: 0 };
+  const seen: Seen = { after: [], positions: [], progress: [], deliveries: [], states: [], gaps: 0 };
   const ending = new AbortController();
   stop.add(ending);
   const check = (): void => {
@@ -53,6 +54,7 @@ const follow = async (scripts: readonly Script[], isEnough: (seen: Seen) => bool
       check();
     },
     onProgress: (rollouts: readonly string[]) => seen.progress.push(...rollouts),
+    onDeliveries: (hooks: readonly string[]) => seen.deliveries.push(...hooks),
     onGap: () => (seen.gaps += 1),
   };
   await followEvents({ stream }, listener, ending.signal, TIMES);
@@ -63,6 +65,7 @@ type Seen = {
   readonly after: (number | undefined)[];
   readonly positions: number[];
   readonly progress: string[];
+  readonly deliveries: string[];
   readonly states: Connection['state'][];
   gaps: number;
 };
@@ -92,10 +95,10 @@ describe('The event stream', () => {
 
   it('tells of assessments without moving its place', async () => {
     const seen = await follow(
-      [{ pieces: [frame(7), progress('r1')] }, { pieces: [frame(8)], stays: true }],
+      [{ pieces: [frame(7), progress('r1'), deliveries('h1')] }, { pieces: [frame(8)], stays: true }],
       ({ positions }) => positions.includes(8),
     );
-    expect(seen.progress).toEqual(['r1']);
+    expect([seen.progress, seen.deliveries]).toEqual([['r1'], ['h1']]);
     expect(seen.after).toEqual([undefined, 7]);
   });
 

@@ -14,6 +14,8 @@ export type StreamListener = {
   readonly onEvent: (event: EventView) => void;
   /** Rollouts that were assessed anew, which is no event. */
   readonly onProgress: (rollouts: readonly string[]) => void;
+  /** Hooks that were delivered to, or could not be, which is no event either. */
+  readonly onDeliveries: (hooks: readonly string[]) => void;
   /** What came before cannot be told from here on: everything is to be read again. */
   readonly onGap: () => void;
 };
@@ -28,6 +30,10 @@ type Frame = { readonly event?: string | undefined; readonly data: string };
 const takeFrame = ({ event, data }: Frame, seen: number | undefined, listener: StreamListener): number | undefined => {
   if (event === 'progress') {
     listener.onProgress((JSON.parse(data) as { rollouts: string[] }).rollouts);
+    return seen;
+  }
+  if (event === 'deliveries') {
+    listener.onDeliveries((JSON.parse(data) as { hooks: string[] }).hooks);
     return seen;
   }
   if (event !== 'event') return seen;

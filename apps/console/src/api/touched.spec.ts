@@ -25,6 +25,7 @@ describe('An event makes old what it touches', () => {
     [event('RolloutSettled', 'rollout-7'), ['config', 'configs', 'rollout/7']],
     [event('ExposureChanged', 'rollout-7'), ['targets']],
     [event('TargetLabelled', 'target-api'), ['board', 'targets']],
+    [event('HookRemoved', 'hook-7'), ['hooks']],
   ])('%o', (happened, expected) => {
     expect(touchedBy(happened).map((key) => key.join('/'))).toEqual(expect.arrayContaining(expected));
   });

@@ -21,6 +21,7 @@ export const touchedBy = (event: EventView): readonly Touched[] => {
     ...(event.stream.startsWith('rollout-') ? [['open', 'now']] : []),
     ...(config === undefined ? [] : [['configs'], ['config', config]]),
     ...(event.type === 'RolloutSettled' || event.type === 'RolledBack' ? [['configs'], ['config']] : []),
+    ...(event.stream.startsWith('hook-') ? [['hooks']] : []),
     ...(event.stream.startsWith('target-') || event.type.startsWith('Exposure') ? [['targets']] : []),
   ];
 };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BoardView, EventList, WhoAmI } from '#libs/contracts';
+import { hear } from '#test/kit/hear';
 import { ask, clientOf } from '#test/kit/http';
 import { startInProcess, type InProcess } from '#test/kit/in-process';
 import { config, TARGETS, world } from '#test/kit/manifests';
@@ -127,20 +128,7 @@ describe('The log, searched', () => {
 });
 
 describe('The stream', () => {
-  const heardOf = async (query: string, enough: (text: string) => boolean): Promise<string> => {
-    const leave = new AbortController();
-    const { url, token } = controller.viewer;
-    const headers = { authorization: `Bearer ${token}` };
-    const response = await fetch(`${url}/v1/events/stream${query}`, { headers, signal: leave.signal });
-    const decoder = new TextDecoder();
-    let text = '';
-    for await (const bytes of response.body ?? []) {
-      text += decoder.decode(bytes as Uint8Array, { stream: true });
-      if (enough(text)) break;
-    }
-    leave.abort();
-    return text;
-  };
+  const heardOf = (query: string, enough: (text: string) => boolean) => hear(controller.viewer, query, enough);
 
   it('tells of new assessments who asks for it, without a position to resume from', async () => {
     const text = await heardOf('?progress=true', (heard) => heard.includes(paused));

@@ -4,10 +4,11 @@ import type { EventStore, RecordedEvent } from '#libs/kernel';
 import type { TokenChecker } from '../composition/token-checker.js';
 import type { Caller } from './auth.js';
 import { matchesFilter, type EventFilter } from './event-filter.js';
+import type { HookBoard } from './hook-board.js';
 
 const HEARTBEAT_MS = 15_000;
-/** How often new assessments are looked for while somebody wants to hear of them. */
-const PROGRESS_MS = 1_000;
+/** How often what is no event is looked for while somebody wants to hear of it. */
+const LOOK_MS = 1_000;
 const PAGE = 1_000;
 /** A reader that is this far behind is cut off; it resumes where it was. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
@@ -21,6 +22,17 @@ type Reader = {
   live: boolean;
 };
 
+/** What changes without an event, and may be made by any controller: one small query serves all readers of this one. */
+type Unlogged = {
+  readonly event: 'progress' | 'deliveries';
+  readonly names: 'rollouts' | 'hooks';
+  readonly mayRead: (reader: Reader) => boolean;
+  /** What each of them is like now. */
+  readonly read: () => Promise<ReadonlyMap<string, unknown>>;
+  seen: ReadonlyMap<string, unknown>;
+  isLooking: boolean;
+};
+
 type Opening = { readonly after: number; readonly filter: EventFilter; readonly progress: boolean };
 
 /** Server-sent events from the log: first what was missed, then what comes, each once and in order. */
@@ -29,19 +41,23 @@ export class EventStreams {
   readonly #store: EventStore;
   readonly #view: LiveView;
   readonly #tokens: TokenChecker;
-  readonly #board: Pick<ProgressBoard, 'times'>;
   readonly #timers: readonly NodeJS.Timeout[];
-  #assessed: ReadonlyMap<string, number> = new Map();
-  #looking = false;
 
-  constructor(store: EventStore, view: LiveView, tokens: TokenChecker, board: Pick<ProgressBoard, 'times'>) {
+  constructor(
+    store: EventStore,
+    view: LiveView,
+    tokens: TokenChecker,
+    boards: { readonly progress: Pick<ProgressBoard, 'times'>; readonly hooks: Pick<HookBoard, 'list'> },
+  ) {
     this.#store = store;
     this.#view = view;
     this.#tokens = tokens;
-    this.#board = board;
+    const unlogged = [this.#assessments(boards.progress), this.#deliveries(boards.hooks)];
     this.#timers = [
       setInterval(() => this.#beat(), HEARTBEAT_MS).unref(),
-      setInterval(() => void this.#lookForProgress(), PROGRESS_MS).unref(),
+      setInterval(() => {
+        for (const each of unlogged) void this.#lookFor(each);
+      }, LOOK_MS).unref(),
     ];
     view.onEvent((event) => this.#publish(event));
   }
@@ -104,25 +120,46 @@ export class EventStreams {
     return frame;
   }
 
-  /** Assessments are no events, and any controller may make them: one small query serves all readers of this one. */
-  async #lookForProgress(): Promise<void> {
-    const readers = [...this.#readers].filter(({ progress, live }) => progress && live);
-    if (readers.length === 0 || this.#looking) return;
-    this.#looking = true;
+  #assessments(board: Pick<ProgressBoard, 'times'>): Unlogged {
+    const running = (): readonly string[] =>
+      [...this.#view.rollouts.values()].flatMap(({ rollout }) => (rollout.endedAt === null ? [rollout.id] : []));
+    return {
+      event: 'progress',
+      names: 'rollouts',
+      mayRead: () => true,
+      read: () => board.times(running()),
+      seen: new Map(),
+      isLooking: false,
+    };
+  }
+
+  #deliveries(board: Pick<HookBoard, 'list'>): Unlogged {
+    return {
+      event: 'deliveries',
+      names: 'hooks',
+      mayRead: ({ secret }) => this.#view.hooks.size > 0 && this.#tokens.allows(secret, 'admin'),
+      read: async () => new Map((await board.list()).map((hook) => [hook.id, JSON.stringify(hook)])),
+      seen: new Map(),
+      isLooking: false,
+    };
+  }
+
+  async #lookFor(unlogged: Unlogged): Promise<void> {
+    const { event, names, mayRead, read, seen } = unlogged;
+    const readers = [...this.#readers].filter((reader) => reader.progress && reader.live && mayRead(reader));
+    if (readers.length === 0 || unlogged.isLooking) return;
+    unlogged.isLooking = true;
     try {
-      const running = [...this.#view.rollouts.values()].flatMap(({ rollout }) =>
-        rollout.endedAt === null ? [rollout.id] : [],
-      );
-      const times = await this.#board.times(running);
-      const rollouts = running.filter((id) => times.get(id) !== this.#assessed.get(id));
-      this.#assessed = times;
-      if (rollouts.length === 0) return;
-      const frame = `event: progress\ndata: ${JSON.stringify({ rollouts })}\n\n`;
+      const now = await read();
+      unlogged.seen = now;
+      const changed = [...now.keys()].filter((id) => now.get(id) !== seen.get(id));
+      if (changed.length === 0) return;
+      const frame = `event: ${event}\ndata: ${JSON.stringify({ [names]: changed })}\n\n`;
       for (const { raw } of readers) raw.write(frame);
     } catch {
       // The database is away for now, of which others tell; the next look finds what this one missed.
     } finally {
-      this.#looking = false;
+      unlogged.isLooking = false;
     }
   }
 

@@ -24,7 +24,10 @@ const ListQuery = EventFilter.extend({
 });
 const StreamQuery = EventFilter.extend({
   after: Position.optional(),
-  /** Tells of new assessments, too: which rollouts have something new to read although no event was written. */
+  /**
+   * Tells of what is no event, too: which rollouts were assessed anew and, to admins, which hooks were delivered to or
+   * could not be.
+   */
   progress: z.literal('true').optional(),
 });
 @ApiTags('history')

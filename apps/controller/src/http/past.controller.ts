@@ -24,6 +24,8 @@ const AtQuery = z.object({
 });
 type AtQuery = z.output<typeof AtQuery>;
 
+type Slice = { readonly [part in 'target' | 'platform' | 'config']?: string | undefined };
+
 const HOUR_MS = 3_600_000;
 const MOST_LOOK_BACK_HOURS = 24 * 366;
 
@@ -78,11 +80,27 @@ export class PastController {
     return openChanges(this.past, this.view, { ...query, at, lookBackMs: query.lookBackHours * HOUR_MS });
   }
 
-  private refuseUnknown({ target }: { readonly target?: string | undefined }): void {
-    if (target === undefined || this.view.fleet.targets.has(target)) return;
-    throw new ProblemError('target-not-found', `There is no target ${target}. Apply its manifest first.`, [
-      { pointer: '/target', detail: 'not registered' },
-    ]);
+  private refuseUnknown({ target, platform, config }: Slice): void {
+    const { targets, configs } = this.view.fleet;
+    if (target !== undefined && !targets.has(target))
+      throw ProblemError.of({
+        code: 'target-not-found',
+        message: `There is no target ${target}. Apply its manifest first.`,
+        field: '/target',
+      });
+    if (config !== undefined && !configs.has(config))
+      throw ProblemError.of({
+        code: 'config-not-found',
+        message: `There is no config ${config}. Apply it first, or leave it out.`,
+        field: '/config',
+      });
+    const platforms = [...new Set([...targets.values()].map((each) => each.platform))].toSorted();
+    if (platform !== undefined && platforms.length > 0 && !platforms.some((each) => each === platform))
+      throw ProblemError.of({
+        code: 'invalid-request',
+        message: `No target is on the platform ${platform}. There are: ${platforms.join(', ')}.`,
+        field: '/platform',
+      });
   }
 
   private async moment({ time, position, asKnownAt }: AtQuery): Promise<Pick<AtAsked, 'when' | 'at' | 'knownAt'>> {

@@ -92,7 +92,7 @@ class HttpModule {
       [EventStore, core.store],
       [LogTree, core.tree],
       [PackSealer, core.packs],
-      [EventStreams, new EventStreams(core.store, core.view, core.tokens, core.board)],
+      [EventStreams, new EventStreams(core.store, core.view, core.tokens, { progress: core.board, hooks: core.hooks })],
       [TokenChecker, core.tokens],
       [ExposedUnits, core.rounds.exposed],
       [ExactReads, new ExactReads(core.rounds.minUnits)],

@@ -463,6 +463,9 @@ describe('A question', () => {
     ['/v1/at?position=9999999', badRequest('/position')],
     ['/v1/at?position=1&time=2020-01-01T00:00:00Z', badRequest('/time')],
     ['/v1/at?target=nothing', refused('target-not-found', '/target', 404)],
+    ['/v1/at?config=nothing', refused('config-not-found', '/config', 404)],
+    ['/v1/at?platform=nix', badRequest('/platform')],
+    ['/v1/changes/open?platform=nix', badRequest('/platform')],
     ['/v1/nothing', { status: 404, code: 'not-found' }],
   ];
   it.each(cases.map(([path, expected, headers]) => ({ path, expected, headers })))(
@@ -525,6 +528,13 @@ const routesWithBody: readonly (readonly [string, string, 'operator' | 'service'
   ['PUT', '/v1/targets/api-tpu/instances/i', 'service'],
   ['POST', '/v1/tokens', 'admin'],
 ];
+
+describe('Whom a token is for', () => {
+  it.each(['', 'nimda\u202eadmin', 'ad\u200bmin', 'admin\nroot', 'x'.repeat(101)])('is not %j', async (subject) => {
+    const answer = await ask(controller.admin, 'POST', '/v1/tokens', { body: { subject, role: 'viewer' } });
+    expectProblem(answer, badRequest('/subject'));
+  });
+});
 
 describe('A body', () => {
   it.each([
