@@ -60,6 +60,34 @@ describe('rule 9: the role that runs controllers', () => {
     }
   });
 
+  it('keeps the folded view, and makes another edition of the past', async () => {
+    const controller = await startInProcess(appUrl, {
+      instruments: { keepsView: { every: 1, restMs: 0 }, pastFold: 2 },
+    });
+    try {
+      await controller.controller.core.past.remaker.done();
+      await until('the view is kept, and all of the past is of the new edition', async () => {
+        const { rows } = await database.pool.query<{ kept: boolean; editions: number[] }>(
+          `select exists (select from read_models.view_snapshots) as kept,
+             array(select distinct edition from read_models.mentions) as editions`,
+        );
+        return rows[0]?.kept === true && rows[0].editions.length === 1 && rows[0].editions[0] === 2;
+      });
+      expect(controller.complaints).toEqual([]);
+    } finally {
+      await controller.stop();
+    }
+  });
+
+  it('is told which tables it may not use, as after a migration without it', async () => {
+    await database.pool.query(`revoke all on read_models.view_snapshots, read_models.past_editions from ${role}`);
+    await expect(startInProcess(appUrl)).rejects.toThrow(
+      `${role} may not use read_models.past_editions, read_models.view_snapshots: let the owner of the schema run "headgate migrate --role ${role}".`,
+    );
+    expect(await migrate('--role', role)).toMatchObject({ status: 0 });
+    await (await startInProcess(appUrl)).stop();
+  });
+
   it('makes the tables of days to come and drops those that are too old', async () => {
     const pool = createPool(appUrl, { max: 1 });
     const days = async (): Promise<readonly string[]> => {

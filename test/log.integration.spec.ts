@@ -12,7 +12,7 @@ import { scriptedTerminal } from '../apps/cli/src/testing/scripted-terminal.js';
 import { ask, issueToken, problemIn } from './kit/http.js';
 import { startInProcess, type InProcess } from './kit/in-process.js';
 import { until } from './kit/until.js';
-import { createTestDatabase, type TestDatabase } from './test-database.js';
+import { createEmptyDatabase, createTestDatabase, type TestDatabase } from './test-database.js';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const KEY = Buffer.alloc(32, 7);
@@ -259,10 +259,31 @@ describe('rule 9: headgate verify', () => {
     [['verify', 'nothing.ndjson'], /nothing\.ndjson does not exist/],
     [['verify', '--database', 'postgresql://x', '--head', 'nothing.txt'], /cannot be reached|does not exist/],
     [['seal', 'rotate'], /no database is known here/],
+    [
+      ['log', 'export', '--out', 'no/such/folder/log'],
+      /no\/such\/folder\/log cannot be written: ENOENT.*\n.*name a file in/,
+    ],
+    [
+      ['log', 'archive', '--to', '.', '--before', '2999-01-01', '--database', 'postgresql://x'],
+      /2999-01-01 is still to come/,
+    ],
   ])('%j is told what is wrong', async (words, expected) => {
     const { status, err } = await cli(...words);
     expect(err).toMatch(expected);
     expect(status).not.toBe(0);
+  });
+
+  it('says that a folder is no signed head, and that a database without a schema has no log', async () => {
+    expect(await cli('verify', exported(), '--head', folder)).toMatchObject({
+      status: 2,
+      err: expect.stringContaining(`${folder} is no file`) as string,
+    });
+    const empty = await createEmptyDatabase();
+    expect(await cli('verify', '--database', empty.url)).toMatchObject({
+      status: 2,
+      err: expect.stringMatching(/has no log that this version .* can read[^]*headgate migrate/) as string,
+    });
+    await empty.drop();
   });
 
   it('goes on over a rotation of the key, which the controller takes up by itself', async () => {

@@ -11,6 +11,7 @@ const LONGEST = [
   'test/chaos/several-controllers.system.spec.ts',
   'test/system/stop.system.spec.ts',
   'test/chaos/crash-points.system.spec.ts',
+  'test/chaos/past-edition.system.spec.ts',
   'test/system/outage.system.spec.ts',
   'test/compatibility/upgrade.integration.spec.ts',
   'libs/event-store/src/tampering.integration.spec.ts',

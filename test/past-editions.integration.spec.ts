@@ -1,8 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AtView } from '#libs/contracts';
 import { PostgresPastEditions } from '../apps/controller/src/composition/past-editions.js';
+import { PostgresPastWriter } from '../apps/controller/src/composition/past-writer.js';
 import { ask, clientOf } from './kit/http.js';
+
 import { startInProcess, type InProcess } from './kit/in-process.js';
+import { headOf } from './kit/log.js';
 import { config, world } from './kit/manifests.js';
 import { until } from './kit/until.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
@@ -20,8 +23,8 @@ const editions = async (): Promise<readonly Edition[]> =>
   (await database.pool.query<Edition>('select fold, live from read_models.past_editions order by edition')).rows;
 
 /** A controller of a version that keeps the past by this fold. */
-const start = async (pastFold: number): Promise<InProcess> => {
-  running = await startInProcess(database.url, { known: first, instruments: { pastFold } });
+const start = async (pastFold: number, remakesAgainMs?: number): Promise<InProcess> => {
+  running = await startInProcess(database.url, { known: first, instruments: { pastFold, remakesAgainMs } });
   return running;
 };
 
@@ -85,6 +88,17 @@ describe('A version that keeps the past otherwise', () => {
       { fold: 2, live: false },
     ]);
 
+    const { json } = await ask(controller.viewer, 'GET', '/readyz');
+    expect(json).toMatchObject({
+      status: 'ready',
+      reasons: [],
+      progress: [
+        expect.stringMatching(
+          /^past: made anew up to event \d+ of \d+; questions about it are answered from what there was$/,
+        ),
+      ],
+    });
+
     await letGo();
     await until('the new edition answers', async () => {
       expect(await reasonsOf(controller, 'sampler')).toContain('meanwhile');
@@ -113,6 +127,27 @@ describe('A version that keeps the past otherwise', () => {
     expect(await reasonsOf(older, 'sampler')).toContain('by the older one');
   });
 
+  it('makes it anew once an older one has added to it, beside this one or instead of it', async () => {
+    await database.pool.query('update read_models.past_editions set fold = 5 where live');
+    const newer = await start(5, 20);
+    await newer.controller.core.past.remaker.done();
+    expect(await editions()).toEqual([{ fold: 5, live: true }]);
+    const [{ edition: before } = { edition: 0 }] = (
+      await database.pool.query<{ edition: number }>('select edition from read_models.past_editions where live')
+    ).rows;
+    const head = await headOf(database.pool);
+    await new PostgresPastWriter(database.pool, 4).write(head, { upTo: head + 1, rows: [], spans: [], mentions: [] });
+    await clientOf(newer.operator).apply({ manifests: [config('sampler', { top_k: 79 })], reason: 'by the newer one' });
+    await until('there is another one', async () => {
+      const { rows } = await database.pool.query<{ edition: number; fold: number }>(
+        'select edition, fold from read_models.past_editions where live',
+      );
+      return rows[0]?.fold === 5 && rows[0].edition > before;
+    });
+    expect(await reasonsOf(newer, 'sampler')).toContain('by the newer one');
+    expect(newer.complaints).toEqual([]);
+  });
+
   it('makes it anew where it is told that it is by no fold', async () => {
     await database.pool.query('update read_models.past_editions set fold = 0 where live');
     const controller = await start(1);
@@ -129,11 +164,13 @@ describe('An edition that is made', () => {
   it('goes on where another controller left it, and is given up for one by a later fold', async () => {
     const made = new PostgresPastEditions(database.pool);
     expect(await made.begin(11)).toBe(0);
-    expect(await made.write(11, news(3))).toBe(true);
+    expect(await made.write(11, 0, news(3))).toBe(true);
+    expect(await made.begin(11)).toBe(3);
+    expect(await made.write(11, 5, news(6)), 'it lacks what comes before').toBe(false);
     expect(await made.begin(11)).toBe(3);
     expect(await made.goLive(11), 'it is behind').toBe(false);
     expect(await made.begin(12)).toBe(0);
-    expect(await made.write(11, news(4))).toBe(false);
+    expect(await made.write(11, 3, news(4))).toBe(false);
     expect(await made.goLive(11), 'it is given up').toBe(true);
     expect(await editions()).toMatchObject([{ live: true }, { fold: 12, live: false }]);
     while (await made.dropSome());

@@ -4,11 +4,12 @@ import { makeLog } from '../../apps/controller/src/composition/log.js';
 import { loadConfig } from '../../apps/controller/src/config.js';
 import { startController } from '../../apps/controller/src/controller.js';
 
-/** Environment of this entry: at which points to end at once, where to note that, where to note all, how wrong its clock is. */
+/** Environment of this entry: at which points to end at once, where to note that, where to note all, how wrong its clock is, by which fold it keeps the past. */
 const KILL_AT = 'CHAOS_KILL_AT';
 const KILLED = 'CHAOS_KILLED';
 const TRACE = 'CHAOS_TRACE';
 const CLOCK_MS = 'CHAOS_CLOCK_MS';
+const PAST_FOLD = 'CHAOS_PAST_FOLD';
 
 /** Ends the process at the first of the wanted `point#n` that it comes by: the n-th time at this point in its life. */
 const watcher = (env: NodeJS.ProcessEnv): ((point: string) => void) => {
@@ -33,6 +34,7 @@ const main = async (): Promise<void> => {
     clockOffsetMs: Number(process.env[CLOCK_MS] ?? 0),
     // So often that it dies while it keeps the view, too, and starts from what it kept.
     keepsView: { every: 20, restMs: 0 },
+    ...(process.env[PAST_FOLD] === undefined ? {} : { pastFold: Number(process.env[PAST_FOLD]) }),
   });
   process.once('SIGTERM', () => {
     controller.stop().then(

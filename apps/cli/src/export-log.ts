@@ -1,7 +1,7 @@
 import { constants, existsSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { ExportFormat } from './client.js';
-import { usageError } from './errors.js';
+import { messageOf, usageError } from './errors.js';
 
 const WINDOW = 65_536;
 const LINE_FEED = 10;
@@ -45,7 +45,11 @@ export const exportTo = async (
   fetchAfter: (after: number) => Promise<AsyncIterable<Uint8Array>>,
 ): Promise<{ readonly after: number; readonly added: number }> => {
   const flags = existsSync(path) ? constants.O_RDWR : constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
-  const file = await open(path, flags, 0o600);
+  const file = await open(path, flags, 0o600).catch((error: unknown) => {
+    throw usageError(`${path} cannot be written: ${messageOf(error)}`, {
+      next: 'name a file in a folder that is there and that you may write to',
+    });
+  });
   try {
     const { bytes, after } = await endOf(file, path, format);
     const body = await fetchAfter(after);

@@ -47,6 +47,16 @@ describe('the command line', () => {
     });
   });
 
+  it.each([
+    ['sources', 'write a manifest of kind Source'],
+    ['hooks', 'headgate hooks add'],
+  ])('%s says what to do where there is none', async (command, next) => {
+    server.on(`GET /v1/${command}`, () => ({ json: { items: [] } }));
+    const { code, out, err } = await run(command);
+    expect({ code, out: out.trim() }).toEqual({ code: EXIT.ok, out: '' });
+    expect(err).toContain(next);
+  });
+
   it('apply maps the pointers of a refusal back to files and lines', async () => {
     server.on('POST /v1/manifests', () => ({
       status: 400,

@@ -40,6 +40,12 @@ it('what needs an archived event whose file is not there is answered in words, w
     ) as string,
   });
   expect((await revise('young')).status).toBe(200);
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+    status: 'ready',
+    warnings: [
+      expect.stringMatching(/^archive: Event \d+ was archived into events-0{11}1-.*: set HEADGATE_ARCHIVE_DIR/),
+    ],
+  });
 });
 
 it('a folder for them that is none keeps a controller from starting', async () => {

@@ -21,7 +21,13 @@ const main = async (): Promise<void> => {
 };
 
 /** Reasons that say by themselves what to do; others come with where they happened. */
-const SELF_EXPLAINING = new Set(['ConfigError', 'StartError', 'SchemaMismatchError', 'UnknownEventError']);
+const SELF_EXPLAINING = new Set([
+  'ConfigError',
+  'StartError',
+  'SchemaMismatchError',
+  'AppRoleError',
+  'UnknownEventError',
+]);
 
 const isSelfExplaining = (error: unknown): boolean =>
   error instanceof Error && (SELF_EXPLAINING.has(error.name) || isSelfExplaining(error.cause));

@@ -64,8 +64,11 @@ export abstract class PastEditions {
    * fold or a later one.
    */
   abstract begin(fold: number): Promise<number | undefined>;
-  /** Keeps what these events add in the edition that is made. False: it was given up for one by a later fold, or is live. */
-  abstract write(fold: number, news: PastNews): Promise<boolean>;
+  /**
+   * Keeps what the events after `after` add in the edition that is made. False: it was given up for one by a later fold, is
+   * live, or was begun again and lacks what comes before these.
+   */
+  abstract write(fold: number, after: number, news: PastNews): Promise<boolean>;
   /** Makes the edition live if it has come as far as the live one. True: it is, or was given up. */
   abstract goLive(fold: number): Promise<boolean>;
   /** Drops some rows of editions that nobody needs any more; false once there are none. */

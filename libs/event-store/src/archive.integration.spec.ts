@@ -1,5 +1,14 @@
 import { createTestDatabase, type TestDatabase } from '#test/test-database';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -64,6 +73,15 @@ describe('old events in files', () => {
   it('leaves what was recorded since, and files that would not be full', async () => {
     expect(await archive(new Date(0))).toEqual({ upTo: 0, files: 0, written: 0, emptied: 0, characters: 0 });
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('takes away what a call left that was killed, not what another one writes', async () => {
+    const [left, written, other] = [`${FIRST}.17.part`, `${FIRST}.18.part`, 'notes.part'];
+    for (const name of [left, written, other]) writeFileSync(join(folder, name), 'half');
+    for (const name of [left, other]) utimesSync(join(folder, name), new Date(0), new Date(0));
+    await archive(new Date(0));
+    expect(readdirSync(folder)).toEqual([written, other]);
+    for (const name of [written, other]) rmSync(join(folder, name));
   });
 
   it('can be stopped between a file and the database: nothing is lost, and the next call goes on', async () => {
@@ -205,6 +223,21 @@ describe('old events in files', () => {
     expect((await all(storeFrom(folder))).length).toBe(2 * FILE + 10);
     expect(await archive()).toMatchObject({ written: 0 });
     writeFileSync(path, whole);
+  });
+
+  it('says which of the files that were asked for cannot be read, until they can', async () => {
+    const store = storeFrom(folder);
+    renameSync(join(folder, FIRST), join(folder, 'elsewhere'));
+    expect(await store.unreadable()).toEqual([]);
+    await expect(store.readPositions([1])).rejects.toThrow(ArchiveError);
+    expect(await store.unreadable()).toEqual([
+      expect.stringMatching(new RegExp(`${FIRST} cannot be read \\(ENOENT\\)`)),
+    ]);
+    mkdirSync(join(folder, FIRST));
+    expect(await store.unreadable()).toEqual([expect.stringContaining(`${FIRST} cannot be read (it is no file)`)]);
+    rmdirSync(join(folder, FIRST));
+    renameSync(join(folder, 'elsewhere'), join(folder, FIRST));
+    expect(await store.unreadable()).toEqual([]);
   });
 
   it('says which file is missing, and reads it once it is there again', async () => {

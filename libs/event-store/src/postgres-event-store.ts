@@ -137,6 +137,11 @@ export class PostgresEventStore extends EventStore {
     return this.#bell.listen(listener);
   }
 
+  /** Why files of archived events that somebody asked for cannot be read now. */
+  unreadable(): Promise<readonly string[]> {
+    return this.#archive.unreadable();
+  }
+
   /** Waits for the appends that are on their way and stops listening. The pool stays open. */
   async close(): Promise<void> {
     this.#silence();

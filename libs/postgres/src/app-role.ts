@@ -59,3 +59,22 @@ export const mayAlterLog = async (connection: Pick<Connection, 'query'>): Promis
   const { rows } = await connection.query<{ may: boolean }>(MAY_ALTER('current_user'));
   return rows[0]?.may === true;
 };
+
+const NOT_GRANTED = `
+  select c.oid::regclass::text as name
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname in ('delivery', 'event_store', 'evidence', 'hooks', 'process', 'read_models')
+    and c.relkind in ('r', 'p') and not c.relispartition
+    and not (has_table_privilege(c.oid, 'SELECT') and has_table_privilege(c.oid, 'INSERT'))
+  order by 1`;
+
+/** Throws `AppRoleError` where whoever is connected may not use some table: the schema is newer than what was granted. */
+export const checkGrants = async (connection: Pick<Connection, 'query'>): Promise<void> => {
+  const { rows } = await connection.query<{ name: string }>(NOT_GRANTED);
+  if (rows.length === 0) return;
+  const who = await connection.query<{ role: string }>('select current_user as role');
+  const role = who.rows[0]?.role ?? '';
+  throw new AppRoleError(
+    `${role} may not use ${rows.map(({ name }) => name).join(', ')}: let the owner of the schema run "headgate migrate --role ${role}".`,
+  );
+};

@@ -60,6 +60,8 @@ export const addHookCommands = (program: Command, invocation: Invocation): void 
     .description('Lists where events are sent to; the commands below change that. Takes the role admin.')
     .action(async () => {
       const items = await invocation.client.hooks();
+      if (items.length === 0)
+        invocation.note('events are sent nowhere yet: headgate hooks add URL (see headgate help hooks add)');
       invocation.print({
         data: { items },
         text: (look) => renderHooks(items, look),

@@ -23,6 +23,8 @@ export const addLogArchive = (log: Command, invocation: Invocation): void => {
     .action(async ({ before, to, database }: ArchiveFlags) => {
       const moment = parseMoment(before, invocation.terminal.now());
       if (!('time' in moment)) throw usageError('--before takes a time', { next: 'for example: --before 365d' });
+      if (Date.parse(moment.time) > invocation.terminal.now())
+        throw usageError(`--before ${before} is still to come`, { next: 'name a time that has passed: --before 365d' });
       const url = await databaseOf(database, invocation);
       await invocation.confirm(`Do all controllers have HEADGATE_ARCHIVE_DIR, leading to ${to}?`);
       const { archiveDatabase } = await import('../verify/index.js');

@@ -12,6 +12,10 @@ export const addSourcesCommand = (program: Command, invocation: Invocation): voi
     )
     .action(async () => {
       const items = await invocation.client.sources();
+      if (items.length === 0)
+        invocation.note(
+          'there is no source yet: write a manifest of kind Source, and apply it (headgate apply -f FILE)',
+        );
       invocation.print({
         data: { items },
         text: (look) => renderSources(items, look),

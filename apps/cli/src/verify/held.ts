@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { LogKeys } from '#libs/contracts';
 import {
   NoteError,
@@ -28,6 +28,7 @@ const asUsage = <T>(what: string, read: () => T): T => {
 
 const readFile = (path: string): string => {
   if (!existsSync(path)) throw usageError(`${path} does not exist`);
+  if (!statSync(path).isFile()) throw usageError(`${path} is no file`);
   return readFileSync(path, 'utf8');
 };
 

@@ -159,8 +159,15 @@ export const verifyLog = async (options: VerifyOptions): Promise<VerifyReport> =
   ).catch(inWords);
 };
 
+/** No such schema, table or column. */
+const NO_LOG = new Set(['3F000', '42P01', '42703']);
+
 const inWords = (error: unknown): never => {
   if (error instanceof ArchiveError) throw usageError(error.message);
+  if (NO_LOG.has(String((error as { readonly code?: unknown }).code)))
+    throw usageError(`this database has no log that this version of Headgate can read: ${messageOf(error)}`, {
+      next: 'name the database of a controller, or bring it up to date: headgate migrate',
+    });
   throw error;
 };
 

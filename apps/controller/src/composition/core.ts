@@ -25,7 +25,7 @@ import {
   type ReaderHealth,
 } from '#libs/event-store';
 import { PostgresRulesetFeed, PullDriver, startSyncServer, streamKeyOf } from '#libs/platforms';
-import { createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
+import { checkGrants, createKysely, createPool, mayAlterLog, migrate } from '#libs/postgres';
 import {
   EvidenceBell,
   GroupCommitIntake,
@@ -89,6 +89,7 @@ const migrated = async (databaseUrl: string, log: Log): Promise<number> => {
   try {
     const { applied, version } = await migrate(pool);
     if (applied.length > 0) log.info(BROUGHT_UP_TO_DATE, { applied });
+    await checkGrants(pool);
     if (await mayAlterLog(pool))
       log.info(
         'The role of DATABASE_URL could alter the log by SQL: let controllers use one that cannot (headgate migrate --role).',
@@ -126,7 +127,7 @@ const openLog = async (
   { databaseUrl, archive }: { readonly databaseUrl: string; readonly archive: Archive },
   clock: Clock,
   log: Log,
-  { reached, keepsView, pastFold }: Instruments,
+  { reached, keepsView, ...ofPast }: Instruments,
 ) => {
   const schema = await migrated(databaseUrl, log);
   const pool = createPool(databaseUrl, { max: 16, ...PATIENCE });
@@ -152,7 +153,7 @@ const openLog = async (
   const view = await kept.restore();
   const restore = (atMost: number): Promise<LiveView> => kept.restore(atMost);
   const followed = { view, restore, store, pool: unhurried };
-  const past = await openPast({ ...followed, databaseUrl, patience: PATIENCE, log, reached, pastFold, report });
+  const past = await openPast({ ...followed, ...ofPast, databaseUrl, patience: PATIENCE, log, reached, report });
   const onStopped = (error: Error): void => {
     log.error('A reader of the log has stopped; this controller is not ready any more.', { error: error.message });
     view.stopped(error);

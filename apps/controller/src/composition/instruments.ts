@@ -11,6 +11,8 @@ export type Instruments = {
   readonly keepsView?: { readonly every?: number; readonly restMs?: number; readonly fold?: string };
   /** Number of the way in which the past is kept, as if this were another version. */
   readonly pastFold?: number;
+  /** How long after the past was made anew it is looked whether it has to be again, in milliseconds. */
+  readonly remakesAgainMs?: number | undefined;
 };
 
 type Reached = Instruments['reached'];

@@ -10,7 +10,7 @@ import {
 } from '#libs/application';
 import type { EventStore } from '#libs/kernel';
 import { createPool, type PoolOptions } from '#libs/postgres';
-import { instrument, type Instruments } from './instruments.js';
+import { instrument, instrumentPool, type Instruments } from './instruments.js';
 import { PostgresPast } from './past.js';
 import { PostgresPastEditions } from './past-editions.js';
 import { PostgresPastWriter } from './past-writer.js';
@@ -18,7 +18,7 @@ import { PostgresPastWriter } from './past-writer.js';
 /** The longest that one question about the past may take. */
 const QUESTION_MS = 5_000;
 
-type Setting = Pick<Instruments, 'reached' | 'pastFold'> & {
+type Setting = Pick<Instruments, 'reached' | 'pastFold' | 'remakesAgainMs'> & {
   readonly databaseUrl: string;
   /** What may be lost with the server's last moments goes by this. */
   readonly pool: Pool;
@@ -48,10 +48,11 @@ export const openPast = async ({
   patience,
   reached,
   pastFold = PAST_FOLD,
+  remakesAgainMs,
   log,
   report,
 }: Setting): Promise<OpenedPast> => {
-  const writer = instrument(new PostgresPastWriter(pool), reached, { write: 'past' });
+  const writer = instrument(new PostgresPastWriter(pool, pastFold), reached, { write: 'past' });
   const keeper = new PastKeeper(view, store, writer, {
     kept: await writer.position(),
     restore,
@@ -59,13 +60,9 @@ export const openPast = async ({
   });
   const remaker = new PastRemaker({
     store,
-    editions: instrument(new PostgresPastEditions(pool), reached, {
-      begin: 'past-edition:begin',
-      write: 'past-edition:write',
-      goLive: 'past-edition:live',
-      dropSome: 'past-edition:drop',
-    }),
+    editions: new PostgresPastEditions(instrumentPool(pool, 'past-edition', reached)),
     fold: pastFold,
+    againMs: remakesAgainMs,
     log,
     report: report('What is kept of the past cannot be made anew; trying again.'),
   });

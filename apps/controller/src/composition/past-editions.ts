@@ -4,27 +4,33 @@ import { holdLive, inTransaction, writeTo } from './past-writer.js';
 
 type Edition = { readonly edition: number; readonly fold: number; readonly position: number };
 
-/** Rows that go at once. */
-const SOME = 5_000;
+/** Blocks of a table whose rows go at once: some thousands. */
+const BLOCKS = 250;
 const TABLES = ['past', 'rollout_spans', 'mentions'] as const;
 
-/** An edition that is neither live nor made and still has rows. Numbers are given once. */
+/** Editions that are neither live nor made and still have rows. Numbers are given once. */
 const STALE = `
   select g.edition
   from generate_series(1, (select last_value from read_models.past_editions_edition_seq)) as g(edition)
   where not exists (select from read_models.past_editions where edition = g.edition)
-    and (${TABLES.map((table) => `exists (select from read_models.${table} where edition = g.edition)`).join(' or ')})
-  limit 1`;
+    and (${TABLES.map((table) => `exists (select from read_models.${table} where edition = g.edition)`).join(' or ')})`;
 
-const DROP = TABLES.map(
-  (table) => `
-  delete from read_models.${table}
-  where ctid = any (array(select ctid from read_models.${table} where edition = $1 limit ${SOME}))`,
-);
+const SIZES = TABLES.map(
+  (name) => `
+  select '${name}' as table,
+    (pg_relation_size('read_models.${name}') / current_setting('block_size')::integer)::integer as blocks`,
+).join(' union all ');
+
+/** Block after block, since an index would lead past all the rows again that have gone before. */
+const dropFrom = (table: string): string =>
+  `delete from read_models.${table} where edition = any ($1) and ctid >= $2::tid and ctid < $3::tid`;
+
+type Piece = { readonly table: string; readonly editions: readonly number[]; readonly block: number };
 
 /** Editions of the past in PostgreSQL, of which one is made and one is live. */
 export class PostgresPastEditions extends PastEditions {
   readonly #pool: Pool;
+  #toDrop: Piece[] | undefined;
 
   constructor(pool: Pool) {
     super();
@@ -34,7 +40,7 @@ export class PostgresPastEditions extends PastEditions {
   override begin(fold: number): Promise<number | undefined> {
     return inTransaction(this.#pool, async (client) => {
       // Whoever else begins waits here.
-      const { edition: live } = await holdLive(client);
+      const { edition: live } = await holdLive(client, fold);
       const { rows } = await client.query<Edition>('select edition, fold, position from read_models.past_editions');
       const isLiveByIt = rows.some((row) => row.edition === live && row.fold >= fold);
       // One that was begun by a fold that another one has followed since is not made to its end.
@@ -50,18 +56,18 @@ export class PostgresPastEditions extends PastEditions {
     });
   }
 
-  override write(fold: number, news: PastNews): Promise<boolean> {
+  override write(fold: number, after: number, news: PastNews): Promise<boolean> {
     return inTransaction(this.#pool, async (client) => {
       const made = await this.#hold(client, fold);
-      if (made === undefined) return false;
-      if (made.position < news.upTo) await writeTo(client, made, news);
+      if (made === undefined || made.position < after) return false;
+      if (made.position < news.upTo) await writeTo(client, made, news, fold);
       return true;
     });
   }
 
   override goLive(fold: number): Promise<boolean> {
     return inTransaction(this.#pool, async (client) => {
-      const live = await holdLive(client);
+      const live = await holdLive(client, fold);
       const made = await this.#hold(client, fold);
       if (made === undefined) return true;
       if (made.position < live.position) return false;
@@ -72,11 +78,26 @@ export class PostgresPastEditions extends PastEditions {
   }
 
   override async dropSome(): Promise<boolean> {
-    const { rows } = await this.#pool.query<Edition>(STALE);
-    const [stale] = rows;
-    if (stale === undefined) return false;
-    for (const statement of DROP) await this.#pool.query(statement, [stale.edition]);
+    this.#toDrop ??= await this.#pieces();
+    const piece = this.#toDrop.shift();
+    if (piece === undefined) {
+      this.#toDrop = undefined;
+      return false;
+    }
+    const { table, editions, block } = piece;
+    await this.#pool.query(dropFrom(table), [editions, `(${block},0)`, `(${block + BLOCKS},0)`]);
     return true;
+  }
+
+  /** Nobody writes to a stale edition any more, so that each block has to be looked at once. */
+  async #pieces(): Promise<Piece[]> {
+    const stale = await this.#pool.query<Edition>(STALE);
+    const editions = stale.rows.map(({ edition }) => edition);
+    if (editions.length === 0) return [];
+    const { rows } = await this.#pool.query<{ table: string; blocks: number }>(SIZES);
+    return rows.flatMap(({ table, blocks }) =>
+      Array.from({ length: Math.ceil(blocks / BLOCKS) }, (_, n) => ({ table, editions, block: n * BLOCKS })),
+    );
   }
 
   async #hold(client: PoolClient, fold: number): Promise<Edition | undefined> {

@@ -24,11 +24,15 @@ const MENTIONS = `
 
 type Edition = { readonly edition: number; readonly position: number };
 
-/** Adds to an edition what it does not have yet. Its row is held by the transaction. */
+/**
+ * Adds to an edition what it does not have yet. Its row is held by the transaction. An edition is by the earliest fold that
+ * wrote to it: what an older version adds beside a newer one, or after a way back to it, is made anew by the newer one.
+ */
 export const writeTo = async (
   client: PoolClient,
   { edition, position: kept }: Edition,
   { upTo, rows, spans, mentions }: PastNews,
+  fold: number,
 ): Promise<void> => {
   const fresh = rows.filter(({ position }) => position > kept);
   if (fresh.length > 0) await client.query(ROWS, [JSON.stringify(fresh), edition]);
@@ -36,7 +40,11 @@ export const writeTo = async (
   const told = mentions.filter(({ position }) => position > kept);
   if (told.length > 0)
     await client.query(MENTIONS, [told.map(({ subject }) => subject), told.map(({ position }) => position), edition]);
-  await client.query('update read_models.past_editions set position = $2 where edition = $1', [edition, upTo]);
+  await client.query('update read_models.past_editions set position = $2, fold = least(fold, $3) where edition = $1', [
+    edition,
+    upTo,
+    fold,
+  ]);
 };
 
 /** A transaction that is committed once `what` has come to its end. */
@@ -58,7 +66,7 @@ export const inTransaction = async <T>(pool: Pool, what: (client: PoolClient) =>
 };
 
 /** Holds the live edition until the end of the transaction: one controller writes at a time. */
-export const holdLive = async (client: PoolClient): Promise<Edition> => {
+export const holdLive = async (client: PoolClient, fold: number): Promise<Edition> => {
   for (;;) {
     const { rows } = await client.query<Edition>(
       'select edition, position from read_models.past_editions where live for update',
@@ -68,7 +76,7 @@ export const holdLive = async (client: PoolClient): Promise<Edition> => {
     // There is none, or another one has just taken its place and is found when asked again.
     await client.query(
       'insert into read_models.past_editions (fold, position, live) values ($1, 0, true) on conflict (live) where live do nothing',
-      [PAST_FOLD],
+      [fold],
     );
   }
 };
@@ -76,10 +84,12 @@ export const holdLive = async (client: PoolClient): Promise<Edition> => {
 /** The live edition of the past and how far it is, which move together. */
 export class PostgresPastWriter extends PastWriter {
   readonly #pool: Pool;
+  readonly #fold: number;
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool, fold = PAST_FOLD) {
     super();
     this.#pool = pool;
+    this.#fold = fold;
   }
 
   async position(): Promise<number> {
@@ -89,9 +99,9 @@ export class PostgresPastWriter extends PastWriter {
 
   write(after: number, news: PastNews): Promise<number> {
     return inTransaction(this.#pool, async (client) => {
-      const live = await holdLive(client);
+      const live = await holdLive(client, this.#fold);
       if (live.position < after || live.position >= news.upTo) return live.position;
-      await writeTo(client, live, news);
+      await writeTo(client, live, news, this.#fold);
       return news.upTo;
     });
   }

@@ -9,6 +9,8 @@ export abstract class Readiness {
     readonly ready: boolean;
     readonly reasons: readonly string[];
     readonly warnings?: readonly string[];
+    /** Long work that goes on beside, and how far it is. */
+    readonly progress?: readonly string[];
   }>;
 }
 

@@ -174,6 +174,13 @@ const ofrepOf = (
   ];
 };
 
+const progressOf = ({ past, view }: Core): { readonly progress?: readonly string[] } => {
+  const { progress } = past.remaker;
+  if (progress === undefined) return {};
+  const far = `up to event ${progress} of ${view.position}`;
+  return { progress: [`past: made anew ${far}; questions about it are answered from what there was`] };
+};
+
 const readinessOf = (core: Core): Readiness => ({
   check: async () => {
     const stopped = core
@@ -183,8 +190,12 @@ const readinessOf = (core: Core): Readiness => ({
     const trouble = await core.database.check();
     const reasons = [...stopped, ...(trouble === undefined ? [] : [`database: ${trouble.message}`])];
     const { message } = core.tree.sealing();
-    const warnings = message === undefined ? {} : { warnings: [`seal: ${message}`] };
-    return { ready: reasons.length === 0, reasons, ...warnings };
+    const unreadable = await core.store.unreadable();
+    const warnings = [
+      ...(message === undefined ? [] : [`seal: ${message}`]),
+      ...unreadable.map((why) => `archive: ${why}`),
+    ];
+    return { ready: reasons.length === 0, reasons, ...(warnings.length > 0 && { warnings }), ...progressOf(core) };
   },
 });
 

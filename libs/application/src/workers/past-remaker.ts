@@ -7,6 +7,10 @@ import type { Log } from './task-loop.js';
 /** Events that are folded without a pause: some milliseconds. */
 const PAGE = 200;
 const RETRY_MS = 5_000;
+/** Once all events are folded, the live edition is a moment ahead. */
+const CATCH_UP_MS = 50;
+/** An older version beside this one, or instead of it for a while, adds to the live edition what has to be made anew. */
+const AGAIN_MS = 600_000;
 
 export type PastRemakerOptions = {
   readonly store: Pick<EventStore, 'readAll'>;
@@ -14,6 +18,8 @@ export type PastRemakerOptions = {
   readonly fold: number;
   readonly log: Pick<Log, 'info'>;
   readonly report: (error: unknown) => void;
+  /** How long after it was made it is looked whether it has to be again, in milliseconds. */
+  readonly againMs?: number | undefined;
 };
 
 /**
@@ -23,7 +29,10 @@ export type PastRemakerOptions = {
  */
 export class PastRemaker {
   readonly #options: PastRemakerOptions;
+  #hasMade: () => void = () => undefined;
+  readonly #made = new Promise<void>((resolve) => (this.#hasMade = resolve));
   #running: Promise<void> | undefined;
+  #progress: number | undefined;
   #ending = false;
   #wake: () => void = () => undefined;
 
@@ -36,9 +45,14 @@ export class PastRemaker {
     this.#running ??= this.#insist();
   }
 
-  /** Resolves once all is made, or it was stopped. */
+  /** The event up to which it is made; undefined while nothing is. */
+  get progress(): number | undefined {
+    return this.#progress;
+  }
+
+  /** Resolves once all is made for the first time, or it was stopped. */
   async done(): Promise<void> {
-    await this.#running;
+    await Promise.race([this.#made, this.#running]);
   }
 
   async stop(): Promise<void> {
@@ -51,7 +65,8 @@ export class PastRemaker {
     while (!this.#ending) {
       try {
         await this.#make();
-        return;
+        this.#hasMade();
+        await this.#rest(this.#options.againMs ?? AGAIN_MS);
       } catch (error) {
         this.#options.report(error);
         await this.#rest(RETRY_MS);
@@ -64,16 +79,21 @@ export class PastRemaker {
     const from = await editions.begin(fold);
     if (from !== undefined) {
       log.info('What is kept of the past is made anew; questions are answered from what there is.', { from });
-      await this.#foldAll(from);
-      if (!this.#ending) log.info('What is kept of the past is made anew: questions are answered from that.');
+      const isLive = await this.#foldAll(from).finally(() => (this.#progress = undefined));
+      if (isLive) log.info('What is kept of the past was made anew: questions are answered from that.');
+      else if (!this.#ending) log.info('What is kept of the past is made anew by another controller.');
     }
     while (!this.#ending && (await editions.dropSome())) await this.#rest(10);
   }
 
-  /** All events are folded, since what one means depends on those before it; what was written before is not written again. */
-  async #foldAll(from: number): Promise<void> {
+  /**
+   * All events are folded, since what one means depends on those before it; what was written before is not written again.
+   * False: it was stopped, or given up.
+   */
+  async #foldAll(from: number): Promise<boolean> {
     const { store, editions, fold } = this.#options;
     const view = new LiveView();
+    this.#progress = from;
     while (!this.#ending) {
       const started = performance.now();
       const events = await store.readAll({ after: view.position, limit: PAGE });
@@ -82,14 +102,18 @@ export class PastRemaker {
         view.apply(event);
         if (event.position > from) news.add(view, event);
       }
-      if (view.position > from && events.length > 0 && !(await editions.write(fold, news.asNews(view.position))))
-        return;
-      if (events.length < PAGE && (await editions.goLive(fold))) return;
-      await this.#rest(performance.now() - started);
+      const isNews = view.position > from && events.length > 0;
+      if (isNews && !(await editions.write(fold, news.after, news.asNews(view.position)))) return false;
+      this.#progress = Math.max(from, view.position);
+      const isAll = events.length < PAGE;
+      if (isAll && (await editions.goLive(fold))) return true;
+      await this.#rest(Math.max(performance.now() - started, isAll ? CATCH_UP_MS : 0));
     }
+    return false;
   }
 
   #rest(ms: number): Promise<void> {
+    if (this.#ending) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms).unref();
       this.#wake = () => {

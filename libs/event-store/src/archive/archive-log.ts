@@ -1,10 +1,23 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ArchiveError } from '#libs/kernel';
 import type { Client, PoolClient } from 'pg';
 import { leafHash } from '../canonical.js';
 import { Archive, whyOf } from './archive.js';
 import { fileNameOf, firstOf, lastOf, packSegment, SEGMENT } from './segment.js';
+
+const UNFINISHED = /^events-\d+-\d+\.ndjson\.gz\.\d+\.part$/;
+const UNFINISHED_MS = 3_600_000;
 
 type Connection = Pick<Client | PoolClient, 'query'>;
 
@@ -80,6 +93,16 @@ const writeWhole = (folder: string, name: string, bytes: Buffer): void => {
   }
 };
 
+/** What a call left that was killed; one that still writes has touched its file a moment ago. */
+const sweep = (folder: string): void => {
+  for (const name of readdirSync(folder)) {
+    if (!UNFINISHED.test(name)) continue;
+    const path = join(folder, name);
+    const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - touched > UNFINISHED_MS) rmSync(path, { force: true });
+  }
+};
+
 /** What is only in the file must not be thrown away with it. */
 const remedyOf = (rows: readonly Row[]): string =>
   rows.some(([, , body]) => body === null)
@@ -149,5 +172,6 @@ export const archiveLog = async (
     characters += Number(rows[0]?.characters ?? 0);
     onProgress(lastOf(segment), upTo);
   }
+  sweep(folder);
   return { upTo, files, written, emptied, characters };
 };

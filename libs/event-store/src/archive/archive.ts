@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArchiveError } from '#libs/kernel';
 import { leafHash } from '../canonical.js';
-import { fileNameOf, Segment, segmentOf } from './segment.js';
+import { fileNameOf, firstOf, Segment, segmentOf } from './segment.js';
 
 /** What kept a file from being read or written: the code of the operating system, or words. */
 export const whyOf = (error: unknown): string =>
@@ -13,11 +13,15 @@ export type Archived = { readonly position: number; readonly leaf: Buffer };
 
 /** Files that are kept in memory, packed, besides their blocks that were asked for: up to some 4 MB each. */
 const KEPT = 8;
+/** Files that could not be read and are tried again at once. */
+const TRIED = 3;
 
 /** The bodies of old events, in a folder of files that `headgate log archive` wrote. */
 export class Archive {
   /** The one used last is the last. */
   readonly #segments = new Map<number, Promise<Segment>>();
+  /** Why a file could not be read when it was asked for last. */
+  readonly #unreadable = new Map<number, string>();
 
   /** @param remedy how the folder is named to this process, for messages: "set X to", before "the folder" */
   constructor(
@@ -52,6 +56,13 @@ export class Archive {
     return join(this.folder ?? '', fileNameOf(segmentOf(position)));
   }
 
+  /** Of files that were asked for in vain: why some of them still cannot be read. */
+  async unreadable(): Promise<readonly string[]> {
+    const some = [...this.#unreadable].slice(0, TRIED);
+    await Promise.all(some.map(([segment]) => this.#note(segment, this.#open(firstOf(segment)))));
+    return some.flatMap(([segment]) => this.#unreadable.get(segment) ?? []);
+  }
+
   #segmentOf(position: number): Promise<Segment> {
     const number = segmentOf(position);
     const known = this.#segments.get(number);
@@ -59,10 +70,20 @@ export class Archive {
     const segment = known ?? this.#open(position);
     this.#segments.set(number, segment);
     // What could not be read is tried again the next time.
-    if (known === undefined) segment.catch(() => this.#segments.delete(number));
+    if (known === undefined) void this.#note(number, segment);
     const [oldest] = this.#segments.keys();
     if (this.#segments.size > KEPT && oldest !== undefined) this.#segments.delete(oldest);
     return segment;
+  }
+
+  async #note(number: number, segment: Promise<Segment>): Promise<void> {
+    try {
+      await segment;
+      this.#unreadable.delete(number);
+    } catch (error) {
+      this.#segments.delete(number);
+      this.#unreadable.set(number, error instanceof Error ? error.message : String(error));
+    }
   }
 
   async #open(position: number): Promise<Segment> {
