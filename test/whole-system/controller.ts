@@ -230,9 +230,11 @@ export class Controller {
       if (!handler) throw new Error(`Task ${task.id} has kind ${task.kind}, which nothing handles.`);
       return await handler(task);
     } catch (error) {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      // Where it came from is worked out, at some cost, only for what nobody has planned.
+      const message = error instanceof Error ? error.message : String(error);
+      const told = (): string => (error instanceof Error ? (error.stack ?? message) : message);
       if (!/database is away|met other writers/.test(message))
-        this.#shared.witness.faults.push(`task ${task.id} failed: ${message}`);
+        this.#shared.witness.faults.push(`task ${task.id} failed: ${told()}`);
       const atMs = this.clock.now() + Math.min(1_000 * 2 ** Math.min(task.attempts, 5), 5_000);
       return { kind: 'again', atMs, fresh: false };
     }

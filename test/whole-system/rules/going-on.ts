@@ -95,7 +95,10 @@ export const onlyMeasuredPasses: Rule = (history) =>
 /** As the contract has it: instances take turns, so what is missing for less is not missing. */
 const TURNS_MS = 10_000;
 
-/** Rule 3: none passes where a signal that decides has not been measured for long while other outcomes came. */
+/**
+ * Rule 3: none passes where a signal that decides has not been measured for long while other outcomes came, nor, unless
+ * it may be missing, before metrics have told of a stage at all: of one that bakes for no time nothing else waits for them.
+ */
 export const onlySeenTargetsPass: Rule = (history) =>
   momentsOf(history).flatMap((moment) => {
     const { event, before } = moment;
@@ -109,12 +112,14 @@ export const onlySeenTargetsPass: Rule = (history) =>
       if (!policy) return true;
       // Metrics come whenever they are exported, and outcomes that come late come later.
       const isMetered = policy.source !== null;
+      const isAwaited = isMetered && policy.missing !== 'warn';
       const leastMs = isMetered ? graceOf(before, policy) : Math.max(TURNS_MS, policy.delayMs ?? 0);
       return seen.every((targets) => {
         const there = targets.find((each) => each.target === target);
+        const own = there?.measured[signal]?.until ?? 0;
         const whole = isMetered ? 0 : (there?.measured['*']?.until ?? 0);
-        const until = Math.max(entered, whole, there?.measured[signal]?.until ?? 0);
-        return (there?.anyAt ?? 0) - until > leastMs;
+        const until = Math.max(entered, whole, own);
+        return (isAwaited && own <= entered) || (there?.anyAt ?? 0) - until > leastMs;
       });
     };
     return (track?.targets ?? []).flatMap(({ target }) =>

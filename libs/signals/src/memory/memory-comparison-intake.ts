@@ -25,9 +25,9 @@ export class MemoryComparisonIntake extends ComparisonIntake {
     if (accepted === 0) return receipt;
     const digest = digestOfComparisons(batch);
     const known = this.rows.batches.get(id);
-    if (known !== undefined && known !== digest) return { ...receipt, accepted: 0, rejected: [otherContent(id)] };
+    if (known !== undefined && known() !== digest) return { ...receipt, accepted: 0, rejected: [otherContent(id)] };
     if (known !== undefined) return { ...receipt, repeated: true };
-    this.rows.batches.set(id, digest);
+    this.rows.batches.set(id, () => digest);
     this.rows.compared = summed([...this.rows.compared, ...facts]);
     return receipt;
   }

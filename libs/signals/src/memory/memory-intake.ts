@@ -27,12 +27,11 @@ export class MemoryIntake extends OutcomeIntake {
     const answer = { batch: id, acceptedWindows, rejected: [...rejected] };
     // Nothing of a batch of which nothing is left is written, so it can be sent again once the reason is mended.
     if (acceptedWindows === 0) return { ...answer, repeated: false };
-    const digest = digestOfBatch(batch);
     const known = this.rows.batches.get(id);
-    if (known !== undefined && known !== digest)
+    if (known !== undefined && known() !== digestOfBatch(batch))
       return { batch: id, repeated: false, acceptedWindows: 0, rejected: [otherContent(id)] };
     if (known !== undefined) return { ...answer, repeated: true };
-    this.rows.batches.set(id, digest);
+    this.rows.batches.set(id, () => digestOfBatch(batch));
     this.rows.add(facts);
     return { ...answer, repeated: false };
   }

@@ -286,8 +286,8 @@ export class RolloutRows {
 
 /** Everything that outcomes leave behind, in memory: the tables of the schema `evidence`. */
 export class EvidenceRows {
-  /** Id → digest of its content. */
-  readonly batches = new Map<string, string>();
+  /** Id → digest of its content, made when it is asked for: most are never sent again. */
+  readonly batches = new Map<string, () => string>();
   compared: readonly ComparisonFact[] = [];
   readonly traffic = new Map<string, Writable<TrafficFact>>();
   readonly trafficBad = new Map<string, Writable<TrafficBadFact>>();
