@@ -214,7 +214,7 @@ class Assessor {
     if (count.requests === 0) return;
     this.addLeftover(scope, count, rollout);
     const counts = { shareBp: 0, requests: count.requests, unassigned: 0, lastAt: until };
-    this.facts.arms.push({ rollout, target, model, arm: 'candidate', generation: scope.window.generation, ...counts });
+    this.facts.arms.push({ rollout, target, model, arm: 'candidate', ...counts });
   }
 
   /** Windows that began before the control was asked for hold requests that were right at their time. */
@@ -236,10 +236,9 @@ class Assessor {
     const { requests } = count;
     // Whole instances were drawn: whether a request had a key makes no difference.
     const unassigned = isByInstance ? 0 : count.unassigned;
-    const generation = scope.window.generation;
     if (arm === 'candidate') this.addLeftover(scope, { ...count, units: [...count.units] }, rollout);
     if (requests > 0 || unassigned > 0)
-      this.facts.arms.push({ rollout, target, model, arm, generation, shareBp, requests, unassigned, lastAt: until });
+      this.facts.arms.push({ rollout, target, model, arm, shareBp, requests, unassigned, lastAt: until });
     if (shareBp === 0) return;
     const isServed = isByInstance && requests > 0;
     if (arm === 'candidate' && isServed)

@@ -14,7 +14,6 @@ export type TrafficBadFact = At & { readonly signal: string; readonly minute: nu
 export type RolloutFact = { readonly rollout: string; readonly config: string; readonly candidate: number };
 export type ArmFact = Of & {
   readonly arm: Arm;
-  readonly generation: number;
   readonly shareBp: number;
   readonly requests: number;
   readonly unassigned: number;

@@ -57,30 +57,37 @@ export const ROLLOUTS = `
 
 export const ARMS = `
   insert into evidence.arms as known
-    (rollout, target, model, arm, generation, share_bp, requests, unassigned, last_at)
-  select rollout, target, model, arm, generation, "shareBp", requests, unassigned, "lastAt"
-  from json_to_recordset($1::json) as x(rollout text, target text, model text, arm text, generation bigint,
-    "shareBp" integer, requests bigint, unassigned bigint, "lastAt" bigint)
-  on conflict (rollout, target, model, arm, generation) do update set
+    (rollout, target, model, arm, share_bp, requests, unassigned, last_at)
+  select rollout, target, model, arm, "shareBp", requests, unassigned, "lastAt"
+  from json_to_recordset($1::json) as x(rollout text, target text, model text, arm text, "shareBp" integer,
+    requests bigint, unassigned bigint, "lastAt" bigint)
+  on conflict (rollout, target, model, arm, share_bp) do update set
     requests = known.requests + excluded.requests,
     unassigned = known.unassigned + excluded.unassigned,
     last_at = greatest(known.last_at, excluded.last_at)`;
 
+// Gives how many units are new in each slice.
 export const UNITS = `
   with added as (
     select * from json_to_recordset($1::json)
       as x(rollout text, target text, model text, unit text, "shareBp" integer)
-  ), slice as (
-    select rollout, target, model, (
-      select count(*) from evidence.candidate_units known
-      where known.rollout = s.rollout and known.target = s.target and known.model = s.model) as units
-    from (select distinct rollout, target, model from added) s
+  ), fresh as (
+    insert into evidence.candidate_units (rollout, target, model, unit, share_bp, seen_at)
+    select rollout, target, model, unit, "shareBp", $2::bigint
+    from added left join evidence.unit_counts known using (rollout, target, model)
+    where coalesce(known.units, 0) < $3::integer
+    order by rollout, target, model, unit
+    on conflict (rollout, target, model, unit) do nothing
+    returning rollout, target, model
   )
-  insert into evidence.candidate_units (rollout, target, model, unit, share_bp, seen_at)
-  select rollout, target, model, unit, "shareBp", $2::bigint from added join slice using (rollout, target, model)
-  where units < $3::integer
-  order by rollout, target, model, unit
-  on conflict (rollout, target, model, unit) do nothing`;
+  select rollout, target, model, count(*) as units from fresh
+  group by rollout, target, model order by rollout, target, model`;
+
+export const UNIT_COUNTS = `
+  insert into evidence.unit_counts as known (rollout, target, model, units)
+  select rollout, target, model, units from json_to_recordset($1::json)
+    as x(rollout text, target text, model text, units bigint)
+  on conflict (rollout, target, model) do update set units = known.units + excluded.units`;
 
 export const LEFTOVERS = `
   insert into evidence.leftovers as known (rollout, target, requests, first_at, last_at)

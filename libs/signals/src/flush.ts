@@ -17,6 +17,7 @@ import {
   TARGETS_SEEN,
   TRAFFIC,
   TRAFFIC_BAD,
+  UNIT_COUNTS,
   UNITS,
   UNIT_BAD,
   UNIT_VALUES,
@@ -96,6 +97,18 @@ const sliced = (rows: readonly UnitBadFact[]): Sliced => {
   return { slices, sliceOfRow };
 };
 
+type UnitCount = { readonly rollout: string; readonly target: string; readonly model: string; readonly units: number };
+
+/** Gives what is new in each slice, to be counted once nothing else waits for it. */
+const writeUnits = async (
+  client: PoolClient,
+  units: readonly UnitFact[],
+  now: number,
+): Promise<readonly UnitCount[]> => {
+  if (units.length === 0) return [];
+  return (await client.query<UnitCount>(UNITS, [JSON.stringify(units), now, UNIT_CAP])).rows;
+};
+
 /** What units that were bad for the first time add to the cells of their slices. */
 type UnitCell = Omit<RequestCellFact, 'candidateRequests' | 'controlRequests'>;
 
@@ -163,7 +176,7 @@ export const writeTally = async (
   tally: Tally,
   { units, underWay, now }: Writing,
 ): Promise<void> => {
-  if (units.length > 0) await client.query(UNITS, [JSON.stringify(units), now, UNIT_CAP]);
+  const freshUnits = await writeUnits(client, units, now);
   const leftoverUnits = tally.leftoverUnits.sorted();
   if (leftoverUnits.length > 0) await client.query(LEFTOVER_UNITS, [JSON.stringify(leftoverUnits), now, UNIT_CAP]);
   const { own, shared } = tally.unitBad.sortedBeside(underWay.map(({ unitBad }) => unitBad));
@@ -176,6 +189,7 @@ export const writeTally = async (
   await write(client, TRAFFIC_BAD, tally.trafficBad.sorted());
   await write(client, ROLLOUTS, tally.rollouts.sorted());
   await write(client, ARMS, tally.arms.sorted());
+  await write(client, UNIT_COUNTS, freshUnits);
   await write(client, LEFTOVERS, tally.leftovers.sorted());
   await write(client, UNMEASURED, tally.unmeasured.sorted());
   await write(client, REQUEST_CELLS, [...firstOfUnits, ...tally.requestCells.sorted()]);

@@ -1,15 +1,16 @@
 import type { Pool } from 'pg';
-import type {
-  Arm,
-  Assigned,
-  RolloutTotals,
-  SliceActivation,
-  RequestTotals,
-  Traffic,
-  Violation,
-  ViolationGroup,
-  ViolationOptions,
-  ViolationReport,
+import {
+  UNIT_CAP,
+  type Arm,
+  type Assigned,
+  type RolloutTotals,
+  type SliceActivation,
+  type RequestTotals,
+  type Traffic,
+  type Violation,
+  type ViolationGroup,
+  type ViolationOptions,
+  type ViolationReport,
 } from './evidence-store.js';
 import { byRollout } from './by-rollout.js';
 import type { BigInteger } from './sql.js';
@@ -146,13 +147,18 @@ export const readActivation = async (
 ): Promise<readonly (readonly SliceActivation[])[]> => {
   const { rows } = await pool.query<UnitsRow>({
     name: 'evidence_activation',
-    text: `select rollout, target, model, count(*) as units from evidence.candidate_units where rollout = any ($1)
-       group by rollout, target, model order by rollout, target, model`,
+    text: `select rollout, target, model, units from evidence.unit_counts where rollout = any ($1)
+       order by rollout, target, model`,
     values: [[...new Set(rollouts)]],
   });
   const units = byRollout(rows);
   return rollouts.map((rollout) =>
-    (units.get(rollout) ?? []).map((row) => ({ target: row.target, model: row.model, units: toNumber(row.units) })),
+    (units.get(rollout) ?? []).map((row) => ({
+      target: row.target,
+      model: row.model,
+      // Counting stops there, and several flushes may have passed it at once.
+      units: Math.min(UNIT_CAP, toNumber(row.units)),
+    })),
   );
 };
 

@@ -122,7 +122,7 @@ export class Tally {
   );
   readonly rollouts = new Merged<RolloutFact>((row) => row.rollout, first);
   readonly arms = new Merged<ArmFact>(
-    (row) => key(row.rollout, row.target, row.model, row.arm, row.generation),
+    (row) => key(row.rollout, row.target, row.model, row.arm, row.shareBp),
     (a, b) => ({
       ...a,
       requests: a.requests + b.requests,

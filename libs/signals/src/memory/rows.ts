@@ -99,8 +99,8 @@ export class RolloutRows {
   lookCount = 0;
 
   addArm(fact: ArmFact): void {
-    const { target, model, arm, generation, requests, unassigned, lastAt } = fact;
-    const at = key(target, model, arm, generation);
+    const { target, model, arm, shareBp, requests, unassigned, lastAt } = fact;
+    const at = key(target, model, arm, shareBp);
     const known = this.arms.get(at);
     if (known === undefined) {
       this.arms.set(at, { ...fact });
