@@ -38,24 +38,12 @@ describe('evidence that comes all the time', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('of a few rollouts brings each look forward five times a second', async () => {
-    const counts = await hastened(5, 10_000);
-    expect(counts).toHaveLength(5);
-    for (const count of counts) expect(count).toBeGreaterThanOrEqual(38);
-  });
-
-  it('of many brings each forward less often, and still about once a second', async () => {
-    const counts = await hastened(300, 10_000);
-    expect(counts).toHaveLength(300);
+  it.each([5, 300])('of %i rollouts brings the look at each forward some five times a second', async (rollouts) => {
+    const counts = await hastened(rollouts, 10_000);
+    expect(counts).toHaveLength(rollouts);
     for (const count of counts) {
-      expect(count).toBeLessThanOrEqual(14);
-      expect(count).toBeGreaterThanOrEqual(9);
+      expect(count).toBeGreaterThanOrEqual(38);
+      expect(count).toBeLessThanOrEqual(51);
     }
-  });
-
-  it('of very many leaves nobody waiting for longer than a second and a little', async () => {
-    const counts = await hastened(700, 3_000);
-    expect(counts).toHaveLength(700);
-    for (const count of counts) expect(count).toBeGreaterThanOrEqual(2);
   });
 });

@@ -5,18 +5,13 @@ import type { PostgresEvidenceStore } from '#libs/signals';
 
 /** Evidence arrives all the time; one rollout is looked at no more often than this because of it. */
 const EVERY_MS = 200;
-/** Where evidence of many arrives, each is looked at so much less often that all together get no more than this. */
-const EACH_MS = 3;
-/** However many there are. */
-const LONGEST_MS = 1_000;
 /** What arrives together is looked at together. */
 const GATHER_MS = 10;
 
 type Call = (names: readonly string[]) => Promise<void>;
 
 /**
- * Turns many rings of one name into calls: soon after a quiet time, otherwise at most one in each
- * span, which grows with the number of names that ring. Names whose time
+ * Turns many rings of one name into calls: soon after a quiet time, otherwise at most one in each span. Names whose time
  * comes while a call is under way go together in the next one.
  */
 const paced = (call: Call): { readonly ring: (name: string) => void; readonly stop: () => void } => {
@@ -34,7 +29,6 @@ const paced = (call: Call): { readonly ring: (name: string) => void; readonly st
     }
     calling = false;
   };
-  const spanMs = (): number => Math.min(LONGEST_MS, Math.max(EVERY_MS, waiting.size * EACH_MS));
   const ring = (name: string): void => {
     if (waiting.has(name)) return;
     const quiet = performance.now() - (calledAt.get(name) ?? Number.NEGATIVE_INFINITY);
@@ -44,7 +38,7 @@ const paced = (call: Call): { readonly ring: (name: string) => void; readonly st
       due.add(name);
       void callAll();
     };
-    waiting.set(name, setTimeout(fire, Math.max(GATHER_MS, spanMs() - quiet)));
+    waiting.set(name, setTimeout(fire, Math.max(GATHER_MS, EVERY_MS - quiet)));
   };
   const stop = (): void => {
     for (const timer of waiting.values()) clearTimeout(timer);

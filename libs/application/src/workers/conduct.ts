@@ -24,10 +24,6 @@ import type { Disposition } from './task-loop.js';
 
 /** Time between two looks at a rollout when nothing wakes it earlier. */
 const TICK_MS = 500;
-/** The more rollouts there are, the less often each is looked at without a cause: after so long for each, */
-const EACH_MS = 3;
-/** but always often enough that nothing bakes unseen. */
-const LONGEST_TICK_MS = 1_000;
 /** Time between two notes for readers on one rollout. */
 const NOTE_MS = 1_000;
 /** Steps taken in one go before others get their turn. */
@@ -73,8 +69,7 @@ export class Conductor {
       const moved = await this.#assess(rollout, version);
       if (!moved) break;
     }
-    const tickMs = Math.min(LONGEST_TICK_MS, Math.max(TICK_MS, this.#noted.size * EACH_MS));
-    return { kind: 'again', atMs: this.#runner.now() + tickMs, fresh: true };
+    return { kind: 'again', atMs: this.#runner.now() + TICK_MS, fresh: true };
   }
 
   /** The facts of a running rollout as of now, for a person who wants to promote it or to read it. */
