@@ -46,7 +46,7 @@ const RARE = [
   'method: counted-distribution-v1',
   'instances: take back',
 ];
-const MANY = 1_000;
+const MANY = 3_000;
 
 /** What the rules are about: what happens to rollouts, what people are told, and what goes wrong around them. */
 const MUST_COME = [

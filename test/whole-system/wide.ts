@@ -11,7 +11,7 @@ type Share = { readonly first: number; readonly end: number; readonly step: numb
 
 const CORES = Number(process.env['HEADGATE_CORES'] ?? availableParallelism());
 const FIRST = Number(process.env['HEADGATE_SEED'] ?? Date.now() % 1_000_000_000);
-const RUNS = Number(process.env['HEADGATE_RUNS'] ?? 2_000);
+const RUNS = Number(process.env['HEADGATE_RUNS'] ?? 3_000);
 
 /** Most of what a run makes is of no use a moment later: with room for it, less is copied. */
 const YOUNG_MB = 96;
