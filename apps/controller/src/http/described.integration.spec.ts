@@ -111,10 +111,16 @@ describe('what the description says of answers', () => {
 
   it('holds for a ruleset, which is not sent again to those who have it', async () => {
     const path = '/v1/targets/{target}/ruleset';
-    const fetched = await ask(controller.service, 'GET', '/v1/targets/api-tpu/ruleset');
+    const fetch = (headers: Record<string, string> = {}) =>
+      ask(controller.service, 'GET', '/v1/targets/api-tpu/ruleset', { headers });
+    // What the rollout above has left may be on its way here still.
+    const [fetched, again] = await until('the ruleset rests', async () => {
+      const first = await fetch();
+      const second = await fetch({ 'if-none-match': first.headers.get('etag') ?? '' });
+      return second.status === 304 ? ([first, second] as const) : undefined;
+    });
     expectDescribed(fetched, 'get', path, 200);
-    const headers = { 'if-none-match': fetched.headers.get('etag') ?? '' };
-    expectDescribed(await ask(controller.service, 'GET', '/v1/targets/api-tpu/ruleset', { headers }), 'get', path, 304);
+    expectDescribed(again, 'get', path, 304);
     expectDescribed(await ask(controller.service, 'GET', '/v1/targets/mars/ruleset'), 'get', path, 404);
   });
 
