@@ -23,8 +23,8 @@ export type Layout = { readonly areas: readonly Area[]; readonly exceptions: rea
 const ADAPTERS = ['event-store', 'hooks', 'platforms', 'postgres', 'signals'];
 const CORE = ['application', 'contracts', 'kernel'];
 
-/** How many values, or questions, travel to PostgreSQL at once, which is the same for whoever writes or asks much. */
-const WIRE_FORMS = { postgres: ['Together', 'int4Array', 'textArray'] };
+/** How values and questions travel to PostgreSQL, many at once or all or none: the same for whoever writes or asks much. */
+const WIRE_FORMS = { postgres: ['Together', 'inTransaction', 'int4Array', 'textArray'] };
 
 const PURE: readonly Area[] = [
   { under: 'libs/kernel/', libs: [], packages: [], pure: true },

@@ -6,4 +6,5 @@ export * from './databases.js';
 export * from './pool.js';
 export * from './migrate.js';
 export * from './app-role.js';
+export { inTransaction } from './in-transaction.js';
 export { Together } from './together.js';

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { inTransaction } from './sql.js';
+import { inTransaction } from '#libs/postgres';
 
 export const DAY_MS = 86_400_000;
 /** Tables made before their day begins, so that every controller may be away for so long. */

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
-import { inTransaction } from './sql.js';
+import { inTransaction } from '#libs/postgres';
 
 const HOUR_MS = 3_600_000;
 /** Rows may be committed a little after the time that they bear. Taking one in twice changes nothing. */

@@ -9,7 +9,8 @@ import { noteBatches, writeTally } from './flush.js';
 import type { Reporter } from './intake.js';
 import { digestOfBatch, IntakeBusyError, IntakeClosedError, otherContent, OutcomeIntake } from './intake.js';
 import { SeenUnits } from './seen-units.js';
-import { againOncePassed, inTransaction } from './sql.js';
+import { inTransaction } from '#libs/postgres';
+import { againOncePassed } from './sql.js';
 import { Tally } from './tally.js';
 
 export type IntakeOptions = {

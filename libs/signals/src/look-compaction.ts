@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { Compactor, type Chained, type CompactedLook, type NamedLook } from './compact.js';
 import { readLooks } from './looks.js';
-import { inTransaction } from './sql.js';
+import { inTransaction } from '#libs/postgres';
 
 /** A rollout that ended long ago, and how to learn which looks its verdicts name: asked only where it is to be compacted. */
 export type EndedRollout = { readonly rollout: string; readonly named: () => Promise<readonly NamedLook[]> };

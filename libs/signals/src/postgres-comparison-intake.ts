@@ -11,7 +11,8 @@ import type { EvidenceBell } from './evidence-bell.js';
 import type { Compared } from './evidence-store.js';
 import { noteBatches } from './flush.js';
 import { otherContent, type Reporter } from './intake.js';
-import { inTransaction, toNumber, type BigInteger } from './sql.js';
+import { inTransaction } from '#libs/postgres';
+import { toNumber, type BigInteger } from './sql.js';
 
 /** In the place of the target of a batch: a comparison is of two. */
 const SEVERAL = '*';

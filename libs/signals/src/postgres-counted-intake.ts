@@ -5,7 +5,8 @@ import type { EvidenceBell } from './evidence-bell.js';
 import type { ExposureLookup } from './exposure.js';
 import { writeTally } from './flush.js';
 import { IntakeBusyError, IntakeClosedError } from './intake.js';
-import { againOncePassed, inTransaction } from './sql.js';
+import { inTransaction } from '#libs/postgres';
+import { againOncePassed } from './sql.js';
 import { Tally } from './tally.js';
 
 type Answer<R> = { readonly result: R; readonly refused: readonly CountedRefusal[] };

@@ -1,6 +1,7 @@
 import { PastEditions, type PastNews } from '#libs/application';
 import type { Pool, PoolClient } from 'pg';
-import { holdLive, inTransaction, writeTo } from './past-writer.js';
+import { inTransaction } from '#libs/postgres';
+import { holdLive, writeTo } from './past-writer.js';
 
 type Edition = { readonly edition: number; readonly fold: number; readonly position: number };
 

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { PAST_FOLD, PastWriter, type PastNews } from '#libs/application';
+import { inTransaction } from '#libs/postgres';
 
 const ROWS = `
   insert into read_models.past
@@ -45,24 +46,6 @@ export const writeTo = async (
     upTo,
     fold,
   ]);
-};
-
-/** A transaction that is committed once `what` has come to its end. */
-export const inTransaction = async <T>(pool: Pool, what: (client: PoolClient) => Promise<T>): Promise<T> => {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('begin');
-    const result = await what(client);
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    // Closing the connection ends the transaction.
-    broken = error instanceof Error ? error : new Error(String(error));
-    throw error;
-  } finally {
-    client.release(broken);
-  }
 };
 
 /** Holds the live edition until the end of the transaction: one controller writes at a time. */
