@@ -64,6 +64,19 @@ describe('following the log', () => {
     await subscription.reached(1);
   });
 
+  it('reads what comes soon after a read together, and at once when somebody waits for it', async () => {
+    const store = open();
+    let reads = 0;
+    const readAll = store.readAll.bind(store);
+    store.readAll = (options) => ((reads += 1), readAll(options));
+    const { seen, subscription } = follow(store, { pollMs: 600_000, paceMs: 600_000 });
+    await until('it has looked once', () => reads === 1);
+    for (const n of upTo(5)) await store.append(to(`s-${n}`, 0, event({ n })));
+    expect(reads).toBe(1);
+    await subscription.reached(5);
+    expect([positions(seen), reads]).toEqual([upTo(5), 2]);
+  });
+
   it('loses nothing when every ring is lost: the poll finds it', async () => {
     const { seen, subscription } = follow(open());
     // Another process, and no doorbell between the two.

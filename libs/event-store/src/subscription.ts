@@ -17,6 +17,8 @@ export type SubscriptionOptions = {
   readonly pageSize?: number;
   /** How often to look without being rung, in milliseconds. Default 1000. */
   readonly pollMs?: number;
+  /** The shortest time between two reads, in milliseconds, unless somebody waits for an event. Default 0. */
+  readonly paceMs?: number;
   /** Told when the log cannot be read, once for each reason: it is tried again. */
   readonly onRetry?: (error: Error) => void;
   /** Told once when it stops by itself. */
@@ -28,6 +30,7 @@ type Waiter = { readonly position: number; readonly resolve: () => void; readonl
 /** Follows the log within this process: first what is there, then what comes, in order, without gaps. */
 export class Subscription {
   readonly #alarm = new Alarm();
+  readonly #pace = new Alarm();
   readonly #waiters = new Set<Waiter>();
   readonly #silence: () => void;
   readonly #running: Promise<void>;
@@ -59,7 +62,7 @@ export class Subscription {
   reached(position: number): Promise<void> {
     if (this.#position >= position) return Promise.resolve();
     if (this.#state === 'stopped') return Promise.reject(this.#stoppedError());
-    this.#alarm.ring();
+    this.hurry();
     return new Promise((resolve, reject) => this.#waiters.add({ position, resolve, reject }));
   }
 
@@ -68,10 +71,16 @@ export class Subscription {
     await this.reached(await this.options.store.head());
   }
 
+  /** Reads at once, as somebody waits for an event. */
+  hurry(): void {
+    this.#alarm.ring();
+    this.#pace.ring();
+  }
+
   /** Ends after the event that is being handled. */
   async stop(): Promise<void> {
     this.#ending = true;
-    this.#alarm.ring();
+    this.hurry();
     await this.#running;
   }
 
@@ -92,6 +101,7 @@ export class Subscription {
     const pageSize = this.options.pageSize ?? 2_000;
     let ahead: Promise<Page> | undefined;
     while (!this.#ending) {
+      const readAt = performance.now();
       const page = await (ahead ?? this.#read(this.#position, pageSize));
       ahead = undefined;
       const last = page.events.at(-1);
@@ -102,8 +112,15 @@ export class Subscription {
       await this.#handleAll(page.events);
       if (this.#ending) return;
       if (page.unknown !== undefined) throw page.unknown;
-      if (ahead === undefined) await this.#alarm.wait(this.options.pollMs ?? 1_000);
+      if (ahead === undefined) await this.#newEvents(readAt);
     }
+  }
+
+  /** Where events come one after the other, some are read together. */
+  async #newEvents(readAt: number): Promise<void> {
+    await this.#alarm.wait(this.options.pollMs ?? 1_000);
+    const rest = readAt + (this.options.paceMs ?? 0) - performance.now();
+    if (rest > 0) await this.#pace.wait(rest);
   }
 
   async #read(after: number, limit: number): Promise<Page> {

@@ -77,8 +77,14 @@ class UuidIds extends Ids {
   }
 }
 
-/** A database that is silent is away: whoever waits for it is told after this. */
-const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
+/**
+ * A database that is silent is away: whoever waits for it is told after this. Connections outlast a pause in the load: a
+ * new one costs both sides some 10 ms, and its first statements are planned anew.
+ */
+const PATIENCE = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000, idleMs: 300_000 };
+
+/** With many events each controller reads some of them at a time, unless somebody waits for one. */
+const FOLLOW_PACE_MS = 10;
 
 export const BROUGHT_UP_TO_DATE = 'The schema of the database was brought up to date.';
 
@@ -162,10 +168,12 @@ const openLog = async (
     store,
     name: 'live-view',
     after: view.position,
+    paceMs: FOLLOW_PACE_MS,
     handle: (event) => view.apply(event),
     onRetry: report('The log cannot be read; trying again.'),
     onStopped,
   });
+  view.onAwaited(() => follower.hurry());
   await follower.caughtUp().catch(async (error: unknown) => {
     await follower.stop();
     await past.stop();

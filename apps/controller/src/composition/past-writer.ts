@@ -80,7 +80,10 @@ export class PostgresPastWriter extends PastWriter {
     return rows[0]?.position ?? 0;
   }
 
-  write(after: number, news: PastNews): Promise<number> {
+  async write(after: number, news: PastNews): Promise<number> {
+    // With several controllers it often is there already: then none waits for another.
+    const kept = await this.position();
+    if (kept >= news.upTo) return kept;
     return inTransaction(this.#pool, async (client) => {
       const live = await holdLive(client, this.#fold);
       if (live.position < after || live.position >= news.upTo) return live.position;

@@ -82,6 +82,7 @@ export class LiveView {
     readonly done: () => void;
     readonly fail: (error: ViewStoppedError) => void;
   }>();
+  readonly #awaitedListeners = new Set<() => void>();
   readonly #failureListeners = new Set<() => void>();
   #failure: ViewStoppedError | undefined;
   readonly #eventListeners = new Set<(event: RecordedEvent) => void>();
@@ -136,6 +137,11 @@ export class LiveView {
     this.#eventListeners.add(listener);
   }
 
+  /** Rings when somebody waits for an event that is not folded in yet. */
+  onAwaited(listener: () => void): void {
+    this.#awaitedListeners.add(listener);
+  }
+
   apply(recorded: RecordedEvent): void {
     const event = asHeadgateEvent(recorded);
     const changed = this.fleet.apply(event);
@@ -156,7 +162,9 @@ export class LiveView {
   async caughtUpWith(position: number): Promise<void> {
     if (this.position >= position) return;
     if (this.#failure) throw this.#failure;
-    await new Promise<void>((done, fail) => this.#waiters.add({ position, done, fail }));
+    const reached = new Promise<void>((done, fail) => this.#waiters.add({ position, done, fail }));
+    for (const listener of this.#awaitedListeners) listener();
+    await reached;
   }
 
   /** Why nothing newer is folded in any more; undefined while the view follows the log. */

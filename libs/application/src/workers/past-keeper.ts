@@ -13,6 +13,8 @@ export type PastKeeperOptions = {
   readonly kept: number;
   readonly report: (error: unknown) => void;
   readonly restore?: (atMost: number) => Promise<LiveView>;
+  /** The shortest time between two writes, unless somebody waits for the next. Default 250. */
+  readonly paceMs?: number;
 };
 
 /**
@@ -30,6 +32,9 @@ export class PastKeeper {
   #kept: number;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #paceMs: number;
+  #writtenAt = -Infinity;
+  #hurry: () => void = () => undefined;
   #ending = false;
 
   /**
@@ -40,7 +45,7 @@ export class PastKeeper {
     view: LiveView,
     store: Pick<EventStore, 'readAll'>,
     writer: PastWriter,
-    { kept, report, restore = () => Promise.resolve(new LiveView()) }: PastKeeperOptions,
+    { kept, report, restore = () => Promise.resolve(new LiveView()), paceMs = 250 }: PastKeeperOptions,
   ) {
     this.#view = view;
     this.#store = store;
@@ -48,6 +53,7 @@ export class PastKeeper {
     this.#report = report;
     this.#restore = restore;
     this.#kept = kept;
+    this.#paceMs = paceMs;
     this.#waiting = new PastNewsOf(Math.max(kept, view.position));
     view.onEvent((event) => this.#take(event));
   }
@@ -65,6 +71,7 @@ export class PastKeeper {
         throw new PastBehindError(
           `What is kept of the past ends at position ${this.#kept} and goes on to ${position}: ask again in a moment.`,
         );
+      this.#hurry();
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       if (this.#running === undefined) this.#kept = Math.max(this.#kept, await this.#writer.position());
     }
@@ -73,13 +80,17 @@ export class PastKeeper {
   /** Folds whatever is missing, and comes back when all that is in the log now is kept. */
   async caughtUp(): Promise<void> {
     this.#ring();
-    while (this.#running !== undefined) await this.#running;
+    while (this.#running !== undefined) {
+      this.#hurry();
+      await this.#running;
+    }
   }
 
   /** Writes what waits and ends. */
   async stop(): Promise<void> {
     this.#ending = true;
     clearTimeout(this.#timer);
+    this.#hurry();
     await this.#running;
     if (this.#waiting.upTo > this.#kept && this.#waiting.after <= this.#kept)
       await this.#writer.write(this.#waiting.after, this.#waiting.asNews()).catch(this.#report);
@@ -104,12 +115,12 @@ export class PastKeeper {
 
   async #run(): Promise<void> {
     try {
-      // Events that come in the same turn are written together.
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#gather();
       const news = this.#waiting;
       this.#waiting = new PastNewsOf(news.upTo);
       const kept = await this.#writer.write(news.after, news.asNews());
       this.#kept = kept < news.after ? await this.#foldAgain(kept) : kept;
+      this.#writtenAt = performance.now();
     } catch (error) {
       this.#report(error);
       // What was taken out is folded again: whether it was written is not known.
@@ -119,6 +130,23 @@ export class PastKeeper {
         this.#ring();
       }, RETRY_MS).unref();
     }
+  }
+
+  /**
+   * Events that come in the same turn are written together, and after a write those of some time: else several controllers
+   * would stand in line for each event.
+   */
+  async #gather(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const rest = this.#writtenAt + this.#paceMs - performance.now();
+    if (rest <= 0 || this.#ending) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, rest);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** From the first event on or from a view that was kept, since what an event means depends on those before it. */
