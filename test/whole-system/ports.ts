@@ -96,6 +96,7 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
       }),
     traffic: (options) => evidence.traffic(options),
     before: (asked) => turns.ask(life, 'read what sources counted', () => evidence.before(asked)),
+    toldArms: (rollout) => turns.ask(life, 'read whose arms are told', () => evidence.toldArms(rollout)),
     advanceBake: (...given) => turns.act(life, 'bake', () => evidence.advanceBake(...given)),
     bakedMs: (rollout) => evidence.bakedMs(rollout),
     onEvidence: (listener) => evidence.onEvidence(listener),

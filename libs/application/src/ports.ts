@@ -86,6 +86,8 @@ export abstract class Evidence {
     readonly fromMs: number;
     readonly untilMs: number;
   }): Promise<readonly ObservedTotals[]>;
+  /** Signals of which a source said which revision served what it counted, whether anything came of control or not. */
+  abstract toldArms(rollout: string): Promise<readonly string[]>;
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
   abstract advanceBake(
     rollout: string,

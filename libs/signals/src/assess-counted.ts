@@ -140,6 +140,7 @@ class CountedAssessor {
   private addTo(item: Counted, { exposure, arm }: Place): void {
     const { rollout, config, candidate } = exposure;
     this.facts.rollouts.push({ rollout, config, candidate });
+    if (item.arm !== undefined) this.facts.toldArms.push({ rollout, signal: item.signal });
     const binning = exposure.counted.get(item.signal);
     if (binning === null) this.addRate(item, exposure, arm);
     else if (binning !== undefined) this.addValues(item, exposure, arm, binning);

@@ -214,6 +214,15 @@ describe('what is counted of a slice as a whole', () => {
     }
   });
 
+  it('tells by itself that there are arms, while nothing has come of control yet', async () => {
+    await count([item({ requests: 100, bad: 2 })]);
+    expect(await store.toldArms(rollout)).toEqual([]);
+    await count([onArm(2, 50, 1)]);
+    await count([onArm(2, 50, 1), item({ signal: 'duration', values: [[8, 3]] })]);
+    expect(await store.toldArms(rollout)).toEqual(['timeouts']);
+    expect((await samples()).find(({ signal }) => signal === 'timeouts')).toMatchObject({ candidate: 200, control: 0 });
+  });
+
   it('can be asked for of the time before, by whole minutes, whatever ran there', async () => {
     const minute = 60_000;
     await count([

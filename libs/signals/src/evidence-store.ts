@@ -247,6 +247,8 @@ export abstract class EvidenceStore {
   abstract traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic>;
   /** What sources counted in a time, such as before a rollout; slices of which nothing was counted are missing. */
   abstract before(asked: ObservedAsked): Promise<readonly ObservedTotals[]>;
+  /** Signals of which a source said which revision served what it counted, so that control comes to be known by itself. */
+  abstract toldArms(rollout: string): Promise<readonly string[]>;
   /**
    * Adds what the span covers and was not added before to the stage's bake. What lies before the first call never
    * counts, nor what lies in a silence of all controllers, but for its last `maxGapMs`. Without a span the time up to now

@@ -65,6 +65,8 @@ export type SampleFact = Of & {
   readonly candidate: number;
   readonly control: number;
 };
+/** A source that counts a signal for a rollout says which revision served what it counts. */
+export type ToldArmsFact = { readonly rollout: string; readonly signal: string };
 /** What a source counted on control in one hash bucket of units. */
 export type BucketFact = Of & {
   readonly signal: string;
@@ -153,6 +155,7 @@ export type Facts = {
   readonly instanceCells: InstanceCellFact[];
   readonly pairs: PairFact[];
   readonly samples: SampleFact[];
+  readonly toldArms: ToldArmsFact[];
   readonly buckets: BucketFact[];
   readonly observed: ObservedFact[];
   readonly measured: MeasuredFact[];
@@ -176,6 +179,7 @@ export const noFacts = (): Facts => ({
   instanceCells: [],
   pairs: [],
   samples: [],
+  toldArms: [],
   buckets: [],
   observed: [],
   measured: [],

@@ -43,3 +43,12 @@ export const readObserved = async (pool: Pool, asked: ObservedAsked): Promise<re
     valueSum: row.value_sum,
   }));
 };
+
+export const readToldArms = async (pool: Pool, rollout: string): Promise<readonly string[]> => {
+  const { rows } = await pool.query<{ signal: string }>({
+    name: 'evidence_told_arms',
+    text: 'select signal from evidence.told_arms where rollout = $1 order by signal collate "C"',
+    values: [rollout],
+  });
+  return rows.map(({ signal }) => signal);
+};

@@ -23,7 +23,7 @@ import type {
 import { EvidenceStore } from './evidence-store.js';
 import type { LookAsked, LooksAsked } from './looks.js';
 import { lookCount, readLooks, takeLooks } from './looks.js';
-import { readObserved } from './observed.js';
+import { readObserved, readToldArms } from './observed.js';
 import type { AssignmentsAsked } from './reads.js';
 import {
   readActivation,
@@ -118,6 +118,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
 
   override before(asked: ObservedAsked): Promise<readonly ObservedTotals[]> {
     return readObserved(this.pool, asked);
+  }
+
+  override toldArms(rollout: string): Promise<readonly string[]> {
+    return readToldArms(this.pool, rollout);
   }
 
   override advanceBake(

@@ -13,6 +13,7 @@ import type {
   RequestCellFact,
   RolloutFact,
   SampleFact,
+  ToldArmsFact,
   TrafficBadFact,
   TrafficFact,
   UnitBadFact,
@@ -174,6 +175,7 @@ export class Tally {
     (row) => key(row.rollout, row.signal, row.target, row.model, row.shareBp),
     (a, b) => ({ ...a, candidate: a.candidate + b.candidate, control: a.control + b.control }),
   );
+  readonly toldArms = new Merged<ToldArmsFact>((row) => key(row.rollout, row.signal), first);
   readonly buckets = new Merged<BucketFact>(
     (row) => key(row.rollout, row.signal, row.target, row.model, row.bucket),
     (a, b) => ({ ...a, bad: a.bad + b.bad, requests: a.requests + b.requests }),
@@ -216,6 +218,7 @@ export class Tally {
     this.instanceCells.add(facts.instanceCells);
     this.pairs.add(facts.pairs);
     this.samples.add(facts.samples);
+    this.toldArms.add(facts.toldArms);
     this.buckets.add(facts.buckets);
     this.observed.add(facts.observed);
     this.violationsSeen.add(facts.violationsSeen);

@@ -112,6 +112,9 @@ type Observed = {
   readonly bad: number;
 };
 
+/** What a source counted of a signal since the rollout started. */
+type Sampled = Slice & { readonly signal: string; readonly candidate: number; readonly control: number };
+
 /** Evidence in memory, one evaluation's worth at a time; each request counts as a unit of its own. */
 export class MemoryEvidence {
   readonly #rollouts = new Map<string, Rollout>();
@@ -125,6 +128,13 @@ export class MemoryEvidence {
 
   before({ signals }: { readonly signals: readonly string[] }): Promise<readonly Observed[]> {
     return Promise.resolve(this.observed.filter(({ signal }) => signals.includes(signal)));
+  }
+
+  /** Signals of which a source said which revision served what it counted. */
+  told: readonly string[] = [];
+
+  toldArms(): Promise<readonly string[]> {
+    return Promise.resolve(this.told);
   }
 
   /** Requests were served; those on the candidate of a rollout that was taken back have share 0. */
@@ -235,7 +245,8 @@ export class MemoryEvidence {
     const { totals, unmeasured } = this.#of(id);
     const copies = <T extends object>(from: ReadonlyMap<string, T>): T[] =>
       [...from.values()].map((each) => ({ ...each }));
-    return { slices: copies(totals), unmeasured: copies(unmeasured), samples: [] };
+    const samples: readonly Sampled[] = [];
+    return { slices: copies(totals), unmeasured: copies(unmeasured), samples };
   }
 
   async assignments(): Promise<readonly never[]> {

@@ -4,8 +4,8 @@ import type { Evidence, ObservedTotals } from '../ports.js';
 /** The past that a slice without arms is compared with: so long before its track began. */
 const BEFORE_MS = 3_600_000;
 
-/** Whether a source counts a signal without arms: nothing came of control. */
-export const isWithoutArms = (signal: Rollout['plan']['signals'][number], counts: readonly SliceCounts[]): boolean =>
+/** Whether a source has counted a signal, and nothing of control. */
+export const isControlSilent = (signal: Rollout['plan']['signals'][number], counts: readonly SliceCounts[]): boolean =>
   signal.source !== null &&
   counts.some(({ candidateRequests }) => candidateRequests > 0) &&
   counts.every(({ controlRequests }) => controlRequests === 0);

@@ -85,6 +85,28 @@ describe('a controller that comes later', () => {
   });
 });
 
+describe('a signal that a source counts, of which nothing has come of control', () => {
+  const signals = rollout.plan.signals.map((signal) => ({ ...signal, source: 'otlp' }));
+  const counted = { ...rollout, plan: { ...rollout.plan, signals } };
+  const methodsOf = async (told: readonly string[]) => {
+    const { evidence } = new Scene();
+    const slice = { target: 'api-us', model: 'sonnet', candidate: 10, control: 0 };
+    const requests = { slices: [], unmeasured: [], samples: [{ signal: 'script-errors', ...slice }] };
+    evidence.takeLook = async (_, at) => ({ look: { look: 1, at, digest: '', cells: [] }, requests });
+    evidence.told = told;
+    const verdicts = await new Evaluator(evidence, () => undefined).evaluate(counted, T0 + 1_000);
+    return [...new Set(verdicts.filter(({ signal }) => signal === 'script-errors').map(({ method }) => method))];
+  };
+
+  it('is compared with the time before: it has no arms', async () => {
+    expect(await methodsOf([])).toEqual(['before-after-v1']);
+  });
+
+  it('rule 3: waits for control where its source tells the arms, so that no stage passes meanwhile', async () => {
+    expect(await methodsOf(['script-errors'])).toEqual(['counted-rate-v1']);
+  });
+});
+
 describe('snapshots', () => {
   it('are not written of a rollout of which little was seen', async () => {
     const scene = new Scene();

@@ -12,7 +12,7 @@ import {
   type SignalSpec,
 } from '#libs/domain';
 import type { Evidence, ObservedTotals, StoredLook, ViolationReport } from '../ports.js';
-import { beforeRollout, isWithoutArms, withBefore } from './before.js';
+import { beforeRollout, isControlSilent, withBefore } from './before.js';
 import { foldIn, startFolded, type Folded } from './folded.js';
 import type { SnapshotKeeper } from './snapshot-keeper.js';
 
@@ -53,12 +53,18 @@ export class Evaluator {
     const folded = await this.#catchUp(rollout, look);
     const reports = await this.#violations(rollout, folded.pools, now);
     folded.counts.setRequests(requests);
-    const blind = rollout.plan.signals.filter((each) => isWithoutArms(each, folded.counts.of(each.signal)));
-    const names = blind.map(({ signal }) => signal);
+    const names = await this.#withoutArms(rollout, folded);
     const before = await beforeRollout(rollout, names, this.#evidence);
     const verdicts = this.#judge(rollout, folded, { reports, before: new Map(names.map((name) => [name, before])) });
     this.#keeper?.offer(rollout.id, folded);
     return verdicts;
+  }
+
+  /** Signals that sources count of the slice as a whole: nothing came of control, and no source says that some will. */
+  async #withoutArms(rollout: Rollout, { counts }: Folded): Promise<readonly string[]> {
+    const silent = rollout.plan.signals.filter((each) => isControlSilent(each, counts.of(each.signal)));
+    const told = silent.length === 0 ? [] : await this.#evidence.toldArms(rollout.id);
+    return silent.flatMap(({ signal }) => (told.includes(signal) ? [] : [signal]));
   }
 
   #judge(rollout: Rollout, folded: Folded, { reports, before }: Beside): readonly RecordedVerdict[] {

@@ -291,6 +291,10 @@ export class MemoryEvidenceStore extends EvidenceStore {
     };
   }
 
+  override async toldArms(rollout: string): Promise<readonly string[]> {
+    return [...this.rows.of(rollout).toldArms].toSorted();
+  }
+
   override async before(asked: ObservedAsked): Promise<readonly ObservedTotals[]> {
     const [first, last] = wholeMinutes(asked);
     const sums = new Map<string, ObservedTotals>();

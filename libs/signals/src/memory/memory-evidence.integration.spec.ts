@@ -203,7 +203,7 @@ const answers = async (
   }
   for (const rollout of ROLLOUTS) {
     said.push(await store.requests(rollout), await store.totals(rollout));
-    said.push(await store.activation(rollout), await store.bakedMs(rollout));
+    said.push(await store.activation(rollout), await store.bakedMs(rollout), await store.toldArms(rollout));
     said.push(await store.readLooks(rollout, 0), await store.readLooks(rollout, 2), await store.lookCount(rollout));
     said.push(await store.lastSeen(rollout), await store.lastSeen(rollout, ['bedrock-east', 'api-gpu']));
     for (const signal of ['misrouted', 'script-error'])

@@ -92,6 +92,8 @@ export class RolloutRows {
   /** The first of each kind, in order of arrival. */
   readonly violations: (Violation & { readonly signal: string })[] = [];
   /** Of control, by slice and signal: bucket → its counts. */
+  /** Signals of which a source said which revision served what it counted. */
+  readonly toldArms = new Set<string>();
   readonly buckets = new Map<string, Map<number, { readonly bad: number; readonly requests: number }>>();
   readonly unmeasured = new Map<string, Writable<UnmeasuredFact>>();
   readonly bakes = new Map<string, BakeRow>();
@@ -326,6 +328,7 @@ export class EvidenceRows {
     for (const fact of facts.instanceCells) this.of(fact.rollout).addInstanceCell(fact);
     for (const fact of facts.pairs) this.of(fact.rollout).addPairs(fact);
     for (const fact of facts.samples) this.of(fact.rollout).addSample(fact);
+    for (const { rollout, signal } of facts.toldArms) this.of(rollout).toldArms.add(signal);
     for (const fact of facts.buckets) this.of(fact.rollout).addBucket(fact);
     for (const fact of facts.observed) this.#addObserved(fact);
     for (const fact of facts.unmeasured) this.of(fact.rollout).addUnmeasured(fact);
