@@ -24,7 +24,7 @@ const BOUNDS = [50, 100, 200, 400, 800, 1_600, 3_200];
 const NONE: readonly number[] = [0, ...BOUNDS.map(() => 0)];
 
 /** How often a process exports, as far as time goes on in such steps. */
-const EXPORT_EVERY_MS = 4_000;
+const EXPORT_EVERY_MS = 8_000;
 
 const attributesOf = (of: Attributes): JsonObject[] =>
   Object.entries(of).map(([key, stringValue]) => ({ key, value: { stringValue } }));

@@ -57,7 +57,6 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a conductor that does not look at a rollout while it is held',
-    seed: 503,
     planted: {
       conduct: (run, view) => async (task) => {
         const held = view.rollouts.get(String(task.payload['rollout']))?.rollout.held;
@@ -68,7 +67,7 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a decider that passes over a failed signal in the watch and while it is held',
-    seed: 569,
+    seed: 577,
     planted: seeing(verdictsAs('fail', 'inconclusive', ({ held, status }) => held !== null || status === 'watching')),
   },
   {
@@ -96,7 +95,7 @@ export const PLANTED: readonly {
   {
     rule: 2,
     what: 'a decider that only holds for metrics that may take back',
-    seed: 522,
+    seed: 687,
     says: /although (timeouts|overloads|first-token) fails/,
     planted: knowing(withSignals({ onFail: 'hold' })),
   },
@@ -105,6 +104,15 @@ export const PLANTED: readonly {
     what: 'a decider that takes what was seen before and since for a proof',
     says: /nobody knows of its arms/,
     planted: seeing(verdictsAs('inconclusive', 'pass', (_, { method }) => method === 'before-after-v1')),
+  },
+  {
+    rule: 3,
+    what: 'an evaluator that takes metrics of which nothing has come of control yet for such as have no arms',
+    seed: 1466,
+    planted: {
+      evaluator: (evidence, onTrial) =>
+        new Evaluator(Object.assign({}, evidence, { toldArms: async () => [] }), onTrial),
+    },
   },
   {
     rule: 3,
@@ -119,13 +127,13 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that begins a track although no parity is shown',
-    seed: 505,
+    seed: 509,
     planted: seeing(parityAs('pass')),
   },
   {
     rule: 3,
     what: 'a decider that goes on while platforms are shown to differ',
-    seed: 829,
+    seed: 528,
     planted: seeing(parityAs('inconclusive', 'fail')),
   },
   {
@@ -136,14 +144,13 @@ export const PLANTED: readonly {
   {
     rule: 3,
     what: 'a decider that does not see that a signal is not measured any more',
-    seed: 567,
+    seed: 546,
     says: /was not measured on/,
     planted: seeing((facts) => ({ ...facts, unmeasured: [] })),
   },
   {
     rule: 4,
     what: 'a decider that takes every stage for baked',
-    seed: 502,
     planted: seeing((facts) => ({
       ...facts,
       stages: Object.fromEntries(
@@ -168,14 +175,12 @@ export const PLANTED: readonly {
   {
     rule: 4,
     what: 'a decider that does not wait for what becomes known late',
-    seed: 502,
     says: /is known after/,
     planted: knowing(withSignals({ delayMs: null })),
   },
   {
     rule: 4,
     what: 'a decider that settles before what becomes known late is known',
-    seed: 502,
     says: /of delay/,
     planted: knowing((rollout) => (rollout.status === 'watching' ? withSignals({ delayMs: null })(rollout) : rollout)),
   },
@@ -192,7 +197,7 @@ export const PLANTED: readonly {
   {
     rule: 5,
     what: 'a rollback that waits until every target answers',
-    seed: 571,
+    seed: 513,
     planted: {
       deliver: (deliverer, view, delivery) => async (task) => {
         const targets = [...view.fleet.targets.keys()];
@@ -217,7 +222,6 @@ export const PLANTED: readonly {
   {
     rule: 5,
     what: 'a rollback that forgets one of the targets',
-    seed: 503,
     planted: appending((request, store) => {
       const streams = request.streams.map(({ events, ...stream }) => {
         const back = events.filter(({ data }) => data['purpose'] === 'rollback');
@@ -229,7 +233,7 @@ export const PLANTED: readonly {
   {
     rule: 6,
     what: 'a target that takes whatever arrives last',
-    seed: 512,
+    seed: 510,
     planted: {
       platform: () => Object.assign(new MemoryPlatform(), { feed: new LastComes() }),
     },
@@ -244,7 +248,7 @@ export const PLANTED: readonly {
   {
     rule: 8,
     what: 'a draw that forgets whom it has chosen',
-    seed: 513,
+    seed: 533,
     says: /lets \S+ go/,
     planted: knowing((rollout) => ({
       ...rollout,
@@ -258,7 +262,6 @@ export const PLANTED: readonly {
   {
     rule: 8,
     what: 'a draw of one instance more than the share says',
-    seed: 504,
     says: /chooses/,
     planted: drawing(({ candidate, control: [first, ...control] }) => ({
       candidate: first === undefined ? candidate : [...candidate, first],
@@ -303,7 +306,6 @@ export const PLANTED: readonly {
   {
     rule: 10,
     what: 'a conductor that leaves a rollout alone once it is rolled back on some targets',
-    seed: 506,
     planted: {
       conduct: (run, view) => async (task) => {
         const disposition = await run(task);
@@ -342,7 +344,7 @@ export const PLANTED: readonly {
   {
     rule: 11,
     what: 'a sentence that names the request',
-    seed: 504,
+    seed: 510,
     planted: { evaluator: (...given) => new Chatty(...given) },
   },
   {
@@ -369,7 +371,7 @@ export const PLANTED: readonly {
   {
     rule: 12,
     what: 'an evaluator that takes requests for measured in which a signal was not',
-    seed: 504,
+    seed: 506,
     planted: {
       evaluator: (evidence, onTrial) => {
         const takeLook: typeof evidence.takeLook = async (rollout, at) => {

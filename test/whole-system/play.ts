@@ -31,7 +31,7 @@ const TICK_MS = 2_000;
 const LONGEST_WAIT = 18;
 /** Longer than any lease, and than two clocks are ever apart. */
 const QUIET_TICKS = 9;
-const PATIENCE = 70;
+const PATIENCE = 36;
 /** No plan that is drawn asks for more. */
 const LONGEST_BAKE_MS = 15_000;
 /** The emergency plan drains for five minutes, three times as long where requests come once a minute, and waits for another one. */

@@ -12,7 +12,7 @@ import type { JsonObject } from '#libs/kernel';
 export const TARGETS = [
   { target: 'api-us', platform: 'api', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b', 'c', 'd'] },
   { target: 'api-eu', platform: 'api', hardware: 'tpu', models: ['sonnet', 'haiku'], instances: ['a', 'b'] },
-  { target: 'bedrock-us', platform: 'bedrock', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b', 'c'] },
+  { target: 'bedrock-us', platform: 'bedrock', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b'] },
   { target: 'vertex-eu', platform: 'vertex', hardware: 'tpu', models: ['sonnet'], instances: ['a', 'b'] },
 ] as const;
 
@@ -53,6 +53,9 @@ export const COUNTED = [
   },
   { signal: 'first-token', type: 'distribution', source: { type: 'otlp', values: { metric: FIRST_TOKEN } } },
 ] as const;
+
+/** Its metric names no arm: it is counted of all requests, and held against the time before. */
+export const WITHOUT_ARMS = 'overloads';
 
 /** What a fault can make bad. */
 export const BREAKABLE: readonly string[] = [...SIGNALS, ...COUNTED].map(({ signal }) => signal);

@@ -40,6 +40,10 @@ const playAll = async (): Promise<Tally> => {
   return all;
 };
 
+/** With what it was caused by: of the shortest run that is its story. */
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? [error.message, ...(error.cause ? [wordsOf(error.cause)] : [])].join('\n') : String(error);
+
 const tell = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const main = async (): Promise<void> => {
@@ -54,9 +58,7 @@ const main = async (): Promise<void> => {
   if (missing.length > 0) tell(`They never came by: ${missing.join(', ')}`);
   if (missing.length > 0 || !alarms.isWithin || tally.failures.size > 0) process.exitCode = 1;
   for (const [rule, seed] of tally.failures)
-    await showShortest(rule, seed).catch((error: unknown) =>
-      tell(error instanceof Error ? error.message : String(error)),
-    );
+    await showShortest(rule, seed).catch((error: unknown) => tell(wordsOf(error)));
 };
 
 if (isMainThread) await main();

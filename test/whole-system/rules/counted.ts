@@ -1,5 +1,6 @@
 import type { Rollout } from '#libs/domain';
 import type { History } from '../play.js';
+import { WITHOUT_ARMS } from '../setting.js';
 import { isPromoted, momentsOf, type Rule } from './log.js';
 
 /** Clocks of controllers are apart, and are turned. */
@@ -12,7 +13,6 @@ const countedOnArms = ({ plan, without }: Rollout): readonly Signal[] =>
   plan.signals.filter(
     ({ signal, shadow, source }) => source !== null && !shadow && !without.includes(signal) && signal !== WITHOUT_ARMS,
   );
-const WITHOUT_ARMS = 'overloads';
 
 /** Rules 2 and 8: what may only hold or warn takes nothing back, and what no bound covers may by default only hold. */
 export const onlyWhatMayTakesBack: Rule = (history) =>

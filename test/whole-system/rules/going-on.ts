@@ -1,5 +1,6 @@
 import type { History } from '../play.js';
 import { graceOf, liveTracks, rolloutDecider, type Rollout } from '#libs/domain';
+import { WITHOUT_ARMS } from '../setting.js';
 import { lookKey } from '../witness.js';
 import { endsOf, isExposed, isPromoted, lifeOf, momentsOf, type Moment, type Of, type Rule } from './log.js';
 import { failingLooks, judgedAgain, type Failing, type Judged } from './replay.js';
@@ -64,9 +65,9 @@ const passedByEvidence = (moment: Moment): moment is Moment & { readonly event: 
  * Whether a stage may pass on a verdict: a pass, a `fail` that its plan bears, or what was only seen before and since,
  * which is no proof of anything. That something else is one is asked besides.
  */
-const mayGoOn = ({ plan }: Rollout, { signal, verdict, method }: Judged): boolean => {
+const mayGoOn = ({ plan }: Rollout, { signal, verdict }: Judged): boolean => {
   if (verdict === 'fail') return plan.signals.some((each) => each.signal === signal && each.onFail === 'warn');
-  return verdict === 'pass' || (verdict === 'inconclusive' && method === 'before-after-v1');
+  return verdict === 'pass' || (verdict === 'inconclusive' && signal === WITHOUT_ARMS);
 };
 
 /** Rule 3: for each signal that decides there is a verdict in the same append, and the evidence gives it again. */
@@ -171,8 +172,9 @@ export const advanceNeedsAllOfIt: Rule = (history) =>
     const samples = together.flatMap((each) => {
       if (each.type !== 'VerdictRecorded') return [];
       const { verdict } = each.data;
-      const isOfStage = verdict.track === track.name && verdict.stage === stage.name && !verdict.shadow;
-      return isOfStage ? [verdict.counts.candidateRequests] : [];
+      const isOfStage = verdict.track === track.name && verdict.stage === stage.name;
+      const isProof = deciding(before).includes(verdict.signal) && verdict.signal !== WITHOUT_ARMS;
+      return isOfStage && isProof ? [verdict.counts.candidateRequests] : [];
     });
     return [
       ...(before.held === null ? [] : [`${where} passed while held: ${before.held.reason}`]),
