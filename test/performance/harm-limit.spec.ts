@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { limitCandidateRequests } from '#libs/statistics';
-import { unavoidableOf, type Exposed } from './harm-limit.js';
+import { timesTold, unavoidableOf, type Exposed } from './harm-limit.js';
 
 const fault = { control: 0.01, candidate: 0.05, isInvariant: false };
 const at = { alpha: 1e-3, travelSeconds: 2 };
@@ -44,5 +44,20 @@ describe('the harm that no method avoids', () => {
   it('is not known where the candidate was never served', () => {
     expect(unavoidableOf(fault, [exposed(0)], at)).toBeUndefined();
     expect(unavoidableOf(fault, [], at)).toBeUndefined();
+  });
+});
+
+describe('what exposures tell of a fault', () => {
+  it('is in proportion to what the limit needs, and nothing once nobody is on control', () => {
+    const seconds = requests(0.1) / 100;
+    const steps = [
+      { at: 0, share: 0.1 },
+      { at: 2 * seconds * 1_000, share: 1 },
+    ];
+    expect(timesTold(fault, [exposed(0.1, { steps })], at.alpha)).toBeCloseTo(2, 6);
+  });
+
+  it('has no end while an exposure has none', () => {
+    expect(timesTold(fault, [exposed(0.1)], at.alpha)).toBe(Number.POSITIVE_INFINITY);
   });
 });

@@ -40,6 +40,27 @@ const paceAt = (shown: Shown, exposed: readonly Exposed[], alpha: number, at: nu
   return { extra, seen };
 };
 
+/** Between two changes of the exposures; the last one has no end. */
+const piecesOf = (
+  shown: Shown,
+  exposed: readonly Exposed[],
+  alpha: number,
+): readonly (Pace & { readonly seconds: number })[] => {
+  const changes = [...new Set(exposed.flatMap(({ onset, steps }) => [onset, ...steps.map(({ at }) => at)]))];
+  const times = changes.toSorted((a, b) => a - b);
+  return times.map((at, index) => ({
+    ...paceAt(shown, exposed, alpha, at),
+    seconds: ((times[index + 1] ?? Number.POSITIVE_INFINITY) - at) / 1_000,
+  }));
+};
+
+/**
+ * How many times what the information limit needs these exposures told, at their mean rate. Near 1 the best method is as
+ * likely to miss the fault as to find it, as requests come by chance.
+ */
+export const timesTold = (shown: Shown, exposed: readonly Exposed[], alpha: number): number =>
+  piecesOf(shown, exposed, alpha).reduce((told, { seen, seconds }) => told + (seen === 0 ? 0 : seen * seconds), 0);
+
 /**
  * What no method could have avoided, given the exposures that were asked for: requests come at their mean rate, each
  * tells as much as the information limit at its share allows, and once all of it is told the answers of `travelSeconds`
@@ -50,12 +71,8 @@ export const unavoidableOf = (
   exposed: readonly Exposed[],
   { alpha, travelSeconds }: { readonly alpha: number; readonly travelSeconds: number },
 ): Unavoidable | undefined => {
-  const changes = [...new Set(exposed.flatMap(({ onset, steps }) => [onset, ...steps.map(({ at }) => at)]))];
-  const times = changes.toSorted((a, b) => a - b);
   let [evidence, left] = [0, 1];
-  for (const [index, at] of times.entries()) {
-    const seconds = ((times[index + 1] ?? Number.POSITIVE_INFINITY) - at) / 1_000;
-    const { extra, seen } = paceAt(shown, exposed, alpha, at);
+  for (const { extra, seen, seconds } of piecesOf(shown, exposed, alpha)) {
     if (seen * seconds >= left) return { evidence: evidence + (extra * left) / seen, travel: extra * travelSeconds };
     if (seen === 0 && extra === 0) continue;
     evidence += extra * seconds;

@@ -2,7 +2,7 @@ import type { Run } from './harm-runs.js';
 import type { FleetFindings, Sighting } from './harm-fleet.js';
 import { requestsOf } from './harm-faults.js';
 import type { Fault } from './harm-faults.js';
-import { unavoidableOf, type Exposed } from './harm-limit.js';
+import { timesTold, unavoidableOf, type Exposed } from './harm-limit.js';
 import { PLACES, PROBE, WINDOW_SECONDS } from './harm-setting.js';
 import type { BenchContext, Figures } from './harness.js';
 import { median, quantile, round } from './harness.js';
@@ -20,6 +20,9 @@ type Measured = {
 };
 
 const ALPHA = 1e-3;
+
+/** A fault of which less than so many times the limit's evidence was told is missed now and then by the best method. */
+const SURELY = 3;
 
 /** When instances of a target first evaluated with a generation or a newer one. */
 class Sightings {
@@ -67,6 +70,8 @@ type Found = {
   readonly whole: number;
   /** Evidence alone, at the signal's part. */
   readonly evidence: number;
+  /** How many times the limit's evidence at the whole alpha the exposures told up to the end. */
+  readonly told: number;
   readonly seconds: number;
   readonly backSeconds: number;
 };
@@ -115,6 +120,7 @@ const foundOf = (run: Run, findings: FleetFindings, sightings: Sightings, travel
     own: own.evidence + own.travel,
     whole: whole.evidence + whole.travel,
     evidence: own.evidence,
+    told: timesTold(fault.shown, exposed, ALPHA),
     seconds: ((course.failed?.at ?? Number.NaN) - onset) / 1_000,
     backSeconds: (backAt(run, sightings) - (course.failed?.at ?? Number.NaN)) / 1_000,
   };
@@ -136,7 +142,7 @@ const printFaults = (say: (line: string) => void, found: readonly Found[]): void
   for (const each of found.toSorted((a, b) => b.served / b.own - a.served / a.own)) {
     const numbers = [each.served.toFixed(0), each.own.toFixed(1), each.whole.toFixed(1)];
     const times = Number.isNaN(each.seconds)
-      ? [each.end, '']
+      ? [each.end, `${each.told.toFixed(1)}x told`]
       : [`${each.seconds.toFixed(1)} s`, `${each.backSeconds.toFixed(2)} s`];
     const [served = '', own = '', whole = ''] = numbers;
     say(
@@ -155,6 +161,7 @@ export const harmReport = (context: BenchContext, { runs, bare, findings }: Meas
   const travelSeconds = wordSeconds + deliverySeconds;
   const faulty = runs.filter(({ fault }) => fault !== undefined);
   const found = faulty.flatMap((run) => foundOf(run, findings, sightings, travelSeconds) ?? []);
+  const missed = found.filter(({ end }) => end === 'not found');
   const harmless = runs.filter(({ fault }) => fault === undefined);
   const settled = harmless.filter(({ course, late }) => course.end === 'settled' && !late);
   printFaults(say, found);
@@ -191,7 +198,8 @@ export const harmReport = (context: BenchContext, { runs, bare, findings }: Meas
     afterwards: sum(found.map((each) => each.afterwards)),
     faults: found.length,
     never: faulty.length - found.length,
-    notFound: found.filter(({ end }) => end === 'not found').length,
+    notFound: missed.filter(({ told }) => told >= SURELY).length,
+    tooLittleTold: missed.filter(({ told }) => told < SURELY).length,
     byAnother: found.filter(({ end }) => end === 'by another signal').length,
     harmless: harmless.length,
     reportSeconds: round(findings.reportSeconds),

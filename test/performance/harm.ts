@@ -202,6 +202,9 @@ const measure = async (context: BenchContext): Promise<Figures> => {
  *   and from a bare ruleset put where the sync server finds it until the last of 20 instances evaluates with it; the
  *   latter two are measured before the first change, so that a controller that is slow at its work makes it no smaller.
  *
+ * A fault is missed (`notFound`) when it ends unfound after exposures that told three times what the limit needs on average;
+ * below that the best method misses it now and then, as at 99% exposure nearly nothing is told (`tooLittleTold`).
+ *
  * `ratio` is the sum of the first over the sum of the second, over all faults, with the limit at the part of alpha that
  * the signal has in a plan of nine signals (decision 5); `ratioWholeAlpha` has the limit at the whole alpha of the plan.
  * Both must hold. Answers to sessions that stick to the withdrawn revision after the rollback cannot be ended by any
