@@ -34,7 +34,8 @@ export class PastKeeper {
   #timer: NodeJS.Timeout | undefined;
   readonly #paceMs: number;
   #writtenAt = -Infinity;
-  #hurry: () => void = () => undefined;
+  #isAwaited = false;
+  #wake: () => void = () => undefined;
   #ending = false;
 
   /**
@@ -65,14 +66,15 @@ export class PastKeeper {
 
   /** Resolves once the log is kept up to `position`, by any controller. Throws `PastBehindError` after `patienceMs`. */
   async reached(position: number, patienceMs = 5_000): Promise<void> {
-    const rounds = Math.ceil(patienceMs / LOOK_MS);
-    for (let round = 0; this.#kept < position; round += 1) {
-      if (round === rounds)
+    const latest = performance.now() + patienceMs;
+    while (this.#kept < position) {
+      if (performance.now() > latest)
         throw new PastBehindError(
           `What is kept of the past ends at position ${this.#kept} and goes on to ${position}: ask again in a moment.`,
         );
       this.#hurry();
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      const look = new Promise<void>((resolve) => void setTimeout(resolve, LOOK_MS));
+      await (this.#running === undefined ? look : Promise.race([this.#running, look]));
       if (this.#running === undefined) this.#kept = Math.max(this.#kept, await this.#writer.position());
     }
   }
@@ -96,6 +98,12 @@ export class PastKeeper {
       await this.#writer.write(this.#waiting.after, this.#waiting.asNews()).catch(this.#report);
   }
 
+  /** Somebody waits for what is not written yet. */
+  #hurry(): void {
+    this.#isAwaited = true;
+    this.#wake();
+  }
+
   #take(event: RecordedEvent): void {
     if (event.position <= this.#kept) return;
     // What comes after a gap waits for the gap to be folded.
@@ -116,6 +124,7 @@ export class PastKeeper {
   async #run(): Promise<void> {
     try {
       await this.#gather();
+      this.#isAwaited = false;
       const news = this.#waiting;
       this.#waiting = new PastNewsOf(news.upTo);
       const kept = await this.#writer.write(news.after, news.asNews());
@@ -139,10 +148,10 @@ export class PastKeeper {
   async #gather(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     const rest = this.#writtenAt + this.#paceMs - performance.now();
-    if (rest <= 0 || this.#ending) return;
+    if (rest <= 0 || this.#ending || this.#isAwaited) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, rest);
-      this.#hurry = () => {
+      this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
