@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PLANTED } from './planted.js';
+import { PLANTED } from './planted/index.js';
 import { play } from './play.js';
 import { seeing, verdictsAs } from './planting.js';
 import { chanceOf, harmlessOf, LEAST_CHANCE, type Harmless } from './rules/alarms.js';

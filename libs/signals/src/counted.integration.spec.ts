@@ -216,6 +216,8 @@ describe('what is counted of a slice as a whole', () => {
 
   it('tells by itself that there are arms, while nothing has come of control yet', async () => {
     await count([item({ requests: 100, bad: 2 })]);
+    // Of revisions that the rollout has nothing to do with.
+    await count([onArm(7, 50, 1)]);
     expect(await store.toldArms(rollout)).toEqual([]);
     await count([onArm(2, 50, 1)]);
     await count([onArm(2, 50, 1), item({ signal: 'duration', values: [[8, 3]] })]);

@@ -81,9 +81,9 @@ export const silenceOfMetricsIsNoPass: Rule = (history) =>
 export const metricsCountOnce: Rule = (history) =>
   momentsOf(history).flatMap(({ event, after }) => {
     if (event.type !== 'VerdictRecorded') return [];
-    const { signal, counts, method } = event.data.verdict;
+    const { signal, counts } = event.data.verdict;
     const policy = after.plan.signals.find((each) => each.signal === signal);
-    if (policy?.source == null || signal === WITHOUT_ARMS || method === 'before-after-v1') return [];
+    if (policy?.source == null || signal === WITHOUT_ARMS) return [];
     const servedOn = (revision: number): number =>
       Object.keys(after.targets).reduce(
         (sum, target) => sum + (history.witness.meteredRequests.get(`${target} ${after.config} ${revision}`) ?? 0),

@@ -26,7 +26,7 @@ type Setting = Pick<Instruments, 'reached' | 'pastFold' | 'remakesAgainMs'> & {
   /** What folding anew may go on from. */
   readonly restore: ViewKeeper['restore'];
   readonly store: EventStore;
-  readonly patience: PoolOptions;
+  readonly connections: PoolOptions;
   readonly log: Log;
   readonly report: (message: string) => (error: unknown) => void;
 };
@@ -45,7 +45,7 @@ export const openPast = async ({
   view,
   restore,
   store,
-  patience,
+  connections,
   reached,
   pastFold = PAST_FOLD,
   remakesAgainMs,
@@ -67,7 +67,7 @@ export const openPast = async ({
     report: report('What is kept of the past cannot be made anew; trying again.'),
   });
   // Any question may be wide: the server ends what takes too long, and the others go on.
-  const questions = createPool(databaseUrl, { max: 4, ...patience, statementTimeoutMs: QUESTION_MS });
+  const questions = createPool(databaseUrl, { max: 4, ...connections, statementTimeoutMs: QUESTION_MS });
   const stop = async (): Promise<void> => {
     await remaker.stop();
     await keeper.stop();

@@ -88,22 +88,23 @@ describe('a controller that comes later', () => {
 describe('a signal that a source counts, of which nothing has come of control', () => {
   const signals = rollout.plan.signals.map((signal) => ({ ...signal, source: 'otlp' }));
   const counted = { ...rollout, plan: { ...rollout.plan, signals } };
-  const methodsOf = async (told: readonly string[]) => {
+  const judged = async (told: readonly string[]) => {
     const { evidence } = new Scene();
     const slice = { target: 'api-us', model: 'sonnet', candidate: 10, control: 0 };
     const requests = { slices: [], unmeasured: [], samples: [{ signal: 'script-errors', ...slice }] };
     evidence.takeLook = async (_, at) => ({ look: { look: 1, at, digest: '', cells: [] }, requests });
     evidence.told = told;
     const verdicts = await new Evaluator(evidence, () => undefined).evaluate(counted, T0 + 1_000);
-    return [...new Set(verdicts.filter(({ signal }) => signal === 'script-errors').map(({ method }) => method))];
+    return verdicts.find(({ signal }) => signal === 'script-errors');
   };
 
   it('is compared with the time before: it has no arms', async () => {
-    expect(await methodsOf([])).toEqual(['before-after-v1']);
+    expect(await judged([])).toMatchObject({ method: 'before-after-v1', verdict: 'inconclusive' });
   });
 
   it('rule 3: waits for control where its source tells the arms, so that no stage passes meanwhile', async () => {
-    expect(await methodsOf(['script-errors'])).toEqual(['counted-rate-v1']);
+    const sentence = expect.stringContaining('no request measured on control yet');
+    expect(await judged(['script-errors'])).toMatchObject({ verdict: 'not-measured', sentence });
   });
 });
 

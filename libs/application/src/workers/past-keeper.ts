@@ -28,11 +28,11 @@ export class PastKeeper {
   readonly #writer: PastWriter;
   readonly #report: (error: unknown) => void;
   readonly #restore: (atMost: number) => Promise<LiveView>;
+  readonly #paceMs: number;
   #waiting: PastNewsOf;
   #kept: number;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  readonly #paceMs: number;
   #writtenAt = -Infinity;
   #isAwaited = false;
   #wake: () => void = () => undefined;

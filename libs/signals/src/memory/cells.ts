@@ -1,6 +1,6 @@
 import type { LookCell } from '../evidence-store.js';
 import { LEAST_BUCKETS } from '../looks.js';
-import type { InstanceRow, ValueRow } from './rows.js';
+import type { InstanceRow, ValueRow } from './rollout-rows.js';
 
 const compare = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
 

@@ -21,19 +21,13 @@ import type {
 } from '../evidence-store.js';
 import { EvidenceStore } from '../evidence-store.js';
 import { wholeMinutes } from '../observed.js';
-import { LEAST_SPAN_MS } from '../reads.js';
 import { cellOfCounts, cellOfInstances, cellOfValues, dispersionOf } from './cells.js';
-import { EvidenceRows, type RolloutRows, type SampleRow, type ViolationRow } from './rows.js';
-
-type Place = { readonly target: string; readonly model: string };
+import type { RolloutRows, SampleRow, ViolationRow } from './rollout-rows.js';
+import { bySignal, byPlace, compare, placeOf, type Place } from './order.js';
+import { EvidenceRows } from './rows.js';
+import { trafficOf } from './traffic.js';
 
 const MINUTE_MS = 60_000;
-
-const compare = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
-const byPlace = (a: Place, b: Place): number => compare(a.target, b.target) || compare(a.model, b.model);
-const bySignal = (a: Place & { readonly signal: string }, b: Place & { readonly signal: string }): number =>
-  compare(a.signal, b.signal) || byPlace(a, b);
-const placeOf = ({ target, model }: Place): string => `${target} ${model}`;
 
 const inOrder = (a: LookCell, b: LookCell): number => bySignal(a, b) || a.shareBp - b.shareBp;
 
@@ -247,48 +241,8 @@ export class MemoryEvidenceStore extends EvidenceStore {
     }));
   }
 
-  override async traffic({ now, spanMs }: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
-    const since = now - spanMs;
-    const recent = [...this.rows.traffic.values()].filter(
-      ({ minute, lastAt, firstAt }) => minute > since - MINUTE_MS && lastAt > since && firstAt < now,
-    );
-    const newest = [...this.rows.traffic.values()].filter(
-      ({ minute, firstAt }) => minute > since - MINUTE_MS && firstAt < now,
-    );
-    // Reports trail what they report: the span ends with the newest of them.
-    const end = newest.length > 0 ? Math.max(...newest.map(({ lastAt }) => lastAt)) : now;
-    const slices = new Map<string, Place & { requests: number; firstAt: number }>();
-    for (const { target, model, requests, firstAt } of recent) {
-      const place = placeOf({ target, model });
-      const slice = slices.get(place) ?? { target, model, requests: 0, firstAt };
-      slices.set(place, {
-        ...slice,
-        requests: slice.requests + requests,
-        firstAt: Math.min(slice.firstAt, firstAt),
-      });
-    }
-    const seconds = (place: Place): number =>
-      Math.max(end - (slices.get(placeOf(place))?.firstAt ?? end), LEAST_SPAN_MS) / 1_000;
-    const minutes = new Set(recent.map((row) => `${placeOf(row)} ${row.minute}`));
-    const bad = new Map<string, Place & { signal: string; bad: number }>();
-    for (const { signal, target, model, minute, bad: count } of this.rows.trafficBad.values()) {
-      if (!minutes.has(`${placeOf({ target, model })} ${minute}`)) continue;
-      const place = `${signal} ${placeOf({ target, model })}`;
-      bad.set(place, { signal, target, model, bad: (bad.get(place)?.bad ?? 0) + count });
-    }
-    return {
-      requests: [...slices.values()].toSorted(byPlace).map(({ target, model, requests }) => ({
-        target,
-        model,
-        requestsPerSecond: requests / seconds({ target, model }),
-      })),
-      bad: [...bad.values()].toSorted(bySignal).map(({ signal, target, model, bad: count }) => ({
-        signal,
-        target,
-        model,
-        badPerSecond: count / seconds({ target, model }),
-      })),
-    };
+  override async traffic(options: { readonly now: number; readonly spanMs: number }): Promise<Traffic> {
+    return trafficOf(this.rows, options);
   }
 
   override async toldArms(rollout: string): Promise<readonly string[]> {
