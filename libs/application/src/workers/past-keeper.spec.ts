@@ -58,13 +58,4 @@ describe('the keeper of the past', () => {
     await keeper.stop();
     expect(failures).toEqual([]);
   });
-
-  it('leaves to another controller what that has written already', async () => {
-    const { past, keeper, next } = setting(NEVER_MS);
-    await next();
-    await next();
-    past.written.push(2);
-    await keeper.stop();
-    expect(past.written).toEqual([1, 2]);
-  });
 });
