@@ -28,7 +28,10 @@ beforeAll(async () => {
   const metric = 'gateway.requests';
   const source = { type: 'otlp', requests: { metric }, bad: { metric, where: { outcome: 'timeout' } } };
   const timeouts = manifest('Signal', 'timeouts', { type: 'rate', title: 'timeouts', source });
+  const most = { stages: [stage('90%', { activation: 0 }), stage('100%', { bake: '1h', activation: 0 })] };
+  const signals = ['script-errors', 'timeouts'].map((signal) => ({ signal, tolerate: 'none' }));
   const plans = [
+    plan('mostly', [track('api', [TARGET], most)], { signals }),
     planOf('guarded', { signal: 'timeouts', tolerate: 'none' }),
     planOf('taken-back', { signal: 'timeouts', tolerate: 'none', onFail: 'roll-back' }),
     planOf('limited', { signal: 'timeouts', tolerate: 'none', limit: 0.02 }),
@@ -145,6 +148,24 @@ describe('A signal that a metrics system counts', () => {
     expect(reason).toContain(
       '110 of 2,000 since the rollout against 100 of 10,000 before it; shown to be above the limit of 2%',
     );
+    await comesOutAgain(id);
+    await client().command(id, 'abort', { reason: 'enough' });
+  });
+
+  it('that names variants waits for control, says so, and lets the stage pass once control was counted', async () => {
+    const id = await start('mostly');
+    await send(Date.now() + 1_000, { revision: 2, outcome: 'ok', value: 900 });
+    const waiting = 'api/90% timeouts: no request measured on control yet';
+    const seen = await until('nothing but control is waited for', async () => {
+      const { waitingFor, tracks } = await client().rollout(id);
+      return waitingFor.every((what) => what.startsWith(waiting)) && waitingFor.length === 1 ? tracks : undefined;
+    });
+    expect(seen[0]?.stages[0]?.status).toBe('in-stage');
+    await send(Date.now() + 2_000, { revision: 1, outcome: 'ok', value: 100 });
+    await until('the stage passed', async () => {
+      const [api] = (await client().rollout(id)).tracks;
+      return api?.stages[0]?.status === 'passed';
+    });
     await comesOutAgain(id);
     await client().command(id, 'abort', { reason: 'enough' });
   });
