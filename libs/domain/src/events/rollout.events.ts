@@ -63,6 +63,8 @@ export const ResolvedPlan = z.object({
   rollbackOrder: z.union([z.enum(['blast-radius', 'plan']), Targets]).optional(),
   /** What is done about requests that still come to a withdrawn revision after its drain time; left out: wait. */
   leftovers: z.enum(['wait', 'clear']).optional(),
+  /** E-value of a signal from which on nothing passes; left out: 10 over the signal's part of alpha. */
+  suspicion: z.number().optional(),
   signals: z.array(ResolvedSignal),
   tracks: z.array(
     z.object({
@@ -89,7 +91,7 @@ export const ResolvedPlan = z.object({
   ),
 });
 export type ResolvedPlan = z.output<typeof ResolvedPlan>;
-const FourthPlan = ResolvedPlan.omit({ convergence: true, rollbackOrder: true, leftovers: true });
+const FourthPlan = ResolvedPlan.omit({ convergence: true, rollbackOrder: true, leftovers: true, suspicion: true });
 const ThirdPlan = FourthPlan.extend({
   signals: z.array(ThirdSignal),
   tracks: z.array(ResolvedPlan.shape.tracks.element.omit({ parity: true })),

@@ -114,6 +114,24 @@ describe('a rate guardrail', () => {
     expect(verdict.sentence).toContain('too suspicious to go on');
   });
 
+  it('holds from the e-value on that the plan names, however many signals share alpha', () => {
+    const others = Array.from(
+      { length: 20 },
+      (_, n) => ({ signal: `other-${n}`, type: 'rate', shadow: false }) as const,
+    );
+    const many = { ...spec, signals: [...spec.signals, ...others] };
+    const leaning = [[bad({ candidateBad: 5, controlBad: 4 })]];
+    const odds = Math.exp(script(folded(leaning)).logE);
+    expect(odds).toBeGreaterThan(10);
+    expect(odds).toBeLessThan(100);
+    const verdictAt = (of: EvidenceSpec): string => script(folded(leaning, of)).verdict;
+    for (const of of [spec, many]) {
+      expect(verdictAt({ ...of, suspicion: 10 })).toBe('inconclusive');
+      expect(verdictAt({ ...of, suspicion: odds * 1.01 })).toBe('pass');
+    }
+    expect(verdictAt(many)).toBe('pass');
+  });
+
   it('with harm 2 does not fail at a ratio of 1.8', () => {
     const signals = [{ signal: 'unexpected-script', type: 'rate', shadow: false, harm: 2 }] as const;
     const looks = [[bad({ candidateBad: 1800, controlBad: 9000 })]];

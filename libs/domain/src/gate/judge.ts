@@ -39,9 +39,6 @@ import {
 } from './types.js';
 import { keyOf } from './weights.js';
 
-/** Nothing passes while the evidence of harm is already this e-value, spread over the signals like the bound. */
-const SUSPICION = 10;
-
 const failOfRate = (all: Case): Finding => {
   const { state, signal, options } = all;
   const harm = signal.spec.harm ?? 1;
@@ -126,8 +123,13 @@ const unmeasured = (all: Case): string | undefined => {
   return blind.length === 0 ? undefined : `${what} measured on both arms of ${blind.join(', ')}`;
 };
 
-const isSuspicious = ({ state, signal }: Case): boolean =>
-  signal.logE >= signal.logBound + Math.log(state.spec.alpha) + Math.log(SUSPICION);
+/** Rollouts that were planned before decision 45 bear more, the more signals they have. */
+const EARLIER_SUSPICION = 10;
+
+const isSuspicious = ({ state: { spec }, signal }: Case): boolean => {
+  const earlier = Math.log(EARLIER_SUSPICION) + signal.logBound + Math.log(spec.alpha);
+  return signal.logE >= (spec.suspicion === undefined ? earlier : Math.log(spec.suspicion));
+};
 
 const judgeGuardrail = (all: Case): Finding => {
   const { signal, counts, options, logPromote } = all;

@@ -107,6 +107,8 @@ export type EvidenceSpec = {
    * promotion evidence may be read at its highest (Ville). A group that is not named here is judged as it stands.
    */
   readonly groups?: readonly (readonly string[] | null)[];
+  /** E-value of a signal from which on it does not pass. Default: 10 over the signal's part of alpha. */
+  readonly suspicion?: number | undefined;
 };
 
 export type VerdictKind = 'pass' | 'fail' | 'inconclusive' | 'not-measured';

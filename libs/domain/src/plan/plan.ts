@@ -8,6 +8,9 @@ import type { KnownSignal, KnownTarget, PlanSpec, Tolerate } from './plan.types.
 
 const DEFAULT_SETTLE_MARGIN = 1.5;
 
+/** While a signal's evidence speaks so many times for harm, nothing goes on: decision 45. */
+const SUSPICION = 10;
+
 /** The margin asked of a stage when the plan names none. */
 export const defaultMargin = (exposureBp: number): number | null => {
   if (exposureBp < 500) return null;
@@ -192,7 +195,7 @@ export const resolvePlan = (
   const { alpha, holdback: holdbackBp, watch: watchMs, drain: drainMs, grace: graceMs } = spec;
   const { rollbackScope = 'rollout', acceptBlind = null } = spec;
   const convergence = convergenceOf(spec);
-  const policy = { rollbackScope, convergence, acceptBlind, ...wayBack(spec) };
+  const policy = { rollbackScope, convergence, acceptBlind, suspicion: SUSPICION, ...wayBack(spec) };
   const rest = { holdbackBp, watchMs, drainMs, graceMs, ...policy, signals, tracks };
   return { plan: { plan: name, planRevision: revision, alpha, ...rest } };
 };

@@ -36,6 +36,9 @@ const counts = [
   },
 ];
 
+const suspicionOf = (rollout: typeof apart): (number | undefined)[] =>
+  startPools(rollout).map(({ evidence }) => evidence.spec.suspicion);
+
 const verdicts = (rollout: typeof apart) => {
   const pools = startPools(rollout);
   foldPools(pools, bad);
@@ -46,6 +49,14 @@ const verdicts = (rollout: typeof apart) => {
 };
 
 describe('the evidence of a rollout', () => {
+  it('holds on the e-value that the plan was resolved with, where more traffic can clear a suspicion', () => {
+    expect(together.plan.suspicion).toBe(10);
+    expect(suspicionOf(apart)).toEqual([10, 10]);
+    expect(suspicionOf({ ...together, assignment: 'instance' })).toEqual([undefined]);
+    const { suspicion: _, ...before } = together.plan;
+    expect(suspicionOf({ ...together, plan: before })).toEqual([undefined]);
+  });
+
   it('is one where all of it is taken back together: harm in one track fails every track', () => {
     expect(verdicts(together).map(({ track, verdict }) => [track, verdict])).toEqual([
       ['api', 'fail'],

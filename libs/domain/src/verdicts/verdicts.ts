@@ -49,6 +49,8 @@ const evidenceSpec = (
   ),
   margins: marginsOf(plan),
   groups: [null, ...tracks.map(({ targets }) => targets.map(({ target }) => target))],
+  // An unlucky draw of instances stays: what it seems to say does not go away with more traffic.
+  ...(assignment === 'instance' ? {} : { suspicion: plan.suspicion }),
 });
 
 /** The evidence of what is taken back together: of a whole rollout, or of one of its tracks. */
