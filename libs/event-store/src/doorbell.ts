@@ -14,6 +14,9 @@ export type Doorbell = {
 /** First key of the advisory locks by which processes show that they are alive; the second key is the process' mark. */
 export const PRESENCE = 0x4865_6164;
 const MOST_MARK = 0x7fff_ffff;
+/** How often a process says that it lives, and after how long without a word the server takes it for dead, in milliseconds. */
+const BEAT_MS = 2_000;
+const MOST_SILENCE_MS = 8_000;
 
 export type PostgresDoorbellOptions = {
   readonly url: string;
@@ -46,7 +49,10 @@ export class PostgresDoorbell implements Doorbell {
     return made.listen(listener);
   }
 
-  /** The mark is an advisory lock of the listening connection: the server lets go of it when this process ends. */
+  /**
+   * The mark is an advisory lock of the listening connection: the server lets go of it when this process ends, is frozen,
+   * or cannot be reached.
+   */
   readonly present = (): number | undefined => (this.#present ? this.#mark : undefined);
 
   /** Starts listening in the background; resolves at once. Does not keep the process alive by itself. */
@@ -103,12 +109,15 @@ export class PostgresDoorbell implements Doorbell {
     client.on('notification', ({ channel, payload }) => this.#bells.get(channel)?.ring(payload ?? ''));
     await client.connect();
     this.#client = client;
+    const beat = setInterval(() => client.query('select').catch(() => undefined), BEAT_MS).unref();
     try {
+      await client.query(`set idle_session_timeout = ${MOST_SILENCE_MS}`);
       await this.#showPresence(client);
       for (const channel of this.#bells.keys()) await client.query(`listen ${escapeIdentifier(channel)}`);
       for (const bell of this.#bells.values()) bell.ring('');
       if (!this.#stop.signal.aborted) await ended;
     } finally {
+      clearInterval(beat);
       await client.end();
     }
   }

@@ -68,7 +68,11 @@ describe('following the log', () => {
     const store = open();
     let reads = 0;
     const readAll = store.readAll.bind(store);
-    store.readAll = (options) => ((reads += 1), readAll(options));
+    store.readAll = async (options) => {
+      const page = await readAll(options);
+      reads += 1;
+      return page;
+    };
     const { seen, subscription } = follow(store, { pollMs: 600_000, paceMs: 600_000 });
     await until('it has looked once', () => reads === 1);
     for (const n of upTo(5)) await store.append(to(`s-${n}`, 0, event({ n })));

@@ -13,6 +13,8 @@ export type PoolOptions = {
   readonly connectTimeoutMs?: number;
   /** A query without an answer for so long, in milliseconds, fails, also when the server is silent. Default: none. */
   readonly queryTimeoutMs?: number;
+  /** The server ends a transaction whose client says nothing for so long, in milliseconds. Default: none. */
+  readonly silentTransactionMs?: number;
   /** An idle connection is closed after so long, in milliseconds. Default 10 s. */
   readonly idleMs?: number;
   /** Told when an idle connection breaks; the pool replaces it by itself. */
@@ -41,6 +43,9 @@ export const createPool = (url: string, options: PoolOptions = {}): Pool => {
     statement_timeout: options.statementTimeoutMs ?? false,
     // A query goes out without waiting for the answer of the one before it on the same connection.
     pipeline: true,
+    ...(options.silentTransactionMs === undefined
+      ? {}
+      : { idle_in_transaction_session_timeout: options.silentTransactionMs }),
     ...(options.idleMs === undefined ? {} : { idleTimeoutMillis: options.idleMs }),
     ...(options.connectTimeoutMs === undefined ? {} : { connectionTimeoutMillis: options.connectTimeoutMs }),
     ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),

@@ -20,10 +20,16 @@ import { openKeptView } from './open-kept-view.js';
 import { openPast } from './open-past.js';
 
 /**
- * A database that is silent for so long is away, and whoever waits for it is told. Connections outlast a pause in the load:
- * a new one costs both sides some 10 ms, and its first statements are planned anew.
+ * A database that is silent for so long is away, and whoever waits for it is told. A controller that is silent in the
+ * middle of a transaction may be frozen, or cut off: it gives way, so that others get at the rows that it holds.
+ * Connections outlast a pause in the load: a new one costs both sides some 10 ms, and its first statements are planned anew.
  */
-const CONNECTIONS = { connectTimeoutMs: 10_000, queryTimeoutMs: 10_000, idleMs: 300_000 };
+const CONNECTIONS = {
+  connectTimeoutMs: 10_000,
+  queryTimeoutMs: 10_000,
+  silentTransactionMs: 4_000,
+  idleMs: 300_000,
+};
 
 /** With many events each controller reads some of them at a time, unless somebody waits for one. */
 const FOLLOW_PACE_MS = 10;

@@ -21,6 +21,8 @@ export const SEAL_WRITE_LOCK = 0x4847_5357;
 const PAGE = 10_000;
 const EVERY_MS = 1_000;
 const AGAIN_MS = 5_000;
+/** Who seals and is silent for so long, in milliseconds, may be frozen or cut off: the server lets another one. */
+const MOST_SILENCE_MS = 15_000;
 
 /** Where the signing key comes from. */
 export type KeySource = {
@@ -134,11 +136,13 @@ export class Sealer {
     const client = new Client({
       connectionString: this.options.url,
       application_name: 'headgate-sealer',
+      idle_in_transaction_session_timeout: MOST_SILENCE_MS,
       keepAlive: true,
     });
     client.on('error', () => undefined);
     this.#client = client;
     await client.connect();
+    await client.query(`set idle_session_timeout = ${MOST_SILENCE_MS}`);
     return client;
   }
 
