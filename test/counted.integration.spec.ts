@@ -155,10 +155,12 @@ describe('A signal that a metrics system counts', () => {
   it('that names variants waits for control, says so, and lets the stage pass once control was counted', async () => {
     const id = await start('mostly');
     await send(Date.now() + 1_000, { revision: 2, outcome: 'ok', value: 900 });
-    const waiting = 'api/90% timeouts: no request measured on control yet';
+    const waiting = ['api/90% timeouts: not measured on', 'api/90% timeouts: no request measured on control yet'];
     const seen = await until('nothing but control is waited for', async () => {
       const { waitingFor, tracks } = await client().rollout(id);
-      return waitingFor.every((what) => what.startsWith(waiting)) && waitingFor.length === 1 ? tracks : undefined;
+      return waitingFor.length === 2 && waitingFor.every((what, n) => what.startsWith(waiting[n] ?? ''))
+        ? tracks
+        : undefined;
     });
     expect(seen[0]?.stages[0]?.status).toBe('in-stage');
     await send(Date.now() + 2_000, { revision: 1, outcome: 'ok', value: 100 });
@@ -166,6 +168,27 @@ describe('A signal that a metrics system counts', () => {
       const [api] = (await client().rollout(id)).tracks;
       return api?.stages[0]?.status === 'passed';
     });
+    await comesOutAgain(id);
+    await client().command(id, 'abort', { reason: 'enough' });
+  });
+
+  it('that names control alone is not measured, whatever comes without a variant before and after', async () => {
+    const id = await start('mostly');
+    await send(Date.now() + 1_000, { outcome: 'ok', value: 540 }, { outcome: 'timeout', value: 60 });
+    await until('it counts the slice as a whole', async () => {
+      const { verdicts } = await client().rollout(id);
+      return verdicts.some(({ method }) => method === 'before-after-v1');
+    });
+    await send(Date.now() + 2_000, { revision: 1, outcome: 'ok', value: 60 });
+    await send(Date.now() + 3_000, { outcome: 'timeout', value: 600 });
+    const seen = await until('the candidate is waited for', async () => {
+      const { waitingFor, tracks } = await client().rollout(id);
+      const isTold = waitingFor.some((what) =>
+        what.includes('on the candidate, and 60 on control: do its points name'),
+      );
+      return isTold ? tracks : undefined;
+    });
+    expect(seen[0]?.stages[0]?.status).toBe('in-stage');
     await comesOutAgain(id);
     await client().command(id, 'abort', { reason: 'enough' });
   });

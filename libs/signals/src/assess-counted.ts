@@ -5,8 +5,15 @@ import type { ExposureLookup, Running } from './exposure.js';
 import { noFacts, type Facts } from './facts.js';
 import { misplaced, type Fault } from './place-faults.js';
 
+/** What items without an arm add to a rollout, as long as no source has told whose arms of it the signal counts. */
+export type WholeFacts = { readonly rollout: string; readonly signal: string; readonly facts: Facts };
+
 /** What was counted adds this, and these items of it add nothing. */
-export type CountedAssessment = { readonly facts: Facts; readonly refused: readonly CountedRefusal[] };
+export type CountedAssessment = {
+  readonly facts: Facts;
+  readonly whole: readonly WholeFacts[];
+  readonly refused: readonly CountedRefusal[];
+};
 
 /** A rollout that an item is evidence for. */
 type Place = { readonly exposure: Running; readonly arm: Arm };
@@ -32,10 +39,12 @@ export const assessCounted = (counted: readonly Counted[], now: number, lookup: 
     if (fault !== undefined)
       refused.push({ where: `${item.signal} on ${item.target} × ${item.model}`, ...fault, index });
   }
-  return { facts, refused };
+  return { facts, whole: assessor.whole, refused };
 };
 
 class CountedAssessor {
+  readonly whole: WholeFacts[] = [];
+
   constructor(
     private readonly now: number,
     private readonly lookup: ExposureLookup,
@@ -52,10 +61,21 @@ class CountedAssessor {
     if (unexpected !== undefined) return unexpected;
     const until = Math.min(Math.round(item.until), this.now);
     const from = Math.min(Math.round(item.from), until);
-    this.facts.measured.push({ target: item.target, signal: item.signal, from, until });
+    const measured = { target: item.target, signal: item.signal, from, until };
     this.addObserved(item, until);
-    for (const place of places) if (this.isOfItsTime(item, place)) this.addTo(item, place);
+    if (item.arm !== undefined || places.length === 0) this.facts.measured.push(measured);
+    for (const place of places) {
+      const facts = item.arm === undefined ? this.wholeOf(item, place) : this.facts;
+      if (item.arm === undefined) facts.measured.push(measured);
+      if (this.isOfItsTime(item, place)) addTo(facts, item, place);
+    }
     return undefined;
+  }
+
+  private wholeOf({ signal }: Counted, { exposure: { rollout } }: Place): Facts {
+    const facts = noFacts();
+    this.whole.push({ rollout, signal, facts });
+    return facts;
   }
 
   private signalFault({ signal }: Counted): Fault | undefined {
@@ -136,45 +156,49 @@ class CountedAssessor {
     // Plans predict from it, as they do from outcomes.
     if (bad > 0) this.facts.trafficBad.push({ signal, target, model, minute, bad });
   }
-
-  private addTo(item: Counted, { exposure, arm }: Place): void {
-    const { rollout, config, candidate } = exposure;
-    this.facts.rollouts.push({ rollout, config, candidate });
-    if (item.arm !== undefined) this.facts.toldArms.push({ rollout, signal: item.signal });
-    const binning = exposure.counted.get(item.signal);
-    if (binning === null) this.addRate(item, exposure, arm);
-    else if (binning !== undefined) this.addValues(item, exposure, arm, binning);
-  }
-
-  private addRate({ signal, target, model, requests, bad, bucket }: Counted, exposure: Running, arm: Arm): void {
-    if (requests === 0) return;
-    const { rollout, shareBp } = exposure;
-    const of = { rollout, signal, target, model };
-    const [candidate, control] = arm === 'candidate' ? [1, 0] : [0, 1];
-    this.facts.requestCells.push({
-      ...of,
-      shareBp,
-      candidateBad: candidate * bad,
-      controlBad: control * bad,
-      candidateRequests: candidate * requests,
-      controlRequests: control * requests,
-    });
-    this.facts.samples.push({ ...of, shareBp, candidate: candidate * requests, control: control * requests });
-    if (arm === 'control' && bucket !== undefined) this.facts.buckets.push({ ...of, bucket, bad, requests });
-  }
-
-  private addValues(
-    { signal, target, model, values = [] }: Counted,
-    exposure: Running,
-    arm: Arm,
-    binning: Binning,
-  ): void {
-    const { rollout, shareBp } = exposure;
-    for (const [value, count] of values) {
-      const bin = binOf(value, binning);
-      if (bin === undefined || count === 0) continue;
-      const [candidate, control] = arm === 'candidate' ? [count, 0] : [0, count];
-      this.facts.valueCells.push({ rollout, signal, target, model, shareBp, value: bin, candidate, control });
-    }
-  }
 }
+
+const addTo = (facts: Facts, item: Counted, { exposure, arm }: Place): void => {
+  const { rollout, config, candidate } = exposure;
+  facts.rollouts.push({ rollout, config, candidate });
+  if (item.arm !== undefined) facts.toldArms.push({ rollout, signal: item.signal });
+  const binning = exposure.counted.get(item.signal);
+  if (binning === null) addRate(facts, item, { exposure, arm });
+  else if (binning !== undefined) addValues(facts, item, { exposure, arm }, binning);
+};
+
+const addRate = (
+  facts: Facts,
+  { signal, target, model, requests, bad, bucket }: Counted,
+  { exposure, arm }: Place,
+): void => {
+  if (requests === 0) return;
+  const { rollout, shareBp } = exposure;
+  const of = { rollout, signal, target, model };
+  const [candidate, control] = arm === 'candidate' ? [1, 0] : [0, 1];
+  facts.requestCells.push({
+    ...of,
+    shareBp,
+    candidateBad: candidate * bad,
+    controlBad: control * bad,
+    candidateRequests: candidate * requests,
+    controlRequests: control * requests,
+  });
+  facts.samples.push({ ...of, shareBp, candidate: candidate * requests, control: control * requests });
+  if (arm === 'control' && bucket !== undefined) facts.buckets.push({ ...of, bucket, bad, requests });
+};
+
+const addValues = (
+  facts: Facts,
+  { signal, target, model, values = [] }: Counted,
+  { exposure, arm }: Place,
+  binning: Binning,
+): void => {
+  const { rollout, shareBp } = exposure;
+  for (const [value, count] of values) {
+    const bin = binOf(value, binning);
+    if (bin === undefined || count === 0) continue;
+    const [candidate, control] = arm === 'candidate' ? [count, 0] : [0, count];
+    facts.valueCells.push({ rollout, signal, target, model, shareBp, value: bin, candidate, control });
+  }
+};

@@ -222,7 +222,40 @@ describe('what is counted of a slice as a whole', () => {
     await count([onArm(2, 50, 1)]);
     await count([onArm(2, 50, 1), item({ signal: 'duration', values: [[8, 3]] })]);
     expect(await store.toldArms(rollout)).toEqual(['timeouts']);
-    expect((await samples()).find(({ signal }) => signal === 'timeouts')).toMatchObject({ candidate: 200, control: 0 });
+    expect((await samples()).find(({ signal }) => signal === 'timeouts')).toMatchObject({ candidate: 100, control: 0 });
+  });
+
+  it('is no evidence of arms: once they are told it counts no more, and what was counted before is taken out again', async () => {
+    const badInLooks = async (): Promise<number> => {
+      await store.takeLook(rollout, NOON);
+      const cells = (await store.readLooks(rollout, 0)).flatMap((look) => look.cells);
+      return cells.reduce((sum, { candidateBad }) => sum + candidateBad, 0);
+    };
+    await count([item({ requests: 100, bad: 20 })]);
+    expect(await badInLooks()).toBe(20);
+    await count([item({ requests: 100, bad: 30 }), item({ signal: 'duration', values: [[8, 3]] })]);
+    await count([item({ requests: 100, bad: 40 }), onArm(1, 50, 1), item({ requests: 100, bad: 50 })]);
+    expect(await badInLooks()).toBe(0);
+    expect(await samples()).toMatchObject([
+      { signal: 'duration', candidate: 3, control: 0 },
+      { signal: 'timeouts', candidate: 0, control: 50 },
+    ]);
+    await count([item({ requests: 100, bad: 60 })], new PostgresCountedIntake(database.pool, exposures, bell));
+    await count([onArm(2, 9, 2)]);
+    expect(await badInLooks()).toBe(2);
+    expect((await samples()).find(({ signal }) => signal === 'timeouts')).toMatchObject({ candidate: 9, control: 50 });
+  });
+
+  it('counts nowhere where another controller tells the arms at the same time', async () => {
+    const controllers = [0, 1, 2].map(() => new PostgresCountedIntake(database.pool, exposures, bell));
+    const items = [[item({ requests: 100, bad: 20 })], [onArm(2, 9, 2)], [item({ requests: 100, bad: 30 })]];
+    await Promise.all(
+      controllers.map((each, n) =>
+        each.advance(`source ${n}`, (state) => ({ state: state ?? n, counted: items[n] ?? [], result: n }), NOON),
+      ),
+    );
+    await count([item({ requests: 100, bad: 60 })]);
+    expect(await samples()).toMatchObject([{ signal: 'timeouts', candidate: 9, control: 0 }]);
   });
 
   it('can be asked for of the time before, by whole minutes, whatever ran there', async () => {

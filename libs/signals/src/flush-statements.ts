@@ -230,11 +230,6 @@ export const COUNTED_SAMPLES = `
       as x(rollout text, signal text, target text, model text, "shareBp" integer, candidate bigint, control bigint)
   ) ${SAMPLES}`;
 
-export const TOLD_ARMS = `
-  insert into evidence.told_arms (rollout, signal)
-  select rollout, signal from json_to_recordset($1::json) as x(rollout text, signal text)
-  on conflict (rollout, signal) do nothing`;
-
 export const BUCKETS = `
   insert into evidence.buckets as known (rollout, signal, target, model, bucket, bad, requests)
   select rollout, signal, target, model, bucket, bad, requests from json_to_recordset($1::json)

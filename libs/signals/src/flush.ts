@@ -15,7 +15,6 @@ import {
   ROLLOUTS,
   SIGNALS_SEEN,
   TARGETS_SEEN,
-  TOLD_ARMS,
   TRAFFIC,
   TRAFFIC_BAD,
   UNIT_COUNTS,
@@ -198,7 +197,6 @@ export const writeTally = async (
   await write(client, INSTANCE_CELLS, tally.instanceCells.sorted());
   await write(client, PAIRS, tally.pairs.sorted());
   await write(client, COUNTED_SAMPLES, tally.samples.sorted());
-  await write(client, TOLD_ARMS, tally.toldArms.sorted());
   await write(client, BUCKETS, tally.buckets.sorted());
   await write(client, OBSERVED, tally.observed.sorted());
   await writeViolations(client, tally.violations);

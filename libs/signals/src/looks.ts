@@ -67,7 +67,7 @@ const TAKE = `
     select rollout, signal, target, model, share_bp, late, sum(candidate_bad) as candidate_bad, sum(control_bad) as control_bad,
       sum(candidate_requests) as candidate_requests, sum(control_requests) as control_requests
     from taken group by rollout, signal, target, model, share_bp, late
-    having sum(candidate_bad) + sum(control_bad) > 0
+    having sum(candidate_bad) + sum(control_bad) <> 0
   ), taken_values as (
     delete from evidence.pending_values using counted where pending_values.rollout = counted.rollout
     returning pending_values.*

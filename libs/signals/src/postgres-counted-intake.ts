@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { assessCounted } from './assess-counted.js';
+import { assessCounted, type WholeFacts } from './assess-counted.js';
 import { CountedIntake, type CountedRefusal, type SourceState, type SourceStep } from './counted.js';
 import type { EvidenceBell } from './evidence-bell.js';
 import type { ExposureLookup } from './exposure.js';
@@ -8,6 +8,7 @@ import { IntakeBusyError, IntakeClosedError } from './intake.js';
 import { inTransaction } from '#libs/postgres';
 import { againOncePassed } from './sql.js';
 import { Tally } from './tally.js';
+import { ToldArms } from './told-arms.js';
 
 type Answer<R> = { readonly result: R; readonly refused: readonly CountedRefusal[] };
 
@@ -58,6 +59,7 @@ export class PostgresCountedIntake extends CountedIntake {
   private queue: Waiting[] = [];
   private closed = false;
   private readonly flushing = new Set<Promise<void>>();
+  private readonly toldArms = new ToldArms();
 
   constructor(
     private readonly pool: Pool,
@@ -124,19 +126,22 @@ export class PostgresCountedIntake extends CountedIntake {
   ): Promise<{ readonly done: readonly Done[]; readonly touched: readonly string[] }> {
     const states = await lock(client, items);
     const tally = new Tally();
+    const wholes: WholeFacts[] = [];
     const changed = new Set<string>();
     const done = items.map((item): Done => {
       try {
         const { state, counted, result } = item.step(states.get(item.source));
-        const { facts, refused } = assessCounted(counted, item.now, this.exposures);
+        const { facts, whole, refused } = assessCounted(counted, item.now, this.exposures);
         states.set(item.source, state);
         changed.add(item.source);
         tally.add(facts);
+        wholes.push(...whole);
         return { item, answer: { result, refused } };
       } catch (error) {
         return { item, error };
       }
     });
+    for (const { facts } of await this.toldArms.tell(client, tally.toldArms.sorted(), wholes)) tally.add(facts);
     const sources = [...changed];
     if (sources.length > 0)
       await client.query(KEEP, [sources, sources.map((source) => stateText(states.get(source))).join('\n')]);

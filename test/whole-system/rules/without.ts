@@ -1,6 +1,7 @@
 import type { History } from '../play.js';
 import { graceOf, type Rollout } from '#libs/domain';
-import { lookKey } from '../witness.js';
+import { WITHOUT_ARMS } from '../setting.js';
+import { lookKey, type Seen } from '../witness.js';
 import { momentsOf, type Moment, type Rule } from './log.js';
 
 /** Clocks of controllers are apart, and are turned. */
@@ -10,6 +11,13 @@ type Loss = { readonly signal: string; readonly targets: readonly string[] };
 
 const tracksOf = (rollout: Rollout, target: string) =>
   rollout.plan.tracks.filter(({ targets }) => targets.some((each) => each.target === target));
+
+/** Whether metrics had told nothing of a signal for the rollout there, or nothing of one arm where they tell of arms. */
+const isArmless = (seen: Seen | undefined, signal: string, target: string): boolean => {
+  const samples = (seen?.requests.samples ?? []).filter((each) => each.signal === signal && each.target === target);
+  const isNothing = (arm: 'candidate' | 'control'): boolean => samples.every((each) => each[arm] === 0);
+  return isNothing('candidate') || (signal !== WITHOUT_ARMS && isNothing('control'));
+};
 
 /** Whether the outcomes of a target, as they were read in the last look, did not tell of a signal for its whole grace. */
 const isMissing = (history: History, { event, before }: Moment, signal: string, target: string): boolean => {
@@ -22,13 +30,14 @@ const isMissing = (history: History, { event, before }: Moment, signal: string, 
     before.startedAt,
     ...tracksOf(before, target).map(({ name }) => before.tracks[name]?.enteredAt[0] ?? 0),
   );
-  const reads = history.witness.seen.get(lookKey(before.id, look))?.targets ?? [];
-  return reads.some((targets) => {
+  const seen = history.witness.seen.get(lookKey(before.id, look));
+  const isUncounted = policy.source !== null && isArmless(seen, signal, target);
+  return (seen?.targets ?? []).some((targets) => {
     const there = targets.find((each) => each.target === target);
     const anyAt = there?.anyAt ?? 0;
     // Pairs come of some work now and then, and metrics by themselves: that a window was whole says nothing of them.
     const whole = policy.type === 'paired' || policy.source !== null ? 0 : (there?.measured['*']?.until ?? 0);
-    const until = Math.max(whole, there?.measured[signal]?.until ?? 0);
+    const until = isUncounted ? 0 : Math.max(whole, there?.measured[signal]?.until ?? 0);
     const isBlind = anyAt - Math.max(entered, until) > graceMs;
     return isBlind || event.at - Math.max(entered, anyAt) > graceMs - SLIP_MS;
   });

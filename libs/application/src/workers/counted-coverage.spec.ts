@@ -2,7 +2,7 @@ import { aPlan, aRollout, aSignal, SOME_SIGNALS } from '#libs/testing';
 import type { Rollout } from '#libs/domain';
 import { describe, expect, it } from 'vitest';
 import type { TargetSeen } from '../ports.js';
-import { coveredSpan, unmeasuredSince } from './coverage.js';
+import { armlessBy, coveredSpan, unmeasuredSince as unmeasuredBy, type Armless } from './coverage.js';
 
 const NOON = Date.parse('2025-09-01T12:00:00.000Z');
 const MINUTE = 60_000;
@@ -16,6 +16,13 @@ const rolloutOf = (missing: 'hold' | 'warn' = 'hold'): Rollout => {
 };
 const seen = (measured: TargetSeen['measured']): ReadonlyMap<string, TargetSeen> =>
   new Map([['api-us', { target: 'api-us', candidateAt: NOON, anyAt: NOON, flowingSince: undefined, measured }]]);
+const unmeasuredSince = (
+  rollout: Rollout,
+  targets: readonly string[],
+  there: ReadonlyMap<string, TargetSeen>,
+  since: number,
+  isArmless: Armless = () => false,
+) => unmeasuredBy(rollout, targets, there, since, isArmless);
 const span = (fromMinutes: number, untilMinutes: number) => ({
   from: NOON + fromMinutes * MINUTE,
   until: NOON + untilMinutes * MINUTE,
@@ -53,5 +60,20 @@ describe('a signal that a source counts', () => {
     expect(unmeasuredSince(rolloutOf(), ['api-us'], late(4), NOON - 9 * MINUTE)).toMatchObject([
       { signal: 'timeouts' },
     ]);
+  });
+
+  it('rule 3: is missing while one of its arms never came, however much of the other one, or of something else, does', () => {
+    const flowing = seen({ '*': span(-9, 0), timeouts: span(-9, 0) });
+    const missing = (candidate: number, control: number, told: readonly string[]) => {
+      const slice = { target: 'api-us', model: 'sonnet', signal: 'timeouts', shareBp: 9_000 };
+      const isArmless = armlessBy({ samples: [{ ...slice, candidate, control }] }, told);
+      return unmeasuredSince(rolloutOf(), ['api-us'], flowing, NOON - 5 * MINUTE, isArmless);
+    };
+    expect(missing(900, 100, ['timeouts'])).toEqual([]);
+    expect(missing(900, 0, ['timeouts'])).toEqual([{ target: 'api-us', signal: 'timeouts', ms: 5 * MINUTE }]);
+    expect(missing(0, 100, ['timeouts'])).toHaveLength(1);
+    expect(missing(0, 0, [])).toHaveLength(1);
+    // Of a source that names no arm nothing can come of control.
+    expect(missing(900, 0, [])).toEqual([]);
   });
 });

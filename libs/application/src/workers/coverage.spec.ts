@@ -12,7 +12,7 @@ const seen = (measured: Readonly<Record<string, Span>>): ReadonlyMap<string, Tar
   new Map([['api-us', { target: 'api-us', candidateAt: NOW, anyAt: NOW, flowingSince: 0, measured }]]);
 const upTo = (until: number): Span => ({ from: 0, until });
 const missing = (measured: Readonly<Record<string, Span>>): readonly string[] =>
-  unmeasuredSince(rollout, ['api-us'], seen(measured), 0).map(({ signal }) => signal);
+  unmeasuredSince(rollout, ['api-us'], seen(measured), 0, () => false).map(({ signal }) => signal);
 
 describe('A signal that is known up to two hours after its requests', () => {
   const both = (late: number, other = NOW) => ({

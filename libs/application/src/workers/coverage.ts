@@ -1,5 +1,5 @@
 import { graceOf, isOfValues, type Rollout, type Unmeasured } from '#libs/domain';
-import type { Span, TargetSeen } from '../ports.js';
+import type { RequestTotals, Span, TargetSeen } from '../ports.js';
 
 type Seen = ReadonlyMap<string, TargetSeen>;
 
@@ -61,6 +61,26 @@ export const coveredSpan = (
   return Number.isFinite(from) && Number.isFinite(until) ? { from, until } : undefined;
 };
 
+/** Whether a source counts a signal on a target, and nothing of it for this rollout, or nothing of one of its arms. */
+export type Armless = (target: string, signal: Signal) => boolean;
+
+/**
+ * Of what sources count: a source that names no arm has to count something, and one that names arms something of each.
+ * Once it has, it is enough that it goes on.
+ */
+export const armlessBy = ({ samples }: Pick<RequestTotals, 'samples'>, told: readonly string[]): Armless => {
+  const counted = new Map<string, { candidate: number; control: number }>();
+  for (const { target, signal, candidate, control } of samples) {
+    const known = counted.get(`${signal} ${target}`) ?? { candidate: 0, control: 0 };
+    counted.set(`${signal} ${target}`, { candidate: known.candidate + candidate, control: known.control + control });
+  }
+  return (target, { signal, source }) => {
+    if (source === null) return false;
+    const { candidate, control } = counted.get(`${signal} ${target}`) ?? { candidate: 0, control: 0 };
+    return candidate === 0 || (control === 0 && told.includes(signal));
+  };
+};
+
 /**
  * Signals that decide and were not measured on these targets since then (epoch ms), although outcomes arrived. What a
  * source counts is missing from the start, unless it may be: of a stage that bakes for no time nothing else waits for
@@ -71,12 +91,13 @@ export const unmeasuredSince = (
   targets: readonly string[],
   seen: Seen,
   since: number,
+  isArmless: Armless,
 ): readonly Unmeasured[] => {
   return targets.flatMap((target) => {
     const there = seen.get(target);
     return decidingSignals(rollout)
       .map((signal) => {
-        const until = measuredSpan(there, signal)?.until ?? 0;
+        const until = isArmless(target, signal) ? 0 : (measuredSpan(there, signal)?.until ?? 0);
         const grace = graceOf(rollout, signal);
         const leastMs = isInEveryWindow(signal) ? Math.max(Math.min(TURNS_MS, grace), signal.delayMs ?? 0) : grace;
         const isAwaited = signal.source !== null && signal.missing !== 'warn' && until <= since;

@@ -22,7 +22,7 @@ import {
 import type { Capabilities } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import type { Delivery, Evidence, TargetSeen } from '../ports.js';
-import { coveredSpan, unmeasuredSince } from './coverage.js';
+import { armlessBy, coveredSpan, unmeasuredSince, type Armless } from './coverage.js';
 
 /** Time between two assessments after which controllers were away, and the bake with them. */
 const MAX_GAP_MS = 2_000;
@@ -177,12 +177,24 @@ const watchFacts = async (
   };
 };
 
-const unmeasuredIn = (rollout: Rollout, seen: ReadonlyMap<string, TargetSeen>): readonly Unmeasured[] => {
+/** Nothing is read where no source counts. */
+const armlessIn = async ({ id, plan }: Rollout, { evidence }: Sources): Promise<Armless> => {
+  if (plan.signals.every(({ source }) => source === null)) return () => false;
+  const [requests, told] = await Promise.all([evidence.requests(id), evidence.toldArms(id)]);
+  return armlessBy(requests, told);
+};
+
+const unmeasuredIn = async (
+  rollout: Rollout,
+  seen: ReadonlyMap<string, TargetSeen>,
+  sources: Sources,
+): Promise<readonly Unmeasured[]> => {
   if (rollout.status !== 'staging' && rollout.status !== 'watching') return [];
+  const isArmless = await armlessIn(rollout, sources);
   return rollout.plan.tracks.flatMap((track) => {
     const entered = trackOf(rollout, track.name).enteredAt.at(-1);
     const targets = track.targets.map(({ target }) => target);
-    return entered === undefined ? [] : unmeasuredSince(rollout, targets, seen, entered);
+    return entered === undefined ? [] : unmeasuredSince(rollout, targets, seen, entered, isArmless);
   });
 };
 
@@ -256,7 +268,7 @@ export const gatherFacts = async (
     sources.evidence.activation(rollout.id),
   ]);
   const seen = new Map(seenThere.map((each) => [each.target, each]));
-  const [targets, stages, watch, skew, parity, instances, perSecond] = await Promise.all([
+  const [targets, stages, watch, skew, parity, instances, perSecond, unmeasured] = await Promise.all([
     Promise.all(
       reached.map(async (target) => {
         const known = await targetFacts(rollout, target, { seen: seen.get(target), now }, sources);
@@ -269,6 +281,7 @@ export const gatherFacts = async (
     parityOf(rollout, sources),
     liveInstances(rollout, sources.delivery),
     sources.traffic(now),
+    unmeasuredIn(rollout, seen, sources),
   ]);
   return {
     targets: Object.fromEntries(targets),
@@ -280,7 +293,7 @@ export const gatherFacts = async (
     skew,
     parity,
     ...(instances === undefined ? {} : { instances }),
-    unmeasured: unmeasuredIn(rollout, seen),
+    unmeasured,
     // Read from the evidence alone: a target that cannot be asked may be measured all the same.
     silentMs: silences(rollout, rollout.plan.tracks, seen, now),
   };

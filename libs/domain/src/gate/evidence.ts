@@ -251,8 +251,9 @@ const noteKnown = (state: RolloutEvidence, { cells }: Look): void => {
   for (const count of cells) {
     const signal = state.signals.get(count.signal);
     const cell = signal?.cells.get(keyOf(count.target, count.model));
-    const isCounted = signal?.spec.type === 'rate' || signal?.spec.type === 'invariant';
-    if (cell !== undefined && isCounted) cell.known = withKnown(cell.known, count);
+    const isOfRequests = signal?.spec.type === 'rate' || signal?.spec.type === 'invariant';
+    // What a source counts is never late.
+    if (cell !== undefined && isOfRequests && !isCounted(signal.spec)) cell.known = withKnown(cell.known, count);
   }
 };
 

@@ -1,6 +1,6 @@
 import { membersOf, placesOf, saidOf, titleOf, type Case, type Finding } from './judge-case.js';
 import { isPastLimit, isWorseThanBefore, spreadOf } from './counted.js';
-import { beforePhrase, countedPhrase, limitPhrase, sincePhrase } from './sentence.js';
+import { beforePhrase, countedPhrase, limitPhrase, sincePhrase, whole } from './sentence.js';
 import { isOfValues } from './types.js';
 
 /** What the slice as a whole came to; of values only what they are since the rollout. */
@@ -16,6 +16,14 @@ const judgeBefore = (all: Case): Finding => {
   return { verdict: 'inconclusive', sentence: `${said}; without arms it cannot show that the change is harmless` };
 };
 
+/** What is missing, where it comes from, and what may be wrong with it. */
+const nothingOf = ({ signal, counts }: Case): string => {
+  const { source = '' } = signal.spec;
+  if (counts.controlRequests > 0)
+    return `nothing counted by ${source} on the candidate, and ${whole(counts.controlRequests)} on control: do its points name the candidate's variant?`;
+  return `nothing counted by ${source} for this rollout: its points name a variant of this config's rollout under its current version, or none`;
+};
+
 /**
  * What a source counts: a limit first, then the arms, or the time before where there are none. Evidence of the arms counts as
  * far as the spread between units leaves it; it may go on while it is not shown harmful (`judgeArms`).
@@ -23,7 +31,7 @@ const judgeBefore = (all: Case): Finding => {
 export const judgeCounted = (all: Case, judgeArms: (all: Case) => Finding): Finding => {
   const { signal, counts, options } = all;
   if (counts.candidateRequests === 0)
-    return { verdict: 'not-measured', sentence: `${titleOf(signal)}: nothing counted by ${signal.spec.source} yet` };
+    return { verdict: 'not-measured', sentence: `${titleOf(signal)}: ${nothingOf(all)} yet` };
   const isPast = isPastLimit(signal, counts, options.targets === null ? null : membersOf(options.targets));
   const said = options.isBefore === true ? sinceOf(all) : saidOf(all);
   const { verdict, sentence }: Finding = isPast

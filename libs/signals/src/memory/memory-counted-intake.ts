@@ -19,10 +19,12 @@ export class MemoryCountedIntake extends CountedIntake {
   ): Promise<{ readonly result: R; readonly refused: readonly CountedRefusal[] }> {
     const kept = this.rows.sources.get(source);
     const { state, counted, result } = step(kept === undefined ? undefined : JSON.parse(kept));
-    const { facts, refused } = assessCounted(counted, now, this.exposures);
+    const { facts, whole, refused } = assessCounted(counted, now, this.exposures);
     // As text, so that nobody goes on with what a step changes later.
     this.rows.sources.set(source, JSON.stringify(state));
     this.rows.add(facts);
+    for (const { rollout, signal, facts: ofWhole } of whole)
+      if (!this.rows.of(rollout).toldArms.has(signal)) this.rows.add(ofWhole);
     return { result, refused };
   }
 }

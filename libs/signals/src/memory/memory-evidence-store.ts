@@ -78,9 +78,9 @@ export class MemoryEvidenceStore extends EvidenceStore {
     const rows = this.rows.of(rollout);
     rows.lookCount += 1;
     const bad = [...rows.pending.values()]
-      .filter(({ candidateBad, controlBad }) => candidateBad + controlBad > 0)
+      .filter(({ candidateBad, controlBad }) => candidateBad + controlBad !== 0)
       .map((cell) => cellOfCounts(cell, dispersionOf(rows.bucketsOf(cell))));
-    const isTold = ({ candidateBad, controlBad }: LookCell): boolean => candidateBad + controlBad > 0;
+    const isTold = ({ candidateBad, controlBad }: LookCell): boolean => candidateBad + controlBad !== 0;
     const late = [...rows.pendingLate.values()].filter(isTold).map((cell): LookCell => {
       const { candidate: candidateServed, control: controlServed } = rows.servedOf(cell);
       const { candidateBad, controlBad, model, shareBp, signal, target } = cell;

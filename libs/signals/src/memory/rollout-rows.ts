@@ -136,7 +136,7 @@ export class RolloutRows {
     this.#count(fact, 'control', fact.controlBad);
   }
 
-  #addRequests(cell: Writable<LookCell>, fact: RequestCellFact): void {
+  #addRequests(cell: Writable<LookCell>, fact: Pick<RequestCellFact, 'candidateRequests' | 'controlRequests'>): void {
     cell.candidateRequests = (cell.candidateRequests ?? 0) + fact.candidateRequests;
     cell.controlRequests = (cell.controlRequests ?? 0) + fact.controlRequests;
   }
@@ -197,6 +197,32 @@ export class RolloutRows {
 
   addSample(fact: SampleFact): void {
     this.#sample(fact);
+  }
+
+  /** What was counted of the whole so far is no evidence of arms: looks that hold bad outcomes of it are set right. */
+  tellArms(signal: string): void {
+    if (this.toldArms.has(signal)) return;
+    this.toldArms.add(signal);
+    const looked = new Map<string, BadRow>();
+    for (const [at, row] of this.badCounts)
+      if (row.signal === signal) {
+        looked.set(key(row.target, row.model), { ...row });
+        this.badCounts.delete(at);
+      }
+    for (const [at, { signal: of, target, model, candidateBad }] of this.pending) {
+      if (of !== signal) continue;
+      const row = looked.get(key(target, model));
+      if (row) row.bad -= candidateBad;
+      this.pending.delete(at);
+    }
+    for (const [at, row] of this.pendingValues) if (row.signal === signal) this.pendingValues.delete(at);
+    for (const row of this.samples.values()) if (row.signal === signal) [row.candidate, row.control] = [0, 0];
+    for (const { target, model, bad } of looked.values()) {
+      if (bad === 0) continue;
+      const cell = this.#cell({ signal, target, model, shareBp: 0 });
+      cell.candidateBad -= bad;
+      this.#addRequests(cell, { candidateRequests: 0, controlRequests: 0 });
+    }
   }
 
   addBucket({ signal, target, model, bucket, bad, requests }: BucketFact): void {

@@ -35,6 +35,7 @@ export class EvidenceRows {
       found(this.trafficBad, key(signal, target, model, minute), () => ({ ...fact, bad: 0 })).bad += fact.bad;
     }
     for (const fact of facts.rollouts) this.of(fact.rollout).rollout ??= fact;
+    for (const { rollout, signal } of facts.toldArms) this.of(rollout).tellArms(signal);
     for (const fact of facts.arms) this.of(fact.rollout).addArm(fact);
     for (const fact of facts.leftovers) this.of(fact.rollout).addLeftover(fact);
     for (const fact of facts.leftoverUnits) this.of(fact.rollout).addLeftoverUnit(fact);
@@ -47,7 +48,6 @@ export class EvidenceRows {
     for (const fact of facts.instanceCells) this.of(fact.rollout).addInstanceCell(fact);
     for (const fact of facts.pairs) this.of(fact.rollout).addPairs(fact);
     for (const fact of facts.samples) this.of(fact.rollout).addSample(fact);
-    for (const { rollout, signal } of facts.toldArms) this.of(rollout).toldArms.add(signal);
     for (const fact of facts.buckets) this.of(fact.rollout).addBucket(fact);
     for (const fact of facts.observed) this.#addObserved(fact);
     for (const fact of facts.unmeasured) this.of(fact.rollout).addUnmeasured(fact);

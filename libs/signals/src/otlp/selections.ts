@@ -96,7 +96,11 @@ const armOf = (
   labels: Required<Labels>,
 ): { readonly arm: Arm } | Fault => {
   const [config, variant, version] = [text('config'), text('variant'), text('generation')];
-  if (config === undefined || variant === undefined) return { arm: undefined };
+  if (variant === undefined) return { arm: undefined };
+  if (config === undefined) {
+    const detail = `${labels.variant} is ${variant}, and ${labels.config} is missing: send the config that the variant is of, or no variant.`;
+    return { code: 'no-config', detail };
+  }
   const revision = wholeNumber(/^r(\d+)$/.exec(variant)?.[1] ?? '');
   if (Number.isNaN(revision)) {
     const detail = `${labels.variant} is ${variant}, and variants are r and a revision, such as r2: send the variant that the ruleset gave.`;

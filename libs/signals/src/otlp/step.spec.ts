@@ -203,6 +203,7 @@ describe('where a point belongs', () => {
     ['a target that is not there', { 'headgate.target': 'mars' }, 'unknown-target'],
     ['a model that is not served', { 'gen_ai.request.model': 'opus' }, 'unknown-model'],
     ['none of several models', { 'gen_ai.request.model': '' }, 'no-model'],
+    ['a variant without its config', { 'feature_flag.key': '' }, 'no-config'],
     ['a variant that is no revision', { 'feature_flag.result.variant': 'on' }, 'not-a-variant'],
     ['a revision that is not there', { 'feature_flag.result.variant': 'r9' }, 'unknown-revision'],
     ['a config that is not there', { 'feature_flag.key': 'nothing' }, 'unknown-config'],
