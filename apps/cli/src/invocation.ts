@@ -68,7 +68,9 @@ export class Invocation {
     const settings = readSettings(this.#flags, this.terminal);
     this.#settings = settings;
     if (settings.notice !== undefined) this.note(settings.notice);
-    this.#client = new HeadgateClient({ url: settings.url, token: settings.token });
+    const onSlow = (url: string): void =>
+      this.note(`${url} does not answer; waiting for it (Ctrl-C ends this, --url asks another controller)`);
+    this.#client = new HeadgateClient({ url: settings.url, token: settings.token, onSlow });
     return this.#client;
   }
 

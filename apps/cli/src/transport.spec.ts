@@ -71,6 +71,15 @@ describe('talking to the controller', () => {
     await expect(impatient.rollout(ROLLOUT_ID)).rejects.toThrow(/timeout/);
   });
 
+  it('a controller that keeps silent is told of, once, while it is waited for', async () => {
+    server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ write: () => undefined }));
+    const told: string[] = [];
+    const options = { attempts: 2, timeoutMs: 40, slowMs: 10, pauseMs: 1, onSlow: (url: string) => told.push(url) };
+    const waiting = new HeadgateClient({ url: server.url, ...options });
+    for (const _ of [1, 2]) await expect(waiting.rollout(ROLLOUT_ID)).rejects.toThrow(/timeout/);
+    expect(told).toEqual([server.url]);
+  });
+
   it('names with a slash are one part of the path, and filters that are not given are left out', async () => {
     server.on('GET /v1/rollouts', () => ({ json: { items: [], nextCursor: null } }));
     await client.rollouts({ config: 'a.b' });

@@ -10,6 +10,9 @@ export interface TransportOptions {
   readonly attempts?: number;
   /** How long one attempt may take, in ms (default 30,000). */
   readonly timeoutMs?: number;
+  /** Told once, of the first request that gets no answer for so long, in ms (default 5,000). */
+  readonly onSlow?: (url: string) => void;
+  readonly slowMs?: number;
   /** First pause between attempts, in ms (default 200); it doubles, with chance in it. */
   readonly pauseMs?: number;
 }
@@ -53,6 +56,7 @@ const problemOf = async (response: Response): Promise<Problem> => {
 export class Transport {
   readonly url: string;
   readonly #options: TransportOptions;
+  #isToldSlow = false;
 
   constructor(options: TransportOptions) {
     this.url = options.url.replace(/\/+$/, '');
@@ -62,10 +66,11 @@ export class Transport {
   /** Every write carries a key or is idempotent by itself, so each request may be repeated. */
   async send<T>(request: Request, reply: z.ZodType<T>): Promise<T> {
     const name = `${request.method} ${request.path}`;
+    const slow = setTimeout(() => this.#tellSlow(), this.#options.slowMs ?? 5_000);
     const text = await this.#attempt(name, async () => {
       const response = await this.#fetch(request, AbortSignal.timeout(this.#options.timeoutMs ?? 30_000));
       return response.ok ? { response, text: await response.text() } : { response };
-    });
+    }).finally(() => clearTimeout(slow));
     const json = text === '' ? undefined : parseJson(text);
     if (text !== '' && json === undefined) throw new ReplyError(this.url, name, `not JSON: ${text.slice(0, 80)}`);
     const parsed = reply.safeParse(json);
@@ -96,6 +101,11 @@ export class Transport {
       throw new ReplyError(this.url, `GET ${path}`, `not ${wanted.what} but ${type || 'nothing'}`);
     }
     return response.body;
+  }
+
+  #tellSlow(): void {
+    if (!this.#isToldSlow) this.#options.onSlow?.(this.url);
+    this.#isToldSlow = true;
   }
 
   async #attempt(

@@ -12,6 +12,13 @@ import { ProblemError } from './problem.js';
 type Asked = { readonly method: string; readonly path: string; readonly mostBytes: number };
 type MethodsAt = (path: string) => readonly string[];
 
+/** After the database did not answer. */
+const whatToDo = ({ method, path }: Asked): string => {
+  if (method === 'GET' || method === 'HEAD') return 'Ask again in a moment.';
+  const again = isOtlp(path) ? ', nothing is counted twice' : ' under the same Idempotency-Key';
+  return `Whether this was written is not known: send it again${again}.`;
+};
+
 const fromHttp = (error: HttpException, { method, path, mostBytes }: Asked, methodsAt: MethodsAt): ProblemError => {
   const status = error.getStatus();
   const methods = status === 404 ? methodsAt(path) : [];
@@ -120,8 +127,7 @@ export class ProblemFilter implements ExceptionFilter {
     const trouble = databaseTrouble(error);
     if (trouble !== undefined) {
       this.database.note(error);
-      const again = isOtlp(asked.path) ? ', nothing is counted twice' : ' under the same Idempotency-Key';
-      const detail = `${trouble.message} Whether this was written is not known: send it again${again}.`;
+      const detail = `${trouble.message} ${whatToDo(asked)}`;
       return new ProblemError('database-unavailable', detail, [], { 'retry-after': '2' });
     }
     if (error instanceof TooBroadError) return new ProblemError('question-too-broad', error.message);
