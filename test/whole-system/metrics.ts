@@ -39,7 +39,7 @@ export const bucketOf = (value: number): number => {
 
 /**
  * The meter of one process: what OpenTelemetry's SDKs would export. Some export sums since they began, others what came
- * since the last export; some name the version of the ruleset, others do not.
+ * since the last export; some name the version of the ruleset, others do not; and one names no variant at all.
  */
 export class Meter {
   readonly #series = new Map<string, Series>();
@@ -47,7 +47,7 @@ export class Meter {
 
   constructor(
     private readonly resource: Attributes,
-    private readonly style: { readonly isDelta: boolean; readonly namesVersion: boolean },
+    readonly style: { readonly isDelta: boolean; readonly namesVersion: boolean; readonly namesArms: boolean },
     now: number,
   ) {
     this.#since = now;
@@ -56,9 +56,10 @@ export class Meter {
   add({ model, generation, arm }: Place, { requests, bad, firstTokens }: Tally, now: number): void {
     if (requests === 0) return;
     const version: Attributes = this.style.namesVersion ? { 'feature_flag.version': String(generation) } : {};
-    const variant: Attributes = arm
-      ? { 'feature_flag.key': arm.config, 'feature_flag.result.variant': `r${arm.revision}`, ...version }
-      : {};
+    const variant: Attributes =
+      arm && this.style.namesArms
+        ? { 'feature_flag.key': arm.config, 'feature_flag.result.variant': `r${arm.revision}`, ...version }
+        : {};
     const of: Attributes = { 'gen_ai.request.model': model, ...variant };
     const metric = arm ? METRICS.gateway : METRICS.front;
     this.#count(metric, { ...of, outcome: 'ok' }, [requests - bad], now);

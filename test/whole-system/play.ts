@@ -213,7 +213,7 @@ const faultOf = (luck: number) =>
 
 /** More evidence may never come, platforms may differ, and a long plan is not over yet; everything else comes by itself. */
 const MAY_TAKE_LONG =
-  /parity of |no pair measured|activation: |candidate requests that are needed|not yet shown|suspicious|no (request|value) measured|nothing counted by|no signal compares the arms/;
+  /parity of |no pair measured|activation: |candidate requests that are needed|not yet shown|suspicious|no (request|value) measured|nothing counted by|no signal compares the arms|(timeouts|first-token)(:| is) not measured/;
 
 /** Shown to be bad, and held for it as its plan says: a person has to look. */
 const isWorrying = ({ plan, held }: Rollout, { verdicts }: Progress): boolean =>

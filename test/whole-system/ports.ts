@@ -64,7 +64,15 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
     const { look, requests } = taken;
     const subject = looks.subjects.get(rollout);
     if (!subject) throw new Error(`Rollout ${rollout} is looked at by nobody who leads it.`);
-    const notes = { judgedAt: undefined, requests, targets: [], violations: new Map(), trials: new Map(), before: [] };
+    const notes = {
+      judgedAt: undefined,
+      told: undefined,
+      requests,
+      targets: [],
+      violations: new Map(),
+      trials: new Map(),
+      before: [],
+    };
     const seen: Seen = { look: { ...look, rollout }, head: witness.head, rollout: subject, ...notes };
     witness.seen.set(lookKey(rollout, look.look), seen);
     witness.lookedAt.set(rollout, clock.now());
@@ -96,7 +104,13 @@ export const evidenceOf = (life: Life, looks: Looks, outside: Outside): Evidence
       }),
     traffic: (options) => evidence.traffic(options),
     before: (asked) => turns.ask(life, 'read what sources counted', () => evidence.before(asked)),
-    toldArms: (rollout) => turns.ask(life, 'read whose arms are told', () => evidence.toldArms(rollout)),
+    toldArms: (rollout) =>
+      turns.ask(life, 'read whose arms are told', async () => {
+        const told = await evidence.toldArms(rollout);
+        const seen = looks.newest.get(rollout);
+        if (seen) seen.told ??= told;
+        return told;
+      }),
     advanceBake: (...given) => turns.act(life, 'bake', () => evidence.advanceBake(...given)),
     bakedMs: (rollout) => evidence.bakedMs(rollout),
     onEvidence: (listener) => evidence.onEvidence(listener),

@@ -38,6 +38,7 @@ const RARE = [
   'append: of a dead controller',
   'delivery: of a dead controller',
   'RolloutSuperseded',
+  'StickinessDropped',
   'EvidenceMissing',
   'EvidenceReturned',
   'metrics: hold',

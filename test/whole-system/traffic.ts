@@ -65,10 +65,10 @@ export const instancesOf = (): Instance[] =>
     }),
   );
 
-/** Half of them export sums, and half of them name the version of the ruleset, in all combinations. */
+/** Half of them export sums, and half of them name the version of the ruleset, in all combinations; one names no variant. */
 export const meterOf = ({ target, name }: Instance, now: number): Meter => {
   const letter = name.at(-1) ?? '';
-  const style = { isDelta: 'bd'.includes(letter), namesVersion: 'ab'.includes(letter) };
+  const style = { isDelta: 'bd'.includes(letter), namesVersion: 'ab'.includes(letter), namesArms: letter !== 'c' };
   return new Meter({ 'headgate.target': target, 'service.instance.id': name }, style, now);
 };
 
@@ -218,7 +218,10 @@ export class Traffic {
   ): void {
     if (!meter) return;
     meter.add({ ...of, arm: null }, everything, now);
-    for (const { config, revision, tally } of arms.split()) {
+    const served = arms.split();
+    for (const { config, revision, tally } of served) {
+      // Without variants a request is told of once, whatever served it.
+      if (!meter.style.namesArms && config !== served[0]?.config) continue;
       meter.add({ ...of, arm: { config, revision } }, tally, now);
       if (tally.requests > 0) exported.add(`${config} ${revision}`);
       this.served(`${target} ${config} ${revision}`, tally.requests);

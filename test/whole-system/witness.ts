@@ -20,6 +20,8 @@ export type Seen = {
   readonly violations: Map<string, ViolationReport>;
   /** What the one who looked knew of other revisions on trial, by `trialKey`. */
   readonly trials: Map<string, Trial | undefined>;
+  /** Signals of which a source had told the arms, as it was read first; undefined: nobody had to know. */
+  told: readonly string[] | undefined;
   /** What sources had counted before the rollout, as it was read. */
   readonly before: ObservedTotals[];
 };

@@ -67,9 +67,10 @@ export const IN_DECISIONS: readonly PlantedFault[] = [
     planted: seeing(verdictsAs('inconclusive', 'pass', (_, { method }) => method === 'before-after-v1')),
   },
   {
-    rule: 3,
+    rule: 12,
     what: 'an evaluator that takes metrics of which nothing has come of control yet for such as have no arms',
-    seed: 1466,
+    says: /before-after/,
+    seed: 1494,
     planted: {
       evaluator: (evidence, onTrial) =>
         new Evaluator(Object.assign({}, evidence, { toldArms: async () => [] }), onTrial),

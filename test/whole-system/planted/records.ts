@@ -27,6 +27,19 @@ export const IN_RECORDS: readonly PlantedFault[] = [
   },
   {
     rule: 10,
+    what: 'a way in for metrics that goes on counting the whole for the candidate once arms are told',
+    says: /requests at .* served were/,
+    planted: {
+      counted: (rows, exposures) =>
+        new (class extends MemoryCountedIntake {
+          override counts(): boolean {
+            return true;
+          }
+        })(rows, exposures),
+    },
+  },
+  {
+    rule: 10,
     what: 'a log that forgets which commands it has taken',
     seed: 506,
     planted: appending(({ streams }, store) => store.append({ streams })),

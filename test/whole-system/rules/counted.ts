@@ -81,7 +81,9 @@ export const silenceOfMetricsIsNoPass: Rule = (history) =>
 export const metricsCountOnce: Rule = (history) =>
   momentsOf(history).flatMap(({ event, after }) => {
     if (event.type !== 'VerdictRecorded') return [];
-    const { signal, counts } = event.data.verdict;
+    const { signal, counts, method } = event.data.verdict;
+    // Until an arm is told, everything stands for the candidate.
+    if (method === 'before-after-v1') return [];
     const policy = after.plan.signals.find((each) => each.signal === signal);
     if (policy?.source == null || signal === WITHOUT_ARMS) return [];
     const servedOn = (revision: number): number =>

@@ -18,7 +18,6 @@ import {
   type Verdict,
 } from '#libs/domain';
 import type { History } from '../play.js';
-import { WITHOUT_ARMS } from '../setting.js';
 import { lookKey, reportKey, trialKey, type Seen } from '../witness.js';
 import { endsOf, lifeOf, momentsOf, type Rule } from './log.js';
 
@@ -112,9 +111,10 @@ const reportOf = ({ rollout, violations }: Seen, { targets }: EvidencePool, sign
   );
 
 /** Without arms, what a source counted is held against what it had counted before, as that was read with the look. */
-const heldAgainst = (counts: readonly SliceCounts[], { before }: Seen, { signal, source }: Signal) => {
+const heldAgainst = (counts: readonly SliceCounts[], { before, told = [] }: Seen, { signal, source }: Signal) => {
   const isCounted = source !== null && counts.some(({ candidateRequests }) => candidateRequests > 0);
-  if (!isCounted || signal !== WITHOUT_ARMS) return { counts };
+  const hasControl = counts.some(({ controlRequests }) => controlRequests > 0);
+  if (!isCounted || hasControl || told.includes(signal)) return { counts };
   const past = counts.map((slice) => {
     if (slice.candidateRequests === 0) return slice;
     const { target, model } = slice;

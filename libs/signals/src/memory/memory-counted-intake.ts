@@ -1,4 +1,4 @@
-import { assessCounted } from '../assess-counted.js';
+import { assessCounted, type WholeFacts } from '../assess-counted.js';
 import { CountedIntake, type CountedRefusal, type SourceState, type SourceStep } from '../counted.js';
 import type { ExposureLookup } from '../exposure.js';
 import type { EvidenceRows } from './rows.js';
@@ -23,8 +23,11 @@ export class MemoryCountedIntake extends CountedIntake {
     // As text, so that nobody goes on with what a step changes later.
     this.rows.sources.set(source, JSON.stringify(state));
     this.rows.add(facts);
-    for (const { rollout, signal, facts: ofWhole } of whole)
-      if (!this.rows.of(rollout).toldArms.has(signal)) this.rows.add(ofWhole);
+    for (const each of whole) if (this.counts(each)) this.rows.add(each.facts);
     return { result, refused };
+  }
+  /** Whether what names no arm still counts. */
+  protected counts({ rollout, signal }: WholeFacts): boolean {
+    return !this.rows.of(rollout).toldArms.has(signal);
   }
 }
