@@ -184,7 +184,7 @@ describe('A signal that a metrics system counts', () => {
     const seen = await until('the candidate is waited for', async () => {
       const { waitingFor, tracks } = await client().rollout(id);
       const isTold = waitingFor.some((what) =>
-        what.includes('on the candidate, and 60 on control: do its points name'),
+        what.includes('on the candidate yet, and 60 on control: do its points name'),
       );
       return isTold ? tracks : undefined;
     });

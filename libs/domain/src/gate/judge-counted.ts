@@ -20,8 +20,8 @@ const judgeBefore = (all: Case): Finding => {
 const nothingOf = ({ signal, counts }: Case): string => {
   const { source = '' } = signal.spec;
   if (counts.controlRequests > 0)
-    return `nothing counted by ${source} on the candidate, and ${whole(counts.controlRequests)} on control: do its points name the candidate's variant?`;
-  return `nothing counted by ${source} for this rollout: its points name a variant of this config's rollout under its current version, or none`;
+    return `nothing counted by ${source} on the candidate yet, and ${whole(counts.controlRequests)} on control: do its points name the candidate's variant?`;
+  return `nothing counted by ${source} for this rollout yet: points name a variant of its config under a version since it began, or none`;
 };
 
 /**
@@ -31,7 +31,7 @@ const nothingOf = ({ signal, counts }: Case): string => {
 export const judgeCounted = (all: Case, judgeArms: (all: Case) => Finding): Finding => {
   const { signal, counts, options } = all;
   if (counts.candidateRequests === 0)
-    return { verdict: 'not-measured', sentence: `${titleOf(signal)}: ${nothingOf(all)} yet` };
+    return { verdict: 'not-measured', sentence: `${titleOf(signal)}: ${nothingOf(all)}` };
   const isPast = isPastLimit(signal, counts, options.targets === null ? null : membersOf(options.targets));
   const said = options.isBefore === true ? sinceOf(all) : saidOf(all);
   const { verdict, sentence }: Finding = isPast
