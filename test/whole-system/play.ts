@@ -139,7 +139,7 @@ class Play {
       if (this.#open().length === 0 && !isAnyLeft) return true;
       quiet = this.#progress() === before ? quiet + 1 : 0;
       const waits = this.world.tasks.isAnyOpen(DELIVER) || this.#open().some(comesByTime);
-      if (quiet >= QUIET_TICKS && !waits && !isAnyLeft) return true;
+      if (quiet >= QUIET_TICKS && !waits && !isAnyLeft && !(await this.#isBaking())) return true;
     }
     return quiet >= LONGEST_WAIT;
   }
@@ -150,6 +150,12 @@ class Play {
     const bakes = this.#open().flatMap(({ id }) => [...evidence.rows.of(id).bakes.values()]);
     const baked = bakes.map(({ bakedMs }) => Math.min(bakedMs, LONGEST_BAKE_MS));
     return baked.reduce((sum, ms) => sum + ms, witness.head);
+  }
+
+  /** Where clocks are apart and metrics come seldom, a bake may stand still for long, and goes on all the same. */
+  async #isBaking(): Promise<boolean> {
+    const notes = await this.world.board.get(this.#open().map(({ id }) => id));
+    return [...notes.values()].some(({ waitingFor }) => waitingFor.some((what) => what.includes(' bake: ')));
   }
 
   /** Rule 5: a rollback runs on the targets that answer while others are down. */
