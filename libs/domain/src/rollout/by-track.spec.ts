@@ -135,6 +135,24 @@ describe('a rollout of which one track was taken back', () => {
     });
   });
 
+  it('keeps a target that was asked back before its track could be let go of, until that is read back', () => {
+    const targets = ['api-us', 'api-eu', 'bedrock-us', 'vertex-us'];
+    const catalogue = { targets: [...SOME_TARGETS, { ...SOME_TARGETS[2]!, target: 'vertex-us', platform: 'vertex' }] };
+    const tracks = [aTrack('api'), aTrack('bedrock'), aTrack('vertex', { after: 'api/50%' })];
+    const controls = Object.fromEntries(targets.map((target) => [target, 2]));
+    const takesOver = { rollout: 'ro-2', revision: 3, controls, takesOver: targets };
+    const story = aRollout(aPlan({ rollbackScope: 'track', tracks }, catalogue), takesOver)
+      .arrives()
+      .waits(5_000)
+      .looks(failOn('api'))
+      .aborts()
+      .delivers('api-us', 'api-eu')
+      .looks();
+    expect(letGoOf(story.rollout)).toEqual(['api-us', 'api-eu']);
+    expect(letGoOf(story.delivers('vertex-us').looks().rollout)).toEqual(['api-us', 'api-eu', 'vertex-us']);
+    expect(hasLetGo(story.reachesStatus('rolled-back').rollout)).toBe(true);
+  });
+
   it('can still be aborted, which takes back what is left', () => {
     const story = apiFailed();
     const events = given(story.events).when({ type: 'AbortRollout', reason: 'enough' }).events();

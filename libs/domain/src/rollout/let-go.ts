@@ -1,5 +1,5 @@
 import { isOver, type Rollout } from './rollout.state.js';
-import { blockedBy, isClear, isTakenBack, liveTargets, targetsOf } from './tracks.js';
+import { blockedBy, isClear, isLeaving, isTakenBack, liveTargets, targetsOf } from './tracks.js';
 
 const isClearOn = (rollout: Rollout, targets: readonly string[]): boolean =>
   targets.every((target) => {
@@ -7,12 +7,19 @@ const isClearOn = (rollout: Rollout, targets: readonly string[]): boolean =>
     return progress === undefined || isClear(progress);
   });
 
+const isAskedBack = ({ targets }: Rollout, target: string): boolean => {
+  const progress = targets[target];
+  return progress !== undefined && isLeaving(progress);
+};
+
 /** The targets of tracks taken back alone, and of those that waited for them. */
 const leftBehind = (rollout: Rollout): readonly string[] =>
   rollout.plan.tracks.flatMap((track) => {
     const gone = isTakenBack(rollout, track.name) ? track.name : blockedBy(rollout, track);
     const cause = rollout.plan.tracks.filter(({ name }) => name === gone);
-    return gone !== undefined && isClearOn(rollout, targetsOf(cause)) ? targetsOf([track]) : [];
+    // What took over from another rollout may be asked back on targets whose track never began, too.
+    const leaving = targetsOf([track]).filter((target) => isAskedBack(rollout, target));
+    return gone !== undefined && isClearOn(rollout, [...targetsOf(cause), ...leaving]) ? targetsOf([track]) : [];
   });
 
 /** Targets on which another revision of the config may be rolled out: read back, given up, or settled. */
