@@ -26,6 +26,7 @@ export class MemoryCountedIntake extends CountedIntake {
     for (const each of whole) if (this.counts(each)) this.rows.add(each.facts);
     return { result, refused };
   }
+
   /** Whether what names no arm still counts. */
   protected counts({ rollout, signal }: WholeFacts): boolean {
     return !this.rows.of(rollout).toldArms.has(signal);
