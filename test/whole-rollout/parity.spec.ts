@@ -91,20 +91,7 @@ describe('a rollout whose last track waits for the parity of two others', () => 
     compare(2_000, 200);
     await until(() => now().held !== null);
     expect(now().held).toMatchObject({ by: 'policy', reason: expect.stringContaining('no parity of us and bedrock') });
-    const facts = {
-      targets: {},
-      stages: {},
-      verdicts: [],
-      watch: { bakedMs: 0, silentMs: 0 },
-      parity: Object.values(now().parities),
-    };
-    const promoted = await controller.steer(rollout, {
-      type: 'PromoteRollout',
-      reason: 'in a hurry',
-      track: 'eu',
-      stages: null,
-      facts,
-    });
+    const promoted = await controller.steer(rollout, 'promote', 'in a hurry', 'eu');
     expect(promoted).toMatchObject({ accepted: false, rejection: { code: 'parity-failed' } });
     const types = await world.typesOf(rollout);
     expect(types).not.toContain('RollbackStarted');

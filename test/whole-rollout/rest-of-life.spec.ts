@@ -19,14 +19,15 @@ const quick: HeadgateEvent = revisionOf('plan/quick', 1, {
     { name: 'bedrock', targets: ['bedrock-us'], after: 'api', stages },
   ],
 });
+const api = { name: 'api', targets: { platform: 'api' }, stages };
+const bedrock = { name: 'bedrock', targets: ['bedrock-us'], stages };
+const tracks = { ...short, rollbackScope: 'track' };
 /** The same tracks side by side, each taken back by itself. */
-const byTrack: HeadgateEvent = revisionOf('plan/quick', 2, {
-  ...short,
-  rollbackScope: 'track',
-  tracks: [
-    { name: 'api', targets: { platform: 'api' }, stages },
-    { name: 'bedrock', targets: ['bedrock-us'], stages },
-  ],
+const byTrack: HeadgateEvent = revisionOf('plan/quick', 2, { ...tracks, tracks: [api, bedrock] });
+/** Each taken back by itself, bedrock after the first stage of api. */
+const oneByOne: HeadgateEvent = revisionOf('plan/quick', 3, {
+  ...tracks,
+  tracks: [api, { ...bedrock, after: 'api/10%' }],
 });
 const onlyApi: HeadgateEvent = revisionOf('plan/only-api', 1, {
   ...short,
@@ -385,6 +386,22 @@ describe('a rollout whose tracks are taken back alone', () => {
     expect(stage.rollout(next).targets['api-us']?.control).toBe(1);
     await stage.until(() => stage.rollout(id).status === 'settled');
     expect(await stage.live()).toEqual({ 'api-us': 3, 'api-eu': 3, 'bedrock-us': 2 });
+  });
+
+  it('rule 10: lets go of what only waits when it is aborted with nothing left to take back', async () => {
+    const stage = await Stage.furnished();
+    await stage.world.record('config-plan/quick', oneByOne);
+    const id = await stage.reaches(await stage.start(2), 'staging');
+    await stage.controller.steer(id, 'promote', 'api has been seen elsewhere');
+    await stage.controller.steer(id, 'pause', 'bedrock has to wait');
+    stage.breaks(2);
+    const isBack = (target: string): boolean => stage.rollout(id).targets[target]?.readBack === true;
+    await stage.until(() => isBack('api-us') && isBack('api-eu'));
+    expect(stage.rollout(id)).toMatchObject({ status: 'staging', targets: { 'bedrock-us': { wanted: null } } });
+    const aborted = await stage.controller.steer(id, 'abort', 'enough');
+    expect(aborted.accepted && aborted.events.map(({ type }) => type)).toEqual(['RollbackStarted', 'TargetsReleased']);
+    await stage.reaches(aborted, 'rolled-back');
+    expect((await stage.start(3)).accepted).toBe(true);
   });
 
   it('vetoes the revision also where it went well: elsewhere it is started again only with a reason', async () => {

@@ -324,12 +324,12 @@ describe('trouble on the way', () => {
     const exposed = async (): Promise<number> =>
       (await world.typesOf(rollout)).filter((type) => type === 'ExposureRequested').length;
     await runUntil(world, [controller], async () => (await exposed()) > 2);
-    await controller.steer(rollout, { type: 'PauseRollout', reason: 'wait', until: null });
+    await controller.steer(rollout, 'pause', 'wait');
     const before = await exposed();
     const until = world.clock.now() + 60_000;
     await runUntil(world, [controller], () => world.clock.now() >= until);
     expect(await exposed()).toBe(before);
-    await controller.steer(rollout, { type: 'ResumeRollout', reason: 'go on' });
+    await controller.steer(rollout, 'resume', 'go on');
     await runUntil(world, [controller], statusIn(controller, rollout, 'settled'));
   });
 });

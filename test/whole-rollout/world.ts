@@ -13,6 +13,8 @@ import {
   SnapshotKeeper,
   StartRolloutCommand,
   StartRolloutHandler,
+  SteerRolloutCommand,
+  SteerRolloutHandler,
   UndoRevisionCommand,
   UndoRevisionHandler,
   type CommandContext,
@@ -21,10 +23,12 @@ import {
   type Outcome,
   type Progress,
   type StartRequest,
+  type Steering,
 } from '#libs/application';
 import {
   eventCodec,
   newestVersion,
+  rolloutStream,
   summarise,
   asHeadgateEvent,
   type Desired,
@@ -32,9 +36,7 @@ import {
   type InstanceCount,
   type InstanceDraw,
   type InstancePlace,
-  type RolloutCommand,
 } from '#libs/domain';
-import { rolloutDecider, rolloutStream } from '#libs/domain';
 import { MemoryEventStore, MemoryProcessStore, MemoryTaskQueue } from '#libs/event-store';
 import type { ClaimedTask, RecordedEvent } from '#libs/kernel';
 import {
@@ -322,6 +324,7 @@ export class Controller {
   readonly #start: StartRolloutHandler;
   readonly #undo: UndoRevisionHandler;
   readonly #abandon: AbandonTargetHandler;
+  readonly #steer: SteerRolloutHandler;
   #following: Promise<void> = Promise.resolve();
   #commands = 0;
 
@@ -343,6 +346,7 @@ export class Controller {
     this.#start = new StartRolloutHandler(this.#runner, this.view, delivery);
     this.#undo = new UndoRevisionHandler(this.#runner, this.view, delivery);
     this.#abandon = new AbandonTargetHandler(this.#runner);
+    this.#steer = new SteerRolloutHandler(this.#runner, this.view, this.#conductor);
     store.onCommit(() => this.#follow());
     this.#follow();
   }
@@ -381,14 +385,10 @@ export class Controller {
     return this.#abandon.execute(new AbandonTargetCommand(rollout, target, reason, this.#person('abandon', reason)));
   }
 
-  async steer(rollout: string, command: RolloutCommand): Promise<Outcome> {
-    const stream = rolloutStream(rollout);
-    const context = this.#person('steer');
-    return this.#runner.run('Steer', context, async (session) => {
-      const { state } = await session.load(rolloutDecider, stream);
-      session.decide(rolloutDecider, stream, state, command);
-      return { rollout };
-    });
+  async steer(rollout: string, how: Steering, reason: string, track: string | null = null): Promise<Outcome> {
+    await this.caughtUp();
+    const only = { track, stages: null, until: null };
+    return this.#steer.execute(new SteerRolloutCommand(rollout, how, reason, only, this.#person(how, reason)));
   }
 
   async handle(task: ClaimedTask): Promise<Disposition> {

@@ -10,7 +10,10 @@ import {
 } from '#libs/domain';
 import type { Session } from './runner.js';
 
-/** Targets on which a rollout is read back or settled are free for the next one of the config, in the same append. */
+/**
+ * Targets on which a rollout is read back or settled are free for the next one of the config, in the same append: all that
+ * it still holds of them, whatever made them free.
+ */
 export const letGo = async (
   session: Session,
   before: RolloutState,
@@ -23,8 +26,7 @@ export const letGo = async (
     before,
   );
   if (after.status === 'none') return;
-  const held = letGoOf(before);
-  const targets = letGoOf(after).filter((target) => !held.includes(target));
+  const targets = letGoOf(after);
   if (targets.length === 0) return;
   const live = liveAfter(after);
   const stream = configStream(after.config);

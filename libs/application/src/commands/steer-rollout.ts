@@ -81,7 +81,9 @@ export class SteerRolloutHandler implements ICommandHandler<SteerRolloutCommand>
         session.reject('invalid-request', 'A pause must end in the future: give a later time.', '/until');
         return {};
       }
-      session.decide(rolloutDecider, stream, state, await this.domainCommand(command));
+      const events = session.decide(rolloutDecider, stream, state, await this.domainCommand(command));
+      // Where nothing is out any more, an abort is the last that happens to what it holds.
+      await letGo(session, state, events, this.runner.now());
       return { rollout };
     });
   }

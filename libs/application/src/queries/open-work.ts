@@ -1,4 +1,4 @@
-import { isLeaving, isOver } from '#libs/domain';
+import { isOnWayBack, isOver } from '#libs/domain';
 import type { LiveView } from './live-view.js';
 
 /** A delivery that fails and is tried again. */
@@ -23,21 +23,21 @@ export type OpenWayBack = {
 /** Deliveries of rollouts that fail now, the oldest first. */
 export const openFailures = (view: Pick<LiveView, 'rollouts'>): readonly OpenFailure[] =>
   [...view.rollouts.values()]
-    .filter(({ rollout }) => !isOver(rollout))
     .flatMap(({ rollout }) =>
-      Object.entries(rollout.targets).flatMap(([target, { error, failingSince }]) =>
-        error === null || failingSince === null ? [] : [{ rollout: rollout.id, target, since: failingSince, error }],
-      ),
+      Object.entries(rollout.targets).flatMap(([target, progress]) => {
+        const { error, failingSince } = progress;
+        if (error === null || failingSince === null || (isOver(rollout) && !isOnWayBack(progress))) return [];
+        return [{ rollout: rollout.id, target, since: failingSince, error }];
+      }),
     )
     .toSorted((a, b) => a.since - b.since);
 
 /** What rollbacks still wait for, the oldest first. */
 export const openWaysBack = (view: Pick<LiveView, 'rollouts'>): readonly OpenWayBack[] =>
   [...view.rollouts.values()]
-    .filter(({ rollout }) => !isOver(rollout))
     .flatMap(({ rollout }) =>
       Object.entries(rollout.targets).flatMap(([target, progress]): readonly OpenWayBack[] => {
-        if (!isLeaving(progress) || progress.ended !== null) return [];
+        if (!isOnWayBack(progress)) return [];
         const step = progress.readBack ? 'draining' : 'reading-back';
         const { id, config } = rollout;
         return [{ rollout: id, config, target, step, since: progress.wanted?.at ?? 0 }];

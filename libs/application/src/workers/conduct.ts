@@ -1,5 +1,6 @@
 import type { ClaimedTask } from '#libs/kernel';
 import {
+  isDone,
   isOver,
   rolloutDecider,
   rolloutStream,
@@ -61,7 +62,7 @@ export class Conductor {
       const entry = this.#view.rollouts.get(id);
       if (!entry) break;
       const { rollout, version } = entry;
-      if (isOver(rollout)) {
+      if (isDone(rollout)) {
         await this.#evaluator.forget(id);
         this.#noted.delete(id);
         return { kind: 'done' };
@@ -100,7 +101,7 @@ export class Conductor {
 
   async #assess(rollout: Rollout, version: number): Promise<boolean> {
     const now = this.#runner.now();
-    const guarded = rollout.status !== 'rolling-back';
+    const guarded = rollout.status !== 'rolling-back' && !isOver(rollout);
     const verdicts = guarded ? await this.#evaluator.evaluate(rollout, now) : [];
     const facts = await this.#gather(rollout, verdicts, now);
     const cause = this.#view.rollouts.get(rollout.id)?.lastEvent;

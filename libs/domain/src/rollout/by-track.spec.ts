@@ -8,7 +8,7 @@ import {
   type RolloutStory,
   type Shortcomings,
 } from '#libs/testing';
-import { hasLetGo, letGoOf, liveAfter, rolloutDecider, waitingFor, type RolloutCommand } from './index.js';
+import { hasLetGo, isDone, letGoOf, liveAfter, rolloutDecider, waitingFor, type RolloutCommand } from './index.js';
 
 const { given } = specification(rolloutDecider);
 
@@ -143,6 +143,47 @@ describe('a rollout of which one track was taken back', () => {
     expect(letGoOf(story.rollout)).toEqual(['api-us', 'api-eu']);
     expect(letGoOf(story.delivers('vertex-us').looks().rollout)).toEqual(['api-us', 'api-eu', 'vertex-us']);
     expect(hasLetGo(story.reachesStatus('rolled-back').rollout)).toBe(true);
+  });
+
+  describe('and from which another takes over', () => {
+    const supersede = { type: 'SupersedeRollout', by: 'ro-2', bypasses: false } as const;
+    /** Nobody is served there, so no drain is seen. */
+    const unseen = { trafficSeenAt: null, candidateSeenAt: null };
+    const undrained: Shortcomings = { targets: { 'api-us': unseen, 'api-eu': unseen } };
+    const watched = (missing: Shortcomings): RolloutStory =>
+      apiFailed().untilThat(({ status }) => status === 'watching', missing);
+
+    it('rule 5: ends the drain of that track all the same, and nothing else', () => {
+      const story = watched(undrained).does(supersede).waits(600_000);
+      const { endedAt } = story.rollout;
+      expect(isDone(story.rollout)).toBe(false);
+      const ends = given(story.events)
+        .when(look(story, failOn('bedrock')))
+        .events();
+      expect(ends).toMatchObject([
+        { type: 'TargetDrained', data: { target: 'api-us', outcome: 'drained' } },
+        { type: 'TargetDrained', data: { target: 'api-eu', outcome: 'drained' } },
+      ]);
+      expect(story.looks().rollout).toMatchObject({ status: 'superseded', endedAt });
+      expect(isDone(story.rollout)).toBe(true);
+    });
+
+    it('can be told that such a drain is given up', () => {
+      const story = watched(undrained).does(supersede);
+      const giveUp = (target: string) => ({ type: 'AbandonTarget', target, reason: 'it is closed' }) as const;
+      expect(given(story.events).when(giveUp('api-us')).types()).toEqual(['TargetDrained']);
+      given(story.events).when(giveUp('bedrock-us')).thenRejected('rollout-already-finished', 'superseded');
+    });
+
+    it('keeps it waiting until what was taken back is read back, or given up', () => {
+      const silent: Shortcomings = { targets: { 'api-us': undefined } };
+      const story = watched(silent);
+      given(story.events)
+        .when({ ...supersede, bypasses: true })
+        .thenRejected('rollback-under-way', 'r2 back on api-us', 'headgate abandon', '/config');
+      story.does({ type: 'AbandonTarget', target: 'api-us', reason: 'the region is gone' });
+      expect(given(story.events).when(supersede).types()).toEqual(['RolloutSuperseded']);
+    });
   });
 
   it('can still be aborted, which takes back what is left', () => {

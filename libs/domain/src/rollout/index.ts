@@ -6,6 +6,7 @@ import type { RolloutState } from './rollout.state.js';
 export * from './rollout.state.js';
 export * from './rollout.facts.js';
 export * from './let-go.js';
+export { isDone } from './rollout.back-out.js';
 export { longestSilence, silences } from './rollout.silence.js';
 export { roughly } from './durations.js';
 export { drawInstances, instancesOf, MOST_INSTANCES } from './rollout.instances.js';
@@ -13,7 +14,7 @@ export { instanceReach } from './rollout.reach.js';
 export type { StageReach } from './rollout.reach.js';
 export { Progress, readProgress } from './progress.js';
 export { graceOf } from './rollout.absent.js';
-export { isLeaving, isNotReached, isTakenBack, liveTargets, liveTracks } from './tracks.js';
+export { isLeaving, isNotReached, isOnWayBack, isTakenBack, liveTargets, liveTracks } from './tracks.js';
 export { WATCH, waitingFor, missingForStage, missingForSettling } from './rollout.missing.js';
 export {
   awaitsParity,

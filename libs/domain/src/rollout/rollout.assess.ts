@@ -8,8 +8,8 @@ import { holds, lost, warnings, type Failure } from './rollout.holds.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { factsOfStage, isBad, missingForSettling, missingForStage, onFailOf, WATCH } from './rollout.missing.js';
 import { changedParities, missingParity, standingParities } from './rollout.parity.js';
-import { trackOf, verdictKey, type Rollout } from './rollout.state.js';
-import { isTakenBack, liveTargets, liveTracks, withTakenBack, type Track } from './tracks.js';
+import { isOver, trackOf, verdictKey, type Rollout } from './rollout.state.js';
+import { isOnWayBack, isTakenBack, liveTargets, liveTracks, withTakenBack, type Track } from './tracks.js';
 
 const exposedStages = (rollout: Rollout, tracks: readonly Track[]): string[] =>
   tracks.flatMap((track) => {
@@ -150,12 +150,20 @@ const degraded = (rollout: Rollout, failed: Failure, facts: Facts): RolloutEvent
   ];
 };
 
+/** Of one that is over: it was superseded, and what was taken back before may still have to drain. */
+const onWayBack = (rollout: Rollout): Rollout => ({
+  ...rollout,
+  targets: Object.fromEntries(Object.entries(rollout.targets).filter(([, progress]) => isOnWayBack(progress))),
+});
+
 /**
- * One look at a running rollout. A `fail` takes back what the plan says, whatever else is the case; otherwise what came
+ * One look at a rollout. A `fail` takes back what the plan says, whatever else is the case; otherwise what came
  * true is recorded, and the rollout goes on where nothing is missing. One step at a time: assess again after each append.
  */
 export const assess = (rollout: Rollout, at: number, facts: Facts): Decision<RolloutEvent> => {
-  const out = [...converged(rollout, at, facts), ...backOut(rollout, at, facts)];
+  const moving = isOver(rollout) ? onWayBack(rollout) : rollout;
+  const out = [...converged(moving, at, facts), ...backOut(moving, at, facts)];
+  if (isOver(rollout)) return accept<RolloutEvent>(...out);
   if (rollout.status === 'rolling-back')
     return accept<RolloutEvent>(...(out.length > 0 ? out : rolledBack(rollout, at)));
   const failed = facts.verdicts.find((verdict) => isFailure(rollout, verdict)) ?? lost(rollout, facts);

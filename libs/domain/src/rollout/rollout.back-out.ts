@@ -1,7 +1,7 @@
 import type { DrainOutcome, RolloutEvent } from '../events/index.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
-import type { Rollout, TargetProgress } from './rollout.state.js';
-import { isLeaving } from './tracks.js';
+import { isOver, type Rollout, type TargetProgress } from './rollout.state.js';
+import { isLeaving, isOnWayBack } from './tracks.js';
 
 type Drain = { readonly outcome: DrainOutcome; readonly detail: string };
 
@@ -68,10 +68,10 @@ const cleared = (rollout: Rollout, target: string, at: number, known: TargetFact
 /** What came true on targets that the candidate is leaving: read back, then drained. */
 export const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEvent[] =>
   Object.entries(rollout.targets).flatMap(([target, progress]): RolloutEvent[] => {
-    if (!isLeaving(progress)) return [];
+    if (!isOnWayBack(progress)) return [];
     const known = facts.targets[target];
     const wanted = progress.wanted?.generation ?? 0;
-    if (!known || progress.ended !== null) return [];
+    if (!known) return [];
     if (!progress.readBack) {
       return progress.delivered >= wanted && (known.readBack ?? 0) >= wanted
         ? [{ type: 'TargetReadBack', data: { rollout: rollout.id, target, generation: wanted } }]
@@ -86,7 +86,10 @@ export const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEven
   });
 
 export const isOut = (rollout: Rollout): boolean =>
-  Object.values(rollout.targets).every((progress) => !isLeaving(progress) || progress.ended !== null);
+  Object.values(rollout.targets).every((progress) => !isOnWayBack(progress));
+
+/** Whether nothing is left to do: one that was superseded may still have the drain of a track to end. */
+export const isDone = (rollout: Rollout): boolean => isOver(rollout) && isOut(rollout);
 
 export const rolledBack = (rollout: Rollout, at: number): RolloutEvent[] => {
   if (!isOut(rollout)) return [];

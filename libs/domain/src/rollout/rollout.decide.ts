@@ -6,8 +6,8 @@ import type { Facts } from './rollout.facts.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { finished, promote, type PromoteRollout } from './rollout.promote.js';
 import { instanceReach } from './rollout.reach.js';
-import { isOver, type Assignment, type Rollout, type RolloutState } from './rollout.state.js';
-import { isLeaving } from './tracks.js';
+import { isOver, type Assignment, type Exposure, type Rollout, type RolloutState } from './rollout.state.js';
+import { isClear, isLeaving, isOnWayBack } from './tracks.js';
 
 export type RolloutCommand =
   | {
@@ -137,6 +137,13 @@ const supersede = (state: Rollout, { by, bypasses }: Of<'SupersedeRollout'>): De
       '/config',
     );
   }
+  const leaving = Object.entries(state.targets).flatMap(([target, progress]) =>
+    isLeaving(progress) && !isClear(progress) ? [target] : [],
+  );
+  if (leaving.length > 0) {
+    const message = `Rollout ${state.id} still takes r${state.revision} back on ${leaving.join(', ')}: wait until that is read back, or give it up (headgate abandon), then start what takes over from it.`;
+    return reject('rollback-under-way', message, '/config');
+  }
   if (state.held?.by === 'person' && !bypasses) {
     const message = `Rollout ${state.id} is watched and paused (${state.held.reason}): resume it, then start what takes over from it.`;
     return reject('rollout-held', message, '/config');
@@ -145,8 +152,8 @@ const supersede = (state: Rollout, { by, bypasses }: Of<'SupersedeRollout'>): De
 };
 
 const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decision<RolloutEvent> => {
-  if (isOver(state)) return finished(state);
   const progress = state.targets[target];
+  if (isOver(state) && !(progress && isOnWayBack(progress))) return finished(state);
   if (progress === undefined) {
     const message = `Rollout ${state.id} has no target ${target}. Its targets: ${Object.keys(state.targets).join(', ')}.`;
     return reject('target-not-found', message, '/target');
@@ -172,6 +179,17 @@ const abort = (state: Rollout, { reason, verdicts = [], onCandidate }: Of<'Abort
   );
 };
 
+/** What a delivery of this generation is news about; null: nothing is asked of the target, or it has it already. */
+const awaited = (
+  state: Rollout,
+  { target, generation }: { readonly target: string; readonly generation: number },
+): Exposure | null => {
+  const progress = state.targets[target];
+  if (!progress?.wanted || (isOver(state) && !isOnWayBack(progress))) return null;
+  const { wanted, delivered } = progress;
+  return delivered >= wanted.generation || generation < wanted.generation ? null : wanted;
+};
+
 /** Decides on one rollout. Pure and idempotent: deciding again on the new state adds nothing. */
 export const decideRollout = (state: RolloutState, command: RolloutCommand): Decision<RolloutEvent> => {
   if (command.type === 'StartRollout') return start(state, command);
@@ -191,24 +209,22 @@ export const decideRollout = (state: RolloutState, command: RolloutCommand): Dec
     case 'AbandonTarget':
       return abandon(state, command);
     case 'RecordExposureChanged': {
-      const progress = state.targets[command.target];
-      if (isOver(state) || !progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
-      if (command.generation < progress.wanted.generation) return accept();
-      const { generation, shareBp } = progress.wanted;
+      const { target } = command;
+      const wanted = awaited(state, command);
+      if (wanted === null) return accept();
+      const { generation, shareBp } = wanted;
       return accept<RolloutEvent>({
         type: 'ExposureChanged',
-        data: { rollout: state.id, target: command.target, generation, shareBp },
+        data: { rollout: state.id, target, generation, shareBp },
       });
     }
     case 'RecordExposureFailed': {
       const { target, generation, error } = command;
-      const progress = state.targets[target];
-      if (isOver(state) || !progress?.wanted || progress.delivered >= progress.wanted.generation) return accept();
-      if (generation < progress.wanted.generation || progress.error === error) return accept();
+      if (awaited(state, command) === null || state.targets[target]?.error === error) return accept();
       return accept<RolloutEvent>({ type: 'ExposureFailed', data: { rollout: state.id, target, generation, error } });
     }
     case 'AssessRollout':
-      return isOver(state) ? accept() : assess(state, command.at, command.facts);
+      return assess(state, command.at, command.facts);
     default:
       return unreachable(command);
   }

@@ -55,6 +55,9 @@ export const liveTargets = (rollout: Rollout): readonly string[] => targetsOf(li
 /** Whether the candidate was asked to leave this target. */
 export const isLeaving = ({ wanted }: TargetProgress): boolean => wanted?.purpose === 'rollback';
 
+/** Whether the candidate was asked to leave this target, and how that ends there is not recorded yet. */
+export const isOnWayBack = (progress: TargetProgress): boolean => isLeaving(progress) && progress.ended === null;
+
 /** Whether nothing of the candidate is left to be taken back here: it never came, or it was read back or given up. */
 export const isClear = ({ wanted, readBack, ended }: TargetProgress): boolean =>
   wanted === null || readBack || ended !== null;
