@@ -25,6 +25,8 @@ export type Surroundings = {
 
 /** A lagging instance takes nothing newer for so many rounds. */
 const LAG = 4;
+/** No window tells of a longer time. */
+const LONGEST_WINDOW_MS = 6_000;
 /** An instance that sends late sends when so many batches have gathered. */
 const LATE = 4;
 
@@ -120,7 +122,7 @@ export class Fleets {
 
   #serve(instance: Instance, ms: number): void {
     const models = TARGETS.find(({ target }) => target === instance.target)?.models ?? [];
-    const span = Math.min(Math.max(ms, 100), 3_000);
+    const span = Math.min(Math.max(ms, 100), LONGEST_WINDOW_MS);
     const windows = models.flatMap((model): OutcomeWindow[] => {
       const whole = this.traffic.window(instance, model, this.world.clock.now(), span);
       if (!whole) return [];

@@ -28,9 +28,12 @@ export type Planted = Partial<Parts> & { readonly platform?: () => MemoryPlatfor
 
 /** Short enough that evidence flows all the time; many are longer than any lease and any wait between two tries. */
 const TICK_MS = 2_000;
+/** Where nothing has happened lately but for evidence that came, of which as much comes in each tick. */
+const LONG_TICK_MS = 6_000;
 const LONGEST_WAIT = 18;
+const LONGEST_QUIET_MS = LONGEST_WAIT * TICK_MS;
 /** Longer than any lease, and than two clocks are ever apart. */
-const QUIET_TICKS = 9;
+const QUIET_MS = 18_000;
 const PATIENCE = 36;
 /** No plan that is drawn asks for more. */
 const LONGEST_BAKE_MS = 15_000;
@@ -110,20 +113,23 @@ class Play {
 
   async #goOn(spans: readonly number[]): Promise<void> {
     for (const ms of spans) {
-      this.world.pass(ms);
-      await this.world.settle();
-      this.#isGuarded();
       if (this.#open().length === 0) return;
+      await this.#tick(ms);
     }
+  }
+
+  async #tick(ms: number): Promise<void> {
+    this.world.pass(ms);
+    await this.world.settle();
+    this.#isGuarded();
   }
 
   /** What is late finds its work done, and every instance takes the last ruleset. */
   async #finish(): Promise<void> {
     const { world } = this;
     const isAnyLeft = (): boolean => world.tasks.isAnyOpen() || world.turns.isAnyLeft;
-    let rounds = 0;
-    for (let tick = 0; tick < LONGEST_WAIT && rounds < 2; tick += 1) {
-      rounds = isAnyLeft() ? 0 : rounds + 1;
+    for (let tick = 0, isLast = false; tick < LONGEST_WAIT && !isLast; tick += 1) {
+      isLast = !isAnyLeft();
       world.pass(TICK_MS);
       await world.settle();
     }
@@ -131,17 +137,19 @@ class Play {
 
   /** Until everything is over, or nothing has happened for so long that nothing will. False: it still goes on. */
   async #comesToRest(): Promise<boolean> {
-    let quiet = 0;
-    for (let tick = 0; tick < PATIENCE && quiet < LONGEST_WAIT; tick += 1) {
+    let quietMs = 0;
+    for (let tick = 0; tick < PATIENCE && quietMs < LONGEST_QUIET_MS; tick += 1) {
       const before = this.#progress();
-      await this.#goOn([TICK_MS]);
+      const isBaking = await this.#isBaking();
+      const ms = isBaking ? TICK_MS : Math.min(Math.max(quietMs, TICK_MS), LONG_TICK_MS);
+      await this.#tick(ms);
       const isAnyLeft = this.world.turns.isAnyLeft;
       if (this.#open().length === 0 && !isAnyLeft) return true;
-      quiet = this.#progress() === before ? quiet + 1 : 0;
+      quietMs = this.#progress() === before ? quietMs + ms : 0;
       const waits = this.world.tasks.isAnyOpen(DELIVER) || this.#open().some(comesByTime);
-      if (quiet >= QUIET_TICKS && !waits && !isAnyLeft && !(await this.#isBaking())) return true;
+      if (quietMs >= QUIET_MS && !waits && !isAnyLeft && !(await this.#isBaking())) return true;
     }
-    return quiet >= LONGEST_WAIT;
+    return quietMs >= LONGEST_QUIET_MS;
   }
 
   /** Grows with every event and with every bake: between clocks that are apart a bake may grow slowly. */
@@ -155,7 +163,7 @@ class Play {
   /** Where clocks are apart and metrics come seldom, a bake may stand still for long, and goes on all the same. */
   async #isBaking(): Promise<boolean> {
     const notes = await this.world.board.get(this.#open().map(({ id }) => id));
-    return [...notes.values()].some(({ waitingFor }) => waitingFor.some((what) => what.includes(' bake: ')));
+    return [...notes.values()].some(({ waitingFor }) => waitingFor.some((what) => / bake: |watch: /.test(what)));
   }
 
   /** Rule 5: a rollback runs on the targets that answer while others are down. */
