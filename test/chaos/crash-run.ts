@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { faultsOfLog } from '#test/kit/log';
+import { until } from '#test/kit/until';
 import { readEvidenceOf, violationsOf } from './history-checker.js';
 import { crossings } from './points.js';
 import { outcomeOf, playScript } from './script.js';
@@ -15,8 +17,26 @@ export type CrashRun = {
   readonly outcome: unknown;
   /** What must not be in its history. */
   readonly faults: readonly string[];
-  /** Points at which the controller was killed. */
-  readonly killedAt: readonly string[];
+  /** Points at which the controller was killed, or stood still. */
+  readonly met: readonly string[];
+};
+
+/** What `asked` answers, `hit` is killed or stands still; they may be the same. */
+const play = async (asked: Supervised, hit: Supervised, { pool }: Database): Promise<CrashRun> => {
+  try {
+    const { good, bad, events, sightings, fleet } = await playScript(asked, pool);
+    const { tasks, counted } = await readEvidenceOf(pool);
+    const history = { events, tasks, sightings: sightings.all, accepted: [good, bad] };
+    const faults = [
+      ...(await faultsOfLog(pool)),
+      ...violationsOf({ ...history, outcomes: { told: fleet.counted, counted } }),
+      ...fleet.rejected.map((rejected) => `outcomes refused: ${JSON.stringify(rejected)}`),
+    ];
+    return { outcome: [outcomeOf(events, good), outcomeOf(events, bad)], faults, met: hit.met };
+  } catch (error) {
+    const log = hit.log.split('\n').slice(-20).join('\n');
+    throw new Error(`${String(error)}; met ${hit.met.join(', ')}; the end of its log:\n${log}`, { cause: error });
+  }
 };
 
 /** Plays the script on a database of its own while the controller dies at these points. */
@@ -27,22 +47,42 @@ export const crashAt = async (
 ): Promise<CrashRun> => {
   const controller = new Supervised({ databaseUrl: database.url, env, killAt: points }).start();
   try {
-    const { good, bad, events, sightings, fleet } = await playScript(controller, database.pool);
-    const { tasks, counted } = await readEvidenceOf(database.pool);
-    const history = { events, tasks, sightings: sightings.all, accepted: [good, bad] };
-    const faults = [
-      ...(await faultsOfLog(database.pool)),
-      ...violationsOf({ ...history, outcomes: { told: fleet.counted, counted } }),
-      ...fleet.rejected.map((rejected) => `outcomes refused: ${JSON.stringify(rejected)}`),
-    ];
-    return { outcome: [outcomeOf(events, good), outcomeOf(events, bad)], faults, killedAt: controller.killedAt };
-  } catch (error) {
-    const log = controller.log.split('\n').slice(-20).join('\n');
-    throw new Error(`${String(error)}; killed at ${controller.killedAt.join(', ')}; the end of its log:\n${log}`, {
-      cause: error,
-    });
+    return await play(controller, controller, database);
   } finally {
     await controller.stop();
+    await database.drop();
+  }
+};
+
+/** Longer than anybody waits for one that says nothing, by a little. */
+const STANDS_STILL_MS = 9_000;
+
+/** Plays it with two controllers, one of which stands still for a while at each of these points it comes by. */
+export const freezeAt = async (database: Database, points: readonly string[]): Promise<CrashRun> => {
+  const asked = new Supervised({ databaseUrl: database.url }).start();
+  const frozen = new Supervised({ databaseUrl: database.url, env: { CHAOS_FREEZE_AT: points.join('\n') } });
+  let isOver = false;
+  const goOnLater = async (): Promise<void> => {
+    for (let times = 0; !isOver; await sleep(20)) {
+      if (frozen.met.length === times) continue;
+      times += 1;
+      await sleep(STANDS_STILL_MS);
+      frozen.goOn();
+    }
+  };
+  try {
+    // The first one up has the token of the admin.
+    await until('one is up', () => asked.card, { timeoutMs: 60_000 });
+    frozen.start();
+    const waking = goOnLater();
+    await until('the other one is up', () => frozen.card ?? frozen.met.length > 0, { timeoutMs: 60_000 });
+    const run = await play(asked, frozen, database);
+    isOver = true;
+    await waking;
+    return run;
+  } finally {
+    isOver = true;
+    await Promise.all([asked, frozen].map((controller) => controller.stop()));
     await database.drop();
   }
 };

@@ -37,7 +37,6 @@ it('a controller that is frozen in the middle of a transaction gives way: others
   const scene = await setScene(frozen, database.pool);
   try {
     await scene.apply('changes', CHANGES);
-    const { card } = frozen;
     const started = scene.start('sampler', 'takes-its-time');
     await until('it holds what it was about to change, and is silent', () => isHeld(database), OVER_IN);
     healthy.start();
@@ -58,12 +57,11 @@ it('a controller that is frozen in the middle of a transaction gives way: others
       async () => (await sealedTo(database)) === (await headOf(database.pool)),
       OVER_IN,
     );
-    process.kill(card?.pid ?? 0, 'SIGCONT');
+    frozen.goOn();
     expect(await started).toBe(id);
     await scene.nothingLeft();
     expect(await faultsOfLog(database.pool)).toEqual([]);
   } finally {
-    if (frozen.card) process.kill(frozen.card.pid, 'SIGCONT');
     await scene.fleet.stop();
     await Promise.all([healthy, frozen].map((controller) => controller.stop()));
     await database.drop();

@@ -91,7 +91,7 @@ describe('A controller that is killed with -9 while it makes another edition of 
       },
       { timeoutMs: 60_000 },
     );
-    expect(killed.killedAt.toSorted()).toEqual(POINTS.toSorted());
+    expect(killed.met.toSorted()).toEqual(POINTS.toSorted());
     expect(await rowsOf(database.pool)).toEqual(before);
     expect(await answers()).toEqual(answered);
   }, 120_000);

@@ -37,7 +37,7 @@ export type StormOptions = {
   readonly seconds: number;
   /** How far the clock of each controller is ahead, in milliseconds; one controller each. */
   readonly clocksMs: readonly number[];
-  /** Mean time between two kills. */
+  /** Mean time between two that are killed or made to stand still. */
   readonly killEveryMs: number;
 };
 
@@ -47,6 +47,7 @@ export type StormReport = {
   /** Good changes that were taken back and bad ones that settled. */
   readonly wrongEnds: readonly string[];
   readonly deaths: number;
+  readonly freezes: number;
   readonly events: number;
 };
 
@@ -141,7 +142,7 @@ class Storm {
     while (!this.#over) {
       await sleep(this.#options.killEveryMs * (0.5 + this.#random()));
       const victim = this.#controllers[Math.floor(this.#random() * this.#controllers.length)];
-      if (!this.#over) victim?.kill();
+      if (!this.#over) victim?.strike(this.#random);
     }
   }
 
@@ -217,6 +218,7 @@ class Storm {
       },
       wrongEnds,
       deaths: this.#controllers.reduce((sum, { deaths }) => sum + deaths, 0),
+      freezes: this.#controllers.reduce((sum, { freezes }) => sum + freezes, 0),
       events: events.length,
     };
   }

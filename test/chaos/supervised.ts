@@ -35,7 +35,9 @@ export class Supervised {
   #child: ChildProcess | undefined;
   #card: Card | undefined;
   #ended = false;
+  #isFrozen = false;
   #deaths = 0;
+  #freezes = 0;
   #log = '';
   #running: Promise<void> | undefined;
 
@@ -48,13 +50,18 @@ export class Supervised {
     return this;
   }
 
-  /** Where it listens; undefined while it is down or not ready. */
+  /** Where it listens; undefined while it is down, not ready or made to stand still. */
   get card(): Card | undefined {
-    return this.#card;
+    return this.#isFrozen ? undefined : this.#card;
   }
 
   get deaths(): number {
     return this.#deaths;
+  }
+
+  /** How often it stood still. */
+  get freezes(): number {
+    return this.#freezes;
   }
 
   /** What all of its lives wrote on stderr. */
@@ -64,8 +71,8 @@ export class Supervised {
 
   /** Throws while it is down. */
   door(token: string | undefined): Door {
-    if (!this.#card) throw new Error('The controller is down.');
-    return { url: this.#card.url, token };
+    if (!this.card) throw new Error('The controller is down.');
+    return { url: this.card.url, token };
   }
 
   /** The first admin's token once it is on disk. */
@@ -79,8 +86,28 @@ export class Supervised {
     this.#child?.kill('SIGKILL');
   }
 
+  /** Ends it at once, or, one time of three, lets it stand still for longer than anybody waits for it. */
+  strike(random: () => number): void {
+    if (random() < 2 / 3) this.kill();
+    else this.#freeze(2_000 + random() * 8_000);
+  }
+
+  #freeze(ms: number): void {
+    if (this.#isFrozen || this.#child?.kill('SIGSTOP') !== true) return;
+    this.#isFrozen = true;
+    this.#freezes += 1;
+    setTimeout(() => this.goOn(), ms);
+  }
+
+  /** Lets it go on from where it stands still. */
+  goOn(): void {
+    this.#isFrozen = false;
+    this.#child?.kill('SIGCONT');
+  }
+
   async stop(): Promise<void> {
     this.#ended = true;
+    this.goOn();
     this.#child?.kill(this.#card ? 'SIGTERM' : 'SIGKILL');
     const late = setTimeout(() => this.#child?.kill('SIGKILL'), 10_000);
     await this.#running;
@@ -98,14 +125,14 @@ export class Supervised {
     }
   }
 
-  /** Points at which a life has ended so far, in this order. */
-  get killedAt(): readonly string[] {
-    const file = join(this.dataDir, 'killed');
+  /** Points at which it was killed, or stood still, so far, in this order. */
+  get met(): readonly string[] {
+    const file = join(this.dataDir, 'met');
     return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
   }
 
   #stillWanted(): readonly string[] {
-    const met = new Set(this.killedAt);
+    const met = new Set(this.met);
     return (this.#options.killAt ?? []).filter((point) => !met.has(point));
   }
 
@@ -123,10 +150,11 @@ export class Supervised {
         HEADGATE_ADMIN_TOKEN_FILE: join(this.dataDir, 'admin.token'),
         ...this.#options.env,
         CHAOS_KILL_AT: this.#stillWanted().join('\n'),
-        CHAOS_KILLED: join(this.dataDir, 'killed'),
+        CHAOS_MET: join(this.dataDir, 'met'),
       },
     });
     this.#child = child;
+    this.#isFrozen = false;
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
     let gone = false;
     const ended = new Promise<void>((resolve) => child.once('close', () => resolve())).then(() => {

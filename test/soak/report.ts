@@ -31,6 +31,7 @@ export type SoakResult = {
   readonly minutes: number;
   readonly changes: readonly Change[];
   readonly controllerDeaths: number;
+  readonly controllerFreezes: number;
   readonly databaseDeaths: number;
   readonly requests: number;
   readonly events: number;
@@ -129,7 +130,7 @@ export const reportOf = (result: SoakResult): string => {
     '',
     'Written by `npm run soak -- --minutes N --seed S --report docs/reference/soak.md`. How it is made and what the history checker checks: [Reliability](../explanation/reliability.md).',
     '',
-    `${result.minutes.toFixed(0)} minutes from ${new Date(result.startedAt).toISOString()}, seed ${result.seed}: three controllers (clocks 2 s apart) on one PostgreSQL, fleets of four targets that serve ${number(result.requests)} requests, three configs changed again and again at the same time. Controllers were killed with -9 ${result.controllerDeaths} times, the database ${result.databaseDeaths} times. Everything together took ${result.cores.toFixed(2)} cores; the log has ${number(result.events)} events.`,
+    `${result.minutes.toFixed(0)} minutes from ${new Date(result.startedAt).toISOString()}, seed ${result.seed}: three controllers (clocks 2 s apart) on one PostgreSQL, fleets of four targets that serve ${number(result.requests)} requests, three configs changed again and again at the same time. Controllers were killed with -9 ${result.controllerDeaths} times and stood still for 2 s to 10 s ${result.controllerFreezes} times, the database ${result.databaseDeaths} times. Everything together took ${result.cores.toFixed(2)} cores; the log has ${number(result.events)} events.`,
     '',
     `**${violations.length === 0 ? 'The history checker found nothing wrong' : `The history checker found ${violations.length} violations`}. ${changes.length - wrong.length} of ${changes.length} changes ended right.**`,
     '',

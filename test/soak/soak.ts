@@ -22,11 +22,11 @@ import { CONFIGS, faultOf, fleets, manifests, natureOf, sliceOf } from './settin
 const HELP = `Usage: npm run soak -- --minutes N [--seed S] [--report FILE]
 
 Runs three controllers on one PostgreSQL under the traffic of simulated fleets, makes good and bad changes, kills
-controllers and the database at random, and reports what was right and wrong. Status 1 when the history is not sound.
+and freezes controllers, kills the database, at random, and reports what was right and wrong. Status 1 when the history is not sound.
 
   --minutes N      how long changes are made (default 30)
   --seed S         chooses changes, faults and kills (default: by the time)
-  --kill SECONDS   mean time between two kills of controllers (default 20)
+  --kill SECONDS   mean time between two controllers that are killed or frozen (default 20)
   --logs FILE      all that the controllers wrote goes there
   --report FILE    the report goes there and not to stdout
 `;
@@ -208,7 +208,7 @@ class Soak {
   async #killControllers(random: () => number): Promise<void> {
     while (!this.#over) {
       await this.#wait(this.#settings.killEveryMs * (0.5 + random()));
-      if (!this.#over) this.#controllers[Math.floor(random() * this.#controllers.length)]?.kill();
+      if (!this.#over) this.#controllers[Math.floor(random() * this.#controllers.length)]?.strike(random);
     }
   }
 
@@ -251,6 +251,7 @@ class Soak {
       minutes: seconds / 60,
       ...seen,
       controllerDeaths: this.#controllers.reduce((sum, { deaths }) => sum + deaths, 0),
+      controllerFreezes: this.#controllers.reduce((sum, { freezes }) => sum + freezes, 0),
       databaseDeaths: this.#databaseDeaths,
       requests: stats.requests,
       notes: this.#notes,

@@ -163,7 +163,9 @@ class Play {
   /** Where clocks are apart and metrics come seldom, a bake may stand still for long, and goes on all the same. */
   async #isBaking(): Promise<boolean> {
     const notes = await this.world.board.get(this.#open().map(({ id }) => id));
-    return [...notes.values()].some(({ waitingFor }) => waitingFor.some((what) => / bake: |watch: /.test(what)));
+    return [...notes.values()].some(({ waitingFor }) =>
+      waitingFor.some((what) => / bake: |watch: |has lasted/.test(what)),
+    );
   }
 
   /** Rule 5: a rollback runs on the targets that answer while others are down. */
