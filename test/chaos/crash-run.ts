@@ -8,7 +8,7 @@ import { until } from '#test/kit/until';
 import { readEvidenceOf, violationsOf } from './history-checker.js';
 import { crossings } from './points.js';
 import { outcomeOf, playScript } from './script.js';
-import { Supervised } from './supervised.js';
+import { Supervised, type Reached } from './supervised.js';
 
 export type Database = { readonly url: string; readonly pool: Pool; readonly drop: () => Promise<void> };
 
@@ -22,7 +22,7 @@ export type CrashRun = {
 };
 
 /** What `asked` answers, `hit` is killed or stands still; they may be the same. */
-const play = async (asked: Supervised, hit: Supervised, { pool }: Database): Promise<CrashRun> => {
+const play = async (asked: Reached, hit: Supervised, { pool }: Database): Promise<CrashRun> => {
   try {
     const { good, bad, events, sightings, fleet } = await playScript(asked, pool);
     const { tasks, counted } = await readEvidenceOf(pool);
@@ -57,9 +57,19 @@ export const crashAt = async (
 /** Longer than anybody waits for one that says nothing, by a little. */
 const STANDS_STILL_MS = 9_000;
 
+/** Now the one, now the other, as behind a balancer that notices nothing of one that stands still. */
+const eitherOf = (first: Supervised, second: Supervised): Reached => {
+  let next = 0;
+  const door: Reached['door'] = (token) => {
+    const up = [first, second].filter(({ card }) => card !== undefined);
+    return (up[(next += 1) % up.length] ?? first).door(token);
+  };
+  return { door, adminToken: () => first.adminToken() };
+};
+
 /** Plays it with two controllers, one of which stands still for a while at each of these points it comes by. */
 export const freezeAt = async (database: Database, points: readonly string[]): Promise<CrashRun> => {
-  const asked = new Supervised({ databaseUrl: database.url }).start();
+  const steady = new Supervised({ databaseUrl: database.url }).start();
   const frozen = new Supervised({ databaseUrl: database.url, env: { CHAOS_FREEZE_AT: points.join('\n') } });
   let isOver = false;
   const goOnLater = async (): Promise<void> => {
@@ -72,17 +82,17 @@ export const freezeAt = async (database: Database, points: readonly string[]): P
   };
   try {
     // The first one up has the token of the admin.
-    await until('one is up', () => asked.card, { timeoutMs: 60_000 });
+    await until('one is up', () => steady.card, { timeoutMs: 60_000 });
     frozen.start();
     const waking = goOnLater();
     await until('the other one is up', () => frozen.card ?? frozen.met.length > 0, { timeoutMs: 60_000 });
-    const run = await play(asked, frozen, database);
+    const run = await play(eitherOf(steady, frozen), frozen, database);
     isOver = true;
     await waking;
     return run;
   } finally {
     isOver = true;
-    await Promise.all([asked, frozen].map((controller) => controller.stop()));
+    await Promise.all([steady, frozen].map((controller) => controller.stop()));
     await database.drop();
   }
 };

@@ -7,7 +7,7 @@ import { until } from '#test/kit/until';
 import type { RecordedEvent } from '#libs/kernel';
 import { endOf, readLog } from '#test/kit/log';
 import { Sightings } from './sightings.js';
-import { insist, type Supervised } from './supervised.js';
+import { insist, type Reached } from './supervised.js';
 
 export const TARGETS = ['api-tpu', 'bedrock-gpu'] as const;
 const PATIENCE = { timeoutMs: 90_000, everyMs: 50 };
@@ -82,7 +82,7 @@ export type Scene = {
 };
 
 /** Registers everything and waits for the first outcomes, over whatever happens to the controller. */
-export const setScene = async (controller: Supervised, database: Pool): Promise<Scene> => {
+export const setScene = async (controller: Reached, database: Pool): Promise<Scene> => {
   const token = await until('there is an admin', () => controller.adminToken(), PATIENCE);
   const admin = (): Door => controller.door(token);
   const apply = (key: string, manifests: readonly unknown[]): Promise<void> => applied(admin, key, manifests);
@@ -112,7 +112,7 @@ export const setScene = async (controller: Supervised, database: Pool): Promise<
 };
 
 /** Plays one good change that settles and one bad one that is taken back, over whatever happens to the controller. */
-export const playScript = async (controller: Supervised, database: Pool): Promise<Played> => {
+export const playScript = async (controller: Reached, database: Pool): Promise<Played> => {
   const scene = await setScene(controller, database);
   const { fleet, sightings } = scene;
   try {

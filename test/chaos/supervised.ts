@@ -28,6 +28,9 @@ export type SupervisedOptions = {
   readonly downMs?: () => number;
 };
 
+/** How those who talk to a controller find it. */
+export type Reached = Pick<Supervised, 'door' | 'adminToken'>;
+
 /** One controller that is started again whenever it dies, always in the same data folder, as a service manager would. */
 export class Supervised {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'headgate-supervised-'));

@@ -16,27 +16,38 @@ const RUNS = Number(process.env['HEADGATE_RUNS'] ?? 3_000);
 /** Most of what a run makes is of no use a moment later: with room for it, less is copied. */
 const YOUNG_MB = 96;
 
-const playShare = async ({ first, end, step }: Share): Promise<Tally> => {
+/** How many runs a core plays before it says so. */
+const SAY_EVERY = 500;
+
+const playShare = async ({ first, end, step }: Share, said: (played: number) => void): Promise<Tally> => {
   const tally = noRuns();
-  for (let seed = first; seed < end; seed += step) await playInto(tally, seed);
+  for (let seed = first; seed < end; seed += step) {
+    await playInto(tally, seed);
+    if (tally.runs % SAY_EVERY === 0) said(SAY_EVERY);
+  }
   return tally;
 };
 
-const onAnotherCore = (share: Share): Promise<Tally> =>
+const onAnotherCore = (share: Share, said: (played: number) => void): Promise<Tally> =>
   new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), {
       workerData: share,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
-    worker.once('message', resolve);
+    worker.on('message', (word: Tally | number) => (typeof word === 'number' ? said(word) : resolve(word)));
     worker.once('error', reject);
     worker.once('exit', (code) => reject(new Error(`A thread ended with ${code} before it had played its runs.`)));
   });
 
 const playAll = async (): Promise<Tally> => {
   const shares = Array.from({ length: CORES }, (_, core) => ({ first: FIRST + core, end: FIRST + RUNS, step: CORES }));
+  let played = 0;
+  const said = (more: number): void => {
+    played += more;
+    process.stderr.write(`${played} of ${RUNS} runs played\n`);
+  };
   const all = noRuns();
-  for (const tally of await Promise.all(shares.map(onAnotherCore))) addTo(all, tally);
+  for (const tally of await Promise.all(shares.map((share) => onAnotherCore(share, said)))) addTo(all, tally);
   return all;
 };
 
@@ -62,4 +73,7 @@ const main = async (): Promise<void> => {
 };
 
 if (isMainThread) await main();
-else parentPort?.postMessage(await playShare(workerData as Share));
+else {
+  const say = (word: Tally | number): void => parentPort?.postMessage(word);
+  say(await playShare(workerData as Share, say));
+}

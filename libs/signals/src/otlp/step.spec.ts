@@ -224,6 +224,7 @@ describe('points of which nothing can be counted', () => {
     ['without a temporality', counterPoint(1, times, { temporality: 'unspecified' }), 'no-temporality'],
     ['below zero', counterPoint(-1, times, { temporality: 'delta' }), 'not-a-count'],
     ['a part of a request', counterPoint(1.5, times, { temporality: 'delta' }), 'not-a-count'],
+    ['of more requests than anybody serves', counterPoint(1e15, times, { temporality: 'delta' }), 'too-much-at-once'],
     ['of the future', counterPoint(1, { time: at(1.1) }, { temporality: 'delta' }), 'in-the-future'],
     ['of no time', counterPoint(1, { time: 0 }, { temporality: 'delta' }), 'wrong-window'],
     ['that end before they begin', counterPoint(1, { start: at(-1), time: at(-2) }), 'wrong-window'],

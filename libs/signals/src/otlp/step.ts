@@ -39,7 +39,15 @@ const IN_THE_FUTURE: Fault = {
   detail: 'Its time is more than a minute from now: set the clock of whoever sends it.',
 };
 
+/** Since the point before it: no process serves as much, and one such number would outweigh all others for good. */
+const MOST_AT_ONCE = 1_000_000_000;
+
 const isFault = (of: object): of is Fault => 'code' in of;
+
+const tooMuch = (count: number): Fault => ({
+  code: 'too-much-at-once',
+  detail: `It counts ${count} more than the point before it, and at most ${MOST_AT_ONCE} are believed: name a metric that counts requests.`,
+});
 
 const kindFault = ({ kind, temporality, isMonotonic }: SelectedPoint['metric']): Fault | undefined => {
   if (kind === 'gauge' || kind === 'summary') {
@@ -80,6 +88,7 @@ class Step {
     const taken = this.book.take(series, metric, point, series.wantsValues);
     if (taken === 'nothing') return;
     if (isFault(taken)) return this.refused.add(metric.name, taken);
+    if (taken.count > MOST_AT_ONCE) return this.refused.add(metric.name, tooMuch(taken.count));
     for (const match of series.matches)
       if (taken.signals.includes(match.signal) && this.isPlaced(match)) this.add(match, taken);
   }
