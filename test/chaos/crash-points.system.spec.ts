@@ -4,7 +4,7 @@ import { crashAt, crashNowhere, freezeAt, type CrashRun } from './crash-run.js';
 import { choose, dealt, randomOf, seedOf } from './points.js';
 
 /**
- * `CHAOS_POINTS=all` kills and freezes at every point, which takes half an hour; otherwise the seed chooses some of the
+ * `CHAOS_POINTS=all` kills and freezes at every point, which takes nearly half an hour; otherwise the seed chooses some of the
  * first crossings: whether a run comes by a later one depends on the machine's speed.
  */
 const ALL = process.env['CHAOS_POINTS'] === 'all';
