@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HeadgateEvent } from '#libs/domain';
 import { short, Stage, stages } from './stage.js';
-import { revisionOf } from './world.js';
+import { CONFIG, revisionOf } from './world.js';
 
 const api = { name: 'api', targets: { platform: 'api' }, stages };
 const bedrock = { name: 'bedrock', targets: ['bedrock-us'], stages };
@@ -61,6 +61,15 @@ describe('a rollout whose tracks are taken back alone', () => {
     expect(aborted.accepted && aborted.events.map(({ type }) => type)).toEqual(['RollbackStarted', 'TargetsReleased']);
     await stage.reaches(aborted, 'rolled-back');
     expect((await stage.start(3)).accepted).toBe(true);
+  });
+
+  it('starts over what a rollout that has ended still holds, as earlier versions left it', async () => {
+    const stage = await furnished();
+    const id = await stage.reaches(await stage.start(2), 'settled');
+    const left = { key: CONFIG, rollout: id, revision: 2, targets: ['api-us'] };
+    await stage.world.record(`config-${CONFIG}`, { type: 'TargetsClaimed', data: left });
+    const next = await stage.reaches(await stage.start(3), 'settled');
+    expect(stage.rollout(next).targets).toMatchObject({ 'api-us': { control: 1 }, 'bedrock-us': { control: 2 } });
   });
 
   it('rule 5: ends the drain of what was taken back, also when another rollout has taken over by then', async () => {

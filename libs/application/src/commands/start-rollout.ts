@@ -3,11 +3,13 @@ import {
   configDecider,
   configStream,
   EMERGENCY,
+  isOver,
   liveAfter,
   liveRevision,
   planUndo,
   rolloutDecider,
   rolloutStream,
+  type ConfigEvent,
   type ConfigState,
   type RegisteredConfig,
 } from '#libs/domain';
@@ -41,6 +43,32 @@ export class UndoRevisionCommand extends Command<Outcome> {
 }
 
 type Handover = { readonly config: ConfigState; readonly targets: readonly string[] };
+
+/**
+ * Earlier versions did not let go of what only waited in a rollout that was aborted with nothing left to take back: what
+ * a rollout that is over still holds is free.
+ */
+const freed = async (
+  session: Session,
+  known: RegisteredConfig,
+  targets: readonly string[],
+): Promise<RegisteredConfig> => {
+  let config: ConfigState = known;
+  for (const holder of new Set(targets.flatMap((target) => known.claims[target] ?? []))) {
+    const { state } = await session.load(rolloutDecider, rolloutStream(holder));
+    if (state.status === 'none' || !isOver(state)) continue;
+    const events: readonly ConfigEvent[] = session.decide(configDecider, configStream(known.key), config, {
+      type: 'ReleaseTargets',
+      rollout: holder,
+      revision: state.revision,
+      targets: Object.keys(state.targets),
+      outcome: state.status === 'settled' || state.status === 'superseded' ? state.status : 'rolled-back',
+      live: liveAfter(state),
+    });
+    config = events.reduce<ConfigState>(configDecider.evolve, config);
+  }
+  return config.status === 'unknown' ? known : config;
+};
 
 /** A rollout that is being watched gives its targets to the new one, and its revision stays live until then. */
 const takeOver = async (
@@ -90,7 +118,8 @@ const begin = async (
   cause: Cause,
   delivery: Delivery,
 ): Promise<JsonObject> => {
-  const { config: known, revision, plan } = prepared;
+  const { revision, plan } = prepared;
+  const known = await freed(session, prepared.config, Object.keys(prepared.controls));
   const { config, targets: takesOver } = await takeOver(session, known, prepared, {
     rollout,
     bypasses: cause.bypass !== null,
