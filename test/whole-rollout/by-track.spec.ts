@@ -84,6 +84,19 @@ describe('a rollout whose tracks are taken back alone', () => {
     expect((await stage.world.typesOf(watched)).at(-1)).toBe('TargetDrained');
   });
 
+  it('rule 5: ends that drain as redelivered when another rollout delivers the revision there again', async () => {
+    const stage = await furnished();
+    const id = await stage.reaches(await stage.start(2), 'staging');
+    const isBack = (target: string): boolean => stage.rollout(id).targets[target]?.readBack === true;
+    await stage.until(() => isBack('api-us') && isBack('api-eu'));
+    await stage.reaches(await stage.start(2, 'only-api', 'the fault was elsewhere'), 'staging');
+    await stage.until(() => stage.rollout(id).targets['api-eu']?.ended !== null);
+    expect(stage.rollout(id).targets).toMatchObject({
+      'api-us': { ended: 'redelivered' },
+      'api-eu': { ended: 'redelivered' },
+    });
+  });
+
   it('vetoes the revision also where it went well: elsewhere it is started again only with a reason', async () => {
     const stage = await furnished();
     await stage.reaches(await stage.start(2), 'settled');

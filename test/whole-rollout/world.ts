@@ -345,7 +345,7 @@ export class Controller {
     this.#deliverer = new Deliverer(this.#runner, this.view, delivery, { undelivered: world.undelivered, log });
     this.#start = new StartRolloutHandler(this.#runner, this.view, delivery);
     this.#undo = new UndoRevisionHandler(this.#runner, this.view, delivery);
-    this.#abandon = new AbandonTargetHandler(this.#runner);
+    this.#abandon = new AbandonTargetHandler(this.#runner, this.#conductor);
     this.#steer = new SteerRolloutHandler(this.#runner, this.view, this.#conductor);
     store.onCommit(() => this.#follow());
     this.#follow();

@@ -143,7 +143,7 @@ export class Controller {
     this.start = new StartRolloutHandler(this.runner, this.view, delivery);
     this.undo = new UndoRevisionHandler(this.runner, this.view, delivery);
     this.steer = new SteerRolloutHandler(this.runner, this.view, this.conductor);
-    this.abandon = new AbandonTargetHandler(this.runner);
+    this.abandon = new AbandonTargetHandler(this.runner, this.conductor);
     this.#bornAt = shared.witness.head;
   }
 

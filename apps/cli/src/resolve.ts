@@ -10,6 +10,10 @@ const OVER: ReadonlySet<string> = new Set(['settled', 'rolled-back', 'superseded
 /** True when nothing more will happen to it by itself. */
 export const isOver = (rollout: Pick<RolloutView, 'status'>): boolean => OVER.has(rollout.status);
 
+/** Whether anything of it is still being taken back: also of one that is over, where one track alone has to drain. */
+const isOnWayBack = ({ status, targets }: RolloutView): boolean =>
+  status === 'rolling-back' || targets.some(({ purpose, ended }) => purpose === 'rollback' && ended === null);
+
 const FULL_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const line = (rollout: RolloutView): string =>
@@ -35,7 +39,8 @@ export type Purpose = 'read' | 'act' | 'abandon';
 const fromConfig = (config: string, found: readonly RolloutView[], purpose: Purpose): RolloutView => {
   const unfinished = found.filter((rollout) => !isOver(rollout));
   // One that is on its way back needs nobody; in an emergency the other one is meant.
-  const meant = unfinished.filter(({ status }) => (status === 'rolling-back') === (purpose === 'abandon'));
+  const meant =
+    purpose === 'abandon' ? found.filter(isOnWayBack) : unfinished.filter(({ status }) => status !== 'rolling-back');
   const newest = found.toSorted(newestFirst)[0];
   // Where nothing else runs, an older one that still drains is not what there is to read.
   if (newest && meant.length === 0 && purpose === 'read') return newest;

@@ -43,13 +43,18 @@ export class AbandonTargetCommand extends Command<Outcome> {
 
 @CommandHandler(AbandonTargetCommand)
 export class AbandonTargetHandler implements ICommandHandler<AbandonTargetCommand> {
-  constructor(private readonly runner: CommandRunner) {}
+  constructor(
+    private readonly runner: CommandRunner,
+    private readonly conductor: Conductor,
+  ) {}
 
   async execute({ rollout, target, reason, context }: AbandonTargetCommand): Promise<Outcome> {
     return this.runner.run('AbandonTarget', context, async (session): Promise<JsonObject> => {
       const stream = rolloutStream(rollout);
       const { state } = await session.load(rolloutDecider, stream);
-      const events = session.decide(rolloutDecider, stream, state, { type: 'AbandonTarget', target, reason });
+      const leftover = await this.conductor.lastLeftover(rollout, target);
+      const command = { type: 'AbandonTarget', target, reason, leftover } as const;
+      const events = session.decide(rolloutDecider, stream, state, command);
       await letGo(session, state, events, this.runner.now());
       return { rollout };
     });

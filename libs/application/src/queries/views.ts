@@ -1,4 +1,5 @@
 import {
+  isDone,
   isNotReached,
   isServed,
   isTakenBack,
@@ -167,7 +168,7 @@ export const rolloutView = (
   endedAt: isoOrNull(rollout.endedAt),
   status: rollout.status,
   held: rollout.held === null ? null : { ...rollout.held, until: isoOrNull(rollout.held.until) },
-  waitingFor: rollout.endedAt === null && progress?.version === version ? [...progress.waitingFor] : [],
+  waitingFor: !isDone(rollout) && progress?.version === version ? [...progress.waitingFor] : [],
   alpha: rollout.plan.alpha,
   tracks: rollout.plan.tracks.map((track) => trackView(rollout, track, progress)),
   targets: targetViews(rollout, progress),

@@ -8,6 +8,7 @@ import {
   targetStream,
   waitingFor,
   type Facts,
+  type Leftover,
   type RecordedVerdict,
   type Rollout,
   type RolloutEvent,
@@ -82,6 +83,11 @@ export class Conductor {
   /** What the newest assessment found, for the record of a person who ends the rollout now. */
   async lastVerdicts(rollout: string): Promise<readonly RecordedVerdict[]> {
     return (await this.#board.get([rollout])).get(rollout)?.verdicts ?? [];
+  }
+
+  /** What was last seen of the candidate on a target since it was asked back, for the record of a person who gives it up. */
+  async lastLeftover(rollout: string, target: string): Promise<Leftover | undefined> {
+    return (await this.#board.get([rollout])).get(rollout)?.leftovers?.[target];
   }
 
   /** Requests per second on the candidate of each target lately: what a rollback takes back, and in which order. */

@@ -5,6 +5,9 @@ import { leftoverWords } from './leftover.js';
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const list = (names: readonly string[]): string => names.join(', ');
 
+/** Ends of a way back that rest on nobody's word. */
+const UNPROVED: ReadonlySet<string> = new Set(['unconfirmed', 'abandoned']);
+
 /** Plans and signals are for Headgate itself: no target serves them. */
 const isOwn = (key: string): boolean => key.startsWith('plan/') || key.startsWith('signal/');
 
@@ -87,7 +90,11 @@ const words: Words = {
     `${target}: ${leftoverWords(leftover)}, so its clients are told to drop what sessions have stuck to`,
   TargetDrained: ({ target, outcome, detail, leftover }) =>
     `${target}: ${outcome}, ${detail}${leftover === undefined ? '' : `; ${leftoverWords(leftover)}`}`,
-  RolledBack: ({ targets, tookMs }) => `rolled back on ${list(Object.keys(targets))} in ${seconds(tookMs)}`,
+  RolledBack: ({ targets, tookMs }) => {
+    const unproved = Object.keys(targets).filter((target) => UNPROVED.has(targets[target] ?? ''));
+    const doubt = unproved.length === 0 ? '' : `; nobody has confirmed it on ${list(unproved)}`;
+    return `rolled back on ${list(Object.keys(targets))} in ${seconds(tookMs)}${doubt}`;
+  },
   FullyExposed: ({ holdbackBp }) => `fully exposed, holdback ${stageName(holdbackBp)}; watching`,
   RolloutSuperseded: ({ by }) => `superseded by rollout ${by}`,
   RolloutSettled: ({ config, revision, targets }) =>

@@ -94,12 +94,22 @@ describe('a rollout of which one track was taken back', () => {
     expect(liveAfter(story.rollout)).toMatchObject({ 'api-us': 1, 'api-eu': 1 });
   });
 
-  it('settles on what is left, when the rest has drained', () => {
-    const story = apiFailed().reachesStatus('settled');
+  it('settles on what is left when the rest is read back, and its drain goes on', () => {
+    const unseen = { trafficSeenAt: null, candidateSeenAt: null };
+    const story = apiFailed().untilThat(({ status }) => status === 'settled', {
+      targets: { 'api-us': unseen, 'api-eu': unseen },
+    });
     const settled = story.events.find(({ type }) => type === 'RolloutSettled');
     expect(settled).toMatchObject({ data: { targets: ['bedrock-us'] } });
-    expect(story.rollout.targets['api-us']).toMatchObject({ readBack: true, ended: 'drained' });
     expect(liveAfter(story.rollout)).toEqual({ 'api-us': 1, 'api-eu': 1, 'bedrock-us': 2 });
+    expect(story.rollout.targets['api-us']).toMatchObject({ readBack: true, ended: null });
+    expect(waitingFor(story.rollout, story.facts())).toEqual([
+      expect.stringContaining('api-us: drain'),
+      expect.stringContaining('api-eu: drain'),
+    ]);
+    story.waits(600_000).looks();
+    expect(story.rollout).toMatchObject({ status: 'settled', targets: { 'api-us': { ended: 'drained' } } });
+    expect(isDone(story.rollout)).toBe(true);
   });
 
   it('waits with the end for a target that does not answer, says so, and a person can give it up', () => {

@@ -1,6 +1,6 @@
 import { accept, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
-import { backOut, isOut, rolledBack } from './rollout.back-out.js';
+import { backOut, isBack, rolledBack } from './rollout.back-out.js';
 import { controlsOf, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
 import { absentFrom, hasConverged } from './rollout.convergence.js';
 import type { Facts } from './rollout.facts.js';
@@ -118,7 +118,7 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
         const { wanted, converged: done } = rollout.targets[target] ?? { wanted: null, converged: 0 };
         return wanted !== null && done >= wanted.generation;
       });
-      return everywhere && isOut(rollout)
+      return everywhere && isBack(rollout)
         ? [{ type: 'RolloutSettled', data: { rollout: id, config, revision, targets } }]
         : [];
     }
@@ -150,7 +150,7 @@ const degraded = (rollout: Rollout, failed: Failure, facts: Facts): RolloutEvent
   ];
 };
 
-/** Of one that is over: it was superseded, and what was taken back before may still have to drain. */
+/** Of one that is over: what it had taken back of a track alone may still have to drain. */
 const onWayBack = (rollout: Rollout): Rollout => ({
   ...rollout,
   targets: Object.fromEntries(Object.entries(rollout.targets).filter(([, progress]) => isOnWayBack(progress))),

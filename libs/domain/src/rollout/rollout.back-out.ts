@@ -1,7 +1,7 @@
 import type { DrainOutcome, RolloutEvent } from '../events/index.js';
 import type { Facts, TargetFacts } from './rollout.facts.js';
 import { isOver, type Rollout, type TargetProgress } from './rollout.state.js';
-import { isLeaving, isOnWayBack } from './tracks.js';
+import { isClear, isLeaving, isOnWayBack } from './tracks.js';
 
 type Drain = { readonly outcome: DrainOutcome; readonly detail: string };
 
@@ -88,7 +88,11 @@ export const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEven
 export const isOut = (rollout: Rollout): boolean =>
   Object.values(rollout.targets).every((progress) => !isOnWayBack(progress));
 
-/** Whether nothing is left to do: one that was superseded may still have the drain of a track to end. */
+/** Whether what is being taken back is read back, or given up; it may still have to drain. */
+export const isBack = (rollout: Rollout): boolean =>
+  Object.values(rollout.targets).every((progress) => !isLeaving(progress) || isClear(progress));
+
+/** Whether nothing is left to do: one that has settled or was superseded may still have the drain of a track to end. */
 export const isDone = (rollout: Rollout): boolean => isOver(rollout) && isOut(rollout);
 
 export const rolledBack = (rollout: Rollout, at: number): RolloutEvent[] => {

@@ -1,5 +1,5 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
-import type { RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
+import type { Leftover, RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
 import { assess } from './rollout.assess.js';
 import { enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
 import type { Facts } from './rollout.facts.js';
@@ -44,7 +44,13 @@ export type RolloutCommand =
       /** It goes without stages, which no pause holds up. */
       readonly bypasses: boolean;
     }
-  | { readonly type: 'AbandonTarget'; readonly target: string; readonly reason: string }
+  | {
+      readonly type: 'AbandonTarget';
+      readonly target: string;
+      readonly reason: string;
+      /** What was seen there of the candidate since it was asked back; default: nothing. */
+      readonly leftover?: Leftover | undefined;
+    }
   | { readonly type: 'RecordExposureChanged'; readonly target: string; readonly generation: number }
   | {
       readonly type: 'RecordExposureFailed';
@@ -151,7 +157,7 @@ const supersede = (state: Rollout, { by, bypasses }: Of<'SupersedeRollout'>): De
   return accept<RolloutEvent>({ type: 'RolloutSuperseded', data: { rollout: state.id, by } });
 };
 
-const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decision<RolloutEvent> => {
+const abandon = (state: Rollout, { target, reason, leftover }: Of<'AbandonTarget'>): Decision<RolloutEvent> => {
   const progress = state.targets[target];
   if (isOver(state) && !(progress && isOnWayBack(progress))) return finished(state);
   if (progress === undefined) {
@@ -166,8 +172,9 @@ const abandon = (state: Rollout, { target, reason }: Of<'AbandonTarget'>): Decis
     );
   }
   if (progress.ended !== null) return accept();
-  const data = { rollout: state.id, target, outcome: 'abandoned', lastSeenAt: null, detail: reason } as const;
-  return accept<RolloutEvent>({ type: 'TargetDrained', data });
+  const lastSeenAt = leftover?.lastAt ?? null;
+  const data = { rollout: state.id, target, outcome: 'abandoned', lastSeenAt, detail: reason } as const;
+  return accept<RolloutEvent>({ type: 'TargetDrained', data: leftover === undefined ? data : { ...data, leftover } });
 };
 
 const abort = (state: Rollout, { reason, verdicts = [], onCandidate }: Of<'AbortRollout'>): Decision<RolloutEvent> => {

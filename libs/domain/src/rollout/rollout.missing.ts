@@ -1,3 +1,4 @@
+import { isBack } from './rollout.back-out.js';
 import { leftoverWords, type RecordedVerdict } from '../events/index.js';
 import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
@@ -205,9 +206,11 @@ export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] =>
       return [
         ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
         ...liveTracks(rollout).flatMap((track) => unconverged(rollout, track, facts)),
-        ...leaving(rollout, facts),
+        ...(isBack(rollout) ? [] : leaving(rollout, facts)),
       ];
     case 'rolling-back':
+    case 'settled':
+    case 'superseded':
       return leaving(rollout, facts);
     default:
       return [];

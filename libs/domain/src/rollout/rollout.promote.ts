@@ -132,8 +132,8 @@ export const promote = (state: Rollout, command: PromoteRollout): Decision<Rollo
   const wrongTrack = trackFault(state, command.track);
   if (wrongTrack) return wrongTrack;
   if (state.status === 'staging') return promoteStages(state, command);
-  if (command.stages !== null && !command.stages.includes(WATCH)) return movedOn(state, command.stages);
   if (state.status === 'settling') return accept();
+  if (command.stages !== null && !command.stages.includes(WATCH)) return movedOn(state, command.stages);
   const missing = [...missingForSettling(state, command.facts)];
   return accept<RolloutEvent>(
     {
