@@ -121,6 +121,19 @@ describe('a name that nothing has is said before anything is sent', () => {
     expect(server.seen.map(({ method }) => method)).not.toContain('POST');
   });
 
+  it('abandon by the name of a config means a rollout that is over, too, where a track of it still drains', async () => {
+    const over = rolledBack({ status: 'superseded' });
+    const [first, ...rest] = over.targets.map((each) => ({ ...each, ended: 'drained' as const }));
+    const draining = { ...first!, purpose: 'rollback' as const, ended: null };
+    server.on('GET /v1/rollouts', () => ({
+      json: { items: [{ ...over, targets: [draining, ...rest] }], nextCursor: null },
+    }));
+    const { terminal } = await run('abandon router.context --target api-tpu --reason closed', { tty: true });
+    expect(terminal.questions).toEqual([
+      expect.stringContaining('Give up api-tpu in the rollback of router.context r2?'),
+    ]);
+  });
+
   it('abandon --target lists the targets of the rollout, and asks nothing', async () => {
     server.on(`GET /v1/rollouts/${ROLLOUT_ID}`, () => ({ json: rolledBack({ status: 'rolling-back' }) }));
     const { code, err, terminal } = await run(`abandon ${ROLLOUT_ID} --target nonsense`, { tty: true });

@@ -113,6 +113,14 @@ describe('give a target up', () => {
     expect(state).toMatchObject({ targets: { 'api-us': { ended: 'drained' }, 'api-eu': { ended: 'abandoned' } } });
   });
 
+  it('keeps on record what was seen there since it was asked back', () => {
+    const leftover = { requests: 12, units: 3, firstAt: 1_000, lastAt: 2_000 };
+    const { state } = given(stuck().events)
+      .when({ type: 'AbandonTarget', target: 'api-eu', reason: 'closed', leftover })
+      .then({ type: 'TargetDrained', data: { outcome: 'abandoned', lastSeenAt: 2_000, leftover } });
+    expect(state).toMatchObject({ targets: { 'api-eu': { leftover } } });
+  });
+
   it('lets the rollout end, and the record says which target was given up', () => {
     const story = stuck().does(abandon('api-eu'));
     given(story.events)
