@@ -91,13 +91,14 @@ describe(`A controller that is killed with -9, or stands still, at points of its
       const first = untouched.points.filter(isFirst);
       const chosen = ALL ? first : choose(first, FROZEN_EACH_TIME, randomOf(seed + 1));
       const met = new Set<string>();
-      for (const perRun of ALL ? [FROZEN_PER_RUN, FROZEN_PER_RUN, 3, 2] : [FROZEN_PER_RUN]) {
+      for (const perRun of [FROZEN_PER_RUN, FROZEN_PER_RUN, 3, 2]) {
+        if (!ALL && met.size > 0) break;
         const left = chosen.filter((point) => !met.has(point));
         const run: Run = async (points) => freezeAt(await createTestDatabase(), points);
         for (const point of await runAll(dealt(left, perRun), run, untouched, ALL ? AT_ONCE : 1)) met.add(point);
       }
       told('stood still', met, chosen);
-      if (ALL) expect(met.size).toBeGreaterThan(chosen.length * 0.8);
+      expect(met.size).toBeGreaterThan(ALL ? chosen.length * 0.8 : 0);
     },
     ALL ? 3_600_000 : 300_000,
   );

@@ -89,7 +89,7 @@ export class Supervised {
     this.#child?.kill('SIGKILL');
   }
 
-  /** Ends it at once, or, one time of three, lets it stand still for longer than anybody waits for it. */
+  /** Ends it at once, or, one time of three, lets it stand still for 2 s to 10 s. */
   strike(random: () => number): void {
     if (random() < 2 / 3) this.kill();
     else this.#freeze(2_000 + random() * 8_000);

@@ -160,7 +160,10 @@ class Play {
     return baked.reduce((sum, ms) => sum + ms, witness.head);
   }
 
-  /** Where clocks are apart and metrics come seldom, a bake may stand still for long, and goes on all the same. */
+  /**
+   * Whether anything waits for what grows between looks that are close to each other. Where clocks are apart and metrics
+   * come seldom, a bake may stand still for long, and goes on all the same.
+   */
   async #isBaking(): Promise<boolean> {
     const notes = await this.world.board.get(this.#open().map(({ id }) => id));
     return [...notes.values()].some(({ waitingFor }) =>

@@ -1,6 +1,6 @@
 import { accept, type Decision } from '#libs/kernel';
 import type { RecordedVerdict, RolloutEvent } from '../events/index.js';
-import { backOut, isBack, rolledBack } from './rollout.back-out.js';
+import { backOut, notYetBack, rolledBack } from './rollout.back-out.js';
 import { controlsOf, enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
 import { absentFrom, hasConverged } from './rollout.convergence.js';
 import type { Facts } from './rollout.facts.js';
@@ -118,7 +118,7 @@ const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
         const { wanted, converged: done } = rollout.targets[target] ?? { wanted: null, converged: 0 };
         return wanted !== null && done >= wanted.generation;
       });
-      return everywhere && isBack(rollout)
+      return everywhere && notYetBack(rollout).length === 0
         ? [{ type: 'RolloutSettled', data: { rollout: id, config, revision, targets } }]
         : [];
     }

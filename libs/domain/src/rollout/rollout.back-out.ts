@@ -88,9 +88,11 @@ export const backOut = (rollout: Rollout, at: number, facts: Facts): RolloutEven
 export const isOut = (rollout: Rollout): boolean =>
   Object.values(rollout.targets).every((progress) => !isOnWayBack(progress));
 
-/** Whether what is being taken back is read back, or given up; it may still have to drain. */
-export const isBack = (rollout: Rollout): boolean =>
-  Object.values(rollout.targets).every((progress) => !isLeaving(progress) || isClear(progress));
+/** Targets that are being taken back and are neither read back nor given up; on the others it may still have to drain. */
+export const notYetBack = (rollout: Rollout): readonly string[] =>
+  Object.entries(rollout.targets).flatMap(([target, progress]) =>
+    isLeaving(progress) && !isClear(progress) ? [target] : [],
+  );
 
 /** Whether nothing is left to do: one that has settled or was superseded may still have the drain of a track to end. */
 export const isDone = (rollout: Rollout): boolean => isOver(rollout) && isOut(rollout);

@@ -1,13 +1,14 @@
 import { accept, reject, unreachable, type Decision } from '#libs/kernel';
 import type { Leftover, RecordedVerdict, ResolvedPlan, RolloutEvent } from '../events/index.js';
 import { assess } from './rollout.assess.js';
+import { notYetBack } from './rollout.back-out.js';
 import { enterStage, requestExposure, standingVerdicts, takeBack } from './rollout.exposing.js';
 import type { Facts } from './rollout.facts.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
 import { finished, promote, type PromoteRollout } from './rollout.promote.js';
 import { instanceReach } from './rollout.reach.js';
 import { isOver, type Assignment, type Exposure, type Rollout, type RolloutState } from './rollout.state.js';
-import { isClear, isLeaving, isOnWayBack } from './tracks.js';
+import { isLeaving, isOnWayBack } from './tracks.js';
 
 export type RolloutCommand =
   | {
@@ -143,11 +144,9 @@ const supersede = (state: Rollout, { by, bypasses }: Of<'SupersedeRollout'>): De
       '/config',
     );
   }
-  const leaving = Object.entries(state.targets).flatMap(([target, progress]) =>
-    isLeaving(progress) && !isClear(progress) ? [target] : [],
-  );
-  if (leaving.length > 0) {
-    const message = `Rollout ${state.id} still takes r${state.revision} back on ${leaving.join(', ')}: wait until that is read back, or give it up (headgate abandon), then start what takes over from it.`;
+  const open = notYetBack(state);
+  if (open.length > 0) {
+    const message = `Rollout ${state.id} still takes r${state.revision} back on ${open.join(', ')}: wait until that is read back, or give it up (headgate abandon), then start what takes over from it.`;
     return reject('rollback-under-way', message, '/config');
   }
   if (state.held?.by === 'person' && !bypasses) {

@@ -1,7 +1,7 @@
-import { isBack } from './rollout.back-out.js';
 import { leftoverWords, type RecordedVerdict } from '../events/index.js';
 import { BEFORE_AFTER } from '../gate/index.js';
 import { absences } from './rollout.absent.js';
+import { notYetBack } from './rollout.back-out.js';
 import { namesOf, silenceFaults } from './rollout.convergence.js';
 import { lasting, roughly, seconds } from './durations.js';
 import { notYetKnown } from './rollout.delay.js';
@@ -206,7 +206,7 @@ export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] =>
       return [
         ...(rollout.held === null ? [] : [`held: ${rollout.held.reason}`]),
         ...liveTracks(rollout).flatMap((track) => unconverged(rollout, track, facts)),
-        ...(isBack(rollout) ? [] : leaving(rollout, facts)),
+        ...(notYetBack(rollout).length === 0 ? [] : leaving(rollout, facts)),
       ];
     case 'rolling-back':
     case 'settled':

@@ -239,6 +239,12 @@ describe('points of which nothing can be counted', () => {
     expect(exporter.totals()['timeouts r2']).toEqual([5, 0]);
   });
 
+  it('of more than anybody serves leave the next ones to count on from there', () => {
+    const exporter = sent([cumulative(100, -3)], [cumulative(1e15, -2)], [cumulative(1e15 + 5, -1)]);
+    expect(exporter.totals()).toEqual({ 'timeouts r2': [5, 0] });
+    expect(exporter.refused).toEqual([expect.stringContaining('(too-much-at-once)')]);
+  });
+
   it('are passed over in silence where they are gaps, or nothing asks for them', () => {
     const gap = counterPoint(9, times, { temporality: 'delta', isGap: true });
     const nan = counterPoint(Number.NaN, times, { temporality: 'delta' });
