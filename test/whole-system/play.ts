@@ -230,9 +230,12 @@ const OVER = new Set(['RolledBack', 'RolloutSettled', 'RolloutSuperseded']);
 const faultOf = (luck: number) =>
   (['refuses', 'does not answer', 'forgets to answer', 'is slow'] as const)[luck % 4] ?? 'refuses';
 
-/** More evidence may never come, platforms may differ, and a long plan is not over yet; everything else comes by itself. */
+/**
+ * More evidence may never come, platforms may differ, a single instance cannot be drawn from, and a long plan is not over
+ * yet; everything else comes by itself.
+ */
 const MAY_TAKE_LONG =
-  /parity of |no pair measured|activation: |candidate requests that are needed|not yet shown|suspicious|no (request|value) measured|nothing counted by|no signal compares the arms|(timeouts|first-token)(:| is) not measured/;
+  /parity of |no pair measured|activation: |candidate requests that are needed|not yet shown|suspicious|no (request|value) measured|nothing counted by|no signal compares the arms|connect at least two|(timeouts|first-token)(:| is) not measured/;
 
 /** Shown to be bad, and held for it as its plan says: a person has to look. */
 const isWorrying = ({ plan, held }: Rollout, { verdicts }: Progress): boolean =>

@@ -8,12 +8,12 @@ import { Manifest } from '#libs/contracts';
 import { configDecider, configStream, type ConfigCommand } from '#libs/domain';
 import type { JsonObject } from '#libs/kernel';
 
-/** Four targets on three platforms, with their instances; one of them serves two models. */
+/** Four targets on three platforms, with their instances; one of them serves two models, and one is a single instance. */
 export const TARGETS = [
   { target: 'api-us', platform: 'api', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b', 'c', 'd'] },
   { target: 'api-eu', platform: 'api', hardware: 'tpu', models: ['sonnet', 'haiku'], instances: ['a', 'b'] },
   { target: 'bedrock-us', platform: 'bedrock', hardware: 'trainium', models: ['sonnet'], instances: ['a', 'b'] },
-  { target: 'vertex-eu', platform: 'vertex', hardware: 'tpu', models: ['sonnet'], instances: ['a', 'b'] },
+  { target: 'vertex-eu', platform: 'vertex', hardware: 'tpu', models: ['sonnet'], instances: ['b'] },
 ] as const;
 
 /** Three changes can be under way at once: by sticky unit, by request, and by whole instances. */

@@ -167,7 +167,7 @@ export const runs: fc.Arbitrary<Run> = fc
     clocksMs: controllers,
     plans: fc.tuple(plan, plan),
     openings: fc.array(opening, { minLength: 1, maxLength: 2 }),
-    steps: fc.array(step, { minLength: 5, maxLength: 30, size: 'max' }),
+    steps: fc.array(step, { minLength: 3, maxLength: 24, size: 'max' }),
     luck: fc.nat(999_999_999),
     lastDown: fc.oneof(
       { weight: 2, arbitrary: fc.constant([]) },

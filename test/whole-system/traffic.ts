@@ -9,6 +9,8 @@ export const SECRET = '~secret~';
 
 const UNITS = Array.from({ length: 60 }, (_, index) => `${SECRET}u${index}`);
 const REQUESTS = 10;
+/** What runs before the first change. */
+const FIRST_REVISION = 1;
 const USUALLY_BAD = 0.01;
 const BROKEN_BAD = 0.7;
 /** In each of these a request is bad now and then. */
@@ -131,9 +133,12 @@ class Arms {
       .map(({ config, revision, requests, units, unassigned }) => ({ config, revision, requests, units, unassigned }));
   }
 
-  /** Those of configs that are being changed. */
-  split(): readonly Served[] {
-    return this.#arms.flatMap(([candidate, control]) => (candidate === control ? [] : [candidate, control]));
+  /** Those of configs that are being changed, or were: at 100% without a holdback there is only one of them. */
+  changed(): readonly Served[] {
+    return this.#arms.flatMap(([candidate, control]) => {
+      if (candidate !== control) return [candidate, control];
+      return candidate.revision === FIRST_REVISION ? [] : [candidate];
+    });
   }
 }
 
@@ -218,7 +223,7 @@ export class Traffic {
   ): void {
     if (!meter) return;
     meter.add({ ...of, arm: null }, everything, now);
-    const served = arms.split();
+    const served = arms.changed();
     for (const { config, revision, tally } of served) {
       // Without variants a request is told of once, whatever served it.
       if (!meter.style.namesArms && config !== served[0]?.config) continue;

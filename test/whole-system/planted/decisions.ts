@@ -70,7 +70,7 @@ export const IN_DECISIONS: readonly PlantedFault[] = [
     rule: 12,
     what: 'an evaluator that takes metrics of which nothing has come of control yet for such as have no arms',
     says: /before-after/,
-    seed: 1494,
+    seed: 663,
     planted: {
       evaluator: (evidence, onTrial) =>
         new Evaluator(Object.assign({}, evidence, { toldArms: async () => [] }), onTrial),
@@ -95,7 +95,7 @@ export const IN_DECISIONS: readonly PlantedFault[] = [
   {
     rule: 3,
     what: 'a decider that goes on while platforms are shown to differ',
-    seed: 528,
+    seed: 611,
     planted: seeing(parityAs('inconclusive', 'fail')),
   },
   {

@@ -24,6 +24,7 @@ export const IN_DELIVERY: readonly PlantedFault[] = [
   {
     rule: 5,
     what: 'a deliverer that gives up on a target that does not answer',
+    seed: 522,
     planted: {
       deliver: (deliverer) => async (task) => {
         await deliverer.run(task);
@@ -34,7 +35,7 @@ export const IN_DELIVERY: readonly PlantedFault[] = [
   {
     rule: 5,
     what: 'a rollback that waits until every target answers',
-    seed: 513,
+    seed: 522,
     planted: {
       deliver: (deliverer, view, delivery) => async (task) => {
         const targets = [...view.fleet.targets.keys()];
@@ -70,7 +71,7 @@ export const IN_DELIVERY: readonly PlantedFault[] = [
   {
     rule: 6,
     what: 'a target that takes whatever arrives last',
-    seed: 510,
+    seed: 523,
     planted: {
       platform: () => Object.assign(new MemoryPlatform(), { feed: new LastComes() }),
     },
@@ -85,7 +86,7 @@ export const IN_DELIVERY: readonly PlantedFault[] = [
   {
     rule: 8,
     what: 'a draw that forgets whom it has chosen',
-    seed: 533,
+    seed: 549,
     says: /lets \S+ go/,
     planted: knowing((rollout) => ({
       ...rollout,

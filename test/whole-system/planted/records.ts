@@ -28,6 +28,7 @@ export const IN_RECORDS: readonly PlantedFault[] = [
   {
     rule: 10,
     what: 'a way in for metrics that goes on counting the whole for the candidate once arms are told',
+    seed: 570,
     says: /requests at .* served were/,
     planted: {
       counted: (rows, exposures) =>
@@ -47,7 +48,7 @@ export const IN_RECORDS: readonly PlantedFault[] = [
   {
     rule: 10,
     what: 'a log that does not look whether a stream has moved on',
-    seed: 508,
+    seed: 513,
     planted: appending((request, store) => {
       const streams = request.streams.map((stream) => ({ ...stream, expectedVersion: 'any' as const }));
       return store.append({ ...request, streams });

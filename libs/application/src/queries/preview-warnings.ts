@@ -1,6 +1,6 @@
 import { showShare } from '#libs/contracts';
 import type { PlanPreview, StagePrediction } from '#libs/contracts';
-import { roughly, vetoWords, type ResolvedPlan } from '#libs/domain';
+import { drawFaults, roughly, vetoWords, type ResolvedPlan } from '#libs/domain';
 import type { Prepared } from '../commands/prepare-rollout.js';
 import { WITHOUT_ARMS, type Reach } from './preview-stages.js';
 
@@ -46,6 +46,23 @@ const drawWarnings = (plan: ResolvedPlan, reach: Reach): string[] =>
       ),
     ];
   });
+
+/** Where too few instances are live to draw from: a start is refused for it, or a later track has to wait. */
+const lotWarnings = (
+  { config: { assignment }, bypasses }: Prepared,
+  plan: ResolvedPlan,
+  { live, unattended }: Pick<Warned, 'live' | 'unattended'>,
+): string[] => {
+  if (assignment === null || bypasses) return [];
+  return plan.tracks.flatMap((track) => {
+    const [fault] = drawFaults({ assignment }, track, 0, live);
+    if (fault === undefined) return [];
+    if (track.after === null) return [`Nothing can be drawn: ${fault}. A start is refused.`];
+    return track.targets.some(({ target }) => unattended.includes(target))
+      ? []
+      : [`Track ${track.name} will wait when its turn comes: ${fault}.`];
+  });
+};
 
 /** What a start is refused for, since the draw could never tell. */
 const reachWarnings = (reach: Reach): string[] =>
@@ -115,11 +132,12 @@ export type Warned = {
   readonly plan: ResolvedPlan;
   readonly preview: Pick<PlanPreview, 'stages' | 'parity' | 'traffic'>;
   readonly unattended: readonly string[];
+  readonly live: Readonly<Record<string, readonly string[]>>;
   readonly reach: Reach;
 };
 
 /** What somebody should know who is about to start it. */
-export const warningsOf = ({ prepared, plan, preview, unattended, reach }: Warned): string[] => {
+export const warningsOf = ({ prepared, plan, preview, unattended, live, reach }: Warned): string[] => {
   const targets = plan.tracks.flatMap((track) => track.targets.map(({ target }) => target));
   const silent = targets.filter((target) => !((preview.traffic.perTarget[target] ?? 0) > 0));
   const isEverywhere = silent.length === targets.length;
@@ -127,6 +145,7 @@ export const warningsOf = ({ prepared, plan, preview, unattended, reach }: Warne
     ...refusalWarnings(prepared),
     ...silentWarnings(silent, { isEverywhere, isRefused: !prepared.bypasses, spanMs: preview.traffic.spanMs }),
     ...unattendedWarnings(unattended),
+    ...lotWarnings(prepared, plan, { live, unattended }),
     ...parityWarnings(preview),
     // Without any traffic there is nothing to be said of single stages.
     ...(isEverywhere ? [] : stageWarnings(preview.stages)),

@@ -62,11 +62,13 @@ describe('The preview of a plan with a signal that is known up to two hours afte
 });
 
 describe('The preview of a config that is assigned by instance', () => {
-  const warned = (count: number, ...exposures: readonly number[]): readonly string[] => {
-    const tracks = [aTrack('api', { stages: exposures.map((exposure) => aStage(exposure)) })];
-    const plan = aPlan({ tracks, signals: [aSignal('script-errors', { tolerate: 'none' })] });
+  const byInstance = (
+    tracks: ReturnType<typeof aTrack>[],
+    counts: Readonly<Record<string, number>>,
+  ): readonly string[] => {
+    const plan = aPlan({ tracks, signals: [aSignal('script-errors', { tolerate: 'none' })], acceptBlind: 'so few' });
     const live = Object.fromEntries(
-      targets.map((target) => [target, Array.from({ length: count }, (_, index) => `${target}-${index}`)]),
+      targets.map((target) => [target, Array.from({ length: counts[target] ?? 0 }, (_, at) => `${target}-${at}`)]),
     );
     const controls = { 'api-us': 1, 'api-eu': 1 };
     const prepared: Prepared = {
@@ -78,10 +80,26 @@ describe('The preview of a config that is assigned by instance', () => {
     };
     return previewOf(prepared, traffic, 600_000, [], live).preview.warnings;
   };
+  const warned = (count: number, ...exposures: readonly number[]): readonly string[] =>
+    byInstance([aTrack('api', { stages: exposures.map((exposure) => aStage(exposure)) })], {
+      'api-us': count,
+      'api-eu': count,
+    });
 
   it('warns where the first stage exposes more than twice its share', () => {
     expect(warned(2, 100, 10_000).join()).toMatch(/asks for 1% and comes to 1 of 2 on api-us, 1 of 2 on api-eu/);
     expect(warned(100, 100, 10_000).join()).not.toContain('asks for');
+  });
+
+  it('says that a start is refused where one instance is all there is, and that a later track will wait', () => {
+    expect(warned(1, 1_000, 10_000).join()).toMatch(
+      /Nothing can be drawn: api-us has one live instance.*connect at least two\. A start is refused\./,
+    );
+    expect(warned(2, 1_000, 10_000).join()).not.toContain('refused');
+    const tracks = [aTrack('us', { targets: ['api-us'] }), aTrack('eu', { targets: ['api-eu'], after: 'us' })];
+    const late = byInstance(tracks, { 'api-us': 4, 'api-eu': 1 }).join();
+    expect(late).toContain('Track eu will wait when its turn comes: api-eu has one live instance');
+    expect(late).not.toContain('A start is refused');
   });
 
   it('warns of a stage that draws nobody beyond the one before it', () => {

@@ -97,7 +97,7 @@ export const previewOf = (
     ...told,
     totalMs: totalOf(plan, stages),
     watch: watchSight(basis, stages),
-    warnings: warningsOf({ prepared, plan, preview: told, unattended, reach }),
+    warnings: warningsOf({ prepared, plan, preview: told, unattended, live, reach }),
   };
   if (prepared.bypasses) return { preview, impossible: [], isBlind: false };
   const blind = reach === null && isBlind(basis, preview);

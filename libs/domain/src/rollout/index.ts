@@ -9,7 +9,7 @@ export * from './let-go.js';
 export { isDone } from './rollout.back-out.js';
 export { longestSilence, silences } from './rollout.silence.js';
 export { roughly } from './durations.js';
-export { drawInstances, instancesOf, MOST_INSTANCES } from './rollout.instances.js';
+export { drawFaults, drawInstances, instancesOf, MOST_INSTANCES } from './rollout.instances.js';
 export { instanceReach } from './rollout.reach.js';
 export type { StageReach } from './rollout.reach.js';
 export { Progress, readProgress } from './progress.js';

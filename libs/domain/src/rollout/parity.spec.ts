@@ -276,6 +276,13 @@ describe('parity of a track that is taken back alone', () => {
     expect(failed.rollout.targets['vertex-us']?.wanted).toBeNull();
   });
 
+  it('counts for nothing in facts that were gathered before, so that nothing begins where nothing is held any more', () => {
+    const failed = story().looks({ ...nothing, verdicts: { 'bedrock/script-errors': 'fail' } });
+    const late = { ...failed.facts(nothing), parity: story().facts(alike).parity };
+    const types = given(failed.events).when({ type: 'AssessRollout', at: failed.now, facts: late }).types();
+    expect(types).not.toContain('ParityJudged');
+  });
+
   it('is still worth something where it was shown before', () => {
     const tracks = [aTrack('api'), aTrack('bedrock'), aTrack('vertex', { parity, after: 'api/50%' })];
     const shown = aRollout(planOf({ rollbackScope: 'track', tracks })).arrives(nothing);

@@ -89,8 +89,15 @@ const advance = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
 const allTracksPassed = (rollout: Rollout): boolean =>
   liveTracks(rollout).every((track) => trackOf(rollout, track.name).passed.length === track.stages.length);
 
+/**
+ * Whether a hold keeps it where it is. Where a person has promoted the last stage, what a policy holds it for is waited for
+ * in the watch: that exposes nothing more, and there it can be promoted again.
+ */
+const isKept = (rollout: Rollout): boolean =>
+  rollout.held !== null && (rollout.held.by === 'person' || rollout.status !== 'staging' || !allTracksPassed(rollout));
+
 const goOn = (rollout: Rollout, facts: Facts): RolloutEvent[] => {
-  if (rollout.held !== null) return [];
+  if (isKept(rollout)) return [];
   switch (rollout.status) {
     case 'staging': {
       const passed = advance(rollout, facts);

@@ -185,21 +185,23 @@ const leaving = (rollout: Rollout, facts: Facts): readonly string[] =>
     return [`${target}: reading back${readError === undefined ? '' : `, which fails: ${readError}`}`];
   });
 
+/** What tracks that are in a stage wait for; where none is in one, a hold is named all the same. */
+const inStages = (rollout: Rollout, facts: Facts): readonly string[] => {
+  const missing = liveTracks(rollout).flatMap((track) => {
+    const { stage } = trackOf(rollout, track.name);
+    const name = track.stages[stage]?.name;
+    return name === undefined
+      ? []
+      : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
+  });
+  return missing.length === 0 && rollout.held !== null ? [`held: ${rollout.held.reason}`] : missing;
+};
+
 /** What the rollout as a whole waits for now. */
 export const waitingFor = (rollout: Rollout, facts: Facts): readonly string[] => {
   switch (rollout.status) {
     case 'staging':
-      return [
-        ...liveTracks(rollout).flatMap((track) => {
-          const { stage } = trackOf(rollout, track.name);
-          const name = track.stages[stage]?.name;
-          return name === undefined
-            ? []
-            : missingForStage(rollout, track, facts).map((what) => `${track.name}/${name} ${what}`);
-        }),
-        ...waitsForParity(rollout, facts),
-        ...unopened(rollout, facts),
-      ];
+      return [...inStages(rollout, facts), ...waitsForParity(rollout, facts), ...unopened(rollout, facts)];
     case 'watching':
       return missingForSettling(rollout, facts);
     case 'settling':

@@ -162,9 +162,13 @@ const judged = (rollout: Rollout, parity: RecordedParity): RolloutEvent => ({
   data: { rollout: rollout.id, parity },
 });
 
-/** What changed since it was recorded last; that nothing was compared yet goes without saying. */
+/**
+ * What changed since it was recorded last; that nothing was compared yet goes without saying. Facts may be older than the
+ * rollout: what is shown for a track that will never begin any more counts for nothing, and its targets are let go already.
+ */
 export const changedParities = (rollout: Rollout, { parity = [] }: Facts): readonly RolloutEvent[] =>
   parity
+    .filter(({ track }) => waitingTracks(rollout).some(({ name }) => name === track))
     .filter((each) => !isOutdated(rollout, each))
     .filter((each) => each.verdict !== (rollout.parities[parityKey(each)]?.verdict ?? 'not-measured'))
     .map((each) => judged(rollout, each));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aRollout, specification, type RolloutStory, type Shortcomings } from '#libs/testing';
-import { rolloutDecider, type RolloutCommand } from './index.js';
+import { rolloutDecider, waitingFor, type RolloutCommand } from './index.js';
 
 const { given } = specification(rolloutDecider);
 
@@ -243,6 +243,25 @@ describe('promote a rollout', () => {
     const story = ready().looks({ stages: { api: { silentMs: 90_000 } } });
     const [skipped] = given(story.events).when(promote(story)).events();
     expect(skipped).toMatchObject({ type: 'BakeSkipped', data: { missing: ['held: api: no evidence arrives'] } });
+  });
+
+  it('of the last stage leads into the watch although a policy holds it, and there it can be promoted again', () => {
+    const silent = {
+      stages: { api: { silentMs: 90_000 }, bedrock: { silentMs: 90_000 } },
+      watch: { silentMs: 90_000 },
+    };
+    const held = aRollout().reaches('api', '100%').reaches('bedrock', '100%').arrives().looks(silent);
+    const promoted = held.does(promote(held, null, silent));
+    const watched = promoted.looks(silent).looks(silent);
+    expect(watched.rollout).toMatchObject({ status: 'watching', held: { by: 'policy' } });
+    expect(watched.does(promote(watched, null, silent)).rollout.status).toBe('settling');
+  });
+
+  it('of the last stage waits while a person has paused it since, and says so', () => {
+    const last = aRollout().reaches('api', '100%').reaches('bedrock', '100%').arrives();
+    const paused = last.does(promote(last)).does(pause).looks();
+    expect(paused.rollout).toMatchObject({ status: 'staging', held: { by: 'person' } });
+    expect(waitingFor(paused.rollout, paused.facts())).toEqual(['held: look into it']);
   });
 
   it('in the watch settles at once, on every target', () => {
