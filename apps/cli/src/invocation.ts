@@ -70,7 +70,11 @@ export class Invocation {
     if (settings.notice !== undefined) this.note(settings.notice);
     const onSlow = (url: string): void =>
       this.note(`${url} does not answer; waiting for it (Ctrl-C ends this, --url asks another controller)`);
-    this.#client = new HeadgateClient({ url: settings.url, token: settings.token, onSlow });
+    const onRefused = (url: string): void =>
+      this.note(
+        `nothing listens at ${url} now; a controller that starts again is there in a moment: trying on for 5 s`,
+      );
+    this.#client = new HeadgateClient({ url: settings.url, token: settings.token, onSlow, onRefused });
     return this.#client;
   }
 

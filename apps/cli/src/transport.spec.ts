@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProblemError, ReplyError, UnreachableError } from './client-errors.js';
 import { HeadgateClient } from './client.js';
@@ -62,7 +63,23 @@ describe('talking to the controller', () => {
     await server.close();
     const failed = client.rollout(ROLLOUT_ID);
     await expect(failed).rejects.toBeInstanceOf(UnreachableError);
-    await expect(failed).rejects.toMatchObject({ attempts: 4, why: expect.stringContaining('ECONNREFUSED') as string });
+    await expect(failed).rejects.toMatchObject({ attempts: 7, why: expect.stringContaining('ECONNREFUSED') as string });
+  });
+
+  it('a controller that starts again is waited for, and that is told once', async () => {
+    const again = createServer((_, response) => response.end(JSON.stringify(rollout())));
+    const { port } = new URL(server.url);
+    await server.close();
+    const told: string[] = [];
+    const onRefused = (url: string): void => {
+      told.push(url);
+      again.listen(Number(port), '127.0.0.1');
+    };
+    const patient = new HeadgateClient({ url: server.url, pauseMs: 20, onRefused });
+    expect((await patient.rollout(ROLLOUT_ID)).id).toBe(ROLLOUT_ID);
+    expect(told).toEqual([server.url]);
+    again.closeAllConnections();
+    again.close();
   });
 
   it('an answer that never comes counts as none', async () => {

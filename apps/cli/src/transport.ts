@@ -6,14 +6,16 @@ import { ProblemError, ReplyError, rootCause, UnreachableError } from './client-
 export interface TransportOptions {
   readonly url: string;
   readonly token?: string | undefined;
-  /** How often a request is tried in all (default 4). */
+  /** How often a request is tried in all (default 4, and 7 where connections are refused: about 7 s). */
   readonly attempts?: number;
   /** How long one attempt may take, in ms (default 30,000). */
   readonly timeoutMs?: number;
   /** Told once, of the first request that gets no answer for so long, in ms (default 5,000). */
   readonly onSlow?: (url: string) => void;
+  /** Told once, where connections are refused and it is tried for longer. */
+  readonly onRefused?: (url: string) => void;
   readonly slowMs?: number;
-  /** First pause between attempts, in ms (default 200); it doubles, with chance in it. */
+  /** First pause between attempts, in ms (default 200); it doubles up to ten times as long, with chance in it. */
   readonly pauseMs?: number;
 }
 
@@ -27,6 +29,9 @@ interface Request {
 
 const AGAIN: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 const LONGEST_PAUSE_MS = 5_000;
+const ATTEMPTS = 4;
+/** A controller that starts again listens after some seconds, and whoever calls in the middle of that is not to be sent away. */
+const ATTEMPTS_WHERE_REFUSED = 7;
 
 /** What the controller waits for before another try, in ms; undefined when it does not say. */
 const retryAfter = (response: Response): number | undefined => {
@@ -57,6 +62,7 @@ export class Transport {
   readonly url: string;
   readonly #options: TransportOptions;
   #isToldSlow = false;
+  #isToldRefused = false;
 
   constructor(options: TransportOptions) {
     this.url = options.url.replace(/\/+$/, '');
@@ -108,11 +114,16 @@ export class Transport {
     this.#isToldSlow = true;
   }
 
+  #tellRefused(): void {
+    if (!this.#isToldRefused) this.#options.onRefused?.(this.url);
+    this.#isToldRefused = true;
+  }
+
   async #attempt(
     name: string,
     once: () => Promise<{ readonly response: Response; readonly text?: string }>,
   ): Promise<string> {
-    const attempts = this.#options.attempts ?? 4;
+    const attempts = this.#options.attempts ?? ATTEMPTS;
     for (let attempt = 1; ; attempt += 1) {
       let wait: number | undefined;
       try {
@@ -123,9 +134,14 @@ export class Transport {
         await response.body?.cancel();
       } catch (error) {
         if (error instanceof ProblemError) throw error;
-        if (attempt >= attempts) throw new UnreachableError(this.url, name, attempt, rootCause(error));
+        const why = rootCause(error);
+        const isRefused = this.#options.attempts === undefined && why.includes('ECONNREFUSED');
+        if (attempt >= (isRefused ? ATTEMPTS_WHERE_REFUSED : attempts))
+          throw new UnreachableError(this.url, name, attempt, why);
+        if (attempt >= attempts) this.#tellRefused();
       }
-      await sleep(wait ?? (this.#options.pauseMs ?? 200) * 2 ** (attempt - 1) * (0.75 + Math.random() / 2));
+      const longer = Math.min(2 ** (attempt - 1), 10);
+      await sleep(wait ?? (this.#options.pauseMs ?? 200) * longer * (0.75 + Math.random() / 2));
     }
   }
 
