@@ -120,6 +120,15 @@ describe('one rollout in full', () => {
     expect(lineWith(text, '2025-08-29 12:05:00')).toMatch(/^\s+5%\s+5%\s+taken back/);
     expect(lineWith(text, 'bedrock')).toMatch(/^bedrock\s+1%\s+1%\s+not reached/);
     expect(text).not.toMatch(/in-stage|not yet|not-reached/);
+    const listed = lineWith(renderRollouts([rolledBack()], look), 'rolled-back');
+    expect(listed).toContain('api taken back at 5%, bedrock not reached');
+  });
+
+  it('a stage that was taken back bakes no longer', () => {
+    const [api] = rollout().tracks;
+    const stages = api!.stages.map((stage) => ({ ...stage, bakedMs: 999_000 }));
+    const text = renderRollout(rollout({ tracks: [{ ...api!, stages, status: 'taken-back' }] }), look);
+    expect(lineWith(text, '2025-08-29 12:05:00')).toMatch(/taken back .*- of /);
   });
 
   it('says what it reverts and why it goes without stages, and nothing of either for an ordinary one', () => {

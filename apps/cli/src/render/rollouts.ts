@@ -23,10 +23,14 @@ export const idLength = (ids: readonly string[]): number => {
 /** A track that was taken back alone, or that waited for one. */
 const isGone = ({ status }: Track): boolean => status === 'taken-back' || status === 'not-reached';
 
-const trackWords = (track: Track): string =>
-  track.stage === null || isGone(track)
-    ? `${track.name} ${track.status.replace('-', ' ')}`
-    : `${track.name} ${track.stage}`;
+const isWithdrawn = ({ status }: RolloutView): boolean =>
+  status === 'rolling-back' || status === 'rolled-back' || status === 'cancelled';
+
+/** `api 10%`, `api taken back at 10%`, `vertex not reached`. */
+const trackWords = (track: Track, isBack: boolean): string => {
+  if (track.stage === null) return `${track.name} ${isBack ? 'not reached' : track.status.replace('-', ' ')}`;
+  return isBack || isGone(track) ? `${track.name} taken back at ${track.stage}` : `${track.name} ${track.stage}`;
+};
 
 /** `staging`, or `staging, held` while a person or a policy holds it. */
 const statusWords = (rollout: RolloutView, look: Look): string => {
@@ -40,7 +44,7 @@ const listCells = (rollout: RolloutView, length: number, look: Look): readonly s
   `r${rollout.revision}`,
   plain(rollout.plan),
   statusWords(rollout, look),
-  plain(rollout.tracks.map(trackWords).join(', ')),
+  plain(rollout.tracks.map((track) => trackWords(track, isWithdrawn(rollout))).join(', ')),
   solid(showTime(rollout.startedAt, look.zone)),
   plain(rollout.waitingFor.join('; ') || '-'),
 ];
@@ -72,15 +76,12 @@ const stageRows = (track: Track, withdrawn: boolean, look: Look): readonly (read
     showShare(stage.exposureBp),
     `${paintStatus(stageWords(stage, withdrawn), look.paint)}${stage.skipped ? look.paint.yellow(' (promoted)') : ''}`,
     stage.enteredAt === null ? '-' : solid(showTime(stage.enteredAt, look.zone)),
-    stage.bakedMs === null
+    stage.bakedMs === null || (withdrawn && stage.status !== 'passed')
       ? `- of ${showDuration(stage.bakeMs)}`
       : `${showDuration(stage.bakedMs)} of ${showDuration(stage.bakeMs)}`,
   ]);
 
 const yesNo = (yes: boolean, look: Look): string => paintStatus(yes ? 'yes' : 'no', look.paint);
-
-const isWithdrawn = ({ status }: RolloutView): boolean =>
-  status === 'rolling-back' || status === 'rolled-back' || status === 'cancelled';
 
 const isLeaving = ({ purpose }: Target): boolean => purpose === 'rollback';
 

@@ -57,6 +57,20 @@ describe('the way back of a rollout', () => {
     ]);
   });
 
+  it('numbers what went at another moment after what went before, each by its own place', () => {
+    const later = { askedAt: '2025-08-29T13:00:00.000Z' };
+    const lines = shown(
+      target('vertex-eu', { ...later, place: 1 }),
+      target('api-eu', { place: 2 }),
+      target('api-us', {}),
+    );
+    expect(lines.slice(1).map((line) => line.split(' | ', 2).join(' '))).toEqual([
+      '1 api-us',
+      '2 api-eu',
+      '3 vertex-eu',
+    ]);
+  });
+
   it('says since when clients are told to drop stickiness, and that no more than 512 units are counted', () => {
     const leftover = { requests: 9_000, units: 512, oldestAt: asked.askedAt, newestAt: asked.askedAt };
     const [, line] = shown(target('api-us', { leftover, clearedAt: '2025-08-29T12:10:00.000Z' }));

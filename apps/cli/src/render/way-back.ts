@@ -38,11 +38,13 @@ const stillSeen = ({ silent }: Target, { leftover, clearedAt }: Way, look: Look)
 export const wayBackTable = (targets: readonly Target[], look: Look): string => {
   const ways = targets
     .flatMap((target) => (target.wayBack === null ? [] : [{ target, way: target.wayBack }]))
-    .toSorted((a, b) => (a.way.place ?? 0) - (b.way.place ?? 0));
+    .toSorted(
+      (a, b) => Date.parse(a.way.askedAt) - Date.parse(b.way.askedAt) || (a.way.place ?? 0) - (b.way.place ?? 0),
+    );
   return table(
     ['ORDER', 'TARGET', 'ON CANDIDATE', 'READ BACK', 'END', 'SEEN SINCE IT WAS ASKED BACK'],
-    ways.map(({ target, way }) => [
-      way.place === null ? '-' : String(way.place),
+    ways.map(({ target, way }, index) => [
+      way.place === null ? '-' : String(index + 1),
       plain(target.target),
       way.requestsPerSecond === null ? '-' : `${showCount(way.requestsPerSecond)}/s`,
       readBackWords(way, look),

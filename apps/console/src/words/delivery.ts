@@ -69,11 +69,14 @@ export const wayBack = (target: Target): readonly StepBack[] => {
   ];
 };
 
+const askedAtOf = ({ wayBack: way }: Target): number => (way === null ? Infinity : Date.parse(way.askedAt));
+const placeOf = ({ wayBack: way }: Target): number => way?.place ?? Infinity;
+
 /** Targets whose candidate is being taken back or was, in the order in which they were asked. */
 export const inOrder = (targets: readonly Target[]): readonly Target[] =>
   targets
     .filter(({ purpose }) => purpose === 'rollback')
-    .toSorted((a, b) => (a.wayBack?.place ?? Infinity) - (b.wayBack?.place ?? Infinity));
+    .toSorted((a, b) => askedAtOf(a) - askedAtOf(b) || placeOf(a) - placeOf(b));
 
 /** Distinct units are counted up to here. */
 const MOST_UNITS = 512;
