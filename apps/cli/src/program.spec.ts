@@ -180,6 +180,14 @@ describe('the command line', () => {
     expect(server.seen.at(-1)?.body).toEqual({ reason: 'urgent', stages: ['api/5%'], track: 'api' });
   });
 
+  it('abort of what is being taken back already says for what, and that nothing changed', async () => {
+    listing(rollout());
+    const taken = rollout({ status: 'rolling-back', cause: 'errors of script' });
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/abort`, () => ({ json: taken }));
+    const second = await run('abort router.context --reason me_too');
+    expect(second.err).toContain('already (errors of script), so nothing changed and your reason is not recorded');
+  });
+
   it('undo sends what is to be taken back and why, and shows the rollout that does it with what it reverts', async () => {
     const reverting = rollout({ revision: 1, reverts: 2, bypass: 'wrong answers', plan: 'emergency' });
     server.on('POST /v1/configs/router.context/undo', () => ({ status: 201, json: reverting }));

@@ -27,11 +27,18 @@ const collect = async (rollouts: AsyncIterable<RolloutView>, fits: (rollout: Rol
   return found;
 };
 
-const ambiguous = (what: string, found: readonly RolloutView[]): CliError =>
-  usageError(`${what} fits ${found.length} rollouts`, {
-    details: found.slice(0, 10).map(line),
+const MOST_LISTED = 10;
+
+const ambiguous = (what: string, found: readonly RolloutView[]): CliError => {
+  const more = found.length - MOST_LISTED;
+  return usageError(`${what} fits ${found.length} rollouts`, {
+    details: [
+      ...found.toSorted(newestFirst).slice(0, MOST_LISTED).map(line),
+      ...(more > 0 ? [`and ${more} more, older ones`] : []),
+    ],
     next: 'give more of the id',
   });
+};
 
 /** What a rollout is looked for: to read it, to act on it, or to give up a target of its rollback. */
 export type Purpose = 'read' | 'act' | 'abandon';

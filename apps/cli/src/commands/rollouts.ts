@@ -122,9 +122,17 @@ interface Verb {
   readonly name: RolloutCommand;
   readonly summary: string;
   readonly description: string;
-  /** What to do next, given the rollout as it was before and is after. */
-  readonly done: (after: RolloutView, before: RolloutView) => string;
+  /** What to do next, given the rollout as it was before and is after, and the reason that was given. */
+  readonly done: (after: RolloutView, before: RolloutView, reason: string) => string;
 }
+
+/** Of two who take it back, the second one changes nothing. */
+const aborted = ({ id, cause }: RolloutView, _before: RolloutView, reason: string): string => {
+  const next = `see it through with: headgate watch ${id}`;
+  return cause === null || cause === reason
+    ? `it is being taken back; ${next}`
+    : `it was being taken back already (${plain(cause)}), so nothing changed and your reason is not recorded; ${next}`;
+};
 
 /** Only a person's pause ends by a resume: nobody shall wait for one that a policy holds. */
 const resumed = (after: RolloutView, before: RolloutView): string => {
@@ -163,7 +171,7 @@ const VERBS: readonly Verb[] = [
     name: 'abort',
     summary: 'take a rollout back everywhere',
     description: 'Rolls back at once on all targets. It needs no approval and asks nothing but the reason.',
-    done: ({ id }) => `it is being taken back; see it through with: headgate watch ${id}`,
+    done: aborted,
   },
 ];
 
@@ -210,7 +218,7 @@ const addVerb = (program: Command, invocation: Invocation, verb: Verb): void => 
     const body = { reason, ...stages, ...until, ...(flags.track === undefined ? {} : { track: flags.track }) };
     const after = await invocation.client.command(rollout.id, verb.name, body, { ifVersion: flags.ifVersion });
     invocation.print(answerOf(after));
-    invocation.note(verb.done(after, rollout));
+    invocation.note(verb.done(after, rollout, reason));
   });
 };
 

@@ -72,6 +72,16 @@ describe('undo', () => {
     expect(undo({}, went(2, 'rolled-back', everywhere, 1))).toMatch(/^nothing-to-undo/);
   });
 
+  it('names every rollout that still runs, with an advice that can be followed', () => {
+    const [one, other] = [went(3, 'settled', ['api-us'])[0], went(4, 'settled', ['api-eu'])[0]];
+    if (!one || !other) throw new Error('Nothing was claimed.');
+    expect(undo({}, went(2, 'settled'), [one])).toMatch(
+      /: Rollout ro-3 of .* still runs: headgate abort router.context/,
+    );
+    const two = undo({}, went(2, 'settled'), [one], [other]);
+    expect(two).toMatch(/: Rollouts ro-3 and ro-4 of .* still run: .* headgate abort and its id/);
+  });
+
   it('asks which revision is meant where targets run different ones', () => {
     const refused = undo({}, went(2, 'settled'), went(3, 'settled', ['api-us']));
     expect(refused).toMatch(/^undo-ambiguous \/revision: .*\(r2, r3\): say which one to take back/);

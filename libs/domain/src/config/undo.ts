@@ -36,17 +36,22 @@ const historyOf = (config: RegisteredConfig, target: string): readonly number[] 
 const before = (settled: readonly number[], revision: number): number =>
   settled[settled.lastIndexOf(revision) - 1] ?? 1;
 
+const stillRun = (key: string, running: readonly string[]): string => {
+  const settled = 'To take back what settled before as well, name that revision (revision).';
+  return running.length === 1
+    ? `Rollout ${running[0]} of ${key} still runs: headgate abort ${key} takes back what it brings. ${settled}`
+    : `Rollouts ${running.join(' and ')} of ${key} still run: each of them is taken back with headgate abort and its id. ${settled}`;
+};
+
 /** The histories in which the revision to take back occurs. */
 const chooseRevision = (
   { key, claims }: RegisteredConfig,
   histories: Histories,
   wanted: Undo,
 ): { readonly revision: number; readonly affected: Histories } | Refused => {
-  const [running] = Object.values(claims);
-  if (running !== undefined && wanted.revision === undefined && histories.length > 0) {
-    const message = `Rollout ${running} of ${key} still runs: headgate abort ${key} takes back what it brings. To take back what settled before it as well, name that revision (revision).`;
-    return refuse('undo-ambiguous', message, '/revision');
-  }
+  const running = [...new Set(Object.values(claims))];
+  if (running.length > 0 && wanted.revision === undefined && histories.length > 0)
+    return refuse('undo-ambiguous', stillRun(key, running), '/revision');
   if (histories.length === 0) {
     const message = `No revision of ${key} has settled anywhere, so there is nothing to take back. A rollout that still runs is taken back with: headgate abort ${key}`;
     return refuse('nothing-to-undo', message, '/revision');
