@@ -2,7 +2,7 @@ import {
   configDecider,
   configStream,
   letGoOf,
-  liveAfter,
+  releaseOf,
   rolloutDecider,
   type Recorded,
   type RolloutEvent,
@@ -28,15 +28,7 @@ export const letGo = async (
   if (after.status === 'none') return;
   const targets = letGoOf(after);
   if (targets.length === 0) return;
-  const live = liveAfter(after);
   const stream = configStream(after.config);
   const { state } = await session.load(configDecider, stream);
-  session.decide(configDecider, stream, state, {
-    type: 'ReleaseTargets',
-    rollout: after.id,
-    revision: after.revision,
-    targets,
-    outcome: after.status === 'settled' ? 'settled' : 'rolled-back',
-    live,
-  });
+  session.decide(configDecider, stream, state, releaseOf(after, targets));
 };

@@ -4,9 +4,9 @@ import {
   configStream,
   EMERGENCY,
   isOver,
-  liveAfter,
   liveRevision,
   planUndo,
+  releaseOf,
   rolloutDecider,
   rolloutStream,
   type ConfigEvent,
@@ -57,14 +57,8 @@ const freed = async (
   for (const holder of new Set(targets.flatMap((target) => known.claims[target] ?? []))) {
     const { state } = await session.load(rolloutDecider, rolloutStream(holder));
     if (state.status === 'none' || !isOver(state)) continue;
-    const events: readonly ConfigEvent[] = session.decide(configDecider, configStream(known.key), config, {
-      type: 'ReleaseTargets',
-      rollout: holder,
-      revision: state.revision,
-      targets: Object.keys(state.targets),
-      outcome: state.status === 'settled' || state.status === 'superseded' ? state.status : 'rolled-back',
-      live: liveAfter(state),
-    });
+    const release = releaseOf(state);
+    const events: readonly ConfigEvent[] = session.decide(configDecider, configStream(known.key), config, release);
     config = events.reduce<ConfigState>(configDecider.evolve, config);
   }
   return config.status === 'unknown' ? known : config;
@@ -95,13 +89,8 @@ const takeOver = async (
     by: by.rollout,
     bypasses: by.bypasses,
   });
-  const live = liveAfter({ ...state, status: 'superseded' });
-  const release = { rollout: holder, revision: state.revision, targets: held, live } as const;
-  const events = session.decide(configDecider, configStream(known.key), known, {
-    type: 'ReleaseTargets',
-    outcome: 'superseded',
-    ...release,
-  });
+  const release = releaseOf({ ...state, status: 'superseded' });
+  const events = session.decide(configDecider, configStream(known.key), known, release);
   return { config: events.reduce<ConfigState>(configDecider.evolve, known), targets: held };
 };
 

@@ -43,3 +43,18 @@ export const liveAfter = (rollout: Rollout): Readonly<Record<string, number>> =>
     ]),
   );
 };
+
+const outcomeOf = ({ status }: Rollout) => (status === 'settled' || status === 'superseded' ? status : 'rolled-back');
+
+/** What its config is told once the rollout lets go of targets, and of what is live there then; default: all of them. */
+export const releaseOf = (rollout: Rollout, targets: readonly string[] = Object.keys(rollout.targets)) => {
+  const { id, revision } = rollout;
+  return {
+    type: 'ReleaseTargets',
+    rollout: id,
+    revision,
+    targets,
+    outcome: outcomeOf(rollout),
+    live: liveAfter(rollout),
+  } as const;
+};

@@ -9,7 +9,7 @@ import {
 } from '../config/index.js';
 import type { ResolvedPlan } from '../events/index.js';
 import { resolvePlan } from '../plan/index.js';
-import { liveAfter, type Rollout } from '../rollout/index.js';
+import { releaseOf, type Rollout } from '../rollout/index.js';
 import { planOfStart } from './run.js';
 import { isIn, type Scenario, type ScenarioChange } from './scenario.js';
 
@@ -88,14 +88,7 @@ export class ConfigRegistry {
 
   /** Frees targets of a rollout that has let go of them. */
   release(change: ScenarioChange, rollout: Rollout, targets: readonly string[]): void {
-    this.#decide(change.config, {
-      type: 'ReleaseTargets',
-      rollout: rollout.id,
-      revision: rollout.revision,
-      targets,
-      outcome: rollout.status === 'settled' ? 'settled' : 'rolled-back',
-      live: liveAfter(rollout),
-    });
+    this.#decide(change.config, releaseOf(rollout, targets));
   }
 
   #propose(change: ScenarioChange): number {
