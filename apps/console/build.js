@@ -1,8 +1,9 @@
 // Builds the web console into dist/apps/console, unless what lies there was made of the same sources already.
-import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { digestOf, filesUnder } from '../sources.js';
 
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '../..');
@@ -10,21 +11,10 @@ const OUT = join(ROOT, 'dist/apps/console');
 const STAMP = 'built-from.txt';
 const PACKED = /\.(?:js|css|svg)$/;
 
-const filesUnder = (folder) =>
-  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return filesUnder(path);
-    return entry.name.endsWith('.spec.ts') ? [] : [path];
-  });
-
-/** A digest of all that the build is made of. */
-const digestOfSources = () => {
-  const hash = createHash('sha256');
-  const files = [...filesUnder(HERE), ...filesUnder(join(ROOT, 'libs/contracts/src'))];
-  for (const path of [...files, join(ROOT, 'package-lock.json'), join(ROOT, 'tsconfig.json')].toSorted())
-    hash.update(`${relative(ROOT, path)}\n`).update(readFileSync(path));
-  return hash.digest('hex');
-};
+const sources = [HERE, join(ROOT, 'libs/contracts/src')]
+  .flatMap((folder) => filesUnder(folder))
+  .filter((path) => !path.endsWith('.spec.ts'));
+const digest = digestOf(ROOT, [...sources, join(ROOT, 'package-lock.json'), join(ROOT, 'tsconfig.json')]);
 
 const pack = (folder) => {
   for (const path of filesUnder(folder).filter((name) => PACKED.test(name))) {
@@ -34,7 +24,6 @@ const pack = (folder) => {
   }
 };
 
-const digest = digestOfSources();
 const stamp = join(OUT, STAMP);
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest) {
   const { build } = await import('vite');
