@@ -23,6 +23,8 @@ export class UnreachableError extends Error {
     readonly attempts: number,
     /** The innermost cause in words, such as `connect ECONNREFUSED 127.0.0.1:7070`. */
     readonly why: string,
+    /** Whether it may have arrived, and only its answer was lost. */
+    readonly mayHaveArrived = false,
   ) {
     super(`no answer from ${url}: ${why}`);
   }

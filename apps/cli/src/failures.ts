@@ -67,6 +67,15 @@ const ofProblem = (error: ProblemError, settings: Settings | undefined): Failure
   };
 };
 
+/** Of a change that may have been carried out all the same: said again it would be another one. */
+const lookFirst = ({ request, mayHaveArrived }: UnreachableError): string | undefined => {
+  const [method, path = ''] = request.split(' ');
+  if (!mayHaveArrived || method === 'GET') return undefined;
+  const [, rollout] = /^\/v1\/rollouts\/([0-9a-f-]{36})\//.exec(path) ?? [];
+  const look = rollout === undefined ? 'headgate history --limit 20' : `headgate status ${rollout}`;
+  return `it may have been carried out, and only the answer was lost: look before you repeat it, with: ${look}`;
+};
+
 const ofUnreachable = (error: UnreachableError, settings: Settings | undefined): Failure => {
   const from = settings?.urlFrom;
   const dead = settings?.deadPid;
@@ -79,9 +88,10 @@ const ofUnreachable = (error: UnreachableError, settings: Settings | undefined):
       ...(dead === undefined ? [] : [`the process that wrote it (${dead}) has ended`]),
     ],
     next:
-      from === '--url' || from === 'HEADGATE_URL'
+      lookFirst(error) ??
+      (from === '--url' || from === 'HEADGATE_URL'
         ? `check ${from} and that the controller runs there`
-        : 'start a controller on this machine with `npm start`, or name one with --url or HEADGATE_URL',
+        : 'start a controller on this machine with `npm start`, or name one with --url or HEADGATE_URL'),
   };
 };
 

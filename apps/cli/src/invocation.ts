@@ -72,7 +72,7 @@ export class Invocation {
       this.note(`${url} does not answer; waiting for it (Ctrl-C ends this, --url asks another controller)`);
     const onRefused = (url: string): void =>
       this.note(
-        `nothing listens at ${url} now; a controller that starts again is there in a moment: trying on for 5 s`,
+        `nothing listens at ${url} now; a controller that starts again is there in a moment: trying on for 10 s`,
       );
     this.#client = new HeadgateClient({ url: settings.url, token: settings.token, onSlow, onRefused });
     return this.#client;

@@ -49,6 +49,9 @@ const STEPS: Readonly<Record<string, Step>> = {
   'rollout-held': ({ rollout }) => `resume it with: headgate resume ${rollout} --reason "…"`,
   'guardrail-failed': ({ rollout }) =>
     `see the evidence: headgate status ${rollout}; take it back with: headgate abort ${rollout} --reason "…"`,
+  'too-few-instances': () => 'see which instances are live: headgate at now --instances',
+  'seal-key-missing': () => 'give it HEADGATE_SEAL_KEY_FILE or HEADGATE_SEAL_KEY',
+  'database-unavailable': () => 'ask again in a moment; what the controller lacks is in its /readyz',
   'nothing-to-promote': seeWhereItIs,
   'nothing-to-abandon': seeWhereItIs,
   'stage-has-passed': lookAgain,

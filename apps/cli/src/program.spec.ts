@@ -292,9 +292,18 @@ describe('the command line', () => {
     expect(code).toBe(EXIT.unexpected);
     expect(err).toContain(`nothing listens at ${server.url} now`);
     expect(err).toContain(`no controller answers at ${server.url}`);
-    expect(err).toMatch(/tried GET \/v1\/rollouts 7 times: .*ECONNREFUSED/);
+    expect(err).toMatch(/tried GET \/v1\/rollouts 9 times: .*ECONNREFUSED/);
     expect(err).toContain('the address is from HEADGATE_URL');
     expect(err).toContain('next: check HEADGATE_URL');
+  });
+
+  it('a change whose answer was lost may have been carried out: it says to look before it is repeated', async () => {
+    listing(rollout());
+    server.on(`POST /v1/rollouts/${ROLLOUT_ID}/promote`, () => ({ write: (response) => response.destroy() }));
+    const { code, err } = await run('promote router.context --reason urgent');
+    expect(code).toBe(EXIT.unexpected);
+    expect(err).toContain('it may have been carried out, and only the answer was lost: look before you repeat it');
+    expect(err).toContain(`headgate status ${ROLLOUT_ID}`);
   });
 
   const newestFirst = (positions: readonly number[]) =>

@@ -28,13 +28,17 @@ const isWithdrawn = ({ status }: RolloutView): boolean =>
 
 /** `api 10%`, `api taken back at 10%`, `vertex not reached`. */
 const trackWords = (track: Track, isBack: boolean): string => {
-  if (track.stage === null) return `${track.name} ${isBack ? 'not reached' : track.status.replace('-', ' ')}`;
+  if (isBack && track.stage === null)
+    return `${track.name} ${track.status === 'waiting' ? 'not reached' : 'taken back'}`;
+  if (track.stage === null) return `${track.name} ${track.status.replace('-', ' ')}`;
   return isBack || isGone(track) ? `${track.name} taken back at ${track.stage}` : `${track.name} ${track.stage}`;
 };
 
-/** `staging`, or `staging, held` while a person or a policy holds it. */
+/** `staging`, or `staging, held` while a person or a policy holds it; `settled, but not in vertex` where tracks are gone. */
 const statusWords = (rollout: RolloutView, look: Look): string => {
   const status = paintStatus(rollout.status, look.paint);
+  const gone = rollout.tracks.filter(isGone).map(({ name }) => plain(name));
+  if (rollout.status === 'settled' && gone.length > 0) return `${status}, but not in ${gone.join(', ')}`;
   return rollout.held ? `${status}, ${look.paint.yellow('held')}` : status;
 };
 

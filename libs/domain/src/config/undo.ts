@@ -53,7 +53,7 @@ const chooseRevision = (
   if (running.length > 0 && wanted.revision === undefined && histories.length > 0)
     return refuse('undo-ambiguous', stillRun(key, running), '/revision');
   if (histories.length === 0) {
-    const message = `No revision of ${key} has settled anywhere, so there is nothing to take back. A rollout that still runs is taken back with: headgate abort ${key}`;
+    const message = `No revision of ${key} has settled anywhere, so there is nothing to take back. A rollout that still runs is taken back with: headgate abort ${key} --reason "…"`;
     return refuse('nothing-to-undo', message, '/revision');
   }
   const live = new Set(histories.map(([, history]) => history.at(-1) ?? 1));

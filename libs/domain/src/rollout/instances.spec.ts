@@ -169,6 +169,25 @@ describe('a rollout by instance', () => {
       .thenRejected('too-few-instances', 'connect at least two');
   });
 
+  it('of a later track says to whoever promotes what it waits for, and not that a stage has passed', () => {
+    const tracks = [aTrack('us', { targets: ['api-us'] }), aTrack('eu', { targets: ['api-eu'], after: 'us' })];
+    const instances = { ...liveOn(TARGETS), 'api-eu': ['api-eu-01'] };
+    const story = aRollout(aPlan({ tracks }), byInstance).untilThat(
+      (rollout) => (rollout.tracks['us']?.passed.length ?? 0) === rollout.plan.tracks[0]?.stages.length,
+      { instances },
+    );
+    const promote = (track: string | null, stages: readonly string[] | null) =>
+      given(story.events).when({
+        type: 'PromoteRollout',
+        reason: 'go on',
+        track,
+        stages,
+        facts: story.facts({ instances }),
+      });
+    promote(null, []).thenRejected('nothing-to-promote', 'It waits for: eu: api-eu has one live instance');
+    promote('eu', null).thenRejected('nothing-to-promote', 'track eu is not in a stage that could be promoted');
+  });
+
   it('is refused where nobody is left to compare with, or more are live than an exposure can name', () => {
     const start = (count: number) => aStart(plan, { ...byInstance, instances: liveOn(TARGETS, count) });
     given().when(start(0)).thenRejected('too-few-instances', 'api-us has no live instance', '/plan');

@@ -4,7 +4,7 @@ import { isFailure, mayFollow, openTrack } from './rollout.assess.js';
 import { enterStage, requestExposure } from './rollout.exposing.js';
 import type { Facts } from './rollout.facts.js';
 import { drawFaults, drawsOf } from './rollout.instances.js';
-import { missingForSettling, missingForStage, WATCH } from './rollout.missing.js';
+import { missingForSettling, missingForStage, waitingFor, WATCH } from './rollout.missing.js';
 import { disparity, missingParity } from './rollout.parity.js';
 import { isOver, trackOf, type Rollout } from './rollout.state.js';
 import { liveTargets, liveTracks } from './tracks.js';
@@ -28,12 +28,15 @@ export const finished = (state: Rollout): Decision<never> =>
 const failing = (state: Rollout, facts: Facts): string | undefined =>
   [...facts.verdicts, ...Object.values(state.verdicts)].find((verdict) => isFailure(state, verdict))?.sentence;
 
-const movedOn = (state: Rollout, stages: readonly string[]): Decision<never> =>
-  reject(
+const movedOn = (state: Rollout, stages: readonly string[]): Decision<never> => {
+  const what =
+    stages.length === 0 ? 'has entered a stage since it was looked at' : `is not in ${stages.join(', ')} any more`;
+  return reject(
     'stage-has-passed',
-    `Rollout ${state.id} is not in ${stages.join(', ')} any more: look again, then promote. See: headgate status ${state.id}`,
+    `Rollout ${state.id} ${what}: look again, then promote. See: headgate status ${state.id}`,
     '/stages',
   );
+};
 
 /** Stands for the stage of a track that has not begun: it waits for parity. */
 const PARITY = 'parity';
@@ -52,6 +55,20 @@ const promoteBeyondParity = (state: Rollout, command: PromoteRollout): readonly 
   ];
 };
 
+/** Nothing of what is meant is in a stage now: it has moved on, or what it waits for is no evidence. */
+const notInStage = (state: Rollout, { stages, track, facts }: PromoteRollout): Decision<never> => {
+  const isInAny = liveTracks(state).some(({ name, stages: all }) => all[trackOf(state, name).stage] !== undefined);
+  if (stages !== null && (stages.length > 0 || isInAny)) return movedOn(state, stages);
+  const waits = waitingFor(state, facts);
+  const which = track === null ? 'no track is' : `track ${track} is not`;
+  const why = waits.length === 0 ? '' : ` It waits for: ${waits.join('; ')}.`;
+  return reject(
+    'nothing-to-promote',
+    `In rollout ${state.id} ${which} in a stage that could be promoted.${why} See: headgate status ${state.id}`,
+    '/track',
+  );
+};
+
 const promoteStages = (state: Rollout, command: PromoteRollout): Decision<RolloutEvent> => {
   const inStage = liveTracks(state).filter((track) => {
     const name = track.stages[trackOf(state, track.name).stage]?.name;
@@ -68,13 +85,7 @@ const promoteStages = (state: Rollout, command: PromoteRollout): Decision<Rollou
         `In rollout ${state.id} no track is in a stage now, and ${waiting.name} waits for parity: name that track to let it begin without (--track ${waiting.name}).`,
         '/track',
       );
-    if (command.stages !== null) return movedOn(state, command.stages);
-    const which = command.track === null ? 'no track' : `track ${command.track} not`;
-    return reject(
-      'nothing-to-promote',
-      `In rollout ${state.id} ${which} is in a stage now. See: headgate status ${state.id}`,
-      '/track',
-    );
+    return notInStage(state, command);
   }
   const { instances } = command.facts;
   const [fault] = inStage.flatMap((track) => drawFaults(state, track, trackOf(state, track.name).stage + 1, instances));
