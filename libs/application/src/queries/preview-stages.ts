@@ -211,6 +211,11 @@ const unshowable = (signals: Signals, reach: Reach, drawn: StageReach | undefine
     );
 };
 
+/** What limits a stage that cannot begin, since too few instances are live to draw from. */
+export const TOO_FEW = 'too few instances';
+
+const isTooFew = (drawn: StageReach | undefined): boolean => drawn?.draws.some(({ of }) => of < 2) === true;
+
 type TrackForecast = { readonly stages: readonly StagePrediction[]; readonly impossible: readonly string[] };
 
 const reachOn = (reach: Reach, track: Track): readonly StageReach[] =>
@@ -253,8 +258,8 @@ export const forecastTrack = (basis: Basis, track: Track): TrackForecast => {
       exposureBp,
       targets: track.targets.map(({ target }) => target),
       bakeMs,
-      predictedMs: forecast.ms,
-      limitedBy: limitOf(forecast, cells),
+      predictedMs: isTooFew(draw) ? null : forecast.ms,
+      limitedBy: isTooFew(draw) ? TOO_FEW : limitOf(forecast, cells),
       signals: signals.map((signal) =>
         draw !== undefined && isDrawn(reach, signal)
           ? drawnPrediction(signal, sightOfDraws(basis, signal, track, draws), draw)

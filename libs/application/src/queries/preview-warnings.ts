@@ -1,8 +1,8 @@
 import { showShare } from '#libs/contracts';
 import type { PlanPreview, StagePrediction } from '#libs/contracts';
-import { drawFaults, roughly, vetoWords, type ResolvedPlan } from '#libs/domain';
+import { alphaOfStart, drawFaults, roughly, vetoesOf, vetoWords, type ResolvedPlan } from '#libs/domain';
 import type { Prepared } from '../commands/prepare-rollout.js';
-import { WITHOUT_ARMS, type Reach } from './preview-stages.js';
+import { TOO_FEW, WITHOUT_ARMS, type Reach } from './preview-stages.js';
 
 /** Targets on which nothing was served lately. */
 const silentWarnings = (
@@ -83,6 +83,18 @@ const refusalWarnings = ({ config, revision, controls }: Prepared): string[] => 
   ),
 ];
 
+const percent = (chance: number): string => `${Number((chance * 100).toPrecision(3))}%`;
+
+/** All starts of a revision share the alpha of its plan, and the first has had nearly all of it. */
+const restartWarnings = ({ config, revision, plan: { alpha }, bypasses }: Prepared): string[] => {
+  const earlier = vetoesOf(config, revision);
+  if (earlier === 0 || bypasses) return [];
+  const first = (alpha / alphaOfStart(1, earlier)) * alphaOfStart(1, 0);
+  return [
+    `r${revision} was taken back ${earlier === 1 ? 'once' : `${earlier} times`} before, so this start has only what its first one left of the plan's alpha: ${percent(alpha)} instead of ${percent(first)}. It needs more evidence to be taken back by its rates. Another value begins anew.`,
+  ];
+};
+
 const unattendedWarnings = (targets: readonly string[]): string[] =>
   targets.length === 0
     ? []
@@ -109,7 +121,7 @@ const parityWarnings = ({ parity }: Pick<PlanPreview, 'parity'>): string[] =>
 const stageWarnings = (stages: readonly StagePrediction[]): string[] => [
   ...unforeseen(stages),
   ...stages
-    .filter(({ predictedMs }) => predictedMs === null)
+    .filter(({ predictedMs, limitedBy }) => predictedMs === null && limitedBy !== TOO_FEW)
     .map(
       ({ track, stage, limitedBy }) =>
         `${track}/${stage} cannot be predicted (${limitedBy}): too little traffic was seen lately.`,
@@ -143,6 +155,7 @@ export const warningsOf = ({ prepared, plan, preview, unattended, live, reach }:
   const isEverywhere = silent.length === targets.length;
   return [
     ...refusalWarnings(prepared),
+    ...restartWarnings(prepared),
     ...silentWarnings(silent, { isEverywhere, isRefused: !prepared.bypasses, spanMs: preview.traffic.spanMs }),
     ...unattendedWarnings(unattended),
     ...lotWarnings(prepared, plan, { live, unattended }),

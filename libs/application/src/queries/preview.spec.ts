@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aPlan, aSignal, aStage, aTrack, SOME_SIGNALS } from '#libs/testing';
-import type { RegisteredConfig } from '#libs/domain';
+import { alphaOfStart, type RegisteredConfig } from '#libs/domain';
 import type { Prepared } from '../commands/prepare-rollout.js';
 import type { Traffic } from '../ports.js';
 import { previewOf } from './preview.js';
@@ -61,11 +61,31 @@ describe('The preview of a plan with a signal that is known up to two hours afte
   });
 });
 
+describe('The preview of a revision that was taken back before', () => {
+  it('says how much of alpha is left for it', () => {
+    const plan = aPlan({ signals: [aSignal('script-errors', { tolerate: 'none' })], alpha: 0.01 });
+    const warned = (vetoes: number): string => {
+      const left = { ...plan, alpha: alphaOfStart(0.01, vetoes) };
+      const vetoed = { ...config, vetoes: Object.fromEntries(vetoes === 0 ? [] : [[2, vetoes]]) };
+      const prepared = {
+        config: vetoed,
+        revision: 2,
+        plan: left,
+        controls: { 'api-us': 1, 'api-eu': 1 },
+        bypasses: false,
+      };
+      return previewOf(prepared, traffic, 600_000, []).preview.warnings.join();
+    };
+    expect(warned(0)).not.toContain('alpha');
+    expect(warned(1)).toContain(
+      "taken back once before, so this start has only what its first one left of the plan's alpha: 0.025% instead of 0.95%",
+    );
+    expect(warned(2)).toContain('taken back 2 times before');
+  });
+});
+
 describe('The preview of a config that is assigned by instance', () => {
-  const byInstance = (
-    tracks: ReturnType<typeof aTrack>[],
-    counts: Readonly<Record<string, number>>,
-  ): readonly string[] => {
+  const previewed = (tracks: ReturnType<typeof aTrack>[], counts: Readonly<Record<string, number>>) => {
     const plan = aPlan({ tracks, signals: [aSignal('script-errors', { tolerate: 'none' })], acceptBlind: 'so few' });
     const live = Object.fromEntries(
       targets.map((target) => [target, Array.from({ length: counts[target] ?? 0 }, (_, at) => `${target}-${at}`)]),
@@ -78,8 +98,10 @@ describe('The preview of a config that is assigned by instance', () => {
       controls,
       bypasses: false,
     };
-    return previewOf(prepared, traffic, 600_000, [], live).preview.warnings;
+    return previewOf(prepared, traffic, 600_000, [], live).preview;
   };
+  const byInstance = (...given: Parameters<typeof previewed>): readonly string[] => previewed(...given).warnings;
+  const stagesOf = (...given: Parameters<typeof previewed>) => previewed(...given).stages;
   const warned = (count: number, ...exposures: readonly number[]): readonly string[] =>
     byInstance([aTrack('api', { stages: exposures.map((exposure) => aStage(exposure)) })], {
       'api-us': count,
@@ -100,6 +122,10 @@ describe('The preview of a config that is assigned by instance', () => {
     const late = byInstance(tracks, { 'api-us': 4, 'api-eu': 1 }).join();
     expect(late).toContain('Track eu will wait when its turn comes: api-eu has one live instance');
     expect(late).not.toContain('A start is refused');
+    expect(stagesOf(tracks, { 'api-us': 4, 'api-eu': 1 }).at(-1)).toMatchObject({
+      predictedMs: null,
+      limitedBy: 'too few instances',
+    });
   });
 
   it('warns of a stage that draws nobody beyond the one before it', () => {
