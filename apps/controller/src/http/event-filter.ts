@@ -5,7 +5,7 @@ import type { RecordedEvent } from '#libs/kernel';
 const Text = z.string().min(1).max(200).optional();
 
 /** Which events a reader wants; what is left out does not filter. */
-export const EventFilter = z.object({
+export const EventFilter = z.strictObject({
   stream: Text,
   /** One type, or several with commas between them. */
   type: z

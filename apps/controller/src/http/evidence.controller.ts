@@ -21,7 +21,7 @@ import { rolloutNotFound } from './rollouts.controller.js';
 import { wholeNumber } from './whole-number.js';
 
 const EvidenceQuery = ExactQuery.extend({ signal: Name.optional() });
-const LooksQuery = z.object({
+const LooksQuery = z.strictObject({
   after: wholeNumber(0, 2_147_483_647).default(0),
   limit: wholeNumber(1, 1_000).default(500),
 });

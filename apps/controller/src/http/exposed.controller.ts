@@ -11,7 +11,7 @@ import { ProblemError } from './problem.js';
 import { rolloutNotFound } from './rollouts.controller.js';
 import { wholeNumber } from './whole-number.js';
 
-export const ExactQuery = z.object({
+export const ExactQuery = z.strictObject({
   /** Counts of few units as well; takes the role investigator and a reason, and is recorded. */
   exact: z.literal('true').optional(),
   reason: z.string().max(500).optional(),

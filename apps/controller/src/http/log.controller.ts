@@ -11,11 +11,11 @@ import { ProblemError } from './problem.js';
 import { wholeNumber } from './whole-number.js';
 
 const MOST = Number.MAX_SAFE_INTEGER;
-const InclusionQuery = z.object({ position: wholeNumber(1, MOST), size: wholeNumber(1, MOST).optional() });
-const ConsistencyQuery = z.object({ first: wholeNumber(0, MOST), second: wholeNumber(0, MOST).optional() });
+const InclusionQuery = z.strictObject({ position: wholeNumber(1, MOST), size: wholeNumber(1, MOST).optional() });
+const ConsistencyQuery = z.strictObject({ first: wholeNumber(0, MOST), second: wholeNumber(0, MOST).optional() });
 const Format = z.enum(['ndjson', 'csv', 'cloudevents']);
 type Format = z.output<typeof Format>;
-const ExportQuery = z.object({ after: wholeNumber(0, MOST).default(0), format: Format.default('ndjson') });
+const ExportQuery = z.strictObject({ after: wholeNumber(0, MOST).default(0), format: Format.default('ndjson') });
 
 const TYPES: Readonly<Record<Format, string>> = {
   ndjson: 'application/x-ndjson; charset=utf-8',

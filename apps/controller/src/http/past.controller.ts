@@ -11,7 +11,7 @@ import { wholeNumber } from './whole-number.js';
 
 const Time = z.iso.datetime({ offset: true });
 
-const AtQuery = z.object({
+const AtQuery = z.strictObject({
   time: Time.optional(),
   position: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   /** Only what was recorded up to this time counts. Default: all that is known now. */
@@ -29,7 +29,7 @@ type Slice = { readonly [part in 'target' | 'platform' | 'config']?: string | un
 const HOUR_MS = 3_600_000;
 const MOST_LOOK_BACK_HOURS = 24 * 366;
 
-const OpenQuery = z.object({
+const OpenQuery = z.strictObject({
   /** Default: now. */
   at: Time.optional(),
   target: Name.optional(),

@@ -54,7 +54,7 @@ import { wholeNumber } from './whole-number.js';
 /** Traffic of the last ten minutes is what a preview rests on. */
 const LATELY_MS = 600_000;
 
-const ListQuery = z.object({
+const ListQuery = z.strictObject({
   status: RolloutStatus.optional(),
   config: z.string().max(100).optional(),
   limit: wholeNumber(1, 200).default(50),

@@ -442,6 +442,11 @@ describe('A question', () => {
     ['/v1/rollouts?limit=1&limit=2', badRequest('/limit')],
     ['/v1/rollouts?status=flying', badRequest('/status')],
     ['/v1/rollouts?cursor=nothing', badRequest('/cursor')],
+    // A filter that is spelt wrong would filter nothing.
+    ['/v1/at?at=%231', badRequest('/at')],
+    ['/v1/rollouts?foo=bar', badRequest('/foo')],
+    ['/v1/events?kind=RolloutStarted', badRequest('/kind')],
+    ['/v1/log/inclusion?position=1&of=2', badRequest('/of')],
     ['/v1/events?limit=0', badRequest('/limit')],
     ['/v1/events?limit=1001', badRequest('/limit')],
     ['/v1/events?limit=', badRequest('/limit')],
