@@ -76,7 +76,7 @@ describe('A controller that is killed with -9 while it makes another edition of 
         );
         return rows[0]?.position === (await headOf(database.pool));
       },
-      { timeoutMs: 30_000 },
+      { timeoutMs: 60_000 },
     );
     const [before, answered] = [await rowsOf(database.pool), await answers()];
     await first.stop();
@@ -89,7 +89,7 @@ describe('A controller that is killed with -9 while it makes another edition of 
         const { rows } = await database.pool.query('select distinct edition from read_models.mentions');
         return editions.length === 1 && editions[0]?.fold === 2 && rows.length === 1 && killed.card !== undefined;
       },
-      { timeoutMs: 60_000 },
+      { timeoutMs: 150_000 },
     );
     expect(killed.met.toSorted()).toEqual(POINTS.toSorted());
     expect(await rowsOf(database.pool)).toEqual(before);

@@ -62,7 +62,8 @@ describe('sessions that stick to a withdrawn revision', () => {
       const view = await client().rollout(id);
       return view.targets.every(({ wayBack }) => (wayBack?.leftover?.requests ?? 0) > 0) ? view : undefined;
     });
-    expect(seen.targets[0]?.wayBack?.leftover).toMatchObject({ units: 2 });
+    // Beside the two that stick, whatever came before an instance had read its new ruleset.
+    expect(seen.targets[0]?.wayBack?.leftover?.units).toBeGreaterThanOrEqual(2);
     expect(seen.status).toBe('rolling-back');
     const open = seen.targets.find(({ readBack }) => readBack) ?? seen.targets[0];
     expect(await cellOf(open?.target ?? '')).toMatchObject({ takenBack: { rollout: id, revision: 2, isOver: false } });
