@@ -11,7 +11,7 @@ const shared = {
 export default defineConfig({
   test: {
     // Most integration specs wait for a server or a condition, so more workers than cores keep two cores busy.
-    maxWorkers: 6,
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     projects: [
       {

@@ -28,6 +28,7 @@ let isUp = true;
 const inProcess = (token = controller.service.token): FlagdProvider =>
   new FlagdProvider({
     resolverType: 'in-process',
+    deadlineMs: 30_000,
     host: '127.0.0.1',
     port: controller.controller.syncPort,
     selector: `${TARGET}?token=${token}`,

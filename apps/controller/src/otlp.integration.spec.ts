@@ -221,6 +221,7 @@ describe("OpenTelemetry's exporters", () => {
       domain,
       new FlagdProvider({
         resolverType: 'in-process',
+        deadlineMs: 30_000,
         host: '127.0.0.1',
         port: controller.controller.syncPort,
         selector: `${TARGET}?token=${controller.service.token}`,
