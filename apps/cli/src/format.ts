@@ -5,9 +5,6 @@ export const showCount = (count: number): string => COUNT.format(count);
 
 const one = (value: number): string => String(Number(value.toFixed(1)));
 
-/** A chance as a share, to three digits: `0.095%`. */
-export const showChance = (chance: number): string => `${Number((chance * 100).toPrecision(3))}%`;
-
 /** A duration with its unit: `250 ms`, `4.2 s`, `5 min`, `3.5 h`, `2 d`. */
 export const showDuration = (ms: number): string => {
   if (ms < 1_000) return `${Math.round(ms)} ms`;

@@ -67,3 +67,6 @@ export const Share = z
 
 /** `1%`, `0.5%`, `100%`: how a share in basis points is shown and how stages are named. */
 export const showShare = (bp: number): string => `${Number((bp / 100).toFixed(2))}%`;
+
+/** A chance as a share, to three digits: `0.095%`. */
+export const showChance = (chance: number): string => `${Number((chance * 100).toPrecision(3))}%`;

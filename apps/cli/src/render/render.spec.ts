@@ -120,8 +120,21 @@ describe('one rollout in full', () => {
     expect(lineWith(text, '2025-08-29 12:05:00')).toMatch(/^\s+5%\s+5%\s+taken back/);
     expect(lineWith(text, 'bedrock')).toMatch(/^bedrock\s+1%\s+1%\s+not reached/);
     expect(text).not.toMatch(/in-stage|not yet|not-reached/);
-    const listed = lineWith(renderRollouts([rolledBack()], look), 'rolled-back');
-    expect(listed).toContain('api taken back at 5%, bedrock not reached');
+  });
+
+  it.each([
+    ['in-stage', '5%', 'api taken back at 5%'],
+    ['passed', null, 'api taken back'],
+    ['taken-back', '5%', 'api taken back at 5%'],
+    ['waiting', null, 'api not reached'],
+    ['not-reached', null, 'api not reached'],
+  ] as const)('after a rollback the list says of a track that is %s in stage %s: %s', (status, stage, words) => {
+    const [api] = rollout().tracks;
+    const listed = lineWith(
+      renderRollouts([rolledBack({ tracks: [{ ...api!, status, stage }] })], look),
+      'rolled-back',
+    );
+    expect(listed).toMatch(new RegExp(`${words}  `));
   });
 
   it('a stage that was taken back bakes no longer', () => {

@@ -1,6 +1,6 @@
-import { showShare } from '#libs/contracts';
+import { showChance, showShare } from '#libs/contracts';
 import type { ParityView, RolloutView, VerdictView } from '#libs/contracts';
-import { plain, showAgo, showChance, showDuration, showTime } from '../format.js';
+import { plain, showAgo, showDuration, showTime } from '../format.js';
 import { paintStatus, table } from '../look.js';
 import type { Look } from '../look.js';
 import { hang, solid } from '../wrap.js';
@@ -26,12 +26,12 @@ const isGone = ({ status }: Track): boolean => status === 'taken-back' || status
 const isWithdrawn = ({ status }: RolloutView): boolean =>
   status === 'rolling-back' || status === 'rolled-back' || status === 'cancelled';
 
-/** `api 10%`, `api taken back at 10%`, `vertex not reached`. */
-const trackWords = (track: Track, isBack: boolean): string => {
-  if (isBack && track.stage === null)
-    return `${track.name} ${track.status === 'waiting' ? 'not reached' : 'taken back'}`;
-  if (track.stage === null) return `${track.name} ${track.status.replace('-', ' ')}`;
-  return isBack || isGone(track) ? `${track.name} taken back at ${track.stage}` : `${track.name} ${track.stage}`;
+/** `api 10%`, `api taken back at 10%`, `vertex not reached`; where all was passed there is no stage to name. */
+const trackWords = ({ name, status, stage }: Track, isBack: boolean): string => {
+  const wasThere = stage !== null || status === 'passed' || status === 'taken-back';
+  if (status === 'not-reached' || (isBack && !wasThere)) return `${name} not reached`;
+  if (isBack || status === 'taken-back') return `${name} taken back${stage === null ? '' : ` at ${stage}`}`;
+  return `${name} ${stage ?? status}`;
 };
 
 /** `staging`, or `staging, held` while a person or a policy holds it; `settled, but not in vertex` where tracks are gone. */

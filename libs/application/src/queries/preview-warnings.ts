@@ -1,4 +1,4 @@
-import { showShare } from '#libs/contracts';
+import { showChance, showShare } from '#libs/contracts';
 import type { PlanPreview, StagePrediction } from '#libs/contracts';
 import { alphaOfStart, drawFaults, roughly, vetoesOf, vetoWords, type ResolvedPlan } from '#libs/domain';
 import type { Prepared } from '../commands/prepare-rollout.js';
@@ -83,15 +83,13 @@ const refusalWarnings = ({ config, revision, controls }: Prepared): string[] => 
   ),
 ];
 
-const percent = (chance: number): string => `${Number((chance * 100).toPrecision(3))}%`;
-
 /** All starts of a revision share the alpha of its plan, and the first has had nearly all of it. */
 const restartWarnings = ({ config, revision, plan: { alpha }, bypasses }: Prepared): string[] => {
   const earlier = vetoesOf(config, revision);
   if (earlier === 0 || bypasses) return [];
   const first = (alpha / alphaOfStart(1, earlier)) * alphaOfStart(1, 0);
   return [
-    `r${revision} was taken back ${earlier === 1 ? 'once' : `${earlier} times`} before, so this start has only what its first one left of the plan's alpha: ${percent(alpha)} instead of ${percent(first)}. It needs more evidence to be taken back by its rates. Another value begins anew.`,
+    `r${revision} was taken back ${earlier === 1 ? 'once' : `${earlier} times`} before, so this start has only what its first one left of the plan's alpha: ${showChance(alpha)} instead of ${showChance(first)}. It needs more evidence to be taken back by its rates. Another value begins anew.`,
   ];
 };
 
